@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A connection's bytes.  Input is gathered from records into one buffer that
+ * exists only while it holds something, and is given to on_read until that
+ * pauses or the budget of the wake-up is used.  Output is one buffer as well,
+ * from which SSL_write takes what the kernel takes.
+ */
+#include "config.h"
+
+#include "lib/conn_io.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <event2/event.h>
+#include <openssl/err.h>
+
+#include "lib/tls.h"
+
+#define IN_ROOM (4 * (size_t)CONN_CHUNK) /* one on_read's most */
+#define READ_BUDGET ((size_t)256 * 1024) /* bytes a wake-up */
+#define OUT_ROOM 1024                    /* bytes, to begin with; doubled */
+
+const char conn_no_memory[] = "out of memory";
+const struct timeval conn_at_once = {0, 0};
+
+long long
+conn_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int
+conn_is_reading(const struct conn *c)
+{
+	return c->state == OPEN && !c->paused && !c->finishing;
+}
+
+void
+conn_arm_read(struct conn *c, int on)
+{
+	if (c->read_armed == !!on)
+		return;
+	c->read_armed = !!on;
+	if (!on)
+		event_del(&c->readable);
+	else if (event_add(&c->readable, NULL) == -1)
+		c->failure = conn_no_memory;
+}
+
+void
+conn_arm_write(struct conn *c)
+{
+	if (event_add(&c->writable, NULL) == -1)
+		c->failure = conn_no_memory;
+}
+
+void
+conn_set_parting(struct conn *c, const char *fmt, const char *text)
+{
+	char line[TLS_ERROR_ROOM + 64];
+
+	snprintf(line, sizeof(line), fmt, text);
+	free(c->parting);
+	c->parting = strdup(line);
+	if (c->parting == NULL)
+		c->failure = conn_no_memory;
+}
+
+/* ---- output */
+
+void
+conn_drop_output(struct conn *c)
+{
+	free(c->out);
+	c->out = NULL;
+	c->out_at = c->out_len = c->out_room = 0;
+}
+
+static void
+write_failed(struct conn *c, int why)
+{
+	char text[TLS_ERROR_ROOM];
+	int error = errno;
+
+	if (why == SSL_ERROR_SYSCALL && error != 0)
+		conn_set_parting(c, "write: %s", strerror(error));
+	else {
+		tls_error_text(text);
+		conn_set_parting(c, "write: %s", text);
+	}
+	conn_drop_output(c);
+	/* The peer may have told why, in a line or an alert, before it left. */
+	c->broken = 1;
+	if (conn_is_reading(c))
+		event_add(&c->later, &conn_at_once);
+	else
+		conn_over(c, c->parting);
+}
+
+void
+conn_write_some(struct conn *c)
+{
+	if (c->out_len == 0)
+		return;
+	c->write_wants_read = 0;
+	while (c->out_len > 0) {
+		int n, why;
+
+		ERR_clear_error();
+		errno = 0;
+		n = SSL_write(c->ssl, c->out + c->out_at,
+		    c->out_len > INT_MAX ? INT_MAX : (int)c->out_len);
+		if (n > 0) {
+			c->out_at += (size_t)n;
+			c->out_len -= (size_t)n;
+			c->active = conn_now();
+			continue;
+		}
+		why = SSL_get_error(c->ssl, n);
+		if (why == SSL_ERROR_WANT_WRITE) {
+			c->blocked = 1;
+			conn_arm_write(c);
+		} else if (why == SSL_ERROR_WANT_READ) {
+			c->write_wants_read = 1;
+			conn_arm_read(c, 1);
+		} else
+			write_failed(c, why);
+		return;
+	}
+	conn_drop_output(c);
+	if (c->finishing || c->events->on_drained == NULL)
+		return;
+	c->draining = 1;
+	c->events->on_drained(c->ctx);
+	c->draining = 0;
+}
+
+/* Makes room for `len` more bytes: -1 if there is no memory. */
+static int
+grow_output(struct conn *c, size_t len)
+{
+	size_t room = c->out_room > 0 ? c->out_room : OUT_ROOM;
+	unsigned char *grown;
+
+	if (c->out_room - c->out_at - c->out_len >= len)
+		return 0;
+	if (c->out_at > 0) {
+		memmove(c->out, c->out + c->out_at, c->out_len);
+		c->out_at = 0;
+	}
+	while (room - c->out_len < len) {
+		if (room > SIZE_MAX / 2)
+			return -1;
+		room *= 2;
+	}
+	if (room == c->out_room)
+		return 0;
+	grown = realloc(c->out, room);
+	if (grown == NULL)
+		return -1;
+	c->out = grown;
+	c->out_room = room;
+	return 0;
+}
+
+void
+conn_write(struct conn *c, const void *data, size_t len)
+{
+	if (len == 0 || c->finishing || c->broken || c->state >= LINGER)
+		return;
+	if (grow_output(c, len) == -1)
+		c->failure = conn_no_memory;
+	else {
+		memcpy(c->out + c->out_at + c->out_len, data, len);
+		c->out_len += len;
+	}
+	/* An owner that refills from on_drained must not keep the loop. */
+	if (c->draining)
+		event_add(&c->later, &conn_at_once);
+	else
+		event_active(&c->turn, EV_TIMEOUT, 0);
+}
+
+size_t
+conn_pending(const struct conn *c)
+{
+	return c->out_len;
+}
+
+/* ---- input */
+
+static void
+read_failed(struct conn *c, int n)
+{
+	int error = errno, why = SSL_get_error(c->ssl, n);
+	char text[TLS_ERROR_ROOM];
+
+	c->read_wants_write = why == SSL_ERROR_WANT_WRITE;
+	if ((why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) && !c->broken) {
+		if (why == SSL_ERROR_WANT_READ)
+			conn_arm_read(c, 1);
+		else
+			conn_arm_write(c);
+		return;
+	}
+	c->ended = 1;
+	if (why == SSL_ERROR_SYSCALL && error != 0 && !c->broken)
+		conn_set_parting(c, "read: %s", strerror(error));
+	else if (why == SSL_ERROR_SSL &&
+	    ERR_GET_REASON(ERR_peek_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+		tls_error_text(text);
+		conn_set_parting(c, "read: %s", text);
+	}
+	ERR_clear_error();
+}
+
+/* Fills `in` as far as the budget goes.  Returns 1 if there may be more. */
+static int
+gather(struct conn *c, size_t *got)
+{
+	if (c->in_room < IN_ROOM) {
+		unsigned char *grown = realloc(c->in, IN_ROOM);
+
+		if (grown == NULL) {
+			c->failure = conn_no_memory;
+			c->ended = 1;
+			return 0;
+		}
+		c->in = grown;
+		c->in_room = IN_ROOM;
+	}
+	do {
+		int n;
+
+		ERR_clear_error();
+		errno = 0;
+		n = SSL_read(c->ssl, c->in + c->in_len, (int)(c->in_room - c->in_len));
+		if (n <= 0) {
+			read_failed(c, n);
+			return 0;
+		}
+		c->in_len += (size_t)n;
+		*got += (size_t)n;
+		c->unseen = 1;
+	} while (c->in_room - c->in_len >= CONN_CHUNK && *got < READ_BUDGET);
+	return 1;
+}
+
+static void
+deliver(struct conn *c)
+{
+	size_t used;
+
+	c->unseen = 0;
+	used = c->events->on_read(c->ctx, c->in, c->in_len);
+	if (c->state == OVER)
+		return;
+	assert(used <= c->in_len);
+	assert(used > 0 || c->in_len < CONN_CHUNK || !conn_is_reading(c));
+	c->in_len -= used;
+	memmove(c->in, c->in + used, c->in_len);
+}
+
+/* A half line may wait for days: it costs its own length only. */
+static void
+tidy_input(struct conn *c)
+{
+	unsigned char *shrunk;
+
+	if (c->in_len == 0 || c->finishing || c->state >= LINGER) {
+		free(c->in);
+		c->in = NULL;
+		c->in_len = c->in_room = 0;
+	} else if (c->in_len <= c->in_room / 2) {
+		shrunk = realloc(c->in, c->in_len);
+		if (shrunk != NULL) {
+			c->in = shrunk;
+			c->in_room = c->in_len;
+		}
+	}
+}
+
+void
+conn_read_some(struct conn *c)
+{
+	size_t got = 0;
+	int more = 1;
+
+	while (conn_is_reading(c)) {
+		if (c->unseen) {
+			deliver(c);
+			continue;
+		}
+		if (c->ended) {
+			conn_over(c, c->failure != NULL ? c->failure : c->parting);
+			break;
+		}
+		if (!more)
+			break;
+		if (got >= READ_BUDGET) {
+			event_add(&c->later, &conn_at_once);
+			break;
+		}
+		more = gather(c, &got);
+	}
+	if (got > 0)
+		c->active = conn_now();
+	tidy_input(c);
+}
+
+void
+conn_pause(struct conn *c)
+{
+	c->paused = 1;
+}
+
+void
+conn_resume(struct conn *c)
+{
+	if (!c->paused)
+		return;
+	c->paused = 0;
+	if (c->in_len > 0)
+		c->unseen = 1;
+	/* SSL may hold bytes that make no socket readable. */
+	if (c->state == OPEN)
+		event_add(&c->later, &conn_at_once);
+}
+

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Each of Linux's calls is tried where configure found it; a file system that
+ * does not know it (NFS, an old kernel, a seccomp filter) says so at run time,
+ * and the portable way is taken for that one call.  Nothing is remembered: one
+ * process may serve several file systems, and a failed call costs a
+ * microsecond beside a sync.
+ */
+#include "config.h"
+
+#include "lib/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#ifdef DISK_PORTABLE
+#undef HAVE_RENAMEAT2
+#undef HAVE_SYNCFS
+#undef HAVE_SYNC_FILE_RANGE
+#endif
+
+int
+disk_write(int fd, const void *data, size_t len)
+{
+	const char *at = data;
+
+	while (len > 0) {
+		ssize_t n = write(fd, at, len);
+
+		if (n == -1 && errno == EINTR)
+			continue;
+		if (n == -1)
+			return -1;
+		at += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+disk_sync_data(int fd)
+{
+	int rc;
+
+	do
+		rc = fdatasync(fd);
+	while (rc == -1 && errno == EINTR);
+	return rc;
+}
+
+int
+disk_sync_dir(int dirfd)
+{
+	int rc;
+
+	do
+		rc = fsync(dirfd);
+	while (rc == -1 && errno == EINTR);
+	return rc;
+}
+
+int
+disk_sync_fs(int fd)
+{
+#ifdef HAVE_SYNCFS
+	int rc;
+
+	do
+		rc = syncfs(fd);
+	while (rc == -1 && errno == EINTR);
+	return rc;
+#else
+	(void)fd;
+	errno = ENOSYS;
+	return -1;
+#endif
+}
+
+int
+disk_has_syncfs(void)
+{
+#ifdef HAVE_SYNCFS
+	return 1;
+#else
+	return 0;
+#endif
+}
+
+void
+disk_sync_start(int fd)
+{
+#ifdef HAVE_SYNC_FILE_RANGE
+	/* Its errors would come again from the sync that counts. */
+	(void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
+#else
+	(void)fd;
+#endif
+}
+
+#ifdef HAVE_RENAMEAT2
+/* Is this how "I do not know this flag" looks?  EPERM comes from seccomp and
+ * some FUSE file systems; where it is meant, the portable way gets it again. */
+static int
+is_unknown(int error)
+{
+	return error == ENOSYS || error == EINVAL || error == EOPNOTSUPP || error == EPERM;
+}
+#endif
+
+/* Are both names the same file, with no third one? */
+static int
+is_linked(int fromdir, const char *from, int todir, const char *to)
+{
+	struct stat a, b;
+
+	return fstatat(fromdir, from, &a, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstatat(todir, to, &b, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    a.st_dev == b.st_dev && a.st_ino == b.st_ino && a.st_nlink == 2;
+}
+
+static int
+publish_by_link(int fromdir, const char *from, int todir, const char *to)
+{
+	if (linkat(fromdir, from, todir, to, 0) == -1) {
+		int error = errno;
+
+		if (!is_linked(fromdir, from, todir, to)) {
+			errno = error;
+			return -1;
+		}
+	}
+	/* It is published, whatever becomes of the draft's name; to say -1 here
+	 * would make the caller publish it again under another one. */
+	(void)unlinkat(fromdir, from, 0);
+	return 0;
+}
+
+int
+disk_publish(int fromdir, const char *from, int todir, const char *to)
+{
+#ifdef HAVE_RENAMEAT2
+	if (renameat2(fromdir, from, todir, to, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (!is_unknown(errno))
+		return -1;
+#endif
+	return publish_by_link(fromdir, from, todir, to);
+}
+
+static int
+replace_by_rename(int fromdir, const char *from, int todir, const char *to)
+{
+	struct stat st;
+
+	if (fstatat(todir, to, &st, AT_SYMLINK_NOFOLLOW) == -1)
+		return -1;
+	return renameat(fromdir, from, todir, to);
+}
+
+int
+disk_replace(int fromdir, const char *from, int todir, const char *to)
+{
+#ifdef HAVE_RENAMEAT2
+	if (renameat2(fromdir, from, todir, to, RENAME_EXCHANGE) == 0) {
+		/* Done; should the old file stay, it is a draft without a record. */
+		(void)unlinkat(fromdir, from, 0);
+		return 0;
+	}
+	if (!is_unknown(errno))
+		return -1;
+#endif
+	return replace_by_rename(fromdir, from, todir, to);
+}
+
+int
+disk_open_dir(int at, const char *name)
+{
+	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+int
+disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DISK_WHY_ROOM])
+{
+	struct stat st;
+
+	if (fstat(dirfd, &st) == -1) {
+		snprintf(why, DISK_WHY_ROOM, "cannot be looked at: %s", strerror(errno));
+		return -1;
+	}
+	if (!S_ISDIR(st.st_mode)) {
+		snprintf(why, DISK_WHY_ROOM, "is not a directory");
+		errno = ENOTDIR;
+		return -1;
+	}
+	if (st.st_uid != geteuid()) {
+		snprintf(why, DISK_WHY_ROOM, "belongs to user %lu, and should to user %lu, "
+		    "whom this program runs as", (unsigned long)st.st_uid,
+		    (unsigned long)geteuid());
+		errno = EPERM;
+		return -1;
+	}
+	if (st.st_mode & (S_IWGRP | S_IWOTH)) {
+		snprintf(why, DISK_WHY_ROOM, "has mode %04o: group or others may write there; "
+		    "it should be %04o", (unsigned)(st.st_mode & 07777),
+		    (unsigned)(st.st_mode & 07777 & ~(mode_t)022));
+		errno = EPERM;
+		return -1;
+	}
+	if (dev != 0 && st.st_dev != dev) {
+		snprintf(why, DISK_WHY_ROOM, "lies on another file system than its parent");
+		errno = EXDEV;
+		return -1;
+	}
+	if (dev_out != NULL)
+		*dev_out = st.st_dev;
+	return 0;
+}
+
+/*
+ * fcntl() and not flock(), since it works on NFS and can name the holder.  Its
+ * price: closing any descriptor of the file in this process drops the lock, so
+ * nothing else may open it.
+ */
+int
+disk_lock(int dirfd, const char *name, pid_t *holder)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int error, fd;
+
+	if (holder != NULL)
+		*holder = 0;
+	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return -1;
+	if (fcntl(fd, F_SETLK, &lock) == 0)
+		return fd;
+	error = errno;
+	if (error == EACCES || error == EAGAIN) {
+		error = EWOULDBLOCK;
+		if (holder != NULL && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+			*holder = lock.l_pid;
+	}
+	close(fd);
+	errno = error;
+	return -1;
+}

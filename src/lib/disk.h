@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The calls that durability hangs on, each behind one function: writing whole,
+ * syncing, publishing without overwriting.  What is Linux's alone (renameat2,
+ * syncfs, sync_file_range) is used where configure found it and the file
+ * system knows it, else the portable way is taken; built with DISK_PORTABLE
+ * only the portable way exists, and the tests run both.
+ *
+ * After a failed sync the kernel may have dropped the data and marked the
+ * pages clean: a second sync would say yes.  So nothing here syncs twice, but
+ * for EINTR; who gets an error acknowledges nothing (P9).
+ */
+#ifndef LIB_DISK_H
+#define LIB_DISK_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "lib/attr.h"
+
+/* All return 0, or -1 with errno set, unless said otherwise. */
+
+/* Writes all `len` bytes; short writes and EINTR are gone on with. */
+MUST_CHECK int disk_write(int fd, const void *data, size_t len);
+
+/* Data and what is needed to read it back: fdatasync(2). */
+MUST_CHECK int disk_sync_data(int fd);
+/* A directory: fsync(2). */
+MUST_CHECK int disk_sync_dir(int dirfd);
+/* The whole file system `fd` lies on: syncfs(2).  Errors of writes since `fd`
+ * was opened are told.  ENOSYS where it is missing: disk_has_syncfs() is 0. */
+MUST_CHECK int disk_sync_fs(int fd);
+int disk_has_syncfs(void);
+/* Starts writing a file's data out and does not wait; only a hint. */
+void disk_sync_start(int fd);
+
+/*
+ * Moves `from` in `fromdir` to `to` in `todir`; fails with EEXIST, and changes
+ * nothing, where `to` exists.  renameat2(RENAME_NOREPLACE), else link and
+ * unlink (a failure of link that left two links counts as success, as NFS
+ * may answer so).
+ */
+MUST_CHECK int disk_publish(int fromdir, const char *from, int todir, const char *to);
+
+/*
+ * Puts `from` in the place of `to`, which must exist: else ENOENT, and nothing
+ * is changed.  renameat2(RENAME_EXCHANGE) and unlink of the old one; where
+ * that is missing a look and rename(2), which leaves a moment in which a
+ * consumer that claims `to` makes it appear twice (P7).
+ */
+MUST_CHECK int disk_replace(int fromdir, const char *from, int todir, const char *to);
+
+/*
+ * Opens directory `name` below `at` (AT_FDCWD for a path) with O_NOFOLLOW and
+ * O_CLOEXEC for *at() calls and syncs.  Returns the descriptor or -1.
+ */
+MUST_CHECK int disk_open_dir(int at, const char *name);
+
+/*
+ * Is this directory ours to keep promises in?  Owned by our effective user,
+ * not writable by group or others, on device `dev` (0: any; *dev_out, if not
+ * NULL, gets the device).  0, or -1 with the reason in `why`.
+ */
+#define DISK_WHY_ROOM 160
+MUST_CHECK int disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DISK_WHY_ROOM]);
+
+/*
+ * Takes the exclusive lock of a program: fcntl(F_SETLK) on `name` in `dirfd`,
+ * made if missing.  Returns the descriptor, which holds the lock until it is
+ * closed; -1 with errno, and for EWOULDBLOCK the holder's process id in
+ * *holder (0: unknown).
+ */
+MUST_CHECK int disk_lock(int dirfd, const char *name, pid_t *holder);
+
+#endif

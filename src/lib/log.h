@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One event a line on standard error: "event=item_stored key=value ...".
+ * Under the journal (or where asked) a line starts with "<N>", its priority,
+ * as sd-daemon(3) has it; elsewhere with the time and the priority's name.
+ *
+ * A line is written by one write(2), so threads do not mix; a byte outside
+ * 0x20 to 0x7e is written escaped whatever the caller did, so no peer can
+ * forge a line.  Values from peers go through escape_bytes() first, so that
+ * they cannot forge a key either.  A line holds 2,048 bytes; one that is cut
+ * ends with "... cut=<bytes left out>".  Where a line cannot be written, the
+ * next one that can is followed by "event=log_lines_lost count=<lines>".
+ * No call here changes errno.
+ *
+ * Rejected: syslog(3), which hides a full pipe and cuts lines without a word.
+ */
+#ifndef LIB_LOG_H
+#define LIB_LOG_H
+
+#include <stdint.h>
+#include <syslog.h> /* LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG */
+
+#include "lib/attr.h"
+
+enum log_format {
+	LOG_FORMAT_AUTO, /* as for the journal where JOURNAL_STREAM names standard error */
+	LOG_FORMAT_JOURNAL,
+	LOG_FORMAT_PLAIN,
+};
+
+/* Call before the second thread starts.  Events above `level` are dropped.
+ * Without it: LOG_INFO, LOG_FORMAT_AUTO. */
+void log_setup(int level, enum log_format format);
+
+/* May be changed at any time, from any thread (reload). */
+void log_set_level(int level);
+
+/* `fmt` gives the "key=value" part; it may be empty. */
+void log_event(int priority, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/*
+ * For events that a peer can cause at will: at most `LOG_BURST` lines a
+ * second through one gate.  The first one of a later second is preceded by
+ * "event=log_left_out count=<lines>", which tells how many were left out.  A
+ * gate belongs to one thread; zero it to begin with.
+ */
+#define LOG_BURST 20
+struct log_gate {
+	int64_t second;
+	uint64_t passed, left_out;
+};
+void log_limited(struct log_gate *gate, int priority, const char *event, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The ledger's records: a struct to a line and back.  A line is
+ *
+ *	<CRC-32C of all that follows the space, 8 hex digits> <type> <fields>
+ *
+ * Fields are split by one space; texts of peers are escaped (escape.h).  The
+ * codec is pure; the receiver (inboxd/ledger.h) and inboxctl read and write
+ * by it, and inbox-spool(5) describes it for everyone else.
+ */
+#ifndef LIB_RECORD_H
+#define LIB_RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/attr.h"
+#include "lib/digest.h"
+#include "lib/escape.h"
+#include "lib/identity.h"
+#include "lib/name.h"
+#include "lib/proto.h"
+
+/*
+ * `time`, `seen` and `last_stored` are written as print_time() has it, 0 as
+ * "-".  An empty text (agent, hint, reason) is written "-"; one that is itself
+ * "-" as "%2D", and comes back so.  Numbers count from 1 (version, seq,
+ * settled, n, to) or 0 (all others); none is above PROTO_NUMBER_MAX.
+ *
+ *	begin   version time seq     first line of a segment; seq: the next accept's
+ *	queue   identity queue settled seen pending oldest agent stored_items stored_bytes
+ *	        skipped missing last_stored                         state of a queue
+ *	accept  seq time identity queue n inbox size sha256 name sent hint
+ *	mark    synced stored        all accepts up to seq `synced` are on stable
+ *	                             storage as drafts, up to `stored` as items
+ *	void    seq                  this accept does not count: it was never published
+ *	skip    identity queue n reason
+ *	settled identity queue n
+ *	gap     identity queue n to  numbers n to `to` never came (for people)
+ *	state                        last line of the state that a segment begins with
+ */
+enum record_type {
+	RECORD_BEGIN,
+	RECORD_QUEUE,
+	RECORD_ACCEPT,
+	RECORD_MARK,
+	RECORD_VOID,
+	RECORD_SKIP,
+	RECORD_SETTLED,
+	RECORD_GAP,
+	RECORD_STATE,
+	RECORD_TYPES
+};
+
+#define RECORD_VERSION 1
+#define RECORD_HINT_ROOM ESCAPE_ROOM(PROTO_NAME_MAX)
+#define RECORD_AGENT_ROOM ESCAPE_ROOM(64)
+#define RECORD_REASON_ROOM 33
+#define RECORD_LINE_MAX 2560 /* bytes, with the LF */
+
+/* Only the fields of its type count. */
+struct record {
+	enum record_type type;
+	uint64_t version, seq, synced, stored;
+	int64_t time;                          /* when, UTC microseconds since 1970 */
+	char identity[IDENTITY_MAX + 1];
+	char queue[PROTO_QUEUE_LEN + 1];
+	uint64_t n, to, settled;
+	char inbox[PROTO_INBOX_MAX + 1];
+	uint64_t size;
+	unsigned char sha256[DIGEST_SIZE];
+	char name[NAME_ROOM];
+	uint64_t sent;                /* PUT's time=, 0: none */
+	char hint[RECORD_HINT_ROOM];  /* PUT's name=, escaped; "" : none */
+	char reason[RECORD_REASON_ROOM]; /* SKIP's: a word, or "" */
+	int64_t seen; /* UTC microseconds: last HELLO */
+	uint64_t pending, oldest;     /* as HELLO said; 0: none */
+	char agent[RECORD_AGENT_ROOM]; /* escaped */
+	uint64_t stored_items, stored_bytes, skipped, missing; /* since the queue is known */
+	int64_t last_stored;          /* UTC microseconds, 0: never */
+};
+
+/* Writes the line with its LF and a NUL; returns its length. */
+size_t record_format(const struct record *record, char dst[RECORD_LINE_MAX + 1]);
+
+/* Reads a line of `len` bytes without its LF.  0, or -1: the checksum is
+ * wrong, or a field is missing, surplus or out of its range. */
+MUST_CHECK int record_parse(const char *line, size_t len, struct record *out);
+
+/* CRC-32C (Castagnoli; RFC 3720, appendix B.4) of `len` bytes. */
+uint32_t record_crc32c(const void *data, size_t len);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "status_server.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+enum server_answer server_answer;
+char server_folder[64];
+char server_path[96];
+pid_t server_pid;
+static struct event_base *base;
+static struct status *status;
+
+static void
+fake_stats(void *ctx, uint64_t values[STATS_COUNT])
+{
+	(void)ctx;
+	for (size_t i = 0; i < STATS_COUNT; i++)
+		values[i] = i + 1;
+	values[STAT_OFFERED] = values[STAT_NOW_IN_FLIGHT];
+	for (size_t i = STAT_STORED; i <= STAT_CUT_OFF; i++)
+		values[STAT_OFFERED] += values[i];
+	values[STAT_NOW_CONNECTIONS] = (uint64_t)-1;
+}
+
+static int
+fake_inbox(void *ctx, size_t i, struct inbox_view *out)
+{
+	(void)ctx;
+	if (i >= 2)
+		return -1;
+	snprintf(out->name, sizeof(out->name), "inbox%zu", i);
+	out->folder = i == 0 ? "/srv/\x1b[31mred\xff" : "/srv/in box";
+	out->suffix = i == 0 ? ".svf" : "";
+	out->size = (uint64_t)1 << 20;
+	out->waiting = 17;
+	out->oldest = i == 0 ? ((int64_t)time(NULL) - 180) * 1000000 : 0;
+	if (i == 1)
+		snprintf(out->error, sizeof(out->error), "open: No such file or directory");
+	return 0;
+}
+
+static struct client_view *
+fake_views(size_t count)
+{
+	struct client_view *views = calloc(count, sizeof(*views));
+
+	if (views == NULL)
+		return NULL;
+	for (size_t i = 0; i < count; i++) {
+		struct client_view *view = &views[i];
+		snprintf(view->identity, sizeof(view->identity), "pc%zu.example.com", count - i);
+		memset(view->queue, 'a', PROTO_QUEUE_LEN);
+		view->connected = i == 0;
+		view->settled = 41;
+		view->stored = 40;
+		view->bytes = 12345678;
+		view->missing = i;
+		view->seen = i == 1 ? 0 : ((int64_t)time(NULL) - 90000) * 1000000 + 7;
+		view->pending = 5;
+		view->oldest = (uint64_t)time(NULL) - 7;
+		snprintf(view->agent, sizeof(view->agent), "%s", i == 0 ? "inboxq/0.1.0" : "");
+	}
+	return views;
+}
+
+static void
+on_soon(evutil_socket_t fd, short what, void *arg)
+{
+	uint64_t *ticket = arg;
+
+	(void)fd;
+	(void)what;
+	status_clients(status, *ticket, fake_views(3), 3);
+	free(ticket);
+}
+
+static void
+fake_clients(void *ctx, uint64_t ticket)
+{
+	const struct timeval soon = {0, 300000};
+	uint64_t *copy;
+
+	(void)ctx;
+	/* One that nobody waits for. */
+	status_clients(status, ticket + 1000, fake_views(1), 1);
+	switch (server_answer) {
+	case ANSWER_AT_ONCE:
+		status_clients(status, ticket, fake_views(3), 3);
+		break;
+	case ANSWER_SOON:
+		copy = malloc(sizeof(*copy));
+		*copy = ticket;
+		event_base_once(base, -1, EV_TIMEOUT, on_soon, copy, &soon);
+		break;
+	case ANSWER_NO_MEMORY:
+		status_clients(status, ticket, NULL, 0);
+		break;
+	case ANSWER_NEVER:
+		break;
+	}
+}
+
+const struct status_source server_source = {fake_stats, fake_inbox, fake_clients, NULL};
+
+static void
+on_term(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	event_base_loopbreak(base);
+}
+
+static void
+serve(int ready)
+{
+	char why[STATUS_WHY_ROOM] = "";
+
+	signal(SIGPIPE, SIG_IGN);
+	base = event_base_new();
+	status = status_open(base, server_path, 0640, &server_source, why);
+	if (status == NULL) {
+		fprintf(stderr, "status_open: %s\n", why);
+		exit(1);
+	}
+	struct event *term = evsignal_new(base, SIGTERM, on_term, NULL);
+	event_add(term, NULL);
+	if (write(ready, "", 1) != 1)
+		exit(1);
+	close(ready);
+	event_base_dispatch(base);
+	status_close(status);
+	event_free(term);
+	event_base_free(base);
+	exit(0);
+}
+
+void
+server_start(void)
+{
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	fflush(NULL);
+	server_pid = fork();
+	assert_int_not_equal(server_pid, -1);
+	if (server_pid == 0) {
+		close(ready[0]);
+		serve(ready[1]);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+}
+
+/* The exit status, as waitpid has it; a child that stays is killed. */
+int
+wait_for_end(pid_t pid)
+{
+	const struct timespec step = {0, 10000000};
+	int result;
+
+	for (int i = 0; i < WAIT_MS / 10; i++) {
+		if (waitpid(pid, &result, WNOHANG) == pid)
+			return result;
+		nanosleep(&step, NULL);
+	}
+	kill(pid, SIGKILL);
+	waitpid(pid, &result, 0);
+	return result;
+}
+
+void
+server_stop(void)
+{
+	pid_t pid = server_pid;
+
+	server_pid = 0;
+	assert_int_equal(kill(pid, SIGTERM), 0);
+	assert_int_equal(wait_for_end(pid), 0);
+	assert_int_equal(access(server_path, F_OK), -1);
+}
+
+int
+server_setup(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	(void)state;
+	snprintf(server_folder, sizeof(server_folder), "%.40s/status.XXXXXX",
+	    tmp == NULL ? "/tmp" : tmp);
+	if (mkdtemp(server_folder) == NULL)
+		return -1;
+	snprintf(server_path, sizeof(server_path), "%s/sock", server_folder);
+	server_answer = ANSWER_AT_ONCE;
+	return 0;
+}
+
+int
+server_teardown(void **state)
+{
+	(void)state;
+	if (server_pid > 0) { /* the test failed half way */
+		kill(server_pid, SIGKILL);
+		waitpid(server_pid, NULL, 0);
+		server_pid = 0;
+	}
+	unlink(server_path);
+	return rmdir(server_folder);
+}
+
+/* ---- a client of raw bytes */
+
+int
+dial(void)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+
+	memcpy(addr.sun_path, server_path, strlen(server_path));
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_not_equal(fd, -1);
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == -1) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* The server may close before it has taken all: that is its right. */
+void
+say(int fd, const char *data, size_t len)
+{
+	while (len > 0) {
+		ssize_t n = send(fd, data, len, MSG_NOSIGNAL);
+		if (n <= 0)
+			return;
+		data += n;
+		len -= (size_t)n;
+	}
+}
+
+/* All up to the end of the connection, which it closes; to be freed. */
+char *
+listen_to(int fd)
+{
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+	char part[4096];
+
+	assert_non_null(out);
+	for (;;) {
+		assert_int_equal(poll(&pfd, 1, WAIT_MS), 1);
+		ssize_t n = recv(fd, part, sizeof(part), 0);
+		if (n <= 0)
+			break;
+		fwrite(part, 1, (size_t)n, out);
+	}
+	fclose(out);
+	close(fd);
+	return text;
+}
+
+int
+ask(const char *method, const char *page, const char *headers)
+{
+	char request[1024];
+	int fd = dial();
+
+	assert_int_not_equal(fd, -1);
+	snprintf(request, sizeof(request),
+	    "%s %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n%s\r\n", method, page, headers);
+	say(fd, request, strlen(request));
+	return fd;
+}
+
+char *
+get(const char *page)
+{
+	return listen_to(ask("GET", page, ""));
+}
+
+int
+code_of(const char *reply)
+{
+	int code = 0;
+
+	sscanf(reply, "HTTP/1.%*1[01] %d", &code);
+	return code;
+}
+
+const char *
+body_of(const char *reply)
+{
+	const char *end = strstr(reply, "\r\n\r\n");
+
+	assert_non_null(end);
+	return end + 4;
+}
+
+json_t *
+get_json(const char *page)
+{
+	json_error_t error;
+	char *reply = get(page);
+
+	assert_int_equal(code_of(reply), 200);
+	assert_non_null(strstr(reply, "Content-Type: application/json\r\n"));
+	json_t *json = json_loads(body_of(reply), JSON_REJECT_DUPLICATES, &error);
+	assert_non_null(json);
+	assert_int_equal(json_integer_value(json_object_get(json, "schema")), STATUS_SCHEMA);
+	free(reply);
+	return json;
+}
+
+void
+assert_lives(void)
+{
+	char *reply = get("/healthz");
+
+	assert_int_equal(code_of(reply), 200);
+	assert_string_equal(body_of(reply), "ok\n");
+	free(reply);
+}

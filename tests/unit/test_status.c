@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The pages of the status socket, and requests that are wrong.
+ */
+#include "config.h"
+
+#include "inboxd/status.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "status_server.h"
+
+/* ---- pages */
+
+static void
+status_accounts_for_every_item(void **state)
+{
+	(void)state;
+	server_start();
+	json_t *page = get_json("/status"), *value, *part;
+	json_int_t sum = 0;
+	const char *key, *code;
+	json_t *items = json_object_get(page, "items");
+	json_object_foreach (items, key, value) {
+		if (json_is_integer(value) && strcmp(key, "offered") != 0)
+			sum += json_integer_value(value);
+		else
+			json_object_foreach (value, code, part)
+				sum += json_integer_value(part);
+	}
+	assert_int_equal(json_object_size(items), 7);
+	assert_int_equal(sum, json_integer_value(json_object_get(items, "offered")));
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(items, "later"),
+	                     "use-open")),
+	    STAT_LATER_USE_OPEN + 1);
+	assert_int_equal(json_integer_value(json_object_get(page, "pid")), server_pid);
+	/* Each row is in exactly one place. */
+	json_t *counters = json_object_get(page, "counters");
+	json_t *gauges = json_object_get(page, "gauges");
+	assert_int_equal(json_object_size(json_object_get(items, "later")) +
+	        json_object_size(json_object_get(items, "refused")) + 5 +
+	        json_object_size(counters) + json_object_size(gauges),
+	    STATS_COUNT);
+	assert_int_equal(json_integer_value(json_object_get(counters, "inboxd_syncs_total")),
+	    STAT_SYNCS + 1);
+	/* Below zero for a moment, by the sum over threads. */
+	assert_int_equal(json_integer_value(json_object_get(gauges, "inboxd_connections")), 0);
+	json_decref(page);
+	server_stop();
+}
+
+static void
+inboxes_tell_what_waits(void **state)
+{
+	(void)state;
+	server_start();
+	json_t *page = get_json("/inboxes");
+	json_t *inboxes = json_object_get(page, "inboxes");
+	assert_int_equal(json_array_size(inboxes), 2);
+	json_t *first = json_array_get(inboxes, 0), *second = json_array_get(inboxes, 1);
+	/* Not UTF-8, so escaped as a whole. */
+	assert_string_equal(json_string_value(json_object_get(first, "folder")),
+	    "/srv/%1B[31mred%FF");
+	assert_int_equal(json_integer_value(json_object_get(first, "waiting")), 17);
+	assert_true(json_is_null(json_object_get(first, "error")));
+	assert_string_equal(json_string_value(json_object_get(second, "folder")), "/srv/in box");
+	assert_true(json_is_null(json_object_get(second, "waiting")));
+	assert_true(json_is_null(json_object_get(second, "oldest")));
+	assert_non_null(json_string_value(json_object_get(second, "error")));
+	json_decref(page);
+	server_stop();
+}
+
+static void
+clients_come_when_the_answer_does(void **state)
+{
+	(void)state;
+	server_answer = ANSWER_SOON;
+	server_start();
+	int other = ask("GET", "/clients", "");
+	json_t *page = get_json("/clients");
+	json_t *clients = json_object_get(page, "clients");
+	assert_int_equal(json_array_size(clients), 3);
+	json_t *first = json_array_get(clients, 0), *second = json_array_get(clients, 1);
+	assert_string_equal(json_string_value(json_object_get(first, "identity")),
+	    "pc3.example.com");
+	assert_true(json_is_true(json_object_get(first, "connected")));
+	assert_in_range(json_integer_value(json_object_get(first, "seen")), time(NULL) - 90100,
+	    time(NULL) - 90000);
+	assert_true(json_is_null(json_object_get(second, "seen")));
+	assert_int_equal(json_integer_value(json_object_get(first, "stored_bytes")), 12345678);
+	json_decref(page);
+	char *reply = listen_to(other);
+	assert_int_equal(code_of(reply), 200);
+	free(reply);
+	server_stop();
+}
+
+static void
+clients_say_when_memory_is_out(void **state)
+{
+	(void)state;
+	server_answer = ANSWER_NO_MEMORY;
+	server_start();
+	char *reply = get("/clients");
+	assert_int_equal(code_of(reply), 500);
+	free(reply);
+	server_stop();
+}
+
+/* ---- metrics */
+
+static size_t
+times_in(const char *text, const char *what)
+{
+	size_t n = 0;
+
+	for (; (text = strstr(text, what)) != NULL; text++)
+		n++;
+	return n;
+}
+
+static void
+check_families(const char *text, int cut)
+{
+	char want[160];
+
+	for (size_t i = 0; i < STATS_COUNT; i++) {
+		const struct stats_row *row = &stats_rows[i];
+		int len = (int)strlen(row->metric) - (cut && !row->is_gauge ? 6 : 0);
+		snprintf(want, sizeof(want), "# HELP %.*s ", len, row->metric);
+		assert_int_equal(times_in(text, want), 1);
+		snprintf(want, sizeof(want), "\n# TYPE %.*s %s\n", len, row->metric,
+		    row->is_gauge ? "gauge" : "counter");
+		assert_int_equal(times_in(text, want), 1);
+		snprintf(want, sizeof(want), "\n%s%s%s%s ", row->metric, *row->label ? "{" : "",
+		    row->label, *row->label ? "}" : "");
+		assert_int_equal(times_in(text, want), 1);
+	}
+}
+
+static void
+metrics_name_each_family_once(void **state)
+{
+	(void)state;
+	server_start();
+	char *reply = get("/metrics");
+	assert_int_equal(code_of(reply), 200);
+	assert_non_null(
+	    strstr(reply, "Content-Type: text/plain; version=0.0.4; charset=utf-8\r\n"));
+	check_families(reply, 0);
+	assert_null(strstr(reply, "# EOF"));
+	free(reply);
+	server_stop();
+}
+
+static void
+metrics_are_openmetrics_when_asked(void **state)
+{
+	(void)state;
+	server_start();
+	char *reply = listen_to(ask("GET", "/metrics",
+	    "Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5\r\n"));
+	assert_int_equal(code_of(reply), 200);
+	assert_non_null(strstr(reply,
+	    "Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8\r\n"));
+	check_families(reply, 1);
+	size_t len = strlen(reply);
+	assert_true(len > 6);
+	assert_string_equal(reply + len - 6, "# EOF\n");
+	free(reply);
+	server_stop();
+}
+
+/* ---- requests that are wrong */
+
+static void
+only_reading_is_allowed(void **state)
+{
+	static const char *const methods[] = {"POST", "PUT", "DELETE", "OPTIONS", "PATCH"};
+
+	(void)state;
+	server_start();
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		char *reply = listen_to(ask(methods[i], "/status", "Content-Length: 0\r\n"));
+		assert_int_equal(code_of(reply), 405);
+		assert_non_null(strstr(reply, "Allow: GET, HEAD\r\n"));
+		free(reply);
+	}
+	char *reply = get("/statusx");
+	assert_int_equal(code_of(reply), 404);
+	free(reply);
+	reply = get("/../status");
+	assert_int_equal(code_of(reply), 404);
+	free(reply);
+	server_stop();
+}
+
+static void
+head_has_the_length_and_no_body(void **state)
+{
+	static const char *const names[] = {"/metrics", "/clients"};
+
+	(void)state;
+	server_start();
+	for (size_t i = 0; i < 2; i++) {
+		char want[64];
+		char *with = get(names[i]), *without = listen_to(ask("HEAD", names[i], ""));
+		assert_int_equal(code_of(without), 200);
+		assert_string_equal(body_of(without), "");
+		snprintf(want, sizeof(want), "Content-Length: %zu\r\n", strlen(body_of(with)));
+		assert_int_equal(times_in(without, want), 1);
+		free(with);
+		free(without);
+	}
+	server_stop();
+}
+
+static void
+survives_garbage(void **state)
+{
+	static const char *const wrong[] = {"\r\n\r\n", "GET\r\n\r\n", "GET  \r\n\r\n",
+	    "GET /status\r\n\r\n", "GET /status HTTP/9.9\r\n\r\n", "GET /status HTTP/x\r\n\r\n",
+	    "BREW /status HTTP/1.1\r\n\r\n", "get /status HTTP/1.1\r\n\r\n",
+	    "GET http://[::1/status HTTP/1.1\r\n\r\n", "GET * HTTP/1.1\r\n\r\n",
+	    "OPTIONS * HTTP/1.1\r\n\r\n", "CONNECT a:1 HTTP/1.1\r\n\r\n",
+	    "GET /%00%zz HTTP/1.1\r\n\r\n", "GET /status HTTP/1.1\r\n: x\r\n\r\n",
+	    "GET /status HTTP/1.1\r\nno colon\r\n\r\n", "GET /status HTTP/1.1\r\n folded\r\n\r\n",
+	    "POST /status HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+	    "POST /status HTTP/1.1\r\nContent-Length: 99999999999999999999\r\n\r\n",
+	    "POST /status HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+	    "POST /status HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\nx",
+	    "POST /status HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nx",
+	    "POST /status HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 5000\r\n\r\n",
+	    "GET /status HTTP/1.1\r\nContent-Length: 10\r\n\r\n",
+	    "GET /status HTTP/1.1\r\n\r\nGET /clients HTTP/1.1\r\n\r\nGET /x HTTP/1.1\r\n\r\n"};
+	unsigned seed = (unsigned)time(NULL);
+	char noise[2048];
+
+	(void)state;
+	server_start();
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		int fd = dial();
+		say(fd, wrong[i], strlen(wrong[i]));
+		shutdown(fd, SHUT_WR);
+		free(listen_to(fd));
+	}
+	print_message("# seed %u\n", seed);
+	for (int i = 0; i < 200; i++) {
+		for (size_t k = 0; k < sizeof(noise); k++)
+			noise[k] = (char)rand_r(&seed);
+		if (i % 2 == 0)
+			memcpy(noise, "GET /status HTTP/1.1\r\n", 22);
+		int fd = dial();
+		say(fd, noise, (size_t)(rand_r(&seed) % (int)sizeof(noise)));
+		if (i % 3 == 0) {
+			close(fd);
+			continue;
+		}
+		shutdown(fd, SHUT_WR);
+		free(listen_to(fd));
+	}
+	assert_lives();
+	server_stop();
+}
+
+static void
+limits_what_it_reads(void **state)
+{
+	char *large = malloc(1 << 20);
+
+	(void)state;
+	assert_non_null(large);
+	memset(large, 'x', 1 << 20);
+	server_start();
+	const char *const heads[] = {"GET /", "GET /status HTTP/1.1\r\nX: ",
+	    "POST /status HTTP/1.1\r\nContent-Length: 1048576\r\n\r\n"};
+	for (size_t i = 0; i < 3; i++) {
+		int fd = dial();
+		say(fd, heads[i], strlen(heads[i]));
+		say(fd, large, 1 << 20);
+		char *reply = listen_to(fd);
+		assert_int_not_equal(code_of(reply), 200);
+		free(reply);
+	}
+	free(large);
+	assert_lives();
+	server_stop();
+}
+
+/* ---- /clients when nobody answers */
+
+static void
+waiters_are_bounded_and_not_kept_for_ever(void **state)
+{
+	enum { PLACES = 16 };
+	int fds[PLACES];
+
+	(void)state;
+	server_answer = ANSWER_NEVER;
+	server_start();
+	for (int i = 0; i < PLACES; i++)
+		fds[i] = ask("GET", "/clients", "");
+	assert_lives();
+	char *reply = get("/clients");
+	assert_int_equal(code_of(reply), 503);
+	free(reply);
+	/* Half of them leave. */
+	for (int i = 0; i < PLACES / 2; i++)
+		close(fds[i]);
+	time_t before = time(NULL);
+	for (int i = PLACES / 2; i < PLACES; i++) {
+		reply = listen_to(fds[i]);
+		assert_int_equal(code_of(reply), 504);
+		free(reply);
+	}
+	assert_in_range(time(NULL) - before, 8, 14);
+	/* The places are free again; stopping answers who waits. */
+	int fd = ask("GET", "/clients", "");
+	assert_lives();
+	server_stop();
+	reply = listen_to(fd);
+	assert_true(code_of(reply) == 503 || *reply == '\0');
+	free(reply);
+}
+
+static void
+clients_may_leave_before_the_answer(void **state)
+{
+	struct linger hard = {1, 0};
+
+	(void)state;
+	server_answer = ANSWER_SOON;
+	server_start();
+	for (int i = 0; i < 10; i++) {
+		int fd = ask("GET", "/clients", "");
+		if (i % 2 == 0)
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
+		close(fd);
+	}
+	json_decref(get_json("/clients"));
+	assert_lives();
+	server_stop();
+}
+
+int
+main(void)
+{
+#define T(test) cmocka_unit_test_setup_teardown(test, server_setup, server_teardown)
+	const struct CMUnitTest tests[] = {
+	    T(status_accounts_for_every_item),
+	    T(inboxes_tell_what_waits),
+	    T(clients_come_when_the_answer_does),
+	    T(clients_say_when_memory_is_out),
+	    T(metrics_name_each_family_once),
+	    T(metrics_are_openmetrics_when_asked),
+	    T(only_reading_is_allowed),
+	    T(head_has_the_length_and_no_body),
+	    T(survives_garbage),
+	    T(limits_what_it_reads),
+	    T(waiters_are_bounded_and_not_kept_for_ever),
+	    T(clients_may_leave_before_the_answer),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: ISC */
+/* What a context is not built from, and how it says so. */
+#include "lib/tls.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+
+#include "certs.h"
+
+static char dir[64];
+static char error[TLS_ERROR_ROOM];
+
+/* Files by name, below `dir`. */
+static struct tls *
+make(int server, const char *cert, const char *key, const char *ca, const char *crl)
+{
+	char paths[4][128];
+	struct tls_settings settings = {.certificate = paths[0], .key = paths[1], .ca = paths[2],
+	    .crl = crl != NULL ? paths[3] : NULL, .server = server};
+
+	snprintf(paths[0], sizeof(paths[0]), "%s/%s", dir, cert);
+	snprintf(paths[1], sizeof(paths[1]), "%s/%s", dir, key);
+	snprintf(paths[2], sizeof(paths[2]), "%s/%s", dir, ca);
+	snprintf(paths[3], sizeof(paths[3]), "%s/%s", dir, crl != NULL ? crl : "");
+	memset(error, 'x', sizeof(error));
+	return tls_new(&settings, error);
+}
+
+static void
+takes(int server, const char *cert, const char *key, const char *ca, const char *crl)
+{
+	struct tls *tls = make(server, cert, key, ca, crl);
+
+	if (tls == NULL)
+		fail_msg("refused: %s", error);
+	tls_unref(tls);
+}
+
+/* The message begins with the file's path and says `what`. */
+static void
+refuses(const char *file, const char *what, struct tls *tls)
+{
+	char start[128];
+
+	if (tls != NULL)
+		fail_msg("took it, and should say: %s", what);
+	snprintf(start, sizeof(start), "%s/%s: ", dir, file);
+	if (strncmp(error, start, strlen(start)) != 0 || strstr(error, what) == NULL)
+		fail_msg("\"%s\" is not about %s and \"%s\"", error, file, what);
+}
+
+static void
+put(const char *name, unsigned mode, const char *text)
+{
+	char path[128];
+	FILE *out;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	fputs(text, out);
+	fclose(out);
+	assert_int_equal(chmod(path, mode), 0);
+}
+
+static void
+takes_sound_files(void **state)
+{
+	(void)state;
+	takes(1, "server.crt", "server.key", "ca.crt", NULL);
+	takes(1, "server.crt", "server.key", "ca.crt", "ca.crl");
+	takes(0, "client.crt", "client.key", "ca.crt", NULL);
+	takes(0, "client.crt", "client.key", "ca.crt", "ca.crl");
+}
+
+static void
+names_the_file_that_is_missing(void **state)
+{
+	(void)state;
+	refuses("no.crt", "No such file", make(1, "no.crt", "server.key", "ca.crt", NULL));
+	refuses("no.key", "No such file", make(1, "server.crt", "no.key", "ca.crt", NULL));
+	refuses("no.ca", "No such file", make(1, "server.crt", "server.key", "no.ca", NULL));
+	refuses("no.crl", "No such file", make(1, "server.crt", "server.key", "ca.crt", "no.crl"));
+	refuses("", "not a regular file", make(1, "", "server.key", "ca.crt", NULL));
+}
+
+static void
+says_what_a_file_lacks(void **state)
+{
+	(void)state;
+	put("empty", 0600, "");
+	put("broken", 0600, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+	refuses("empty", "no certificate", make(1, "empty", "server.key", "ca.crt", NULL));
+	refuses("server.key", "no certificate", make(1, "server.key", "server.key", "ca.crt", NULL));
+	refuses("empty", "no private key", make(1, "server.crt", "empty", "ca.crt", NULL));
+	refuses("empty", "no certificate", make(1, "server.crt", "server.key", "empty", NULL));
+	refuses("broken", "PEM", make(1, "server.crt", "server.key", "broken", NULL));
+	refuses("empty", "no CRL", make(1, "server.crt", "server.key", "ca.crt", "empty"));
+	refuses("ca.crt", "no CRL", make(1, "server.crt", "server.key", "ca.crt", "ca.crt"));
+}
+
+static void
+refuses_a_key_of_another_certificate(void **state)
+{
+	(void)state;
+	refuses("client.key", "not the key", make(1, "server.crt", "client.key", "ca.crt", NULL));
+}
+
+static void
+refuses_a_key_that_others_can_read(void **state)
+{
+	char path[128];
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/server.key", dir);
+	assert_int_equal(chmod(path, 0604), 0);
+	refuses("server.key", "chmod", make(1, "server.crt", "server.key", "ca.crt", NULL));
+	assert_int_equal(chmod(path, 0640), 0);
+	takes(1, "server.crt", "server.key", "ca.crt", NULL);
+	assert_int_equal(chmod(path, 0600), 0);
+}
+
+static void
+refuses_an_encrypted_key_and_asks_nobody(void **state)
+{
+	EVP_PKEY *key = certs_key();
+	char path[128], secret[] = "secret";
+	FILE *out;
+
+	(void)state;
+	snprintf(path, sizeof(path), "%s/locked.key", dir);
+	put("locked.key", 0600, "");
+	out = fopen(path, "w");
+	assert_non_null(out);
+	assert_int_equal(PEM_write_PrivateKey(out, key, EVP_aes_128_cbc(), NULL, 0, NULL, secret), 1);
+	fclose(out);
+	EVP_PKEY_free(key);
+	refuses("locked.key", "encrypted", make(1, "server.crt", "locked.key", "ca.crt", NULL));
+}
+
+static void
+refuses_a_certificate_out_of_its_time(void **state)
+{
+	static const struct cert_spec old = {.cn = {"old"}, .from = -200, .until = -100},
+	    early = {.cn = {"early"}, .from = 1000, .until = 2000};
+	EVP_PKEY *key = certs_key();
+	X509 *cert = certs_make(&old, key, NULL, NULL);
+
+	(void)state;
+	certs_write(dir, "old.crt", 0644, cert, NULL, NULL);
+	certs_write(dir, "old.key", 0600, NULL, key, NULL);
+	X509_free(cert);
+	refuses("old.crt", "was valid until", make(1, "old.crt", "old.key", "ca.crt", NULL));
+	refuses("old.crt", "was valid until", make(1, "server.crt", "server.key", "old.crt", NULL));
+	cert = certs_make(&early, key, NULL, NULL);
+	certs_write(dir, "early.crt", 0644, cert, NULL, NULL);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	refuses("early.crt", "not valid before", make(1, "early.crt", "old.key", "ca.crt", NULL));
+}
+
+static void
+refuses_a_certificate_for_the_other_end(void **state)
+{
+	(void)state;
+	refuses("client.crt", "serverAuth", make(1, "client.crt", "client.key", "ca.crt", NULL));
+	refuses("server.crt", "clientAuth", make(0, "server.crt", "server.key", "ca.crt", NULL));
+}
+
+static void
+refuses_a_crl_that_is_old_or_another_ca_s(void **state)
+{
+	(void)state;
+	refuses("old.crl", "was valid until",
+	    make(1, "server.crt", "server.key", "ca.crt", "old.crl"));
+	refuses("ca.crl", "not signed by",
+	    make(1, "server.crt", "server.key", "other-ca.crt", "ca.crl"));
+}
+
+static void
+wants_a_name_at_the_client_and_none_at_the_server(void **state)
+{
+	static const char *const bad[] = {"", ".example", "a b", "a/b", "a\n", "*", "p\xc3\xb6"};
+	static const char *const good[] = {"cap.example", "127.0.0.1", "::1", "a_b-C9"};
+	struct tls *client = make(0, "client.crt", "client.key", "ca.crt", NULL);
+	struct tls *server = make(1, "server.crt", "server.key", "ca.crt", NULL);
+	char longest[255];
+	SSL *ssl;
+
+	(void)state;
+	assert_null(tls_connection(client, 0, NULL));
+	assert_null(tls_connection(server, 0, "cap.example"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_null(tls_connection(client, 0, bad[i]));
+	memset(longest, 'a', 254);
+	longest[254] = '\0';
+	assert_null(tls_connection(client, 0, longest));
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		ssl = tls_connection(client, 0, good[i]);
+		assert_non_null(ssl);
+		/* RFC 6066, section 3: no address as a name. */
+		assert_int_equal(SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name) != NULL,
+		    i == 0 || i == 3);
+		SSL_free(ssl);
+	}
+	/* A connection outlives our reference. */
+	ssl = tls_connection(server, 0, NULL);
+	tls_unref(server);
+	tls_unref(tls_ref(client));
+	assert_non_null(ssl);
+	SSL_free(ssl);
+	tls_unref(client);
+	tls_unref(NULL);
+}
+
+static void
+gives_one_line_for_an_empty_queue(void **state)
+{
+	(void)state;
+	tls_error_text(error);
+	assert_string_equal(error, "unknown error");
+}
+
+static int
+setup(void **state)
+{
+	(void)state;
+	certs_make_dir(dir);
+	certs_write_set(dir);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	certs_remove_dir(dir);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(takes_sound_files),
+	    cmocka_unit_test(names_the_file_that_is_missing),
+	    cmocka_unit_test(says_what_a_file_lacks),
+	    cmocka_unit_test(refuses_a_key_of_another_certificate),
+	    cmocka_unit_test(refuses_a_key_that_others_can_read),
+	    cmocka_unit_test(refuses_an_encrypted_key_and_asks_nobody),
+	    cmocka_unit_test(refuses_a_certificate_out_of_its_time),
+	    cmocka_unit_test(refuses_a_certificate_for_the_other_end),
+	    cmocka_unit_test(refuses_a_crl_that_is_old_or_another_ca_s),
+	    cmocka_unit_test(wants_a_name_at_the_client_and_none_at_the_server),
+	    cmocka_unit_test(gives_one_line_for_an_empty_queue),
+	};
+
+	return cmocka_run_group_tests(tests, setup, teardown);
+}
