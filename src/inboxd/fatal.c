@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/fatal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+
+void
+fatal(int code, const char *event, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	log_event(LOG_CRIT, event, "%s exit=%d", text, code);
+	_exit(code);
+}
+
+void *
+must_alloc(size_t size)
+{
+	void *p = calloc(1, size);
+
+	if (!p)
+		fatal(EX_OSERR, "out_of_memory", "bytes=%zu", size);
+	return p;
+}
+
+char *
+must_copy(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	char *copy = must_alloc(size);
+
+	memcpy(copy, text, size);
+	return copy;
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "inboxd/ledger.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inboxd/fatal.h"
+#include "lib/disk.h"
+#include "lib/log.h"
+#include "lib/parse.h"
+
+/* While a segment's state is written it has this name. */
+#define UNFINISHED "unfinished"
+
+struct ledger {
+	int dir, fd;
+	uint64_t seq;  /* the next accept's */
+	uint64_t size; /* bytes written to fd */
+	char *gathered;
+	size_t length, room;
+};
+
+static void
+gather(struct ledger *ledger, const struct record *record)
+{
+	if (ledger->room - ledger->length < RECORD_LINE_MAX + 1) {
+		ledger->room = ledger->room ? ledger->room * 2 : 64 * 1024;
+		ledger->gathered = realloc(ledger->gathered, ledger->room);
+		if (!ledger->gathered)
+			fatal(EX_OSERR, "out_of_memory", "bytes=%zu", ledger->room);
+	}
+	ledger->length += record_format(record, ledger->gathered + ledger->length);
+}
+
+void
+ledger_append(struct ledger *ledger, struct record *record)
+{
+	if (record->type == RECORD_ACCEPT)
+		record->seq = ledger->seq++;
+	gather(ledger, record);
+}
+
+/* The state of one queue: itself, its items, its skips. */
+static int
+write_queue(struct ledger *ledger, const struct queue *queue)
+{
+	struct record record = {.type = RECORD_QUEUE};
+
+	queue_record(queue, &record);
+	gather(ledger, &record);
+	for (size_t i = 0; i < queue->count; i++) {
+		const struct known *entry = queue->entries[i];
+		record.type = entry->is_skip ? RECORD_SKIP : RECORD_ACCEPT;
+		record.n = entry->number;
+		record.seq = entry->seq;
+		record.time = entry->time;
+		record.size = entry->size;
+		memcpy(record.sha256, entry->sha256, DIGEST_SIZE);
+		snprintf(record.inbox, sizeof record.inbox, "%s", entry->inbox);
+		snprintf(record.name, sizeof record.name, "%s", entry->name);
+		gather(ledger, &record);
+		if (ledger->length > 256 * 1024 && ledger_flush(ledger) < 0)
+			return -1;
+	}
+	return ledger->length > 256 * 1024 ? ledger_flush(ledger) : 0;
+}
+
+static int
+write_state(struct ledger *ledger, const struct clients *clients, const struct timespec *now)
+{
+	struct record record = {.type = RECORD_BEGIN, .version = RECORD_VERSION};
+
+	record.seq = ledger->seq;
+	record.time = (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000;
+	gather(ledger, &record);
+	for (size_t i = 0; i < clients_count(clients); i++) {
+		if (write_queue(ledger, clients_at(clients, i)) < 0)
+			return -1;
+	}
+	record.type = RECORD_STATE;
+	gather(ledger, &record);
+	return ledger_flush(ledger);
+}
+
+/* Gives the finished segment its name.  Names must sort after the newest one
+ * even if the clock has been set back: then the newest one's time counts on. */
+static int
+publish_segment(int dir, struct timespec now)
+{
+	char newest[LEDGER_NAME_ROOM], when[PRINT_TIME_ROOM], name[LEDGER_NAME_ROOM];
+	struct timespec last;
+
+	if (ledger_find_newest(dir, newest) < 0)
+		return -1;
+	if (newest[0] && parse_time(newest, strlen(newest) - 4, &last) == 0 &&
+	    (last.tv_sec > now.tv_sec ||
+	        (last.tv_sec == now.tv_sec && last.tv_nsec / 1000 >= now.tv_nsec / 1000))) {
+		now = last;
+		now.tv_sec += 1;
+	}
+	print_time(when, &now);
+	snprintf(name, sizeof name, "%s.log", when);
+	return disk_publish(dir, UNFINISHED, dir, name);
+}
+
+static void
+sync_or_end(int rc)
+{
+	if (rc < 0)
+		fatal(EX_IOERR, "sync_failed", "what=ledger error=\"%s\"", strerror(errno));
+}
+
+struct ledger *
+ledger_start(int dir, const struct clients *clients, uint64_t seq)
+{
+	struct ledger *ledger = must_alloc(sizeof *ledger);
+	struct timespec now;
+	int error;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ledger->dir = dir;
+	ledger->fd = -1;
+	ledger->seq = seq;
+	if (unlinkat(dir, UNFINISHED, 0) < 0 && errno != ENOENT)
+		goto fail;
+	ledger->fd = openat(dir, UNFINISHED,
+	    O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (ledger->fd < 0)
+		goto fail;
+	if (write_state(ledger, clients, &now) < 0)
+		goto fail;
+	sync_or_end(disk_sync_data(ledger->fd));
+	if (publish_segment(dir, now) < 0)
+		goto fail;
+	/* From here on a restart would read the new segment: going on in the old
+	 * one would lose what it gets. */
+	sync_or_end(disk_sync_dir(dir));
+	return ledger;
+fail:
+	error = errno;
+	if (ledger->fd >= 0)
+		close(ledger->fd);
+	free(ledger->gathered);
+	free(ledger);
+	errno = error;
+	return NULL;
+}
+
+void
+ledger_close(struct ledger *ledger)
+{
+	if (!ledger)
+		return;
+	close(ledger->fd);
+	free(ledger->gathered);
+	free(ledger);
+}
+
+int
+ledger_flush(struct ledger *ledger)
+{
+	int error;
+
+	if (ledger->length == 0)
+		return 0;
+	if (disk_write(ledger->fd, ledger->gathered, ledger->length) < 0) {
+		error = errno;
+		if (ftruncate(ledger->fd, (off_t)ledger->size) < 0)
+			fatal(EX_IOERR, "ledger_failed", "call=ftruncate error=\"%s\"",
+			    strerror(errno));
+		errno = error;
+		return -1;
+	}
+	ledger->size += ledger->length;
+	ledger->length = 0;
+	return 0;
+}
+
+int
+ledger_fd(const struct ledger *ledger)
+{
+	return ledger->fd;
+}
+
+uint64_t
+ledger_size(const struct ledger *ledger)
+{
+	return ledger->size;
+}
+
+/* Is `name` "<UTC time>.log"? */
+static int
+is_segment(const char *name, struct timespec *when)
+{
+	size_t len = strlen(name);
+
+	return len > 4 && len < LEDGER_NAME_ROOM && strcmp(name + len - 4, ".log") == 0 &&
+	    parse_time(name, len - 4, when) == 0;
+}
+
+static DIR *
+open_listing(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (!listing && fd >= 0)
+		close(fd);
+	return listing;
+}
+
+int
+ledger_find_newest(int dir, char name[LEDGER_NAME_ROOM])
+{
+	DIR *listing = open_listing(dir);
+	struct timespec when;
+	struct dirent *file;
+
+	name[0] = '\0';
+	if (!listing)
+		return -1;
+	for (;;) {
+		errno = 0;
+		file = readdir(listing);
+		if (!file)
+			break;
+		if (is_segment(file->d_name, &when) && strcmp(file->d_name, name) > 0)
+			memcpy(name, file->d_name, strlen(file->d_name) + 1);
+	}
+	if (errno != 0) {
+		int error = errno;
+		closedir(listing);
+		errno = error;
+		return -1;
+	}
+	closedir(listing);
+	return 0;
+}
+
+/* Goes by the time in the name, when the segment began: the days count from
+ * there, and the segment in use stays whatever its age. */
+static void
+delete_old(int dir, uint64_t days)
+{
+	DIR *listing = open_listing(dir);
+	char newest[LEDGER_NAME_ROOM];
+	struct timespec now, when;
+	struct dirent *file;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (!listing || ledger_find_newest(dir, newest) < 0) {
+		if (listing)
+			closedir(listing);
+		return;
+	}
+	while ((file = readdir(listing))) {
+		if (!is_segment(file->d_name, &when) || strcmp(file->d_name, newest) == 0 ||
+		    (now.tv_sec - when.tv_sec) / 86400 <= (int64_t)days)
+			continue;
+		if (unlinkat(dir, file->d_name, 0) < 0)
+			log_event(LOG_WARNING, "ledger_not_deleted", "segment=%s error=\"%s\"",
+			    file->d_name, strerror(errno));
+		else
+			log_event(LOG_INFO, "ledger_deleted", "segment=%s", file->d_name);
+	}
+	closedir(listing);
+}
+
+int
+ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t days)
+{
+	struct ledger *next = ledger_start(ledger->dir, clients, ledger->seq);
+
+	if (!next)
+		return -1;
+	close(ledger->fd);
+	ledger->fd = next->fd;
+	ledger->size = next->size;
+	free(next->gathered);
+	free(next);
+	delete_old(ledger->dir, days);
+	return 0;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+/* inboxd: what the command line asks for.  The receiver itself is server.c. */
+#include "config.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "inboxd/server.h"
+#include "inboxd/settings.h"
+#include "inboxd/site.h"
+#include "lib/log.h"
+
+#define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
+
+enum task { TASK_SERVE, TASK_CHECK, TASK_PRINT, TASK_MAKE_FOLDERS };
+
+static void
+usage(FILE *out)
+{
+	fprintf(out,
+	    "usage: inboxd [-c FILE] [-t | -T | -m]\n"
+	    "       inboxd -h | -V\n"
+	    "\n"
+	    "Receives items from inboxq(1) and stores them in inbox folders.\n"
+	    "It stays in the foreground and logs to standard error.\n"
+	    "\n"
+	    "  -c FILE  the configuration (" DEFAULT_CONFIG ")\n"
+	    "  -t       check the configuration and end\n"
+	    "  -T       print the effective configuration and end\n"
+	    "  -m       make missing folders below the root and end\n"
+	    "  -V       print the version\n"
+	    "  -h       print this\n"
+	    "\n"
+	    "Signals: SIGHUP reloads, SIGTERM drains and ends.  See inboxd(8).\n");
+}
+
+static void
+print_conf_error(void *ctx, const char *message)
+{
+	(void)ctx;
+	fprintf(stderr, "%s\n", message);
+}
+
+static int
+make_folders(const struct settings *settings)
+{
+	char error[SITE_ERROR_ROOM];
+
+	if (site_make_folders(settings, error) == 0)
+		return 0;
+	fprintf(stderr, "inboxd: %s\n", error);
+	return EX_CANTCREAT;
+}
+
+static int
+print_settings(const struct settings *settings)
+{
+	if (conf_print(stdout, &settings_schema, settings) == 0 && fflush(stdout) == 0)
+		return 0;
+	fprintf(stderr, "inboxd: standard output: %s\n", strerror(errno));
+	return EX_IOERR;
+}
+
+static int
+serve(const char *config, struct settings *settings)
+{
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+
+	sigaction(SIGPIPE, &ignore, NULL);
+	log_setup(settings_log_level(settings), (enum log_format)settings->format);
+	return server_run(config, settings);
+}
+
+int
+main(int argc, char **argv)
+{
+	const struct conf_report report = {print_conf_error, NULL};
+	const char *config = DEFAULT_CONFIG;
+	enum task task = TASK_SERVE;
+	struct settings *settings;
+	int option, rc = 0;
+
+	umask(077);
+	while ((option = getopt(argc, argv, "c:tTmVh")) != -1) {
+		switch (option) {
+		case 'c':
+			config = optarg;
+			break;
+		case 't':
+			task = TASK_CHECK;
+			break;
+		case 'T':
+			task = TASK_PRINT;
+			break;
+		case 'm':
+			task = TASK_MAKE_FOLDERS;
+			break;
+		case 'V':
+			printf("inboxd %s\n", PACKAGE_VERSION);
+			return 0;
+		case 'h':
+			usage(stdout);
+			return 0;
+		default:
+			usage(stderr);
+			return EX_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "inboxd: unexpected argument \"%s\"\n", argv[optind]);
+		usage(stderr);
+		return EX_USAGE;
+	}
+	settings = settings_load(config, &report);
+	if (!settings)
+		return EX_CONFIG;
+	if (task == TASK_SERVE)
+		return serve(config, settings);
+	if (task == TASK_PRINT)
+		rc = print_settings(settings);
+	else if (task == TASK_MAKE_FOLDERS)
+		rc = make_folders(settings);
+	else
+		printf("%s: fine\n", config);
+	settings_free(settings);
+	return rc;
+}

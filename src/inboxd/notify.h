@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * sd_notify(3) by hand: the protocol is documented as stable and is one
+ * datagram.  Without NOTIFY_SOCKET in the environment every call does
+ * nothing.  A message that cannot be sent is logged once and never an error:
+ * the receiver serves its clients whatever its supervisor does.
+ *
+ * Main thread only.  notify_watchdog() may be called only while the commit
+ * thread makes progress.
+ */
+#ifndef INBOXD_NOTIFY_H
+#define INBOXD_NOTIFY_H
+
+#include <stdint.h>
+
+void notify_ready(void);
+/* Sends MONOTONIC_USEC too, which Type=notify-reload needs and others ignore.
+ * notify_ready() ends the reload. */
+void notify_reloading(void);
+void notify_stopping(void);
+/* One line for `systemctl status`; cut at 200 bytes, bytes outside 0x20 to
+ * 0x7e become '?'. */
+void notify_status(const char *text);
+void notify_watchdog(void);
+
+/* Microseconds within which the supervisor wants the next notify_watchdog(),
+ * 0: none wanted of this process.  Send one in half that time. */
+uint64_t notify_watchdog_interval(void);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a start does before the first connection: reads the ledger's newest
+ * segment, finishes or voids what the last run left between its accept record
+ * and its stored mark, and begins a new segment.  See inbox-spool(5),
+ * "RECOVERY".
+ */
+#ifndef INBOXD_RECOVER_H
+#define INBOXD_RECOVER_H
+
+#include "inboxd/clients.h"
+#include "inboxd/ledger.h"
+#include "inboxd/site.h"
+#include "lib/attr.h"
+
+#define RECOVER_ERROR_ROOM 512
+
+/*
+ * The root must be locked.  Fills the empty `clients` and returns the ledger,
+ * open for writing, with its folder `ledger_dir` (borrowed).
+ * NULL with the reason in `error`, and *code one of sysexits(3): EX_DATAERR
+ * (the ledger is damaged; nothing was changed), EX_IOERR, EX_OSERR.  A failed
+ * sync ends the program.
+ */
+MUST_CHECK struct ledger *recover_run(struct site *site, int root, int ledger_dir,
+    struct clients *clients, int *code, char error[RECOVER_ERROR_ROOM]);
+
+#endif

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The running receiver, as its main thread sees it: signals, reload, drain,
+ * the status socket's questions, the watchdog.  main.c decides what to run;
+ * this runs it.
+ */
+#ifndef INBOXD_SERVER_H
+#define INBOXD_SERVER_H
+
+#include "inboxd/settings.h"
+
+/*
+ * Takes `settings`, read from `config`.  Serves until SIGTERM or SIGINT, then
+ * drains.  Returns the exit code: one of sysexits(3), as inboxd(8) lists them;
+ * the reason for any but 0 has been logged.
+ */
+int server_run(const char *config, struct settings *settings);
+
+/* Writes each message of a conf_report to the log. */
+extern const struct conf_report server_report;
+
+#endif

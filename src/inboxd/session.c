@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The connection of a session, its states, and its end.
+ *
+ * Back-pressure is not reading: before each line, and before the body of a
+ * PUT, must_wait() looks whether the client's window, the worker's share of the
+ * commit queue or the client's own reading is in the way.
+ */
+#include "inboxd/session.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inboxd/fatal.h"
+#include "inboxd/session_parts.h"
+#include "lib/conn.h"
+#include "lib/digest.h"
+#include "lib/log.h"
+
+#define OUTPUT_MAX (256 * 1024) /* bytes of answers that a client may leave unread */
+#define LINGER 5                /* seconds for the last lines to arrive */
+
+static const char *const state_names[STATES] = {
+    "greeting", "joining", "ready", "body", "dropping", "leaving", "closed"};
+
+/* Which state may follow which. */
+static const unsigned moves[STATES] = {
+    [GREETING] = 1u << JOINING | 1u << LEAVING | 1u << CLOSED,
+    [JOINING] = 1u << READY | 1u << LEAVING | 1u << CLOSED,
+    [READY] = 1u << BODY | 1u << DROPPING | 1u << LEAVING | 1u << CLOSED,
+    [BODY] = 1u << READY | 1u << DROPPING | 1u << LEAVING | 1u << CLOSED,
+    [DROPPING] = 1u << READY | 1u << LEAVING | 1u << CLOSED,
+    [LEAVING] = 1u << CLOSED,
+    [CLOSED] = 0,
+};
+
+void
+session_enter(struct session *s, enum state state)
+{
+	assert(moves[s->state] & 1u << state);
+	log_event(LOG_DEBUG, "session_state", "peer=%s from=%s to=%s",
+	    s->conn ? conn_peer_address(s->conn) : "-", state_names[s->state],
+	    state_names[state]);
+	s->state = state;
+}
+
+void
+session_send(struct session *s, const struct proto_line *line)
+{
+	char text[PROTO_LINE_MAX + 1];
+
+	if (s->state == CLOSED)
+		return;
+	conn_write(s->conn, text, proto_format(line, text));
+	s->last_answer = worker_now(s->worker);
+}
+
+/* ---- the end */
+
+/* What waits for the session to be over: then its memory goes. */
+void
+session_free_if_over(struct session *s)
+{
+	struct notice *leave;
+
+	if (s->state != CLOSED || s->items > 0 || s->asked)
+		return;
+	if (s->queue) {
+		leave = must_alloc(sizeof *leave);
+		leave->message.kind = COMMIT_LEAVE;
+		leave->reply = worker_mailbox(s->worker);
+		leave->session = s;
+		leave->queue = s->queue;
+		leave->generation = s->generation;
+		s->asked = 1;
+		s->queue = NULL;
+		worker_send(s->worker, &leave->message);
+		return;
+	}
+	digest_free(s->digest);
+	worker_forget(s->worker, s);
+	free(s);
+}
+
+/* Says the last line once all is answered. */
+void
+session_finish_if_idle(struct session *s)
+{
+	if (s->state != LEAVING || s->items > 0)
+		return;
+	if (s->farewell[0])
+		conn_write(s->conn, s->farewell, strlen(s->farewell));
+	s->farewell[0] = '\0';
+	conn_finish(s->conn, LINGER);
+}
+
+/* Stops reading; `last` (or NULL) is the last line. */
+void
+session_leave(struct session *s, const struct proto_line *last)
+{
+	if (s->state == LEAVING || s->state == CLOSED)
+		return;
+	session_enter(s, LEAVING);
+	upload_cut_off(s);
+	conn_pause(s->conn);
+	if (last)
+		(void)proto_format(last, s->farewell);
+	session_finish_if_idle(s);
+}
+
+void
+session_go_away(struct session *s, uint64_t seconds, enum proto_code reason)
+{
+	struct proto_line line;
+
+	if (s->state == LEAVING || s->state == CLOSED)
+		return;
+	proto_line_start(&line, VERB_GOAWAY);
+	proto_set_number(&line, FIELD_SECONDS, seconds);
+	proto_set_text(&line, FIELD_CODE, proto_code_text(reason));
+	session_send(s, &line);
+	session_leave(s, NULL);
+}
+
+void
+session_give_error(struct session *s, enum proto_code code, const char *text)
+{
+	struct proto_line line;
+
+	stats_add(session_stats(s), STAT_PROTOCOL_ERRORS, 1);
+	log_limited(worker_gate(s->worker), LOG_WARNING, "protocol_error",
+	    "client=%s peer=%s code=%s note=\"%s\"", s->identity[0] ? s->identity : "-",
+	    conn_peer_address(s->conn), proto_code_text(code), text);
+	proto_line_start(&line, VERB_ERROR);
+	proto_set_text(&line, FIELD_CODE, proto_code_text(code));
+	proto_set_text(&line, FIELD_TEXT, text);
+	session_leave(s, &line);
+}
+
+/* ---- the connection */
+
+/* Must reading stop for now, and which of the limits is it? */
+static int
+must_wait(const struct session *s)
+{
+	const struct settings *settings = worker_site(s->worker)->settings;
+
+	if (conn_pending(s->conn) > OUTPUT_MAX)
+		return 1;
+	if (s->state == READY)
+		return s->items >= settings->window || !worker_has_room(s->worker);
+	/* One item may always be under way, whatever its size. */
+	if (s->state == BODY && s->remaining == s->item->size)
+		return s->items > 0 && s->bytes + s->item->size > settings->bytes;
+	return 0;
+}
+
+static size_t
+take_some(struct session *s, const unsigned char *data, size_t len)
+{
+	switch (s->state) {
+	case GREETING:
+	case READY:
+		return lines_take(s, data, len);
+	case BODY:
+		return upload_take(s, data, len);
+	case DROPPING:
+		return upload_drop(s, len);
+	case JOINING:
+	case LEAVING:
+	case CLOSED:
+	case STATES:
+		break;
+	}
+	return 0;
+}
+
+static size_t
+on_read(void *ctx, const unsigned char *data, size_t len)
+{
+	struct session *s = ctx;
+	size_t used = 0, taken;
+
+	while (used < len && s->state != LEAVING) {
+		if (s->state == JOINING || must_wait(s)) {
+			s->paused = 1;
+			conn_pause(s->conn);
+			break;
+		}
+		taken = take_some(s, data + used, len - used);
+		if (taken == 0)
+			break; /* the rest of a line is still to come */
+		used += taken;
+	}
+	return used;
+}
+
+void
+session_go_on(struct session *s)
+{
+	if (!s->paused || s->state == JOINING || s->state == LEAVING || s->state == CLOSED ||
+	    must_wait(s))
+		return;
+	s->paused = 0;
+	conn_resume(s->conn);
+}
+
+static void
+on_conn_open(void *ctx)
+{
+	struct session *s = ctx;
+	char why[IDENTITY_ERROR_ROOM];
+	X509 *certificate = conn_peer_certificate(s->conn);
+	int rc = identity_from_certificate(certificate,
+	    (enum identity_kind)session_settings(s)->identity, s->identity, why);
+
+	X509_free(certificate);
+	s->is_open = 1;
+	if (rc < 0) {
+		s->identity[0] = '\0';
+		session_give_error(s, CODE_ERROR_IDENTITY, why);
+	} else if (s->crowded) {
+		session_go_away(s, LATER_SECONDS, CODE_GOAWAY_CROWDED);
+	} else if (worker_is_draining(s->worker)) {
+		session_go_away(s, 0, CODE_GOAWAY_STOPPING);
+	}
+}
+
+static void
+on_drained(void *ctx)
+{
+	session_go_on(ctx);
+}
+
+static void
+on_idle(void *ctx)
+{
+	struct session *s = ctx;
+
+	if (s->state == LEAVING) {
+		conn_finish(s->conn, 0);
+		return;
+	}
+	/* While answers are due it is we who are slow. */
+	if (s->items == 0)
+		session_go_away(s, 0, CODE_GOAWAY_IDLE);
+}
+
+static void
+on_close(void *ctx, const char *error)
+{
+	struct session *s = ctx;
+
+	if (error) {
+		stats_add(session_stats(s), STAT_CONNECTIONS_FAILED, 1);
+		log_limited(worker_gate(s->worker), LOG_NOTICE, "connection_failed",
+		    "client=%s peer=%s error=\"%s\"", s->identity[0] ? s->identity : "-",
+		    conn_peer_address(s->conn), error);
+	} else {
+		log_event(LOG_INFO, "session_closed", "client=%s peer=%s",
+		    s->identity[0] ? s->identity : "-", conn_peer_address(s->conn));
+	}
+	session_enter(s, CLOSED);
+	upload_cut_off(s);
+	conn_free(s->conn);
+	s->conn = NULL;
+	stats_sub(session_stats(s), STAT_NOW_CONNECTIONS, 1);
+	session_free_if_over(s);
+}
+
+static const struct conn_events events = {on_conn_open, on_read, on_drained, on_idle, on_close};
+
+struct session *
+session_new(struct worker *worker, int fd, int crowded)
+{
+	struct session *s = must_alloc(sizeof *s);
+	struct site *site = worker_site(worker);
+
+	s->worker = worker;
+	s->crowded = crowded;
+	s->began = s->last_answer = worker_now(worker);
+	s->conn = conn_new(worker_base(worker), fd, site->tls, NULL, &events, s);
+	if (!s->conn) {
+		free(s);
+		return NULL;
+	}
+	conn_set_idle(s->conn, (unsigned)site->settings->hello);
+	stats_add(worker_counters(worker), STAT_CONNECTIONS, 1);
+	stats_add(worker_counters(worker), STAT_NOW_CONNECTIONS, 1);
+	return s;
+}
+
+/* ---- from the worker */
+
+void
+session_on_left(struct notice *notice)
+{
+	struct session *s = notice->session;
+
+	s->asked = 0;
+	free(notice);
+	session_free_if_over(s);
+}
+
+void
+session_on_superseded(struct notice *notice)
+{
+	struct session *s = notice->session;
+
+	free(notice);
+	if (s->state == LEAVING || s->state == CLOSED)
+		return;
+	log_limited(worker_gate(s->worker), LOG_NOTICE, "session_superseded",
+	    "client=%s peer=%s note=\"a newer connection has its queue\"", s->identity,
+	    conn_peer_address(s->conn));
+	session_go_away(s, 0, CODE_GOAWAY_SUPERSEDED);
+}
+
+void
+session_tick(struct session *s)
+{
+	uint64_t now = worker_now(s->worker);
+	struct proto_line line;
+
+	if (s->state == CLOSED)
+		return;
+	/* HELLO has a deadline, so that nobody holds a place byte by byte. */
+	if (s->state == GREETING && now - s->began > session_settings(s)->hello) {
+		if (s->is_open)
+			session_go_away(s, 0, CODE_GOAWAY_IDLE);
+		else
+			on_close(s, "no handshake in time");
+		return;
+	}
+	if ((s->items > 0 || s->state == JOINING) && now - s->last_answer >= PROTO_WAIT_EVERY) {
+		proto_line_start(&line, VERB_WAIT);
+		proto_set_number(&line, FIELD_SECONDS, UINT64_C(2) * PROTO_WAIT_EVERY);
+		session_send(s, &line);
+	}
+}
+
+void
+session_drain(struct session *s)
+{
+	if (s->state == CLOSED || s->state == LEAVING)
+		return;
+	if (!s->is_open)
+		on_close(s, "the receiver stops");
+	else
+		session_go_away(s, 0, CODE_GOAWAY_STOPPING);
+}
+
+struct session *
+session_next(const struct session *session)
+{
+	return session->next;
+}
+
+void
+session_link(struct session **list, struct session *session)
+{
+	session->next = *list;
+	session->previous = NULL;
+	if (*list)
+		(*list)->previous = session;
+	*list = session;
+}
+
+void
+session_unlink(struct session **list, struct session *session)
+{
+	if (session->next)
+		session->next->previous = session->previous;
+	if (session->previous)
+		session->previous->next = session->next;
+	else
+		*list = session->next;
+}
