@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Gets one page of the receiver's status socket.
+ */
+#ifndef INBOXCTL_FETCH_H
+#define INBOXCTL_FETCH_H
+
+#include <stddef.h>
+
+#include "lib/attr.h"
+
+enum fetch_result {
+	FETCH_OK,
+	FETCH_UNREACHABLE, /* nobody listens, not allowed, or too slow */
+	FETCH_REFUSED,     /* the receiver cannot answer now; asking again may help */
+	FETCH_PROTOCOL,    /* what came is not the page of a receiver */
+};
+
+#define FETCH_WHY_ROOM 512
+
+struct fetch_page {
+	char *text; /* closed by NUL, to be freed; NULL unless FETCH_OK */
+	size_t len;
+	char why[FETCH_WHY_ROOM]; /* may hold bytes of the peer, unescaped */
+};
+
+/* Waits 15 seconds at most, for all of it.  `path` is "/status" and the like. */
+MUST_CHECK enum fetch_result fetch_page(const char *socket_path, const char *path,
+    struct fetch_page *page);
+
+#endif

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A key that is missing or has another type shows as "-": a receiver that is
+ * newer or older by a key is no error, another schema is.
+ */
+#include "config.h"
+
+#include "inboxctl/show.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inboxctl/table.h"
+
+/* ---- cells */
+
+static void
+add_text(struct table *table, const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	table_add(table, text == NULL ? "-" : text);
+}
+
+static void
+add_number(struct table *table, const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+	char cell[TABLE_CELL_ROOM] = "-";
+
+	if (json_is_integer(value))
+		snprintf(cell, sizeof(cell), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+	table_add(table, cell);
+}
+
+static void
+add_size(struct table *table, const json_t *object, const char *key)
+{
+	const json_t *value = json_object_get(object, key);
+	char cell[TABLE_CELL_ROOM] = "-";
+
+	if (json_is_integer(value) && json_integer_value(value) >= 0)
+		table_size(cell, (uint64_t)json_integer_value(value));
+	table_add(table, cell);
+}
+
+/* "3m ago" by the receiver's own clock; `none` where the key is null. */
+static void
+add_ago(struct table *table, const json_t *object, const char *key, int64_t now,
+    const char *none)
+{
+	const json_t *value = json_object_get(object, key);
+	char span[TABLE_CELL_ROOM], cell[TABLE_CELL_ROOM + 8];
+
+	if (!json_is_integer(value)) {
+		table_add(table, none);
+		return;
+	}
+	table_span(span, now - json_integer_value(value));
+	snprintf(cell, sizeof(cell), "%s ago", span);
+	table_add(table, cell);
+}
+
+/* 0, or -1 and `why`. */
+static int
+end_table(struct table *table, char why[SHOW_WHY_ROOM])
+{
+	if (table_free(table) == 0)
+		return 0;
+	snprintf(why, SHOW_WHY_ROOM, "out of memory");
+	return -1;
+}
+
+/* ---- pages */
+
+static json_t *
+load(const char *text, size_t len, char why[SHOW_WHY_ROOM])
+{
+	json_error_t error;
+	json_t *page = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+
+	if (page == NULL)
+		snprintf(why, SHOW_WHY_ROOM, "line %d of the page: %s", error.line, error.text);
+	return page;
+}
+
+int
+show_check(const char *text, size_t len, char why[SHOW_WHY_ROOM])
+{
+	json_t *page = load(text, len, why);
+
+	json_decref(page);
+	return page == NULL ? -1 : 0;
+}
+
+/* The page, an object of our schema that has `key` of `type`; or NULL. */
+static json_t *
+load_page(const char *text, size_t len, const char *key, json_type type, char why[SHOW_WHY_ROOM])
+{
+	json_t *page = load(text, len, why);
+
+	if (page == NULL)
+		return NULL;
+	const json_t *schema = json_object_get(page, "schema");
+	const json_t *value = json_object_get(page, key);
+	if (!json_is_integer(schema)) {
+		snprintf(why, SHOW_WHY_ROOM, "the page has no schema number");
+	} else if (json_integer_value(schema) != SHOW_SCHEMA) {
+		snprintf(why, SHOW_WHY_ROOM,
+		    "the receiver speaks schema %" JSON_INTEGER_FORMAT
+		    ", this inboxctl knows %d: use the one installed with it, or --json",
+		    json_integer_value(schema), SHOW_SCHEMA);
+	} else if (value == NULL || json_typeof(value) != type) {
+		snprintf(why, SHOW_WHY_ROOM, "the page has no \"%s\"", key);
+	} else {
+		return page;
+	}
+	json_decref(page);
+	return NULL;
+}
+
+static int64_t
+integer_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+/* A number, or the sum of the numbers of an object. */
+static int64_t
+sum_of(const json_t *items, const char *key, char detail[256])
+{
+	json_t *value = json_object_get(items, key), *part;
+	const char *code;
+	size_t used = 0;
+	uint64_t sum = 0;
+
+	detail[0] = '\0';
+	if (!json_is_object(value))
+		return json_integer_value(value);
+	json_object_foreach (value, code, part) {
+		int64_t n = json_integer_value(part);
+		sum += (uint64_t)n;
+		if (n == 0 || used >= 256)
+			continue;
+		int len = snprintf(detail + used, 256 - used, "%s%s %" PRId64,
+		    used == 0 ? "" : ", ", code, n);
+		used += len < 0 ? 0 : (size_t)len;
+	}
+	return (int64_t)sum;
+}
+
+static void
+put_item(FILE *out, const char *name, int64_t value, const char *detail)
+{
+	fprintf(out, "  %-10s %14" PRId64, name, value);
+	if (*detail != '\0')
+		fputs("  ", out);
+	table_plain(out, detail);
+	fputc('\n', out);
+}
+
+static void
+show_items(const json_t *items, FILE *out)
+{
+	static const struct {
+		const char *key, *name;
+	} ends[] = {{"stored", "stored"}, {"again", "again"}, {"later", "later"},
+	    {"refused", "refused"}, {"cut_off", "cut off"}, {"in_flight", "in flight"}};
+	char detail[256];
+	uint64_t sum = 0;
+
+	int64_t offered = sum_of(items, "offered", detail);
+	fputs("Items since the start\n", out);
+	put_item(out, "offered", offered, "");
+	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+		int64_t value = sum_of(items, ends[i].key, detail);
+		sum += (uint64_t)value;
+		put_item(out, ends[i].name, value, detail);
+	}
+	int64_t off = (int64_t)((uint64_t)offered - sum);
+	if (off == 0)
+		fputs("  every item offered is accounted for\n", out);
+	else
+		fprintf(out,
+		    "  %" PRId64 " not accounted for: normal for a moment while items move\n",
+		    off);
+}
+
+/* Without "inboxd_" and "_total", which each has or has not. */
+static void
+show_numbers(const json_t *numbers, const char *title, FILE *out)
+{
+	static const char prefix[] = "inboxd_", suffix[] = "_total", bytes[] = "_bytes";
+	const char *key;
+	json_t *value;
+	char detail[TABLE_CELL_ROOM], size[TABLE_CELL_ROOM + 4];
+
+	fprintf(out, "%s\n", title);
+	json_object_foreach ((json_t *)(uintptr_t)numbers, key, value) {
+		const char *name = key;
+		if (strncmp(name, prefix, sizeof(prefix) - 1) == 0)
+			name += sizeof(prefix) - 1;
+		size_t len = strlen(name);
+		if (len > sizeof(suffix) - 1 &&
+		    strcmp(name + len - (sizeof(suffix) - 1), suffix) == 0)
+			len -= sizeof(suffix) - 1;
+		char *shown = strndup(name, len);
+		size[0] = '\0';
+		if (len >= sizeof(bytes) && memcmp(name + len - (sizeof(bytes) - 1), bytes,
+		                                sizeof(bytes) - 1) == 0) {
+			table_size(detail, (uint64_t)json_integer_value(value));
+			snprintf(size, sizeof(size), "  %s", detail);
+		}
+		fprintf(out, "  %14" JSON_INTEGER_FORMAT "  ", json_integer_value(value));
+		table_plain(out, shown == NULL ? name : shown);
+		fprintf(out, "%s\n", size);
+		free(shown);
+	}
+}
+
+int
+show_status(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
+{
+	json_t *page = load_page(text, len, "items", JSON_OBJECT, why);
+	char up[TABLE_CELL_ROOM];
+
+	if (page == NULL)
+		return -1;
+	const char *version = json_string_value(json_object_get(page, "version"));
+	table_span(up, integer_of(page, "now") - integer_of(page, "since"));
+	fputs("inboxd ", out);
+	table_plain(out, version == NULL ? "-" : version);
+	fprintf(out, ", pid %" PRId64 ", up %s\n\n", integer_of(page, "pid"), up);
+	show_items(json_object_get(page, "items"), out);
+	fputc('\n', out);
+	show_numbers(json_object_get(page, "gauges"), "Now", out);
+	fputc('\n', out);
+	show_numbers(json_object_get(page, "counters"), "Counted since the start", out);
+	json_decref(page);
+	return 0;
+}
+
+int
+show_inboxes(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
+{
+	static const char *const names[] = {"INBOX", "WAITING", "OLDEST", "LIMIT", "SUFFIX",
+	    "FOLDER", "TROUBLE"};
+	json_t *page = load_page(text, len, "inboxes", JSON_ARRAY, why), *inbox;
+	struct table table;
+	size_t i;
+
+	if (page == NULL)
+		return -1;
+	int64_t now = integer_of(page, "now");
+	table_head(&table, "lrlrlll", names);
+	json_array_foreach (json_object_get(page, "inboxes"), i, inbox) {
+		add_text(&table, inbox, "name");
+		add_number(&table, inbox, "waiting");
+		add_ago(&table, inbox, "oldest", now, "-");
+		add_size(&table, inbox, "size_limit_bytes");
+		add_text(&table, inbox, "suffix");
+		add_text(&table, inbox, "folder");
+		add_text(&table, inbox, "error");
+	}
+	table_print(&table, out);
+	json_decref(page);
+	return end_table(&table, why);
+}
+
+static int
+compare_clients(const void *a, const void *b)
+{
+	static const char *const keys[] = {"identity", "queue"};
+	int order = 0;
+
+	for (size_t i = 0; i < 2 && order == 0; i++) {
+		const char *one = json_string_value(
+		    json_object_get(*(json_t *const *)a, keys[i]));
+		const char *two = json_string_value(
+		    json_object_get(*(json_t *const *)b, keys[i]));
+		order = strcmp(one == NULL ? "" : one, two == NULL ? "" : two);
+	}
+	return order;
+}
+
+static void
+add_client(struct table *table, const json_t *client, int64_t now)
+{
+	const char *queue = json_string_value(json_object_get(client, "queue"));
+	char start[9];
+
+	snprintf(start, sizeof(start), "%.8s", queue == NULL ? "-" : queue);
+	add_text(table, client, "identity");
+	table_add(table, start);
+	table_add(table, json_is_true(json_object_get(client, "connected")) ? "yes" : "no");
+	add_ago(table, client, "seen", now, "never");
+	add_ago(table, client, "last_stored", now, "never");
+	add_number(table, client, "stored");
+	add_size(table, client, "stored_bytes");
+	add_number(table, client, "settled");
+	add_number(table, client, "unsettled");
+	add_number(table, client, "pending");
+	add_ago(table, client, "pending_oldest", now, "-");
+	add_number(table, client, "skipped");
+	add_number(table, client, "missing");
+	add_text(table, client, "agent");
+}
+
+/* Sorted by identity: the receiver's order is that of its hash table. */
+int
+show_clients(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
+{
+	static const char *const names[] = {"CLIENT", "QUEUE", "ON", "SEEN", "LAST-STORED",
+	    "STORED", "BYTES", "MARK", "UNSETTLED", "PENDING", "SINCE", "SKIPPED", "MISSING",
+	    "AGENT"};
+	json_t *page = load_page(text, len, "clients", JSON_ARRAY, why);
+	struct table table;
+
+	if (page == NULL)
+		return -1;
+	const json_t *clients = json_object_get(page, "clients");
+	size_t count = json_array_size(clients);
+	json_t **sorted = calloc(count + 1, sizeof(json_t *));
+	if (sorted == NULL) {
+		snprintf(why, SHOW_WHY_ROOM, "out of memory");
+		json_decref(page);
+		return -1;
+	}
+	for (size_t i = 0; i < count; i++)
+		sorted[i] = json_array_get(clients, i);
+	qsort(sorted, count, sizeof(json_t *), compare_clients);
+	table_head(&table, "lllllrrrrrlrrl", names);
+	for (size_t i = 0; i < count; i++)
+		add_client(&table, sorted[i], integer_of(page, "now"));
+	table_print(&table, out);
+	free(sorted);
+	json_decref(page);
+	return end_table(&table, why);
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: ISC */
+/* What STORED, LATER and REFUSED mean for the item they name: the words of
+ * inbox-protocol(7) turned into calls on the queue. */
+#ifndef INBOXQ_ANSWERS_H
+#define INBOXQ_ANSWERS_H
+
+#include <stdint.h>
+
+#include "lib/attr.h"
+
+struct proto_line;
+struct queue;
+struct spool;
+
+struct answer_context {
+	const struct spool *spool;
+	struct queue *queue;
+	const char *server; /* READY's host */
+	int64_t now;        /* monotonic seconds */
+	int once;           /* LATER puts an item off until the session's end */
+};
+
+/* Takes one answer.  Returns 1 and the item's *size if the item was under way, 0
+ * if nobody asked (it is logged), -1 with errno set if the spool fails us. */
+MUST_CHECK int answers_take(const struct answer_context *context, const struct proto_line *line,
+    uint64_t *size);
+
+#endif

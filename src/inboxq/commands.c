@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Adding, listing, requeueing and removing.  All changes are safe beside a
+ * running `inboxq run` and any number of other adders.
+ */
+#include "config.h"
+
+#include "inboxq/commands.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inboxq/history.h"
+#include "inboxq/intake.h"
+#include "inboxq/item.h"
+#include "inboxq/spool.h"
+#include "lib/disk.h"
+#include "lib/parse.h"
+
+/* Says what failed, with errno's text. */
+static int
+say_trouble(const char *what)
+{
+	fprintf(stderr, "inboxq: %s: %s\n", what, strerror(errno));
+	return errno == EWOULDBLOCK ? EX_TEMPFAIL : EX_IOERR;
+}
+
+/* Queues what was copied, and prints the numbers. */
+static int
+queue_batch(struct intake *intake)
+{
+	uint64_t numbers[INTAKE_BATCH];
+	char why[SPOOL_WHY_ROOM];
+	size_t count;
+	enum intake_result result = intake_queue(intake, numbers, &count, why);
+
+	for (size_t i = 0; i < count; i++)
+		printf("%" PRIu64 "\n", numbers[i]);
+	if (fflush(stdout) != 0) {
+		fprintf(stderr, "inboxq: standard output: %s; items are queued all the same\n",
+		    strerror(errno));
+		return EX_IOERR;
+	}
+	if (result == INTAKE_OK)
+		return EX_OK;
+	fprintf(stderr, "inboxq: %s\n", why);
+	return EX_IOERR;
+}
+
+int
+command_add(struct spool *spool, const char *inbox, const char *name, char *const *files,
+    size_t count)
+{
+	struct intake *intake = intake_new(spool, inbox);
+	enum intake_result result = INTAKE_OK;
+	size_t tries = count ? count : 1;
+	char why[SPOOL_WHY_ROOM];
+	int rc = EX_OK, queued;
+
+	if (!intake) {
+		fprintf(stderr, "inboxq: out of memory\n");
+		return EX_OSERR;
+	}
+	for (size_t i = 0; i < tries && result != INTAKE_TROUBLE; i++) {
+		result = intake_copy(intake, count ? files[i] : NULL, name, why);
+		if (result != INTAKE_OK) {
+			fprintf(stderr, "inboxq: %s\n", why);
+			rc = result == INTAKE_TROUBLE ? EX_IOERR : EX_NOINPUT;
+		}
+		if (intake_count(intake) < INTAKE_BATCH && i + 1 < tries && result != INTAKE_TROUBLE)
+			continue;
+		queued = queue_batch(intake);
+		if (queued != EX_OK) {
+			rc = queued;
+			break;
+		}
+	}
+	intake_free(intake);
+	return rc;
+}
+
+/* "5s", "3m", "7h", "12d" */
+static void
+print_age(char dst[PARSE_TEXT_ROOM], uint64_t then)
+{
+	uint64_t now = (uint64_t)time(NULL);
+	uint64_t age = now > then ? now - then : 0;
+
+	if (age < 120)
+		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "s", age);
+	else if (age < 120 * 60)
+		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "m", age / 60);
+	else if (age < 48 * 3600)
+		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "h", age / 3600);
+	else
+		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "d", age / 86400);
+}
+
+static void
+print_item(const struct spool *spool, enum spool_part part, uint64_t n)
+{
+	char age[PARSE_TEXT_ROOM], why[SPOOL_WHY_ROOM], reason[SPOOL_REASON_MAX + 1] = "";
+	struct spool_item item;
+	int fd = item_open(spool, part, n, &item, why);
+
+	if (fd < 0 && errno == ENOENT)
+		return; /* it was sent meanwhile */
+	if (part == SPOOL_FAILED)
+		item_read_reason(spool, n, reason);
+	if (fd < 0 && !item.inbox[0]) {
+		printf("%8" PRIu64 "  %-16s %12s %6s  %s\n", n, "-", "-", "-", why);
+		return;
+	}
+	if (fd >= 0)
+		close(fd);
+	print_age(age, item.time);
+	printf("%8" PRIu64 "  %-16s %12" PRIu64 " %6s  %s%s%s\n", n, item.inbox, item.size, age,
+	    item.name[0] ? item.name : "-", reason[0] ? "  failed: " : "", reason);
+}
+
+int
+command_list(struct spool *spool)
+{
+	struct spool_numbers numbers;
+	int header = 0;
+
+	for (int part = SPOOL_QUEUE; part <= SPOOL_FAILED; part++) {
+		if (spool_list(spool, (enum spool_part)part, &numbers) < 0)
+			return say_trouble("cannot read the spool");
+		if (numbers.count && !header++)
+			printf("%8s  %-16s %12s %6s  %s\n", "NUMBER", "INBOX", "SIZE", "AGE",
+			    "NAME");
+		for (size_t i = 0; i < numbers.count; i++)
+			print_item(spool, (enum spool_part)part, numbers.at[i]);
+		free(numbers.at);
+	}
+	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+static void
+note_stored(void *ctx, const struct history_line *line)
+{
+	if (line->end == HISTORY_STORED)
+		*(struct history_line *)ctx = *line;
+}
+
+int
+command_status(struct spool *spool)
+{
+	struct history_line last = {0};
+	struct spool_numbers queue, failed;
+	uint64_t bytes = 0, oldest = 0;
+	char why[SPOOL_WHY_ROOM], age[PARSE_TEXT_ROOM] = "-";
+	struct spool_item item;
+	off_t from = 0;
+
+	if (spool_list(spool, SPOOL_QUEUE, &queue) < 0)
+		return say_trouble("cannot read the spool");
+	if (spool_list(spool, SPOOL_FAILED, &failed) < 0 ||
+	    history_read(spool, &from, note_stored, &last) < 0) {
+		free(queue.at);
+		return say_trouble("cannot read the spool");
+	}
+	for (size_t i = 0; i < queue.count; i++) {
+		int fd = item_open(spool, SPOOL_QUEUE, queue.at[i], &item, why);
+
+		if (fd < 0)
+			continue;
+		close(fd);
+		bytes += item.size;
+		if (oldest == 0 || item.time < oldest)
+			oldest = item.time;
+	}
+	if (oldest)
+		print_age(age, oldest);
+	printf("queue        %s\n", spool_queue_id(spool));
+	printf("pending      %zu\n", queue.count);
+	printf("bytes        %" PRIu64 "\n", bytes);
+	printf("oldest       %s\n", age);
+	printf("failed       %zu\n", failed.count);
+	printf("last-stored  %s\n", last.time[0] ? last.time : "-");
+	free(queue.at);
+	free(failed.at);
+	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+}
+
+/* One failed item back into the queue; under the lock. */
+static int
+requeue_one(struct spool *spool, uint64_t from, uint64_t *n)
+{
+	char name[SPOOL_NAME_ROOM];
+
+	spool_number_name(name, from);
+	/* `failed` held the highest number, perhaps: it must not come again. */
+	if (spool_raise_last(spool, from) < 0 || spool_enqueue(spool, SPOOL_FAILED, name, n) < 0) {
+		if (errno != ENOENT)
+			return say_trouble("cannot requeue");
+		fprintf(stderr, "inboxq: no failed item %" PRIu64 "\n", from);
+		return EX_NOINPUT;
+	}
+	item_drop_reason(spool, from);
+	printf("%" PRIu64 "\n", *n);
+	return EX_OK;
+}
+
+int
+command_requeue(struct spool *spool, const uint64_t *numbers, size_t count)
+{
+	struct spool_numbers all = {0};
+	uint64_t n;
+	int rc = EX_OK;
+
+	if (spool_lock(spool) < 0)
+		return say_trouble("cannot lock the spool");
+	if (count == 0) {
+		if (spool_list(spool, SPOOL_FAILED, &all) < 0) {
+			rc = say_trouble("cannot read the spool");
+			goto out;
+		}
+		numbers = all.at;
+		count = all.count;
+	}
+	if (spool_highest(spool, &n) < 0) {
+		rc = say_trouble("cannot read the spool");
+		goto out;
+	}
+	for (size_t i = 0; i < count; i++) {
+		int one = requeue_one(spool, numbers[i], &n);
+
+		if (one != EX_OK)
+			rc = one;
+	}
+	if (disk_sync_dir(spool_folder(spool, SPOOL_QUEUE)) < 0 ||
+	    disk_sync_dir(spool_folder(spool, SPOOL_FAILED)) < 0)
+		rc = say_trouble("cannot sync the spool");
+	if (fflush(stdout) != 0)
+		rc = EX_IOERR;
+out:
+	spool_unlock(spool);
+	free(all.at);
+	return rc;
+}
+
+/* Where item `n` is; its header in *item if it can be read. */
+static enum spool_part
+find_item(const struct spool *spool, uint64_t n, struct spool_item *item)
+{
+	char why[SPOOL_WHY_ROOM];
+
+	for (int part = SPOOL_QUEUE; part <= SPOOL_FAILED; part++) {
+		int fd = item_open(spool, (enum spool_part)part, n, item, why);
+
+		if (fd >= 0)
+			close(fd);
+		if (fd >= 0 || errno != ENOENT)
+			return (enum spool_part)part;
+	}
+	return SPOOL_PARTS;
+}
+
+/* Under the lock: `last` first, then what became of it, and only then the item. */
+static int
+remove_one(struct spool *spool, struct history *history, uint64_t n)
+{
+	struct spool_item item;
+	enum spool_part part = find_item(spool, n, &item);
+
+	if (part == SPOOL_PARTS) {
+		fprintf(stderr, "inboxq: no item %" PRIu64 "\n", n);
+		return EX_NOINPUT;
+	}
+	if (spool_raise_last(spool, n) < 0 ||
+	    history_add(history, n, HISTORY_REMOVED, NULL, NULL, &item) < 0 ||
+	    history_sync(history) < 0 || item_delete(spool, part, n) < 0)
+		return say_trouble("cannot remove");
+	if (part == SPOOL_FAILED)
+		item_drop_reason(spool, n);
+	return EX_OK;
+}
+
+int
+command_remove(struct spool *spool, const uint64_t *numbers, size_t count)
+{
+	struct history *history = history_open(spool);
+	int rc = EX_OK;
+
+	if (!history)
+		return say_trouble("sent.log");
+	if (spool_lock(spool) < 0) {
+		rc = say_trouble("cannot lock the spool");
+		goto out;
+	}
+	for (size_t i = 0; i < count; i++) {
+		int one = remove_one(spool, history, numbers[i]);
+
+		if (one != EX_OK)
+			rc = one;
+	}
+	spool_unlock(spool);
+out:
+	history_close(history);
+	return rc;
+}

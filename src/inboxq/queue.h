@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The runner's view of the queue: a sorted array of numbers with a small state
+ * each (24 bytes an item), and the batch of answers that waits to be made
+ * durable.  What the items are stands in their files only.
+ *
+ * Answers are gathered as they come and carried out together by
+ * queue_commit(): the reasons of refusals, then sent.log with one sync, then
+ * the deletions and moves.  So an item leaves queue/ only after what became of
+ * it is on stable storage.
+ */
+#ifndef INBOXQ_QUEUE_H
+#define INBOXQ_QUEUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/attr.h"
+
+struct history;
+struct queue;
+struct spool;
+
+#define QUEUE_NEVER INT64_MAX
+
+struct queue_counts {
+	uint64_t waiting, sent; /* now: not sent or put off; sent and not answered */
+	uint64_t stored, refused, stored_bytes; /* since queue_new() */
+};
+
+/* Borrows both.  NULL: out of memory. */
+MUST_CHECK struct queue *queue_new(struct spool *spool, struct history *history);
+void queue_free(struct queue *queue);
+
+/*
+ * Looks at queue/ if it may have changed: under the spool's lock, so that no
+ * number is still to come below one that is seen; and syncs queue/, so that
+ * nothing is sent whose number could be given again after a crash.  0, or -1
+ * with errno set.
+ */
+MUST_CHECK int queue_scan(struct queue *queue);
+
+/* The lowest number still in the queue, or the highest ever given + 1. */
+uint64_t queue_settled(const struct queue *queue);
+/* The lowest number in the queue, 0 if it is empty. */
+uint64_t queue_first(const struct queue *queue);
+const struct queue_counts *queue_counts(const struct queue *queue);
+
+/* The next number to send at `now` (monotonic seconds), 0 if there is none. */
+uint64_t queue_next(struct queue *queue, int64_t now);
+void queue_mark_sent(struct queue *queue, uint64_t n, uint64_t size);
+/* The size given to queue_mark_sent(), in *size; 0 if it is not sent. */
+int queue_is_sent(const struct queue *queue, uint64_t n, uint64_t *size);
+/* Not before `due`. */
+void queue_put_off(struct queue *queue, uint64_t n, int64_t due);
+/* The file is no longer in queue/: an operator took it. */
+void queue_forget(struct queue *queue, uint64_t n);
+/* The session is over: what was sent and not answered is to be sent again,
+ * and what was put off for ever may be tried again. */
+void queue_take_back(struct queue *queue);
+
+/* Answers, carried out by queue_commit().  -1: out of memory, or a reason could
+ * not be written (errno). */
+MUST_CHECK int queue_stored(struct queue *queue, uint64_t n, const char *host, const char *name);
+/* `host` NULL: set aside by ourselves. */
+MUST_CHECK int queue_refused(struct queue *queue, uint64_t n, const char *host, const char *code,
+    const char *text);
+/* 0, or -1 with errno set: nothing of the batch has left the queue, or a part;
+ * what is left will be sent again. */
+MUST_CHECK int queue_commit(struct queue *queue);
+
+/* Makes the deletions so far last, before a receiver is told to forget. */
+MUST_CHECK int queue_sync(struct queue *queue);
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * All happens on one event loop: a step (the next session, the next wait, or
+ * the end) is an event of its own, so no callback of a session ever frees it.
+ *
+ * Trouble with our own spool ends the program: what a failed sync has done to
+ * the page cache is not known here, and a new start reads all from disk.  A full
+ * disk is no such trouble; it passes.
+ */
+#include "config.h"
+
+#include "inboxq/run.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inboxq/history.h"
+#include "inboxq/queue.h"
+#include "inboxq/settings.h"
+#include "inboxq/spool.h"
+#include "inboxq/uplink.h"
+#include "lib/disk.h"
+#include "lib/log.h"
+#include "lib/tls.h"
+
+#define STOP_SECONDS 5
+
+struct run {
+	const struct settings *settings;
+	const struct run_options *options;
+	struct spool *spool;
+	struct history *history;
+	struct queue *queue;
+	struct event_base *base;
+	struct event *step, *tick, *sigterm, *sigint;
+	struct uplink_setup setup;
+	struct uplink *uplink;
+	size_t server;      /* the next one to try in this cycle */
+	int64_t *not_before; /* of each server, by its GOAWAY: monotonic seconds */
+	uint64_t backoff;   /* seconds */
+	uint64_t stored;    /* when the back-off was last looked at */
+	int run_lock;
+	int stopping, served; /* served: a session came to its orderly end */
+	int exit_code;
+	struct timespec begun;
+	uint64_t total; /* items, for the progress line */
+};
+
+static int64_t
+monotonic(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static void
+step_in(struct run *run, uint64_t seconds)
+{
+	struct timeval wait = {.tv_sec = (time_t)seconds};
+
+	event_add(run->step, &wait);
+}
+
+/* Our spool failed us. */
+static void
+on_trouble(struct run *run, const char *where, int error)
+{
+	log_event(LOG_ERR, "spool_trouble", "in=%s why=\"%s\"", where, strerror(error));
+	if (error == ENOSPC || error == EDQUOT || error == EWOULDBLOCK) {
+		run->server = run->settings->servers.count;
+		return;
+	}
+	run->exit_code = EX_IOERR;
+	run->stopping = 1;
+}
+
+static void
+print_progress(const struct run *run)
+{
+	const struct queue_counts *counts = queue_counts(run->queue);
+	uint64_t done = counts->stored + counts->refused;
+	uint64_t all = done + counts->waiting + counts->sent;
+	struct timespec now;
+	double seconds;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	seconds = (double)(now.tv_sec - run->begun.tv_sec) +
+	    1e-9 * (double)(now.tv_nsec - run->begun.tv_nsec);
+	fprintf(stderr, "%" PRIu64 " of %" PRIu64 " items, %.1f MiB, %.0f items/s\n", done, all,
+	    (double)counts->stored_bytes / (1024 * 1024), (double)done / (seconds + 1e-9));
+}
+
+static void
+on_end(void *ctx, enum uplink_end end, uint64_t seconds, int error)
+{
+	struct run *run = ctx;
+	const struct queue_counts *counts = queue_counts(run->queue);
+	size_t tried = run->server - 1;
+
+	switch (end) {
+	case UPLINK_DONE:
+		run->served = 1;
+		break;
+	case UPLINK_LOST:
+		break;
+	case UPLINK_AWAY:
+		run->served |= counts->waiting + counts->sent == 0;
+		run->not_before[tried] = monotonic() + (int64_t)seconds;
+		break;
+	case UPLINK_TROUBLE:
+		on_trouble(run, "session", error);
+		break;
+	}
+	step_in(run, 0);
+}
+
+/* The next server of this cycle that did not ask us to stay away; 0 if there is
+ * none. */
+static int
+start_session(struct run *run)
+{
+	const struct conf_list *servers = &run->settings->servers;
+
+	while (run->server < servers->count) {
+		size_t i = run->server++;
+
+		if (run->not_before[i] > monotonic())
+			continue;
+		run->uplink = uplink_new(&run->setup, servers->items[i]);
+		if (run->uplink)
+			return 1;
+		on_trouble(run, "session", ENOMEM);
+	}
+	return 0;
+}
+
+/* How long to wait for the next cycle. */
+static uint64_t
+next_wait(struct run *run)
+{
+	uint64_t stored = queue_counts(run->queue)->stored;
+	int64_t now = monotonic(), first = INT64_MAX;
+	uint64_t wait;
+
+	if (stored != run->stored)
+		run->backoff = run->settings->retry_min;
+	run->stored = stored;
+	wait = run->backoff;
+	run->backoff = 2 * run->backoff < run->settings->retry_max ? 2 * run->backoff
+	                                                            : run->settings->retry_max;
+	for (size_t i = 0; i < run->settings->servers.count; i++)
+		if (run->not_before[i] < first)
+			first = run->not_before[i];
+	if (first > now && wait < (uint64_t)(first - now))
+		wait = (uint64_t)(first - now);
+	return wait;
+}
+
+/* The session before is over, or the wait is. */
+static void
+on_step(evutil_socket_t fd, short events, void *ctx)
+{
+	struct run *run = ctx;
+	int was_cycle = run->uplink != NULL;
+	uint64_t wait;
+
+	(void)fd, (void)events;
+	uplink_free(run->uplink);
+	run->uplink = NULL;
+	queue_take_back(run->queue);
+	if (!run->stopping && queue_scan(run->queue) < 0)
+		on_trouble(run, "scan", errno);
+	if (run->stopping || (run->options->once && run->served)) {
+		event_base_loopbreak(run->base);
+		return;
+	}
+	if (!was_cycle)
+		run->server = 0;
+	if (start_session(run))
+		return;
+	if (run->options->once) {
+		event_base_loopbreak(run->base);
+		return;
+	}
+	wait = next_wait(run);
+	log_event(LOG_INFO, "cycle_over", "pending=%" PRIu64 " next_in=%" PRIu64,
+	    queue_counts(run->queue)->waiting, wait);
+	step_in(run, wait);
+}
+
+static void
+on_tick(evutil_socket_t fd, short events, void *ctx)
+{
+	struct run *run = ctx;
+
+	(void)fd, (void)events;
+	/* One cycle takes what was there when it began. */
+	if (run->uplink && !run->options->once && !run->stopping && queue_scan(run->queue) < 0) {
+		on_trouble(run, "scan", errno);
+		step_in(run, 0);
+		return;
+	}
+	if (run->options->progress)
+		print_progress(run);
+	if (run->uplink)
+		uplink_tick(run->uplink);
+}
+
+static void
+on_signal(evutil_socket_t signal_number, short events, void *ctx)
+{
+	struct run *run = ctx;
+
+	(void)events;
+	log_event(LOG_NOTICE, "stopping", "signal=%d", (int)signal_number);
+	run->stopping = 1;
+	if (run->uplink)
+		uplink_stop(run->uplink, STOP_SECONDS);
+	else
+		step_in(run, 0);
+}
+
+/* The lock of the one runner. */
+static int
+lock_run(struct run *run)
+{
+	pid_t holder = 0;
+
+	run->run_lock = disk_lock(spool_folder(run->spool, SPOOL_ROOT), "run.lock", &holder);
+	if (run->run_lock >= 0)
+		return EX_OK;
+	if (errno == EWOULDBLOCK) {
+		fprintf(stderr, "inboxq: another inboxq run has this spool: process %ld\n",
+		    (long)holder);
+		return EX_UNAVAILABLE;
+	}
+	fprintf(stderr, "inboxq: run.lock: %s\n", strerror(errno));
+	return EX_IOERR;
+}
+
+static int
+set_up(struct run *run)
+{
+	const struct settings *settings = run->settings;
+	struct tls_settings tls = {.certificate = settings->certificate, .key = settings->key,
+	    .ca = settings->ca, .crl = settings->crl, .tls12 = settings->minimum};
+	char error[TLS_ERROR_ROOM];
+	struct timeval second = {.tv_sec = 1};
+	int rc = lock_run(run);
+
+	if (rc != EX_OK)
+		return rc;
+	run->setup.tls = tls_new(&tls, error);
+	if (!run->setup.tls) {
+		fprintf(stderr, "inboxq: %s\n", error);
+		return EX_CONFIG;
+	}
+	run->history = history_open(run->spool);
+	if (!run->history) {
+		fprintf(stderr, "inboxq: sent.log: %s\n", strerror(errno));
+		return EX_IOERR;
+	}
+	run->queue = queue_new(run->spool, run->history);
+	run->not_before = calloc(settings->servers.count, sizeof *run->not_before);
+	run->base = event_base_new();
+	if (!run->queue || !run->not_before || !run->base)
+		return EX_OSERR;
+	run->step = evtimer_new(run->base, on_step, run);
+	run->tick = event_new(run->base, -1, EV_PERSIST, on_tick, run);
+	run->sigterm = evsignal_new(run->base, SIGTERM, on_signal, run);
+	run->sigint = evsignal_new(run->base, SIGINT, on_signal, run);
+	if (!run->step || !run->tick || !run->sigterm || !run->sigint ||
+	    event_add(run->tick, &second) < 0 || event_add(run->sigterm, NULL) < 0 ||
+	    event_add(run->sigint, NULL) < 0)
+		return EX_OSERR;
+	run->setup.base = run->base;
+	run->setup.settings = settings;
+	run->setup.spool = run->spool;
+	run->setup.queue = run->queue;
+	run->setup.once = run->options->once;
+	run->setup.on_end = on_end;
+	run->setup.ctx = run;
+	return EX_OK;
+}
+
+static void
+free_event(struct event *event)
+{
+	if (event)
+		event_free(event);
+}
+
+static void
+tear_down(struct run *run)
+{
+	uplink_free(run->uplink);
+	free_event(run->step);
+	free_event(run->tick);
+	free_event(run->sigterm);
+	free_event(run->sigint);
+	if (run->base)
+		event_base_free(run->base);
+	free(run->not_before);
+	queue_free(run->queue);
+	history_close(run->history);
+	if (run->setup.tls)
+		tls_unref(run->setup.tls);
+	if (run->run_lock >= 0)
+		close(run->run_lock);
+}
+
+int
+run_queue(const struct settings *settings, struct spool *spool, const struct run_options *options)
+{
+	struct run run = {.settings = settings, .options = options, .spool = spool,
+	    .backoff = settings->retry_min, .run_lock = -1};
+	const struct queue_counts *counts;
+	int rc = set_up(&run);
+
+	if (rc == EX_OSERR)
+		fprintf(stderr, "inboxq: %s\n", strerror(ENOMEM));
+	if (rc != EX_OK)
+		goto out;
+	(void)spool_sweep(spool);
+	clock_gettime(CLOCK_MONOTONIC, &run.begun);
+	log_event(LOG_NOTICE, "started", "version=%s queue=%s", PACKAGE_VERSION,
+	    spool_queue_id(spool));
+	step_in(&run, 0);
+	if (event_base_dispatch(run.base) < 0)
+		run.exit_code = EX_OSERR;
+	if (options->progress)
+		print_progress(&run);
+	counts = queue_counts(run.queue);
+	log_event(LOG_NOTICE, "stopped", "stored=%" PRIu64 " refused=%" PRIu64 " pending=%" PRIu64,
+	    counts->stored, counts->refused, counts->waiting + counts->sent);
+	rc = run.exit_code;
+	if (rc == EX_OK && options->once && !run.stopping && (!run.served || counts->waiting))
+		rc = EX_TEMPFAIL;
+out:
+	tear_down(&run);
+	return rc;
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The lines of interest are gathered, sorted by number, and the last one of each
+ * number is judged: an item may have been refused by one server and stored by
+ * another, or removed while it was on its way.
+ */
+#include "inboxq/skips.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inboxq/history.h"
+#include "inboxq/queue.h"
+#include "inboxq/say.h"
+
+struct lost {
+	uint64_t n;
+	size_t order;
+	const char *reason; /* NULL: the server has it */
+};
+
+struct gathering {
+	uint64_t first;
+	const char *host;
+	struct lost *lost;
+	size_t count, room;
+	int failed;
+};
+
+static const char *
+reason_of(const struct history_line *line, const char *host)
+{
+	switch (line->end) {
+	case HISTORY_STORED:
+		return strcmp(line->host, host) == 0 ? NULL : "elsewhere";
+	case HISTORY_REFUSED:
+		return "refused";
+	case HISTORY_REMOVED:
+		return "removed";
+	case HISTORY_ENDS:
+		break;
+	}
+	return NULL;
+}
+
+static void
+on_line(void *ctx, const struct history_line *line)
+{
+	struct gathering *gathering = ctx;
+
+	if (line->n < gathering->first || gathering->failed)
+		return;
+	if (gathering->count == gathering->room) {
+		size_t room = gathering->room ? 2 * gathering->room : 256;
+		struct lost *more = realloc(gathering->lost, room * sizeof *more);
+
+		if (!more) {
+			gathering->failed = 1;
+			return;
+		}
+		gathering->lost = more;
+		gathering->room = room;
+	}
+	gathering->lost[gathering->count] =
+	    (struct lost){line->n, gathering->count, reason_of(line, gathering->host)};
+	gathering->count++;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct lost *x = a, *y = b;
+
+	if (x->n != y->n)
+		return x->n < y->n ? -1 : 1;
+	return (x->order > y->order) - (x->order < y->order);
+}
+
+static int
+say_skips(const struct spool *spool, struct skips_told *told, const char *host, struct conn *conn)
+{
+	struct gathering gathering = {.first = told->settled, .host = host};
+	int rc = history_read(spool, &told->history, on_line, &gathering);
+
+	if (rc == 0 && gathering.failed) {
+		errno = ENOMEM;
+		rc = -1;
+	}
+	if (rc == 0 && gathering.count)
+		qsort(gathering.lost, gathering.count, sizeof *gathering.lost, compare);
+	for (size_t i = 0; rc == 0 && i < gathering.count; i++) {
+		const struct lost *lost = &gathering.lost[i];
+
+		if ((i + 1 == gathering.count || lost[1].n != lost->n) && lost->reason)
+			say_skip(conn, lost->n, lost->reason);
+	}
+	free(gathering.lost);
+	return rc;
+}
+
+int
+skips_settle(const struct spool *spool, struct queue *queue, struct skips_told *told,
+    const char *host, struct conn *conn)
+{
+	uint64_t settled = queue_settled(queue);
+
+	if (settled > told->settled && queue_sync(queue) < 0)
+		return -1;
+	if (say_skips(spool, told, host, conn) < 0)
+		return -1;
+	if (settled > told->settled) {
+		say_settled(conn, settled);
+		told->settled = settled;
+	}
+	return 0;
+}

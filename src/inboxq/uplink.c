@@ -1,0 +1,477 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A session is a small state machine; what is sent when is decided in one
+ * place, pump(), which runs after whatever changed something: an answer, room
+ * in the output, a tick.  Answers are gathered while bytes are read and made
+ * durable together by an event that runs behind the reading.
+ */
+#include "config.h"
+
+#include "inboxq/uplink.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "inboxq/answers.h"
+#include "inboxq/dial.h"
+#include "inboxq/outgoing.h"
+#include "inboxq/queue.h"
+#include "inboxq/say.h"
+#include "inboxq/settings.h"
+#include "inboxq/skips.h"
+#include "inboxq/spool.h"
+#include "lib/conn.h"
+#include "lib/log.h"
+#include "lib/proto.h"
+
+#define SETTLE_EVERY 100 /* numbers */
+
+enum uplink_state {
+	STATE_HELLO, /* dialling, or READY is due */
+	STATE_OPEN,
+	STATE_LEAVING, /* no new item: answers that are due are waited for */
+	STATE_QUIT,    /* BYE is due */
+	STATE_OVER,
+};
+
+struct uplink {
+	const struct uplink_setup *setup;
+	struct event *turn; /* runs behind the callbacks of one turn of the loop */
+	struct conn *conn;
+	struct outgoing *outgoing;
+	struct dial *dial;
+	char host[SETTINGS_HOST_ROOM], port[8];
+	enum uplink_state state;
+	int is_open;                   /* the handshake is done */
+	enum uplink_end end;           /* how it ends, once it does */
+	uint64_t seconds;              /* GOAWAY's */
+	int64_t begun, heard, stop_at; /* monotonic seconds; stop_at 0: not asked to */
+	uint64_t idle;                 /* READY's, seconds; 0: unknown */
+	int ping_due;
+	char server[256]; /* READY's host */
+	struct skips_told told;
+	uint64_t wait;    /* seconds that the server asked for by WAIT */
+};
+
+static void dial_on(struct uplink *uplink);
+
+static int64_t
+monotonic(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static int
+is_running(const struct uplink *uplink)
+{
+	return uplink->state != STATE_OVER;
+}
+
+/* The one way out. */
+static void
+finish(struct uplink *uplink, enum uplink_end end, int error)
+{
+	if (!is_running(uplink))
+		return;
+	uplink->state = STATE_OVER;
+	event_del(uplink->turn);
+	conn_free(uplink->conn);
+	uplink->conn = NULL;
+	uplink->setup->on_end(uplink->setup->ctx, end, uplink->seconds, error);
+}
+
+static int
+settle(struct uplink *uplink)
+{
+	const struct uplink_setup *setup = uplink->setup;
+
+	/* Before READY nobody knows whom we speak to. */
+	if (uplink->server[0] == '\0' || outgoing_is_midway(uplink->outgoing))
+		return 0;
+	return skips_settle(setup->spool, setup->queue, &uplink->told, uplink->server, uplink->conn);
+}
+
+static void
+quit(struct uplink *uplink)
+{
+	say_word(uplink->conn, VERB_QUIT);
+	uplink->state = STATE_QUIT;
+	uplink->end = UPLINK_DONE;
+}
+
+/* Nothing is to be sent, and nothing is awaited. */
+static int
+is_idle(struct uplink *uplink, int64_t now)
+{
+	return queue_counts(uplink->setup->queue)->sent == 0 &&
+	    !outgoing_is_midway(uplink->outgoing) &&
+	    (uplink->state == STATE_LEAVING || queue_next(uplink->setup->queue, now) == 0);
+}
+
+/* `why` NULL: in order. */
+static void
+lose(struct uplink *uplink, const char *why)
+{
+	if (why)
+		log_event(LOG_WARNING, "session_lost", "server=%s port=%s why=\"%s\"",
+		    uplink->host, uplink->port, why);
+	/* What was answered before counts. */
+	if (queue_commit(uplink->setup->queue) < 0)
+		finish(uplink, UPLINK_TROUBLE, errno);
+	else
+		finish(uplink, uplink->end, 0);
+}
+
+/* Says what is now to be said. */
+static void
+pump(struct uplink *uplink)
+{
+	int64_t now = monotonic();
+	int no_more = uplink->state != STATE_HELLO && uplink->state != STATE_OPEN;
+	int is_away = uplink->state == STATE_LEAVING && uplink->end == UPLINK_AWAY;
+
+	if (!is_running(uplink) || uplink->state == STATE_QUIT || is_away)
+		return;
+	switch (outgoing_pump(uplink->outgoing, uplink->conn, now, no_more)) {
+	case OUTGOING_OK:
+		break;
+	case OUTGOING_BROKEN:
+		lose(uplink, "an item's file could not be read on");
+		return;
+	case OUTGOING_TROUBLE:
+		finish(uplink, UPLINK_TROUBLE, errno);
+		return;
+	}
+	if (uplink->state == STATE_HELLO)
+		return;
+	if (is_idle(uplink, now) ||
+	    queue_settled(uplink->setup->queue) - uplink->told.settled >= SETTLE_EVERY) {
+		if (settle(uplink) < 0) {
+			finish(uplink, UPLINK_TROUBLE, errno);
+			return;
+		}
+	}
+	if (is_idle(uplink, now) && (uplink->setup->once || uplink->state == STATE_LEAVING))
+		quit(uplink);
+}
+
+static void
+on_ready(struct uplink *uplink, const struct proto_line *line)
+{
+	if (proto_has(line, FIELD_IDLE))
+		uplink->idle = line->number[FIELD_IDLE];
+	snprintf(uplink->server, sizeof uplink->server, "%.*s", (int)line->text[FIELD_HOST].len,
+	    line->text[FIELD_HOST].at);
+	/* From here on sent.log is read, from its begin: a server whose mark is
+	 * behind ours is told what became of the numbers between. */
+	if (proto_has(line, FIELD_MARK) && line->number[FIELD_MARK] < uplink->told.settled)
+		uplink->told.settled = line->number[FIELD_MARK];
+	outgoing_take_ready(uplink->outgoing, line);
+	if (uplink->state == STATE_HELLO)
+		uplink->state = STATE_OPEN;
+	log_event(LOG_INFO, "session_ready", "server=%s host=%s pending=%" PRIu64, uplink->host,
+	    uplink->server, queue_counts(uplink->setup->queue)->waiting);
+}
+
+/* A field as a string; "" where it is not there. */
+static const char *
+text_of(const struct proto_line *line, enum proto_field field, char *dst, size_t room)
+{
+	struct span span = {"", 0};
+
+	if (proto_has(line, field))
+		span = line->text[field];
+	snprintf(dst, room, "%.*s", (int)span.len, span.at);
+	return dst;
+}
+
+/* The server must have had all bytes of what it says it has stored, unless it
+ * knew the item from before. */
+static int
+is_too_early(const struct uplink *uplink, const struct proto_line *line)
+{
+	if (line->verb == VERB_STORED && !proto_has(line, FIELD_AGAIN) &&
+	    outgoing_is_sending(uplink->outgoing, line->number[FIELD_NUMBER]))
+		return 1;
+	return uplink->server[0] == '\0';
+}
+
+static void
+on_goaway(struct uplink *uplink, const struct proto_line *line)
+{
+	char reason[40];
+
+	uplink->seconds = line->number[FIELD_SECONDS];
+	uplink->end = UPLINK_AWAY;
+	uplink->state = STATE_LEAVING;
+	log_event(LOG_NOTICE, "goaway", "server=%s seconds=%" PRIu64 " reason=%s", uplink->host,
+	    uplink->seconds, text_of(line, FIELD_CODE, reason, sizeof reason));
+}
+
+static void
+on_answer(struct uplink *uplink, const struct proto_line *line)
+{
+	struct answer_context context = {uplink->setup->spool, uplink->setup->queue,
+	    uplink->server, monotonic(), uplink->setup->once};
+	uint64_t size;
+	int rc = answers_take(&context, line, &size);
+
+	if (rc < 0)
+		finish(uplink, UPLINK_TROUBLE, errno);
+	else if (rc > 0)
+		outgoing_answered(uplink->outgoing, size);
+}
+
+static void
+on_line(struct uplink *uplink, const struct proto_line *line)
+{
+	char code[40], text[PROTO_LINE_MAX];
+
+	uplink->wait = 0;
+	switch (line->verb) {
+	case VERB_READY:
+		on_ready(uplink, line);
+		break;
+	case VERB_STORED:
+	case VERB_LATER:
+	case VERB_REFUSED:
+		if (is_too_early(uplink, line))
+			lose(uplink, "the server answers what it cannot have");
+		else
+			on_answer(uplink, line);
+		break;
+	case VERB_PONG:
+		uplink->ping_due = 0;
+		break;
+	case VERB_WAIT:
+		uplink->wait = line->number[FIELD_SECONDS];
+		break;
+	case VERB_GOAWAY:
+		on_goaway(uplink, line);
+		break;
+	case VERB_ERROR:
+		uplink->end = UPLINK_LOST;
+		log_event(LOG_ERR, "server_error", "server=%s code=%s text=\"%s\"", uplink->host,
+		    text_of(line, FIELD_CODE, code, sizeof code),
+		    text_of(line, FIELD_TEXT, text, sizeof text));
+		lose(uplink, "the server said ERROR");
+		break;
+	default: /* BYE, and SEND, which answers an OPEN: we send none */
+		break;
+	}
+}
+
+static size_t
+on_read(void *ctx, const unsigned char *data, size_t len)
+{
+	struct uplink *uplink = ctx;
+	struct proto_error error;
+	struct proto_line line;
+	size_t used = 0;
+	int line_len;
+
+	uplink->heard = monotonic();
+	while (is_running(uplink)) {
+		line_len = proto_find_line(data + used, len - used, &error);
+		if (line_len == 0)
+			break;
+		if (line_len < 0 || proto_parse((const char *)data + used, (size_t)line_len - 1,
+		                        PROTO_SERVER, &line, &error) < 0) {
+			log_event(LOG_ERR, "grammar", "server=%s why=\"%s\"", uplink->host, error.text);
+			lose(uplink, "the server breaks the grammar");
+			return len;
+		}
+		used += (size_t)line_len;
+		on_line(uplink, &line);
+	}
+	if (is_running(uplink))
+		event_active(uplink->turn, EV_TIMEOUT, 1);
+	return is_running(uplink) ? used : len;
+}
+
+/* All answers of one turn of the loop are one batch. */
+static void
+on_turn(evutil_socket_t fd, short events, void *ctx)
+{
+	struct uplink *uplink = ctx;
+
+	(void)fd, (void)events;
+	if (!uplink->conn)
+		finish(uplink, UPLINK_LOST, 0); /* there was no address to dial */
+	else if (queue_commit(uplink->setup->queue) < 0)
+		finish(uplink, UPLINK_TROUBLE, errno);
+	else
+		pump(uplink);
+}
+
+static void
+on_open(void *ctx)
+{
+	struct uplink *uplink = ctx;
+
+	uplink->is_open = 1;
+	uplink->heard = monotonic();
+}
+
+static void
+on_drained(void *ctx)
+{
+	struct uplink *uplink = ctx;
+
+	uplink->heard = monotonic();
+	event_active(uplink->turn, EV_TIMEOUT, 1);
+}
+
+static void
+on_idle(void *ctx)
+{
+	(void)ctx; /* uplink_tick() has the time-outs */
+}
+
+static void
+on_close(void *ctx, const char *error)
+{
+	struct uplink *uplink = ctx;
+
+	if (!uplink->is_open) {
+		log_event(LOG_WARNING, "connect_failed", "server=%s address=%s why=\"%s\"",
+		    uplink->host, conn_peer_address(uplink->conn), error ? error : "closed");
+		dial_on(uplink);
+	} else {
+		if (!error && uplink->end == UPLINK_LOST)
+			error = "the server closed the connection";
+		lose(uplink, error);
+	}
+}
+
+static const struct conn_events conn_calls = {on_open, on_read, on_drained, on_idle, on_close};
+
+/* The next address; what had been written for the one before was never sent. */
+static void
+dial_on(struct uplink *uplink)
+{
+	const struct uplink_setup *setup = uplink->setup;
+	int fd;
+
+	conn_free(uplink->conn);
+	uplink->conn = NULL;
+	outgoing_free(uplink->outgoing);
+	queue_take_back(setup->queue);
+	uplink->outgoing = outgoing_new(setup->spool, setup->queue);
+	fd = uplink->dial && uplink->outgoing ? dial_next(uplink->dial) : -1;
+	if (fd >= 0)
+		uplink->conn = conn_new(setup->base, fd, setup->tls, uplink->host, &conn_calls, uplink);
+	if (!uplink->conn) {
+		event_active(uplink->turn, EV_TIMEOUT, 1);
+		return;
+	}
+	uplink->begun = monotonic();
+	uplink->heard = uplink->begun;
+	say_hello(uplink->conn, setup->spool, setup->queue);
+	uplink->told.settled = queue_settled(setup->queue);
+	pump(uplink);
+}
+
+struct uplink *
+uplink_new(const struct uplink_setup *setup, const char *server)
+{
+	struct uplink *uplink = calloc(1, sizeof *uplink);
+	char why[128];
+
+	if (!uplink)
+		return NULL;
+	uplink->setup = setup;
+	uplink->end = UPLINK_LOST;
+	uplink->turn = event_new(setup->base, -1, 0, on_turn, uplink);
+	if (!uplink->turn) {
+		free(uplink);
+		return NULL;
+	}
+	/* The settings were checked: this cannot fail. */
+	(void)!settings_split_server(server, uplink->host, uplink->port);
+	uplink->dial = dial_new(uplink->host, uplink->port, why, sizeof why);
+	if (!uplink->dial)
+		log_event(LOG_WARNING, "resolve_failed", "server=%s why=\"%s\"", uplink->host, why);
+	dial_on(uplink);
+	return uplink;
+}
+
+void
+uplink_free(struct uplink *uplink)
+{
+	if (!uplink)
+		return;
+	event_free(uplink->turn);
+	conn_free(uplink->conn);
+	outgoing_free(uplink->outgoing);
+	dial_free(uplink->dial);
+	free(uplink);
+}
+
+static int
+is_answer_due(const struct uplink *uplink)
+{
+	return uplink->state != STATE_OPEN || uplink->ping_due ||
+	    queue_counts(uplink->setup->queue)->sent > 0;
+}
+
+/* Keeps an idle connection: half of what the server lets pass. */
+static void
+ping(struct uplink *uplink, int64_t silent)
+{
+	if (uplink->state != STATE_OPEN || uplink->idle == 0 || uplink->ping_due ||
+	    outgoing_is_midway(uplink->outgoing) || silent < (int64_t)(uplink->idle / 2))
+		return;
+	say_word(uplink->conn, VERB_PING);
+	uplink->ping_due = 1;
+}
+
+void
+uplink_tick(struct uplink *uplink)
+{
+	const struct settings *settings = uplink->setup->settings;
+	int64_t now = monotonic();
+	int64_t limit = (int64_t)settings->timeout;
+
+	if (!is_running(uplink) || !uplink->conn)
+		return;
+	if (uplink->stop_at && now >= uplink->stop_at) {
+		uplink->end = UPLINK_DONE;
+		lose(uplink, "stopped with answers due");
+	} else if (!uplink->is_open && now - uplink->begun > (int64_t)settings->connect_timeout) {
+		log_event(LOG_WARNING, "connect_failed", "server=%s address=%s why=\"timed out\"",
+		    uplink->host, conn_peer_address(uplink->conn));
+		dial_on(uplink);
+	} else {
+		if (limit < (int64_t)uplink->wait)
+			limit = (int64_t)uplink->wait;
+		if (uplink->is_open && is_answer_due(uplink) && now - uplink->heard > limit) {
+			lose(uplink, "no answer in time");
+			return;
+		}
+		ping(uplink, now - uplink->heard);
+		pump(uplink);
+	}
+}
+
+void
+uplink_stop(struct uplink *uplink, unsigned seconds)
+{
+	if (!is_running(uplink) || uplink->stop_at)
+		return;
+	uplink->stop_at = monotonic() + seconds;
+	if (uplink->state == STATE_HELLO && !uplink->is_open)
+		uplink->stop_at = monotonic();
+	if (uplink->state == STATE_HELLO || uplink->state == STATE_OPEN)
+		uplink->state = STATE_LEAVING;
+	if (uplink->conn)
+		pump(uplink);
+}
