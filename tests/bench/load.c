@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A load generator that speaks inbox/1: many connections on one event loop,
+ * each with a queue of its own and so many PUTs in flight, as fast as answers
+ * come.  The handshakes are done before the clock starts.
+ *
+ * usage: load HOST PORT CA CERTIFICATE KEY INBOX CONNECTIONS WINDOW SIZE SECONDS ITEMS
+ * (it stops after SECONDS or ITEMS, and waits for what is in flight).
+ *
+ * Prints "<stored> <seconds> <p50> <p99> <max>", the latencies from a PUT's
+ * writing to its STORED in microseconds.  Any answer but STORED is an error:
+ * a benchmark of refusals is none.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/conn.h"
+#include "lib/digest.h"
+#include "lib/proto.h"
+#include "lib/tls.h"
+
+#define WINDOW_MAX 65536
+#define SETTLE_EVERY 64 /* numbers */
+
+struct run {
+	struct event_base *base;
+	struct tls *tls;
+	struct digest *digest;
+	const char *host, *port, *inbox;
+	uint64_t connections, window, size, most;
+	double seconds;
+	/* What happens. */
+	uint64_t ready, sent, stored, closed;
+	double begin, end;
+	uint32_t *latency; /* `most` of them, microseconds */
+	unsigned char *bytes; /* an item's */
+};
+
+struct link {
+	struct run *run;
+	struct conn *conn;
+	char queue[PROTO_QUEUE_LEN + 1];
+	uint64_t next, low, told; /* to send; all below are answered; last SETTLED */
+	uint64_t finished;        /* QUIT has been said */
+	double *sent_at;          /* by number modulo window; 0: answered */
+};
+
+static double
+now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void
+die(const char *what, const char *why)
+{
+	fprintf(stderr, "load: %s: %s\n", what, why);
+	exit(1);
+}
+
+static void
+say(struct link *link, const struct proto_line *line)
+{
+	char text[PROTO_LINE_MAX + 1];
+
+	conn_write(link->conn, text, proto_format(line, text));
+}
+
+static void
+say_hello(struct link *link)
+{
+	struct proto_line line;
+
+	proto_line_start(&line, VERB_HELLO);
+	proto_set_number(&line, FIELD_VERSION, PROTO_VERSION);
+	proto_set_text(&line, FIELD_QUEUE, link->queue);
+	proto_set_number(&line, FIELD_SETTLED, 1);
+	proto_set_text(&line, FIELD_AGENT, "bench");
+	say(link, &line);
+}
+
+/* Each item has other bytes, so that none is known by its digest. */
+static void
+say_put(struct link *link)
+{
+	struct run *run = link->run;
+	unsigned char digest[DIGEST_SIZE];
+	char hex[DIGEST_TEXT_ROOM];
+	struct proto_line line;
+
+	if (run->size >= sizeof run->sent)
+		memcpy(run->bytes, &run->sent, sizeof run->sent);
+	if (digest_start(run->digest) < 0 ||
+	    digest_add(run->digest, run->bytes, run->size) < 0 ||
+	    digest_end(run->digest, digest) < 0)
+		die("digest", "failed");
+	digest_print(hex, digest);
+	proto_line_start(&line, VERB_PUT);
+	proto_set_number(&line, FIELD_NUMBER, link->next);
+	proto_set_text(&line, FIELD_INBOX, run->inbox);
+	proto_set_number(&line, FIELD_SIZE, run->size);
+	proto_set_text(&line, FIELD_SHA256, hex);
+	say(link, &line);
+	conn_write(link->conn, run->bytes, run->size);
+	link->sent_at[link->next++ % run->window] = now();
+	run->sent++;
+}
+
+/* As many PUTs as fit; in the end SETTLED and QUIT. */
+static void
+go_on(struct link *link)
+{
+	struct run *run = link->run;
+	struct proto_line line;
+
+	if (run->ready < run->connections || link->finished)
+		return;
+	while (link->next < link->low + run->window && run->sent < run->most &&
+	    now() - run->begin < run->seconds)
+		say_put(link);
+	if (link->low > link->told && (link->low == link->next ||
+	    link->low - link->told >= SETTLE_EVERY)) {
+		proto_line_start(&line, VERB_SETTLED);
+		proto_set_number(&line, FIELD_NUMBER, link->low);
+		say(link, &line);
+		link->told = link->low;
+	}
+	if (link->low == link->next) {
+		proto_line_start(&line, VERB_QUIT);
+		say(link, &line);
+		link->finished = 1;
+	}
+}
+
+static void
+on_stored(struct link *link, uint64_t n)
+{
+	struct run *run = link->run;
+	double *sent_at = &link->sent_at[n % run->window];
+
+	if (n < link->low || n >= link->next || *sent_at == 0.0)
+		die("STORED", "for a number that is not in flight");
+	run->end = now();
+	run->latency[run->stored++] = (uint32_t)((run->end - *sent_at) * 1e6);
+	*sent_at = 0.0;
+	while (link->low < link->next && link->sent_at[link->low % run->window] == 0.0)
+		link->low++;
+}
+
+static void
+on_line(struct link *link, const struct proto_line *line, const char *text, size_t len)
+{
+	struct run *run = link->run;
+	char shown[PROTO_LINE_MAX + 1];
+
+	if (line->verb == VERB_STORED) {
+		on_stored(link, line->number[FIELD_NUMBER]);
+	} else if (line->verb == VERB_READY) {
+		if (++run->ready == run->connections)
+			run->begin = now();
+	} else if (line->verb != VERB_WAIT && line->verb != VERB_BYE) {
+		snprintf(shown, sizeof shown, "%.*s", (int)len, text);
+		die("unexpected answer", shown);
+	}
+}
+
+static size_t
+on_read(void *ctx, const unsigned char *data, size_t len)
+{
+	struct link *link = ctx;
+	struct proto_error error;
+	struct proto_line line;
+	size_t used = 0;
+	int n;
+
+	while ((n = proto_find_line(data + used, len - used, &error)) > 0) {
+		const char *text = (const char *)data + used;
+		size_t text_len = (size_t)n - 1;
+
+		if (proto_parse(text, text_len, PROTO_SERVER, &line, &error) < 0)
+			die("answer", error.text);
+		on_line(link, &line, text, text_len);
+		used += (size_t)n;
+	}
+	if (n < 0)
+		die("answer", error.text);
+	go_on(link);
+	return used;
+}
+
+static void
+on_open(void *ctx)
+{
+	say_hello(ctx);
+}
+
+/* Answers, not output, are what this waits for. */
+static void
+on_drained(void *ctx)
+{
+	(void)ctx;
+}
+
+static void
+on_idle(void *ctx)
+{
+	(void)ctx;
+	die("connection", "idle for 60 seconds");
+}
+
+static void
+on_close(void *ctx, const char *error)
+{
+	struct link *link = ctx;
+
+	if (error || !link->finished)
+		die("connection", error ? error : "closed by the receiver");
+	conn_free(link->conn);
+	link->conn = NULL;
+	if (++link->run->closed == link->run->connections)
+		event_base_loopbreak(link->run->base);
+}
+
+static int
+connect_to(const char *host, const char *port)
+{
+	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
+	int rc = getaddrinfo(host, port, &hints, &found);
+	int fd = -1;
+
+	if (rc != 0)
+		die(host, gai_strerror(rc));
+	for (struct addrinfo *at = found; at && fd < 0; at = at->ai_next) {
+		fd = socket(at->ai_family, at->ai_socktype | SOCK_CLOEXEC, at->ai_protocol);
+		if (fd >= 0 && connect(fd, at->ai_addr, at->ai_addrlen) < 0) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	freeaddrinfo(found);
+	if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		die(host, strerror(errno));
+	return fd;
+}
+
+static void
+start_link(struct run *run, struct link *link)
+{
+	static const struct conn_events events = {
+	    on_open, on_read, on_drained, on_idle, on_close};
+	unsigned char id[PROTO_QUEUE_LEN / 2];
+
+	link->run = run;
+	link->next = link->low = link->told = 1;
+	link->sent_at = calloc(run->window, sizeof *link->sent_at);
+	if (!link->sent_at || getrandom(id, sizeof id, 0) != sizeof id)
+		die("start", strerror(errno));
+	for (size_t i = 0; i < sizeof id; i++)
+		snprintf(link->queue + 2 * i, 3, "%02x", id[i]);
+	link->conn = conn_new(run->base, connect_to(run->host, run->port), run->tls, run->host,
+	    &events, link);
+	if (!link->conn)
+		die("connection", "out of memory");
+	conn_set_idle(link->conn, 60);
+}
+
+/* Links that were READY before the last one wait for it, and all must notice
+ * that the time is over. */
+static void
+on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct link *links = ctx;
+	struct run *run = links[0].run;
+
+	(void)fd;
+	(void)what;
+	for (uint64_t i = 0; i < run->connections; i++) {
+		if (links[i].conn)
+			go_on(&links[i]);
+	}
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+report(struct run *run)
+{
+	uint64_t n = run->stored;
+
+	if (n == 0)
+		die("run", "nothing was stored");
+	qsort(run->latency, n, sizeof *run->latency, compare);
+	printf("%" PRIu64 " %.6f %" PRIu32 " %" PRIu32 " %" PRIu32 "\n", n, run->end - run->begin,
+	    run->latency[n / 2], run->latency[n * 99 / 100], run->latency[n - 1]);
+}
+
+static int
+read_arguments(struct run *run, struct tls_settings *tls, int argc, char **argv)
+{
+	if (argc != 12)
+		return -1;
+	run->host = argv[1];
+	run->port = argv[2];
+	tls->ca = argv[3];
+	tls->certificate = argv[4];
+	tls->key = argv[5];
+	run->inbox = argv[6];
+	run->connections = strtoull(argv[7], NULL, 10);
+	run->window = strtoull(argv[8], NULL, 10);
+	run->size = strtoull(argv[9], NULL, 10);
+	run->seconds = atof(argv[10]);
+	run->most = strtoull(argv[11], NULL, 10);
+	return run->connections > 0 && run->window > 0 && run->window <= WINDOW_MAX &&
+	    run->most > 0 && run->seconds > 0.0 ? 0 : -1;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct timeval tick = {0, 10000};
+	struct tls_settings settings = {0};
+	struct run run = {0};
+	char error[TLS_ERROR_ROOM];
+	struct link *links;
+	struct event *timer;
+
+	if (read_arguments(&run, &settings, argc, argv) < 0) {
+		fprintf(stderr, "usage: load HOST PORT CA CERTIFICATE KEY INBOX "
+		    "CONNECTIONS WINDOW SIZE SECONDS ITEMS\n");
+		return 64;
+	}
+	run.tls = tls_new(&settings, error);
+	if (!run.tls)
+		die("tls", error);
+	run.base = event_base_new();
+	run.digest = digest_new();
+	run.latency = calloc(run.most, sizeof *run.latency);
+	run.bytes = calloc(1, run.size + 1);
+	links = calloc(run.connections, sizeof *links);
+	if (!run.base || !run.digest || !run.latency || !run.bytes || !links)
+		die("start", "out of memory");
+	for (uint64_t i = 0; i < run.connections; i++)
+		start_link(&run, &links[i]);
+	timer = event_new(run.base, -1, EV_PERSIST, on_tick, links);
+	if (!timer || event_add(timer, &tick) < 0)
+		die("timer", "out of memory");
+	event_base_dispatch(run.base);
+	report(&run);
+
+	event_free(timer);
+	for (uint64_t i = 0; i < run.connections; i++)
+		free(links[i].sent_at);
+	free(links);
+	free(run.bytes);
+	free(run.latency);
+	digest_free(run.digest);
+	tls_unref(run.tls);
+	event_base_free(run.base);
+	return 0;
+}

@@ -1,0 +1,423 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Holds the tree to its own rules: src/DEPENDS, the papers to the tables, sizes, licences.
+
+A rule that no tool checks is a wish.  What can be had from a table in the code
+is read from there with a regular expression, so no list is kept here twice.
+"""
+
+import fnmatch
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+TOP = os.path.abspath(os.environ.get("top_srcdir", "."))
+LINES_MAX = 500
+FUNCTION_MAX = 100
+CHECKS = []
+
+
+def check(function):
+    CHECKS.append(function)
+    return function
+
+
+def read(path):
+    with open(os.path.join(TOP, path), encoding="utf-8") as file:
+        return file.read()
+
+
+def tree(*folders, ends=()):
+    """Our files below these folders, as paths from the top."""
+    for folder in folders:
+        for where, names, files in os.walk(os.path.join(TOP, folder)):
+            names[:] = sorted(n for n in names if n not in ("build-aux", "__pycache__", ".deps"))
+            for name in sorted(files):
+                path = os.path.relpath(os.path.join(where, name), TOP)
+                if path.endswith(tuple(ends)) if ends else True:
+                    yield path
+
+
+def code(path):
+    """A C file without comments and without what its strings say."""
+    def blank(match):
+        text = match.group(0)
+        if text.startswith("/"):
+            return re.sub(r"[^\n]", " ", text)
+        return text[0] + text[-1] if "\n" not in text else text
+    pattern = r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\''
+    return re.sub(pattern, blank, read(path), flags=re.S)
+
+
+def includes(path):
+    """[(is it ours, header)]"""
+    text = re.sub(r"/\*.*?\*/", "", read(path), flags=re.S)
+    return [(mark == '"', name) for mark, name in
+            re.findall(r'^\s*#\s*include\s*(["<])([^">]+)[">]', text, re.M)]
+
+
+# ---- src/DEPENDS
+
+def depends():
+    """[(keyword, left, right)] of src/DEPENDS."""
+    rules, text = [], re.sub(r"\n[ \t]+", " ", read("src/DEPENDS"))
+    for line in text.split("\n"):
+        if not line.strip() or line.startswith("#"):
+            continue
+        keyword, rest = line.split(" ", 1)
+        left, right = re.match(r"(.*):(?:\s|$)(.*)", rest).groups()
+        rules.append((keyword, left.strip(), right.split()))
+    return rules
+
+
+def named(names):
+    """The .c and .h files of src that stand for these names."""
+    for name in names.split():
+        found = [name + end for end in (".c", ".h") if os.path.exists(
+            os.path.join(TOP, "src", name + end))]
+        if not found:
+            yield None, "DEPENDS names src/%s, which is not there" % name
+        for path in found:
+            yield path, None
+
+
+def check_folder(folder, allowed):
+    for path in tree("src/" + folder, ends=(".c", ".h")):
+        for ours, header in includes(path):
+            if ours and header != "config.h" and header.split("/")[0] not in allowed:
+                yield "%s includes \"%s\"" % (path, header)
+            if ours and header != "config.h" and not os.path.exists(
+                    os.path.join(TOP, "src", header)):
+                yield "%s includes \"%s\", which is not there" % (path, header)
+
+
+def check_not_included(names, headers, ours):
+    for path, wrong in named(names):
+        if wrong:
+            yield wrong
+            continue
+        for is_ours, header in includes("src/" + path):
+            if is_ours == ours and any(fnmatch.fnmatch(header, h) for h in headers):
+                yield "src/%s includes %s" % (path, header)
+
+
+def check_door(pattern, allowed):
+    for name in allowed:
+        if not os.path.exists(os.path.join(TOP, "src", name)):
+            yield "DEPENDS names src/%s, which is not there" % name
+    for path in tree("src", ends=(".c", ".h")):
+        if path[len("src/"):] in allowed:
+            continue
+        for number, line in enumerate(code(path).split("\n"), 1):
+            if re.search(pattern, line):
+                yield "%s:%d: %s" % (path, number, line.strip())
+
+
+@check
+def includes_and_doors_are_as_depends_says():
+    folders = set()
+    for keyword, left, right in depends():
+        if keyword == "folder":
+            folders.add(left)
+            yield from check_folder(left, right)
+        elif keyword == "below":
+            yield from check_not_included(left, right, True)
+        elif keyword == "pure":
+            yield from check_not_included(left, right, False)
+        elif keyword == "door":
+            yield from check_door(left, right)
+        else:
+            yield "DEPENDS: unknown rule %r" % keyword
+    there = {name for name in os.listdir(os.path.join(TOP, "src"))
+             if os.path.isdir(os.path.join(TOP, "src", name)) and name != ".deps"}
+    for name in sorted(there - folders):
+        yield "DEPENDS has no rule for src/" + name
+
+
+@check
+def each_file_includes_its_own_header_first():
+    for path in tree("src", ends=(".c",)):
+        own = path[len("src/"):-2] + ".h"
+        ours = [header for is_ours, header in includes(path) if is_ours and header != "config.h"]
+        if os.path.exists(os.path.join(TOP, "src", own)) and ours[:1] != [own]:
+            yield "%s: first of ours is %s" % (path, ours[:1])
+
+
+@check
+def config_h_comes_first():
+    for path in tree("src", ends=(".c",)):
+        names = [header for _, header in includes(path)]
+        if "config.h" in names and names[0] != "config.h":
+            yield path
+
+
+@check
+def headers_have_a_guard_of_their_name():
+    for path in tree("src", ends=(".h",)):
+        guard = re.sub(r"[^A-Z0-9]", "_", path[len("src/"):].upper())
+        if "#ifndef %s\n#define %s\n" % (guard, guard) not in read(path):
+            yield "%s: want %s" % (path, guard)
+
+
+# ---- papers against tables
+
+def mdoc_text(path):
+    """A manual page without its marks, so that words can be looked for."""
+    text = read(path)
+    text = text.replace("\\-", "-").replace("\\&", "").replace("\\(dq", '"')
+    return text
+
+
+def conf_keys(path):
+    """[(section, key, fallback)] of a table of struct conf_key."""
+    rows = re.findall(r'\{"([a-z-]+)",\s*"([a-z0-9-]+)",\s*CONF_\w+,\s*\w+\(\w+\),\s*([^,]+),',
+                      read(path))
+    assert len(rows) > 5, "no table of keys found in " + path
+    return rows
+
+
+def fallback_pattern(fallback):
+    """What a default looks like in a sample or a manual."""
+    text = fallback.strip()
+    if text == "NULL":
+        return None
+    text = re.sub(r'\b(SYSCONFDIR|LOCALSTATEDIR|RUNSTATEDIR)\s*', r'"@\1@" ', text)
+    words = "".join(re.findall(r'"([^"]*)"', text))
+    places = {"@SYSCONFDIR@": r"(?:/usr/local)?/etc", "@LOCALSTATEDIR@": r"(?:/usr/local)?/var",
+              "@RUNSTATEDIR@": r"(?:/run|/var/run|/usr/local/var/run)"}
+    pattern = re.escape(words)
+    for name, place in places.items():
+        pattern = pattern.replace(re.escape(name), place)
+    return pattern
+
+
+def sections(sample):
+    """{section: text} of a sample configuration."""
+    found, current = {}, None
+    for line in sample.split("\n"):
+        head = re.match(r"[#;]?\s?\[([a-z]+)[^\]]*\]\s*$", line)
+        if head:
+            current = head.group(1)
+        elif current:
+            found[current] = found.get(current, "") + line + "\n"
+    return found
+
+
+def keys_of(table, sample, manual):
+    """Each key stands in the sample, under its section, with its default; and in the manual."""
+    parts, page = sections(read(sample)), mdoc_text(manual)
+    known = set()
+    for section, key, fallback in conf_keys(table):
+        known.add((section, key))
+        line = re.search(r"^[#;]?\s?%s\s*=\s*(.*)$" % re.escape(key), parts.get(section, ""), re.M)
+        if not line:
+            yield "%s: [%s] %s is missing" % (sample, section, key)
+        wanted = fallback_pattern(fallback)
+        if line and wanted and section != "inbox" and not re.fullmatch(wanted, line.group(1).strip()):
+            yield "%s: [%s] %s = %s, but the default is %s" % (
+                sample, section, key, line.group(1), fallback)
+        entry = re.search(r"^\.It (?:Cm|Ic|Li|Va|Sy) %s\b.*?(?=^\.It |^\.El|^\.Sh|^\.Ss|\Z)"
+                          % re.escape(key), page, re.M | re.S)
+        if not entry:
+            yield "%s: [%s] %s is missing" % (manual, section, key)
+        elif wanted and wanted != re.escape("") and not re.search(
+                r"(?<![\w.])%s(?![\w])" % wanted, entry.group(0)) and not re.search(
+                    r"(?<![\w.])%s(?![\w])" % wanted, page[entry.start():entry.start() + 1500]):
+            yield "%s: [%s] %s: the default %s is not told" % (manual, section, key, fallback)
+    for section, text in parts.items():
+        for key in re.findall(r"^[#;]?([a-z][a-z0-9-]*)\s*=", text, re.M):
+            if (section, key) not in known:
+                yield "%s: [%s] %s is no key" % (sample, section, key)
+
+
+@check
+def keys_of_inboxd_stand_in_manual_and_sample():
+    yield from keys_of("src/inboxd/settings.c", "conf/inboxd.conf", "src/inboxd/inboxd.conf.5")
+
+
+@check
+def keys_of_inboxq_stand_in_manual_and_sample():
+    yield from keys_of("src/inboxq/settings.c", "conf/inboxq.conf", "src/inboxq/inboxq.1")
+
+
+@check
+def verbs_and_codes_stand_in_the_protocol():
+    header, page = read("src/lib/proto.h"), mdoc_text("src/lib/inbox-protocol.7")
+    verbs = [verb for verb in re.findall(r"^\tVERB_([A-Z]+),", header, re.M)]
+    codes = re.findall(r'X\((\w+), \w+, "([a-z-]+)"\)', header)
+    if len(verbs) < 18 or len(codes) < 19:
+        yield "proto.h: found only %d verbs and %d codes" % (len(verbs), len(codes))
+    for verb in verbs:
+        if not re.search(r"^\.It Li %s\b" % verb, page, re.M):
+            yield "verb %s has no entry" % verb
+        if not re.search(r"^[CS]: %s\b" % verb, page, re.M):
+            yield "verb %s is in no example" % verb
+    part = page[page.index(".Sh CODES"):page.index(".Sh EXAMPLES")]
+    for verb, text in codes:
+        under = re.search(r"^\.Ss %s\n(.*?)(?=^\.Ss |\Z)" % verb, part, re.M | re.S)
+        if not under or not re.search(r"^\.It Li %s$" % text, under.group(1), re.M):
+            yield "code %s %s has no entry" % (verb, text)
+        if not re.search(r"^S: %s [^\n]*\b%s\b" % (verb, text), page, re.M):
+            yield "code %s %s is in no example" % (verb, text)
+    for text in re.findall(r"^\.It Li ([a-z-]+)$", part, re.M):
+        if text not in {code_text for _, code_text in codes}:
+            yield "the protocol has a code %s that proto.h has not" % text
+
+
+@check
+def lint_knows_the_codes_of_the_independent_client():
+    """The client of the system tests was written from the page; both must have the same codes."""
+    header, client = read("src/lib/proto.h"), read("tests/system/client.py")
+    for verb, text in re.findall(r'X\((\w+), \w+, "([a-z-]+)"\)', header):
+        codes = re.search(r'^    "%s": \{(.*)\},' % verb, client, re.M)
+        if not codes or '"%s"' % text not in codes.group(1):
+            yield "tests/system/client.py: %s %s" % (verb, text)
+
+
+@check
+def counters_stand_in_the_manual():
+    page = mdoc_text("src/inboxd/inboxd.8")
+    metrics = re.findall(r'X\(\w+, "(inboxd_\w+)"', read("src/inboxd/stats.h"))
+    if len(metrics) < 20:
+        yield "stats.h: found only %d metrics" % len(metrics)
+    for metric in sorted(set(metrics)):
+        if not re.search(r"\b%s\b" % metric, page):
+            yield metric
+    for metric in sorted(set(re.findall(r"\binboxd_\w+_total\b", page)) - set(metrics)):
+        yield "inboxd.8 has %s, which is not counted" % metric
+
+
+def options_of(source):
+    """The letters of the getopt strings."""
+    found = re.findall(r'getopt(?:_long)?\([^"]*"([+:]?[a-zA-Z:]+)"', source)
+    return set(re.sub(r"[^a-zA-Z]", "", "".join(found)))
+
+
+@check
+def options_stand_in_the_manuals():
+    for program, page in (("inboxd", "src/inboxd/inboxd.8"), ("inboxq", "src/inboxq/inboxq.1"),
+                          ("inboxctl", "src/inboxctl/inboxctl.8")):
+        letters = options_of(read("src/%s/main.c" % program))
+        if not letters:
+            yield "src/%s/main.c: no options found" % program
+        for letter in sorted(letters):
+            if not re.search(r"(Fl|Op Fl|Fl \w+) ?\b\w*%s" % letter, read(page)):
+                yield "%s: -%s" % (page, letter)
+
+
+@check
+def manuals_are_clean():
+    if not shutil.which("mandoc"):
+        return "SKIP mandoc is not installed"
+    wrong = []
+    for path in tree("src", ends=tuple(".%d" % n for n in range(1, 9))):
+        done = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", os.path.join(TOP, path)],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=60, check=False)
+        # Pages that refer to pages of ours, not installed here, are fine.
+        wrong += [line for line in done.stdout.splitlines() if "referenced manual not found"
+                  not in line and not re.search(r"missing date|unknown manual section", line)]
+    return wrong
+
+
+# ---- form
+
+TEXTS = (".c", ".h", ".py", ".am", ".ac", ".conf", ".service", ".1", ".5", ".7", ".8")
+
+
+@check
+def licence_stands_in_every_file():
+    found = list(tree("src", "tests", "conf", "contrib", ".ci")) + ["Makefile.am", "configure.ac"]
+    for path in found:
+        if os.path.basename(path) == "README" or path.endswith((".o", ".a", ".trs", ".log", ".so")):
+            continue
+        with open(os.path.join(TOP, path), "rb") as file:
+            head = file.read(400)
+        if head.startswith(b"\x7fELF") or "/corpus/" in path or os.path.basename(path)[0] == ".":
+            continue
+        if b"SPDX-License-Identifier: ISC" not in head:
+            yield path
+
+
+@check
+def files_have_their_idea_at_the_head():
+    """After the licence stands a comment, in the .h or in the .c of the same name."""
+    heads = {}
+    for path in tree("src", ends=(".c", ".h")):
+        has = re.match(r"/\* SPDX[^\n]*\n/\*", read(path)) is not None
+        heads[path[:-2]] = heads.get(path[:-2], False) or has
+    for name, has in heads.items():
+        if not has:
+            yield name
+
+
+@check
+def files_and_functions_are_short():
+    for path in tree("src", "tests/fault", ends=(".c", ".h")):
+        lines = read(path).split("\n")
+        if len(lines) - 1 > LINES_MAX:
+            yield "%s: %d lines, want at most %d" % (path, len(lines) - 1, LINES_MAX)
+        if path.endswith(".c"):
+            start = None
+            for number, line in enumerate(lines, 1):
+                if line == "{":
+                    start = number
+                elif line == "}" and start:
+                    if number - start > FUNCTION_MAX:
+                        yield "%s:%d: a function of %d lines, want at most %d" % (
+                            path, start, number - start, FUNCTION_MAX)
+                    start = None
+
+
+@check
+def lines_are_at_most_100_columns_and_end_clean():
+    for path in tree("src", "tests", "conf", "contrib", ends=(".c", ".h", ".py", ".conf")):
+        for number, line in enumerate(read(path).split("\n"), 1):
+            if len(line.expandtabs(8)) > 100:
+                yield "%s:%d: %d columns" % (path, number, len(line.expandtabs(8)))
+            if line != line.rstrip():
+                yield "%s:%d: blanks at the end" % (path, number)
+
+
+@check
+def nothing_unfinished_is_left():
+    words = "TO" + "DO|FIX" + "ME|XX" + "X"
+    for path in tree("src", "tests", "conf", "contrib", ends=TEXTS):
+        for number, line in enumerate(read(path).split("\n"), 1):
+            if re.search(r"\b(%s)\b" % words, line) and ".XXX" not in line:
+                yield "%s:%d: %s" % (path, number, line.strip())
+
+
+@check
+def sources_are_all_in_the_makefile():
+    listed = read("Makefile.am")
+    for path in tree("src", ends=(".c", ".h", ".1", ".5", ".7", ".8")):
+        if not re.search(r"(^|\s)%s(\s|$)" % re.escape(path), listed):
+            yield path
+    for path in tree("tests/system", "tests/fault", "tests/lint"):
+        if path.endswith((".py", ".c")) and path not in listed:
+            yield path
+
+
+def main():
+    print("1..%d" % len(CHECKS))
+    good = True
+    for number, function in enumerate(CHECKS, 1):
+        try:
+            found = function()
+            skip = found if isinstance(found, str) else None
+            wrong = [] if skip else list(found)
+        except Exception as error:  # a file that is missing, a table that cannot be read
+            skip, wrong = None, ["%s: %s" % (type(error).__name__, error)]
+        for line in wrong:
+            print("# " + line)
+        good &= not wrong
+        print("%s %d - %s%s" % ("not ok" if wrong else "ok", number, function.__name__,
+                                " # " + skip if skip else ""))
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()

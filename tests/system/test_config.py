@@ -1,0 +1,392 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Configuration, folders, status socket, reload: what is wrong is said, and where."""
+
+import os
+import re
+import shutil
+import signal
+import stat
+
+from client import Client
+from harness import INBOXD, Skip, cases, contains, equal, main, test, until
+
+CONFIG = 78  # EX_CONFIG
+
+
+def fails_to_start(r, *words, code=CONFIG):
+    done = r.run()
+    assert done.returncode == code, "want exit code %d, got %d: %s" % (
+        code, done.returncode, done.stderr)
+    for word in words:
+        contains(done.stderr, word, "log")
+    return done
+
+
+# ---- the file
+
+WRONG = [
+    "[receiver]",                       # 1
+    "listen = nowhere",                 # 2
+    "wrokers = 2",                      # 3
+    "sync = sometimes",                 # 4
+    "root = var/lib/inboxd",            # 5
+    "drain = 30 parsecs",               # 6
+    "drain = 20s",                      # 7, twice
+    "ledger-size = 12",                 # 8
+    "[tls]",                            # 9: key is missing
+    "certificate = /nowhere/cert.pem",  # 10
+    "ca = /nowhere/ca.pem",             # 11
+    "minimum = 1.1",                    # 12
+    "[limits]",                         # 13
+    "window = 0",                       # 14
+    "connections = -1",                 # 15
+    "item = 10X",                       # 16
+    "bytes = 99999999999999999999",     # 17
+    "idle =",                           # 18
+    "[status]",                         # 19
+    "mode = 0999",                      # 20
+    "[nonsense]",                       # 21
+    "key = value",                      # 22
+    "[inbox ledger]",                   # 23
+    "[inbox .hidden]",                  # 24
+    "[inbox status]",                   # 25
+    "suffix = /../x",                   # 26
+    "this line has no sign",            # 27
+    "[inbox status]",                   # 28, twice
+    "size = " + "9" * 300,              # 29, long
+]
+RIGHT_LINES = {1, 6, 9, 10, 11, 13, 19, 25}
+# Where a section is wrong its keys may go unsaid, and a duplicate may be told at either.
+EITHER = {6, 7, 21, 22, 23, 24, 25, 28}
+
+
+@test
+def all_errors_of_a_file_are_told_in_one_run_with_their_lines(t):
+    r = t.receiver(start=False, make=False)
+    with open(r.conf, "w", encoding="ascii") as file:
+        file.write("\n".join(WRONG) + "\n")
+    for arguments in (["-t"], []):
+        done = r.run(*arguments)
+        equal(done.returncode, CONFIG, "exit code")
+        told = {int(n) for n in re.findall(re.escape(r.conf) + r":(\d+):", done.stderr)}
+        for n in range(1, len(WRONG) + 1):
+            if n in EITHER:
+                continue
+            assert (n in told) == (n not in RIGHT_LINES), "line %d (%s): %s\n%s" % (
+                n, WRONG[n - 1], "not told" if n not in told else "told", done.stderr)
+        assert told & {6, 7} and told & {21, 22} and {23, 24} <= told and told & {25, 28}, \
+            done.stderr
+        contains(done.stderr, "workers", "the nearest key")
+        assert re.search(r"\bkey\b", done.stderr), "the missing [tls] key"
+
+
+@cases([("that is a directory", "dir", None), ("that is not there", "none", None),
+        ("with a NUL", "file", b"[receiver]\nhost = a\0b\n"), ("that is empty", "file", b""),
+        ("with a continuation", "file", b"[receiver]\nhost = a\n  b\n"),
+        ("with a key before any section", "file", b"host = a\n"),
+        ("with a byte-order mark and nonsense", "file", b"\xef\xbb\xbfxyz\n")])
+def configuration_is_an_error(t, kind, content):
+    r = t.receiver(start=False, make=False)
+    os.unlink(r.conf)
+    if kind == "dir":
+        os.mkdir(r.conf)
+    elif kind == "file":
+        with open(r.conf, "wb") as file:
+            file.write(content)
+    done = r.run("-t")
+    assert done.returncode in (CONFIG, 66), done
+    contains(done.stderr, r.conf)
+
+
+@test
+def effective_configuration_is_a_configuration(t):
+    r = t.receiver({"limits": {"item": "5M", "idle": "90"}}, start=False)
+    shown = r.run("-T")
+    equal(shown.returncode, 0, shown.stderr)
+    for part in ("[limits]", "[inbox status]", "item = ", "window = 1024", "ledger-days = 90"):
+        contains(shown.stdout, part)
+    first = r.conf
+    r.conf = os.path.join(r.folder, "again.conf")
+    with open(r.conf, "w", encoding="ascii") as file:
+        file.write(shown.stdout)
+    checked = r.run("-t")
+    equal(checked.returncode, 0, checked.stderr)
+    equal(r.run("-T").stdout, shown.stdout, "-T of -T")
+    r.start()
+    c = r.client(hello=t.queue())
+    equal(c.ready.item, 5 << 20)
+    c.quit()
+    r.stop()
+    r.conf = first
+
+
+@test
+def right_file_checks_without_a_word_of_error(t):
+    r = t.receiver(start=False)
+    done = r.run("-t")
+    equal(done.returncode, 0, done.stderr)
+
+
+@test
+def version_and_help(t):
+    done = t.run([INBOXD, "-V"])
+    equal(done.returncode, 0)
+    assert re.search(r"inboxd \d+\.\d+", done.stdout), done.stdout
+    done = t.run([INBOXD, "-h"])
+    equal(done.returncode, 0)
+    for option in ("-c", "-t", "-T", "-V", "-h", "-m"):
+        contains(done.stdout, option)
+    done = t.run([INBOXD, "-Z"])
+    equal(done.returncode, 64, "EX_USAGE")
+
+
+# ---- folders
+
+@test
+def folders_are_made_only_when_asked(t):
+    r = t.receiver(start=False, make=False)
+    fails_to_start(r, r.root, "-m")
+    r.make()
+    for part in ("", "ledger", "status/tmp", "status/new", "status/cur"):
+        mode = os.stat(os.path.join(r.root, part)).st_mode
+        equal(stat.S_IMODE(mode), 0o700, "mode of " + part)
+    r.make()  # again: nothing to do
+    r.start()
+
+
+@cases([("root", ""), ("ledger", "ledger"), ("inbox", "status"), ("tmp", "status/tmp"),
+        ("new", "status/new"), ("cur", "status/cur")])
+def folder_missing_or_open_to_others_is_an_error(t, part):
+    r = t.receiver(start=False)
+    path = os.path.join(r.root, part)
+    shown = "root" if not part else part
+    for mode in (0o777, 0o770, 0o702):
+        os.chmod(path, mode)
+        fails_to_start(r, shown)
+    os.chmod(path, 0o700)
+    if os.geteuid() == 0:
+        os.chown(path, 12345, -1)
+        fails_to_start(r, shown)
+        os.chown(path, 0, -1)
+    shutil.move(path, r.folder + "/away")
+    fails_to_start(r, shown, "-m")
+    os.symlink(r.folder + "/away", path)
+    fails_to_start(r, shown)
+    os.unlink(path)
+    with open(path, "w", encoding="ascii"):
+        pass
+    fails_to_start(r, shown)
+    os.unlink(path)
+    shutil.move(r.folder + "/away", path)
+    r.start()
+
+
+@test
+def inbox_on_another_file_system_than_the_ledger_is_an_error(t):
+    r = t.receiver(start=False)
+    path = os.path.join(r.root, "status")
+    script = 'mount -t tmpfs -o mode=700 none "$1" && mkdir -m 700 "$1/tmp" "$1/new" "$1/cur" ' \
+             '&& shift && exec "$@"'
+    if not shutil.which("unshare") or \
+            t.run(["unshare", "-rm", "sh", "-c", script, "sh", path, "true"]).returncode:
+        raise Skip("no user and mount namespaces here (unshare -rm)")
+    done = t.run(["unshare", "-rm", "sh", "-c", script, "sh", path, INBOXD, "-c", r.conf])
+    equal(done.returncode, CONFIG, "exit code; " + done.stderr)
+    contains(done.stderr, "status")
+    contains(done.stderr, "file system")
+
+
+@test
+def second_receiver_on_a_root_is_an_error(t):
+    r = t.receiver()
+    second = t.receiver({"receiver": {"root": r.root}}, start=False, make=False)
+    done = second.run()
+    assert done.returncode not in (0, 74), done
+    contains(done.stderr, str(r.process.pid), "who holds the root")
+    c = r.client(hello=t.queue())
+    c.put(1, "status", b"the first goes on")
+    c.stored(1)
+    c.quit()
+
+
+# ---- the status socket
+
+@test
+def stale_status_socket_is_taken_over(t):
+    r = t.receiver()
+    r.kill()
+    assert stat.S_ISSOCK(os.stat(r.socket).st_mode)
+    r.start()
+    equal(r.json("/status")["pid"], r.process.pid)
+    r.stop()
+    assert not os.path.exists(r.socket), "the socket file stays after a clean end"
+
+
+@test
+def status_socket_has_its_mode(t):
+    r = t.receiver({"status": {"mode": "0600"}})
+    equal(stat.S_IMODE(os.stat(r.socket).st_mode), 0o600)
+
+
+@test
+def file_in_the_place_of_the_status_socket_is_an_error_and_stays(t):
+    r = t.receiver(start=False)
+    with open(r.socket, "w", encoding="ascii") as file:
+        file.write("precious")
+    done = r.run()
+    assert done.returncode not in (0, 74), done
+    contains(done.stderr, r.socket)
+    with open(r.socket, encoding="ascii") as file:
+        equal(file.read(), "precious")
+
+
+@test
+def live_status_socket_of_another_is_not_taken(t):
+    r = t.receiver()
+    second = t.receiver({"status": {"socket": r.socket}}, start=False)
+    done = second.run()
+    assert done.returncode not in (0, 74), done
+    contains(done.stderr, r.socket)
+    equal(r.json("/status")["pid"], r.process.pid)
+
+
+@test
+def address_in_use_is_an_error(t):
+    r = t.receiver()
+    second = t.receiver({"receiver": {"listen": "127.0.0.1:%d" % r.port}}, start=False)
+    done = second.run()
+    assert done.returncode not in (0, 74), done
+    contains(done.stderr, "127.0.0.1:%d" % r.port)
+
+
+@test
+def several_addresses_are_listened_on(t):
+    r = t.receiver({"receiver": {"listen": "127.0.0.1:0, 127.0.0.2:0"}})
+    found = re.findall(r"event=listening [^\n]*address=(\S+):(\d+)", r.log())
+    equal([address for address, _ in found], ["127.0.0.1", "127.0.0.2"])
+    for address, port in found:
+        c = Client((address, int(port)), t.client_context("pc1.example.org"))
+        c.hello(t.queue())
+        c.quit()
+
+
+# ---- certificates at start
+
+@cases([("key of another certificate", "key", lambda pki: pki.server("other").key),
+        ("certificate that is not there", "certificate", lambda pki: "/nowhere/cert.pem"),
+        ("CA file without a certificate", "ca", lambda pki: pki.server().key),
+        ("expired certificate", "certificate", lambda pki: pki.odd("expired").cert),
+        ("CRL that is not there", "crl", lambda pki: "/nowhere/crl.pem")])
+def is_an_error_at_start(t, key, make):
+    path = make(t.pki)
+    r = t.receiver({"tls": {key: path}}, start=False)
+    if key == "certificate" and path.endswith("expired.pem"):
+        r.sections["tls"]["key"] = t.pki.odd("expired").key
+        r.write_conf()
+    done = r.run()
+    assert done.returncode not in (0, 74), done
+    contains(done.stderr, path)
+
+
+@test
+def key_that_others_can_read_is_an_error(t):
+    key = os.path.join(t.folder, "key")
+    shutil.copy(t.pki.server().key, key)
+    os.chmod(key, 0o644)
+    r = t.receiver({"tls": {"key": key}}, start=False)
+    done = r.run()
+    assert done.returncode not in (0, 74), done
+    contains(done.stderr, key)
+
+
+# ---- SIGHUP
+
+def reload(r):
+    taken = r.metric("inboxd_reloads_total"), r.metric("inboxd_reloads_failed_total")
+    r.process.send_signal(signal.SIGHUP)
+
+    def now():
+        return r.metric("inboxd_reloads_total"), r.metric("inboxd_reloads_failed_total")
+    until(lambda: now() != taken, 10, "the reload")
+    after = now()
+    equal(sum(after), sum(taken) + 1, "reloads counted")
+    return after[0] > taken[0]
+
+
+@test
+def reload_takes_a_good_configuration(t):
+    r = t.receiver()
+    old = r.client(hello=t.queue())
+    old.put(1, "status", b"before")
+    old.stored(1)
+    r.inboxes["fresh"] = {"size": "10"}
+    r.sections["limits"]["window"] = "33"
+    r.write_conf()
+    r.make()
+    assert reload(r), "not taken: " + r.log()
+    c = r.client(hello=t.queue())
+    equal(c.ready.window, 33)
+    c.put(1, "fresh", b"0123456789")
+    c.put(2, "fresh", b"0123456789X")
+    c.stored(1)
+    equal(c.answer(2).code, "too-large")
+    c.quit()
+    old.put(2, "status", b"after")
+    old.stored(2)
+    old.quit()
+    equal([row["name"] for row in r.json("/inboxes")["inboxes"]], ["status", "reports", "fresh"])
+
+
+@cases([
+    ("a key is unknown", lambda r: r.sections["limits"].update(wimdow="3"), r"inboxd\.conf:\d+:"),
+    ("a restart is needed", lambda r: r.sections["receiver"].update(workers="3"), r"workers"),
+    ("a folder is missing", lambda r: r.inboxes.update(absent={}), r"absent"),
+    ("the certificate is gone", lambda r: r.sections["tls"].update(certificate="/nowhere/c.pem"),
+     r"/nowhere/c\.pem"),
+    ("the key is another's", lambda r: r.sections["tls"].update(key=r.pki.server("other").key),
+     r"other"),
+])
+def reload_keeps_the_old_configuration_when(t, change, reason):
+    r = t.receiver()
+    c = r.client(hello=t.queue())
+    r.sections["limits"]["window"] = "33"
+    change(r)
+    r.write_conf()
+    assert not reload(r), "taken"
+    r.wait_log(reason)
+    again = r.client(hello=t.queue())
+    equal(again.ready.window, 1024, "window")
+    for each in (c, again):
+        each.put(1, "status", b"goes on")
+        each.stored(1)
+        each.quit()
+    r.inboxes.pop("absent", None)
+
+
+@test
+def reload_takes_a_new_certificate_and_revocations(t):
+    folder = os.path.join(t.folder, "tls")
+    os.mkdir(folder, 0o700)
+    files = {key: os.path.join(folder, key) for key in ("certificate", "key", "crl")}
+
+    def install(pair, crl):
+        shutil.copy(pair.cert, files["certificate"])
+        shutil.copy(pair.key, files["key"])
+        shutil.copy(crl, files["crl"])
+    install(t.pki.server(), t.pki.crl("nobody.example.org"))
+    r = t.receiver({"tls": files})
+    c = r.client("victim.example.org", hello=t.queue())
+    first = c._tls.getpeercert(True)
+    install(t.pki.server("renewed"), t.pki.crl("victim.example.org"))
+    assert reload(r)
+    other = r.client(hello=t.queue())
+    assert other._tls.getpeercert(True) != first, "the old certificate is served"
+    late = r.client(ctx=t.client_context("victim.example.org"), handshake=False)
+    late.post("HELLO 1 %s 1\n" % t.queue())
+    equal(late.wait_close(), [], "what a revoked client hears")
+    other.quit()
+
+
+if __name__ == "__main__":
+    main()

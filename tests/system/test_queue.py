@@ -1,0 +1,423 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""inboxq and inboxd together: an item leaves the queue by STORED, by a refusal into failed/,
+or by an operator's hand, and by nothing else (P5)."""
+
+import os
+import re
+import signal
+import subprocess
+
+from client import sha256
+from harness import (COMPLAINTS, INBOXQ, bound, contains, equal, file_digest, main, test,
+                     until)
+
+TEMPFAIL = 75
+
+
+class Queue:
+    """One inboxq with its spool."""
+
+    def __init__(self, t, *receivers, who="pc1.example.org", servers=None, **server_keys):
+        self.t = t
+        self.pair = t.pki.client(who)
+        self.folder = os.path.join(t.folder, "q%d" % len(os.listdir(t.folder)))
+        os.mkdir(self.folder, 0o700)
+        self.spool = os.path.join(self.folder, "spool")
+        self.conf = os.path.join(self.folder, "inboxq.conf")
+        self.keys = {"connect-timeout": "5s", "retry-min": "1s", "retry-max": "1s", **server_keys}
+        self.point_at(*receivers, servers=servers)
+
+    def point_at(self, *receivers, servers=None):
+        servers = servers or ["localhost:%d" % r.port for r in receivers]
+        lines = ["[queue]", "spool = " + self.spool, "[server]", "servers = " + " ".join(servers)]
+        lines += ["%s = %s" % pair for pair in self.keys.items()]
+        lines += ["[tls]", "certificate = " + self.pair.cert, "key = " + self.pair.key,
+                  "ca = " + self.t.pki.ca.cert, "[log]", "level = debug", "format = plain"]
+        with open(self.conf, "w", encoding="ascii") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def __call__(self, command, *arguments, expect=0, stdin=None, timeout=60):
+        done = self.t.run([INBOXQ, command, "-c", self.conf, *arguments], timeout=timeout,
+                          stdin=stdin)
+        if expect is not None and done.returncode != expect:
+            raise AssertionError("inboxq %s: want exit code %d, got %d\n%s\n%s" % (
+                command, expect, done.returncode, done.stdout, done.stderr))
+        return done
+
+    def add(self, inbox, *contents):
+        """Adds items from files; returns {number: bytes}."""
+        paths = []
+        for i, content in enumerate(contents):
+            paths.append(os.path.join(self.folder, "file%d.txt" % i))
+            with open(paths[-1], "wb") as file:
+                file.write(content)
+        done = self("add", "-i", inbox, *paths)
+        numbers = [int(n) for n in done.stdout.split()]
+        equal(len(numbers), len(contents), "numbers printed")
+        for path in paths:
+            os.unlink(path)
+        return dict(zip(numbers, contents))
+
+    def numbers(self, part="queue"):
+        return sorted(int(name) for name in os.listdir(os.path.join(self.spool, part))
+                      if name.isdigit())
+
+    def id(self):
+        with open(os.path.join(self.spool, "queue-id"), encoding="ascii") as file:
+            return file.read().strip()
+
+    def status(self):
+        return dict(line.split(None, 1) for line in self("status").stdout.splitlines())
+
+    def sent_log(self):
+        with open(os.path.join(self.spool, "sent.log"), encoding="ascii") as file:
+            return [line.split(" ") for line in file.read().splitlines()]
+
+
+def all_there(r, items, inbox="status"):
+    """Every item lies in new/ exactly once."""
+    found = sorted(file_digest(r.path(inbox, name)) for name in r.files(inbox))
+    equal(found, sorted(sha256(data) for data in items), "digests of the files in new/")
+
+
+@test
+def files_go_through_the_queue_to_the_inbox(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    items = q.add("status", b"one", b"", t.bytes(100000), b"one")
+    equal(sorted(items), [1, 2, 3, 4], "numbers")
+    equal(q.status()["pending"], "4")
+    contains(q("list").stdout, "file2.txt")
+    q("run", "--once")
+    all_there(r, items.values())
+    equal((q.numbers(), q.numbers("failed")), ([], []), "queue/ and failed/")
+    equal(q("list").stdout, "")
+    log = q.sent_log()
+    equal([line[2] for line in log], ["STORED"] * 4)
+    equal({line[4] for line in log}, set(r.files("status")), "names in sent.log")
+    row = r.client_row(q.id())
+    equal((row["settled"], row["unsettled"], row["missing"], row["stored"]), (5, 0, 0, 4))
+    equal(q.status()["pending"], "0")
+    more = q.add("reports", b"later")
+    equal(sorted(more), [5], "numbers go on")
+    q("run", "--once")
+    all_there(r, [b"later"], "reports")
+
+
+@test
+def standard_input_is_an_item(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    data = t.bytes(70000)
+    equal(q("add", "-i", "status", "-n", "pipe", stdin=data).stdout.split(), [b"1"])
+    q("run", "--once")
+    all_there(r, [data])
+
+
+@test
+def hundreds_of_items_and_a_large_one(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    contents = [t.bytes(t.random.randrange(3000)) for _ in range(400)] + [t.bytes(1 << 20) * 9]
+    items = q.add("status", *contents)
+    q("run", "--once")
+    all_there(r, items.values())
+    equal(q.numbers(), [])
+
+
+@test
+def many_adders_at_once_get_numbers_of_their_own(t):
+    q = Queue(t, servers=["localhost:1"])
+    q.add("status", b"first")
+    path = os.path.join(q.folder, "x")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("x")
+    command = [INBOXQ, "add", "-c", q.conf, "-i", "status"] + [path] * 20
+    adders = [t.spawn(command, stdout=subprocess.PIPE, text=True) for _ in range(6)]
+    numbers = [int(n) for child in adders for n in child.communicate(timeout=bound(60))[0].split()]
+    equal(sorted(numbers), list(range(2, 122)), "numbers")
+    equal(q.numbers(), list(range(1, 122)), "queue/")
+
+
+@test
+def add_that_cannot_takes_nothing(t):
+    q = Queue(t, servers=["localhost:1"])
+    done = q("add", "-i", "status", os.path.join(q.folder, "nothing"), expect=None)
+    assert done.returncode not in (0, None), done
+    contains(done.stderr, "nothing")
+    equal(q("add", "-i", "bad inbox", "/etc/hostname", expect=64).returncode, 64)
+    equal(q.numbers(), [])
+
+
+@test
+def refused_items_are_set_aside_with_their_reason(t):
+    r = t.receiver(inboxes={"status": {"size": "1000"}, "private": {"clients": "boss"}})
+    q = Queue(t, r)
+    good = q.add("status", b"good")
+    refused = [q.add("nosuch", b"no inbox"), q.add("private", b"not allowed"),
+               q.add("status", t.bytes(1001))]
+    last = q.add("status", b"after")
+    q("run", "--once", expect=None)
+    all_there(r, [*good.values(), *last.values()])
+    equal(q.numbers(), [])
+    failed = [n for item in refused for n in item]
+    equal(q.numbers("failed"), failed)
+    for n, code in zip(failed, ("no-inbox", "not-allowed", "too-large")):
+        with open(os.path.join(q.spool, "failed", "%020d.reason" % n), encoding="ascii") as file:
+            contains(file.read(), code)
+        contains(q("list").stdout, code)
+    row = r.client_row(q.id())
+    equal((row["skipped"], row["missing"]), (3, 0), "skipped and missing")
+    # The inbox comes; the operator sends them again.
+    r.inboxes["nosuch"] = {}
+    r.write_conf()
+    r.make()
+    r.restart()
+    q.point_at(r)
+    q("requeue", str(failed[0]))
+    equal(q.numbers("failed"), failed[1:])
+    q("run", "--once")
+    all_there(r, [b"no inbox"], "nosuch")
+    equal(r.client_row(q.id())["missing"], 0)
+
+
+@test
+def requeue_all_brings_all_back(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    items = q.add("later", b"a", b"b", b"c")
+    q("run", "--once", expect=None)
+    equal(len(q.numbers("failed")), 3)
+    r.inboxes["later"] = {}
+    r.write_conf()
+    r.make()
+    r.restart()
+    q.point_at(r)
+    q("requeue", "--all")
+    equal((len(q.numbers()), q.numbers("failed")), (3, []))
+    q("run", "--once")
+    all_there(r, items.values(), "later")
+
+
+@test
+def removed_item_is_skipped_and_no_gap(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"1", b"2", b"3")
+    q("remove", "2")
+    equal(q.numbers(), [1, 3])
+    q("run", "--once")
+    all_there(r, [b"1", b"3"])
+    row = r.client_row(q.id())
+    equal((row["settled"], row["skipped"], row["missing"]), (4, 1, 0))
+    equal(q("remove", "99", expect=None).returncode != 0, True, "an item that is not there")
+    equal([line[2] for line in q.sent_log() if line[1] == "2"], ["REMOVED"])
+
+
+# ---- servers
+
+@test
+def without_a_server_nothing_is_lost(t):
+    r = t.receiver()
+    port = r.port
+    r.stop()
+    q = Queue(t, servers=["localhost:%d" % port])
+    q.add("status", b"kept", b"too")
+    done = q("run", "--once", expect=None)
+    equal(done.returncode, TEMPFAIL, "exit code")
+    equal(q.numbers(), [1, 2])
+    r.start()
+    q.point_at(r)
+    q("run", "--once")
+    all_there(r, [b"kept", b"too"])
+
+
+@test
+def second_server_is_used_when_the_first_is_away_and_told_of_it_later(t):
+    first, second = t.receiver(), t.receiver()
+    q = Queue(t, first, second)
+    q.add("status", b"1", b"2")
+    q("run", "--once")
+    all_there(first, [b"1", b"2"])
+    first.stop()
+    q.add("status", b"3", b"4")
+    q("run", "--once")
+    all_there(second, [b"3", b"4"])
+    equal(second.client_row(q.id())["missing"], 0, "missing at the second")
+    first.start()
+    q.point_at(first, second)
+    q.add("status", b"5")
+    q("run", "--once")
+    all_there(first, [b"1", b"2", b"5"])
+    row = first.client_row(q.id())
+    equal((row["settled"], row["skipped"], row["missing"]), (6, 2, 0),
+          "settled, skipped, missing at the first")
+
+
+@test
+def server_with_another_name_is_not_trusted(t):
+    other = t.pki.server("other.example.org")
+    r = t.receiver({"tls": {"certificate": other.cert, "key": other.key}})
+    q = Queue(t, r)
+    q.add("status", b"secret")
+    done = q("run", "--once", expect=None)
+    assert done.returncode != 0, done
+    equal(q.numbers(), [1])
+    equal(r.files("status"), [])
+    equal(r.balance()[0], 0, "items offered")
+
+
+@test
+def spoilt_item_is_not_deleted(t):
+    """The copy on the client's disk went bad: never stored, never lost from sight."""
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"spoilt bytes", b"good")
+    path = os.path.join(q.spool, "queue", "%020d" % 1)
+    with open(path, "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"!")
+    q("run", "--once", expect=None)
+    all_there(r, [b"good"])
+    equal(q.numbers() + q.numbers("failed"), [1])
+
+
+# ---- crashes
+
+def run_in_background(t, q, *arguments):
+    log = open(os.path.join(q.folder, "log"), "ab")  # closed with the test's folder
+    t.closing.append(log)
+    return t.spawn([INBOXQ, "run", "-c", q.conf, *arguments], stdin=subprocess.DEVNULL,
+                   stdout=log, stderr=log)
+
+
+def said(q):
+    with open(os.path.join(q.folder, "log"), encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    for word in COMPLAINTS:
+        assert word not in text, text
+    return text
+
+
+@test
+def receiver_killed_in_the_middle_of_a_run_has_each_item_once_in_the_end(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    items = q.add("status", *[t.bytes(t.random.randrange(20000)) for _ in range(500)])
+    r.consumed = True
+    for _ in range(3):
+        run = run_in_background(t, q, "--once")
+        files = len(r.files("status"))
+        until(lambda n=files: run.poll() is not None or len(r.files("status")) > n + 40)
+        r.process.kill()
+        r.wait_end(-signal.SIGKILL)
+        run.wait(bound(60))
+        r.start()
+        q.point_at(r)
+    q("run", "--once")
+    said(q)
+    equal(q.numbers(), [])
+    all_there(r, items.values())
+
+
+@test
+def client_killed_in_the_middle_of_a_run_sends_each_item_once(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    items = q.add("status", *[t.bytes(t.random.randrange(20000)) for _ in range(500)])
+    for _ in range(3):
+        run = run_in_background(t, q, "--once")
+        files = len(r.files("status"))
+        until(lambda n=files: run.poll() is not None or len(r.files("status")) > n + 40)
+        run.kill()
+        run.wait(bound(60))
+    q("run", "--once")
+    said(q)
+    equal(q.numbers(), [])
+    all_there(r, items.values())
+    equal(r.client_row(q.id())["missing"], 0)
+
+
+@test
+def item_leaves_the_queue_only_after_its_ack(t):
+    """Whatever is not in queue/ is in new/, at every moment."""
+    r = t.receiver()
+    q = Queue(t, r)
+    items = q.add("status", *[b"item %d" % n for n in range(1, 301)])
+    run = run_in_background(t, q, "--once")
+    while run.poll() is None:
+        left = set(q.numbers())
+        there = {file_digest(r.path("status", name)) for name in r.files("status")}
+        for n, data in items.items():
+            assert n in left or sha256(data) in there, "item %d is nowhere" % n
+    equal(run.returncode, 0, said(q))
+
+
+@test
+def running_queue_takes_what_is_added_and_ends_on_sigterm(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"first")
+    run = run_in_background(t, q)
+    until(lambda: len(r.files("status")) == 1, 10, "the first item")
+    q.add("status", b"second")
+    until(lambda: len(r.files("status")) == 2, 40, "the item added meanwhile")
+    second = t.run([INBOXQ, "run", "-c", q.conf, "--once"])
+    assert second.returncode != 0, "two runs on one spool"
+    run.send_signal(signal.SIGTERM)
+    equal(run.wait(bound(20)), 0, "exit code; " + said(q))
+    equal(q.numbers(), [])
+
+
+@test
+def running_queue_survives_a_restart_of_the_receiver(t):
+    r = t.receiver({"receiver": {"listen": "127.0.0.1:0"}})
+    r.sections["receiver"]["listen"] = "127.0.0.1:%d" % r.port
+    r.write_conf()
+    q = Queue(t, r)
+    q.add("status", b"1")
+    run = run_in_background(t, q)
+    until(lambda: len(r.files("status")) == 1, 10, "the first item")
+    r.stop()
+    q.add("status", b"2")
+    r.start()
+    until(lambda: len(r.files("status")) == 2, 40, "the item added while it was away")
+    run.send_signal(signal.SIGTERM)
+    equal(run.wait(bound(20)), 0, said(q))
+    all_there(r, [b"1", b"2"])
+
+
+# ---- the spool and the configuration
+
+@test
+def configuration_errors_are_told_with_their_lines(t):
+    q = Queue(t, servers=["localhost:1"])
+    with open(q.conf, "w", encoding="ascii") as file:
+        file.write("[queue]\nspol = /x\n[server]\nservers = :::\nretry-min = never\n")
+    done = q("list", expect=78)
+    for part in (":2:", "spool", ":4:", ":5:"):
+        contains(done.stderr, part)
+
+
+@test
+def queue_id_is_made_once(t):
+    q = Queue(t, servers=["localhost:1"])
+    q.add("status", b"x")
+    first = q.id()
+    assert re.fullmatch("[0-9a-f]{32}", first), first
+    q.add("status", b"y")
+    equal(q.id(), first)
+
+
+@test
+def usage_is_told(t):
+    for arguments in ([], ["nonsense"], ["add"], ["run", "surplus"], ["remove"],
+                      ["list", "--all"]):
+        equal(t.run([INBOXQ, *arguments]).returncode in (64, 78), True, repr(arguments))
+    equal(t.run([INBOXQ, "-V"]).returncode, 0)
+    equal(t.run([INBOXQ, "-h"]).returncode, 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""The status socket and inboxctl: what they say is true and can be parsed."""
+
+import json
+import os
+import re
+import time
+
+from harness import INBOXCTL, cases, contains, equal, main, test, until
+
+JSON = {"/status", "/clients", "/inboxes"}
+
+
+def busy(t):
+    """A receiver to which this and that has happened."""
+    r = t.receiver()
+    c = r.client(hello={"queue": t.queue(), "pending": 4, "oldest": 1795350000, "agent": "test/1"})
+    for n in range(1, 5):
+        c.put(n, "status", b"%d" % n)
+        c.stored(n)
+    c.put(1, "status", b"1")
+    c.stored(1)
+    c.put(5, "nosuch", b"5")
+    c.answer(5)
+    c.put(6, "status", b"6", digest="0" * 64)
+    c.answer(6)
+    return r, c
+
+
+@cases([(page, page) for page in sorted(JSON)])
+def page_is_json_with_a_schema(t, page):
+    r = t.shared()
+    status, kind, body = r.get(page)
+    equal((status, kind.split(";")[0]), (200, "application/json"))
+    equal(json.loads(body)["schema"], 1)
+
+
+@test
+def status_tells_how_items_ended(t):
+    r, c = busy(t)
+    page = r.json("/status")
+    equal(page["pid"], r.process.pid)
+    assert 0 <= time.time() - page["since"] < 600, page["since"]
+    items = page["items"]
+    equal((items["offered"], items["stored"], items["again"], items["later"]["digest"],
+           items["refused"]["no-inbox"], items["cut_off"], items["in_flight"]),
+          (7, 4, 1, 1, 1, 0, 0))
+    equal(page["counters"]["inboxd_stored_bytes_total"], 4)
+    equal(page["gauges"]["inboxd_connections"], 1)
+    equal(page["gauges"]["inboxd_queues"], 1)
+    equal(page["gauges"]["inboxd_items_unsettled"], 4)
+    c.announce(7, "status", b"xyz")
+    c.send(b"x")
+    until(lambda: r.items("in_flight") == 1)
+    c.cut()
+    until(lambda: r.items("cut_off") == 1)
+
+
+@test
+def inboxes_tell_what_waits(t):
+    r = t.receiver(inboxes={"status": {}, "small": {"size": "7k", "suffix": ".x"}})
+    c = r.client(hello=t.queue())
+    for n in range(1, 4):
+        c.put(n, "status", b"%d" % n)
+        c.stored(n)
+    rows = {row["name"]: row for row in r.json("/inboxes")["inboxes"]}
+    equal((rows["status"]["waiting"], rows["small"]["waiting"]), (3, 0))
+    equal((rows["small"]["size_limit_bytes"], rows["small"]["suffix"]), (7 * 1024, ".x"))
+    equal(rows["status"]["folder"], os.path.join(r.root, "status"))
+    assert abs(rows["status"]["oldest"] - time.time()) < 600
+    equal((rows["small"]["oldest"], rows["small"]["error"]), (None, None))
+    c.quit()
+
+
+@cases([("0.0.4", None, "text/plain; version=0.0.4; charset=utf-8"),
+        ("OpenMetrics", "application/openmetrics-text; version=1.0.0",
+         "application/openmetrics-text; version=1.0.0; charset=utf-8")])
+def metrics_are_in_the_text_format(t, accept, kind):
+    r, c = busy(t)
+    status, got, body = r.get("/metrics", **({"Accept": accept} if accept else {}))
+    equal((status, got), (200, kind))
+    lines = body.split("\n")
+    equal(lines.pop(), "", "the end of the last line")
+    if accept:
+        equal(lines.pop(), "# EOF")
+    types, seen = {}, set()
+    for line in lines:
+        if line.startswith("# HELP "):
+            assert re.fullmatch(r"# HELP [a-z_]+ \S.*", line), line
+        elif line.startswith("# TYPE "):
+            _, _, name, type_ = line.split(" ")
+            assert name not in types and type_ in ("counter", "gauge"), line
+            types[name] = type_
+        else:
+            match = re.fullmatch(r'([a-z_]+)(\{[a-z]+="[a-z-]+"\})? (\d+(?:\.\d+)?)', line)
+            assert match, line
+            assert match.group(1, 2) not in seen, "twice: " + line
+            seen.add(match.group(1, 2))
+            name = match.group(1)
+            family = name[:-len("_total")] if accept and name.endswith("_total") else name
+            assert family in types, "no TYPE before " + line
+            equal(types[family], "counter" if name.endswith("_total") else "gauge", line)
+    contains(body, 'inboxd_items_stored_total 4\n')
+    contains(body, 'inboxd_items_later_total{code="digest"} 1\n')
+    c.quit()
+
+
+@test
+def other_requests_are_turned_away(t):
+    r = t.shared()
+    equal(r.get("/healthz")[::2], (200, "ok\n"))
+    for path in ("/", "/nothing", "/status/", "/../etc/passwd"):
+        equal(r.get(path)[0], 404, path)
+    from harness import Unix
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        connection = Unix(r.socket, 10)
+        connection.request(method, "/status")
+        assert connection.getresponse().status in (400, 405, 501), method
+        connection.close()
+    contains(r.get("/metrics")[2], "inboxd_connections_accepted_total")
+
+
+@cases([(command, command) for command in ("status", "clients", "inboxes")])
+def inboxctl_shows(t, command):
+    r, c = busy(t)
+    shown = t.run([INBOXCTL, "-s", r.socket, command])
+    equal((shown.returncode, shown.stderr), (0, ""))
+    contains(shown.stdout, {"status": "stored", "clients": "pc1.example.org",
+                            "inboxes": "reports"}[command])
+    page = t.run([INBOXCTL, "-s", r.socket, "--json", command])
+    equal(page.returncode, 0, page.stderr)
+    equal(sorted(json.loads(page.stdout)), sorted(r.json("/" + command)), "keys of --json")
+    c.quit()
+
+
+@test
+def inboxctl_says_why_it_cannot(t):
+    done = t.run([INBOXCTL, "-s", os.path.join(t.folder, "nothing"), "status"])
+    equal(done.returncode, 69, "EX_UNAVAILABLE")
+    contains(done.stderr, os.path.join(t.folder, "nothing"))
+    equal(t.run([INBOXCTL, "nonsense"]).returncode, 64, "EX_USAGE")
+    equal(t.run([INBOXCTL]).returncode, 64, "EX_USAGE")
+
+
+if __name__ == "__main__":
+    main()
