@@ -121,7 +121,7 @@ on_gap(void *ctx, struct queue *queue, uint64_t first, uint64_t last)
 	struct books *books = ctx;
 	struct record record = {.type = RECORD_GAP, .n = first, .to = last};
 
-	log_limited(&books->gate, LOG_WARNING, "numbers_missing",
+	log_limited(&books->gate, LOG_WARNING, "gap",
 	    "client=%s queue=%s from=%llu to=%llu", queue->identity, queue->id,
 	    (unsigned long long)first, (unsigned long long)last);
 	name_queue(&record, queue);

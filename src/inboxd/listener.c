@@ -96,8 +96,9 @@ say_listening(int fd)
 	if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
 	    getnameinfo((struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
 	        NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-		log_event(LOG_NOTICE, "listening",
-		    address.ss_family == AF_INET6 ? "address=[%s]:%s" : "address=%s:%s", host, port);
+		log_event(LOG_NOTICE, "listening", "address=%s%s%s:%s",
+		    address.ss_family == AF_INET6 ? "[" : "", host,
+		    address.ss_family == AF_INET6 ? "]" : "", port);
 }
 
 static int

@@ -6,13 +6,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "inboxd/root.h"
 #include "inboxd/server.h"
 #include "inboxd/settings.h"
-#include "inboxd/site.h"
 #include "lib/log.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
@@ -49,9 +50,9 @@ print_conf_error(void *ctx, const char *message)
 static int
 make_folders(const struct settings *settings)
 {
-	char error[SITE_ERROR_ROOM];
+	char error[ROOT_ERROR_ROOM];
 
-	if (site_make_folders(settings, error) == 0)
+	if (root_make_folders(settings, error) == 0)
 		return 0;
 	fprintf(stderr, "inboxd: %s\n", error);
 	return EX_CANTCREAT;
@@ -66,13 +67,38 @@ print_settings(const struct settings *settings)
 	return EX_IOERR;
 }
 
+/* A connection needs a descriptor, and so does its draft; a draft at the commit
+ * thread needs one. */
+static void
+raise_descriptors(const struct settings *settings)
+{
+	uint64_t wanted = 2 * settings->connections + settings->queue + 128;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		log_event(LOG_WARNING, "descriptors", "error=\"%s\"", strerror(errno));
+	if (limit.rlim_cur < wanted)
+		log_event(LOG_WARNING, "descriptors",
+		    "limit=%llu wanted=%llu "
+		    "note=\"raise LimitNOFILE, or lower [limits] connections\"",
+		    (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
+}
+
 static int
 serve(const char *config, struct settings *settings)
 {
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigset_t hangup;
 
 	sigaction(SIGPIPE, &ignore, NULL);
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	sigprocmask(SIG_BLOCK, &hangup, NULL);
 	log_setup(settings_log_level(settings), (enum log_format)settings->format);
+	raise_descriptors(settings);
 	return server_run(config, settings);
 }
 

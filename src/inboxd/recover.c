@@ -289,8 +289,8 @@ settle_clash(struct recovery *r, struct unfinished *u)
 			return fail(r, "replace", item->inbox, item->name);
 		return 0;
 	}
-	log_event(LOG_WARNING, "recover_name_taken", "inbox=%s name=%s note=\"its client sends it again\"",
-	    item->inbox, item->name);
+	log_event(LOG_WARNING, "recover_name_taken",
+	    "inbox=%s name=%s note=\"its client sends it again\"", item->inbox, item->name);
 	u->verdict = VOID;
 	forget(item);
 	return 0;

@@ -3,18 +3,13 @@
 
 #include "inboxd/server.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
 #include <openssl/rand.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "inboxd/commit.h"
@@ -22,10 +17,10 @@
 #include "inboxd/listener.h"
 #include "inboxd/notify.h"
 #include "inboxd/recover.h"
+#include "inboxd/root.h"
 #include "inboxd/site.h"
 #include "inboxd/status.h"
 #include "inboxd/worker.h"
-#include "lib/disk.h"
 #include "lib/log.h"
 
 #define CROWD 64 /* connections beyond the limit that are told so before they go */
@@ -35,7 +30,7 @@ struct server {
 	const char *config;
 	struct site *site;
 	struct event_base *base;
-	int root, ledger_dir, lock;
+	struct root root;
 	struct mailbox *in;
 	struct event *inbound, *signals[SIGNALS], *watchdog, *deadline;
 	struct commit *commit;
@@ -105,49 +100,14 @@ give_stats(void *ctx, uint64_t values[STATS_COUNT])
 		values[i] = sum_stats(ctx, (enum counter)i);
 }
 
-static void
-look_into(struct inbox_view *out, int new_dir)
-{
-	int fd = openat(new_dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
-	struct dirent *file;
-	struct stat st;
-
-	if (!listing) {
-		snprintf(out->error, sizeof out->error, "new/: %s", strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return;
-	}
-	while ((file = readdir(listing))) {
-		int64_t changed;
-		if (file->d_name[0] == '.')
-			continue;
-		out->waiting++;
-		if (fstatat(fd, file->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		changed = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
-		if (out->oldest == 0 || changed < out->oldest)
-			out->oldest = changed;
-	}
-	closedir(listing);
-}
-
 static int
 give_inbox(void *ctx, size_t i, struct inbox_view *out)
 {
 	const struct server *server = ctx;
-	const struct inbox *inbox;
 
 	if (i >= server->site->inbox_count)
 		return -1;
-	inbox = &server->site->inboxes[i];
-	memset(out, 0, sizeof *out);
-	snprintf(out->name, sizeof out->name, "%s", inbox->name);
-	out->folder = inbox->folder;
-	out->suffix = inbox->suffix;
-	out->size = inbox->size;
-	look_into(out, inbox->new);
+	inbox_look(&server->site->inboxes[i], out);
 	return 0;
 }
 
@@ -185,7 +145,7 @@ load_site(struct server *server)
 		settings_free(settings);
 		return NULL;
 	}
-	site = site_new(settings, server->root, error);
+	site = site_new(settings, server->root.fd, error);
 	if (!site)
 		log_event(LOG_ERR, "config_error", "note=\"%s\"", error);
 	return site;
@@ -242,12 +202,20 @@ drain(struct server *server)
 	event_add(server->deadline, &limit);
 }
 
+/* Threads may still be at work, so the process ends without taking anything
+ * down.  Nothing is lost: what was not answered is still with its client. */
 static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
-	(void)fd, (void)what, (void)arg;
-	/* Nothing is lost: what was not answered is still with its client. */
-	fatal(EX_TEMPFAIL, "drain_timeout", "note=\"ended with answers outstanding\"");
+	struct server *server = arg;
+	unsigned long long in_flight = sum_stats(server, STAT_NOW_IN_FLIGHT);
+
+	(void)fd, (void)what;
+	status_close(server->status);
+	if (in_flight > 0)
+		fatal(EX_TEMPFAIL, "drain_timeout", "in_flight=%llu", in_flight);
+	log_event(LOG_NOTICE, "stopped", "note=\"some clients had not closed yet\"");
+	_exit(0);
 }
 
 static void
@@ -322,45 +290,11 @@ fail_start(int code, const char *event, const char *why)
 }
 
 static int
-take_root(struct server *server, const struct settings *settings)
-{
-	char error[SITE_ERROR_ROOM + 64], why[DISK_WHY_ROOM];
-	struct stat st;
-	pid_t holder;
-
-	server->root = site_open_root(settings->root, error);
-	if (server->root < 0)
-		return fail_start(EX_CONFIG, "start_failed", error);
-	server->lock = disk_lock(server->root, "lock", &holder);
-	if (server->lock < 0 && errno == EWOULDBLOCK) {
-		snprintf(error, sizeof error, "root %s: process %ld holds its lock",
-		    settings->root, (long)holder);
-		return fail_start(EX_UNAVAILABLE, "root_is_taken", error);
-	}
-	if (server->lock < 0) {
-		snprintf(error, sizeof error, "root %s: lock: %s", settings->root, strerror(errno));
-		return fail_start(EX_OSERR, "start_failed", error);
-	}
-	server->ledger_dir = disk_open_dir(server->root, "ledger");
-	if (server->ledger_dir < 0) {
-		snprintf(error, sizeof error, "folder %s/ledger: %s%s", settings->root,
-		    strerror(errno), errno == ENOENT ? "; `inboxd -m` makes missing folders" : "");
-		return fail_start(EX_CONFIG, "start_failed", error);
-	}
-	if (fstat(server->root, &st) < 0 ||
-	    disk_check_dir(server->ledger_dir, st.st_dev, NULL, why) < 0) {
-		snprintf(error, sizeof error, "folder %s/ledger: %s", settings->root, why);
-		return fail_start(EX_CONFIG, "start_failed", error);
-	}
-	return 0;
-}
-
-static int
 start_commit(struct server *server, uint32_t start, unsigned number)
 {
 	const struct settings *settings = server->site->settings;
 	struct commit_settings wanted = {
-	    .root = server->root,
+	    .root = server->root.fd,
 	    .sync = settings->sync,
 	    .ledger_size = settings->ledger_size,
 	    .ledger_days = settings->ledger_days,
@@ -374,7 +308,8 @@ start_commit(struct server *server, uint32_t start, unsigned number)
 	struct ledger *ledger;
 	int code;
 
-	ledger = recover_run(server->site, server->root, server->ledger_dir, clients, &code, error);
+	ledger = recover_run(
+	    server->site, server->root.fd, server->root.ledger, clients, &code, error);
 	if (!ledger)
 		return fail_start(code, "recovery_failed", error);
 	server->commit = commit_start(&wanted, clients, ledger);
@@ -425,6 +360,7 @@ start_events(struct server *server)
 	static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 	uint64_t interval = notify_watchdog_interval() / 2;
 	struct timeval every = {(time_t)(interval / 1000000), (suseconds_t)(interval % 1000000)};
+	sigset_t hangup;
 
 	server->inbound = event_new(server->base, mailbox_fd(server->in), EV_READ | EV_PERSIST,
 	    on_inbound, server);
@@ -439,6 +375,11 @@ start_events(struct server *server)
 		if (!server->signals[i] || event_add(server->signals[i], NULL) < 0)
 			return fail_start(EX_OSERR, "start_failed", "out of memory");
 	}
+	/* main() has blocked it, so that one that came early is not fatal but
+	 * done now. */
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	pthread_sigmask(SIG_UNBLOCK, &hangup, NULL);
 	return 0;
 }
 
@@ -458,47 +399,27 @@ start_sockets(struct server *server)
 	return server->listener ? 0 : fail_start(EX_UNAVAILABLE, "start_failed", why);
 }
 
-/* A connection needs a descriptor, and so does its draft; a draft at the commit
- * thread needs one. */
-static void
-raise_descriptors(const struct settings *settings)
-{
-	uint64_t wanted = 2 * settings->connections + settings->queue + 128;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_event(LOG_WARNING, "descriptors", "error=\"%s\"", strerror(errno));
-	if (limit.rlim_cur < wanted)
-		log_event(LOG_WARNING, "descriptors",
-		    "limit=%llu wanted=%llu note=\"raise LimitNOFILE, or lower [limits] connections\"",
-		    (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
-}
-
 static int
 start(struct server *server, struct settings *settings)
 {
 	char error[SITE_ERROR_ROOM];
-	int code = take_root(server, settings);
+	int code = root_take(&server->root, settings->root, error);
 
 	if (code) {
 		settings_free(settings);
-		return code;
+		return fail_start(code, "start_failed", error);
 	}
-	server->site = site_new(settings, server->root, error);
+	server->site = site_new(settings, server->root.fd, error);
 	if (!server->site)
 		return fail_start(EX_CONFIG, "start_failed", error);
-	raise_descriptors(server->site->settings);
 	server->base = event_base_new();
 	server->in = mailbox_new();
 	if (!server->base || !server->in)
 		return fail_start(EX_OSERR, "start_failed", strerror(errno));
-	code = start_events(server);
+	code = start_threads(server);
 	if (code == 0)
-		code = start_threads(server);
-	return code ? code : start_sockets(server);
+		code = start_sockets(server);
+	return code ? code : start_events(server);
 }
 
 /* ---- end */
@@ -538,15 +459,17 @@ stop_events(struct server *server)
 int
 server_run(const char *config, struct settings *settings)
 {
-	struct server server = {.config = config, .root = -1, .ledger_dir = -1, .lock = -1};
+	struct server server = {.config = config};
 	int code;
 
 	if (geteuid() == 0)
 		log_event(LOG_WARNING, "runs_as_root",
 		    "note=\"it needs no privilege: give it a user of its own\"");
 	code = start(&server, settings);
+	if (code && server.commit)
+		_exit(code); /* exit() would take things down below running threads */
 	if (code)
-		return code; /* the process ends: nothing is worth taking down in order */
+		return code;
 	log_event(LOG_NOTICE, "ready", "version=%s workers=%zu inboxes=%zu", PACKAGE_VERSION,
 	    server.worker_count, server.site->inbox_count);
 	notify_ready();
@@ -555,9 +478,7 @@ server_run(const char *config, struct settings *settings)
 	stop_threads(&server);
 	stop_events(&server);
 	site_unref(server.site);
-	close(server.ledger_dir);
-	close(server.root);
-	close(server.lock);
+	root_release(&server.root);
 	log_event(LOG_NOTICE, "stopped", "%s", "");
 	return 0;
 }

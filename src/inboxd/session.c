@@ -10,7 +10,6 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,7 +20,7 @@
 #include "lib/log.h"
 
 #define OUTPUT_MAX (256 * 1024) /* bytes of answers that a client may leave unread */
-#define LINGER 5                /* seconds for the last lines to arrive */
+#define LINGER 2                /* seconds for the last lines to arrive */
 
 static const char *const state_names[STATES] = {
     "greeting", "joining", "ready", "body", "dropping", "leaving", "closed"};
@@ -213,11 +212,9 @@ on_conn_open(void *ctx)
 {
 	struct session *s = ctx;
 	char why[IDENTITY_ERROR_ROOM];
-	X509 *certificate = conn_peer_certificate(s->conn);
-	int rc = identity_from_certificate(certificate,
-	    (enum identity_kind)session_settings(s)->identity, s->identity, why);
+	int rc = conn_peer_identity(
+	    s->conn, (enum identity_kind)session_settings(s)->identity, s->identity, why);
 
-	X509_free(certificate);
 	s->is_open = 1;
 	if (rc < 0) {
 		s->identity[0] = '\0';

@@ -35,8 +35,9 @@ add_folder(struct folders *folders, int fd)
 NO_RETURN static void
 end_failed(const char *what)
 {
-	fatal(EX_IOERR, "sync_failed", "what=%s error=\"%s\" note=\"nothing of this turn is acknowledged\"",
-	    what, strerror(errno));
+	fatal(EX_IOERR, "sync_failed",
+	    "what=%s error=\"%s\" note=\"nothing of this turn is acknowledged\"", what,
+	    strerror(errno));
 }
 
 static void

@@ -113,6 +113,7 @@ answer_failure(struct session *s, uint64_t number, enum draft_result result, con
 static struct item *
 new_item(struct session *s, const struct proto_line *line)
 {
+	struct span sha256 = line->text[FIELD_SHA256];
 	struct item *item = must_alloc(sizeof *item);
 
 	item->message.kind = COMMIT_ITEM;
@@ -122,8 +123,8 @@ new_item(struct session *s, const struct proto_line *line)
 	item->generation = s->generation;
 	item->number = line->number[FIELD_NUMBER];
 	item->size = line->number[FIELD_SIZE];
-	if (digest_parse(item->sha256, line->text[FIELD_SHA256].at, line->text[FIELD_SHA256].len) < 0)
-		assert(!"the codec has checked it");
+	if (digest_parse(item->sha256, sha256.at, sha256.len) < 0)
+		assert(0 && "the codec has checked it");
 	if (proto_has(line, FIELD_TIME))
 		item->sent = line->number[FIELD_TIME];
 	if (proto_has(line, FIELD_HINT))

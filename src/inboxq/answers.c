@@ -33,8 +33,8 @@ take_later(const struct answer_context *context, uint64_t n, const struct proto_
 
 	copy_field(line, FIELD_CODE, code, sizeof code);
 	copy_field(line, FIELD_TEXT, text, sizeof text);
-	log_event(LOG_WARNING, "item_later", "n=%" PRIu64 " seconds=%" PRIu64 " code=%s text=\"%s\"",
-	    n, seconds, code, text);
+	log_event(LOG_WARNING, "item_later",
+	    "n=%" PRIu64 " seconds=%" PRIu64 " code=%s text=\"%s\"", n, seconds, code, text);
 	if (strcmp(code, proto_code_text(CODE_LATER_DIGEST)) == 0 &&
 	    item_is_damaged(context->spool, SPOOL_QUEUE, n)) {
 		log_event(LOG_ERR, "item_damaged", "n=%" PRIu64 " why=digest", n);

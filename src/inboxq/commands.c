@@ -73,7 +73,8 @@ command_add(struct spool *spool, const char *inbox, const char *name, char *cons
 			fprintf(stderr, "inboxq: %s\n", why);
 			rc = result == INTAKE_TROUBLE ? EX_IOERR : EX_NOINPUT;
 		}
-		if (intake_count(intake) < INTAKE_BATCH && i + 1 < tries && result != INTAKE_TROUBLE)
+		if (intake_count(intake) < INTAKE_BATCH && i + 1 < tries &&
+		    result != INTAKE_TROUBLE)
 			continue;
 		queued = queue_batch(intake);
 		if (queued != EX_OK) {

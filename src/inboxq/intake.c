@@ -282,7 +282,8 @@ intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, char why[S
 		return INTAKE_OK;
 	if (sync_drafts(intake) < 0) {
 		drop_drafts(intake, 0);
-		return say(why, INTAKE_TROUBLE, "cannot sync the spool; not queued", strerror(errno));
+		return say(
+		    why, INTAKE_TROUBLE, "cannot sync the spool; not queued", strerror(errno));
 	}
 	if (give_numbers(intake, numbers, count) < 0)
 		result = say(why, INTAKE_TROUBLE, "cannot give a number", strerror(errno));

@@ -99,7 +99,8 @@ item_open(const struct spool *spool, enum spool_part part, uint64_t n,
 
 	spool_number_name(name, n);
 	memset(item, 0, sizeof *item);
-	fd = openat(spool_folder(spool, part), name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	fd = openat(spool_folder(spool, part), name,
+	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
 		snprintf(why, SPOOL_WHY_ROOM, "%s: %s", name, strerror(errno));
 		return -1;

@@ -9,7 +9,6 @@
 #include "inboxq/queue.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +20,6 @@
 #include "inboxq/item.h"
 #include "inboxq/spool.h"
 #include "lib/disk.h"
-#include "lib/log.h"
 
 enum entry_state { ENTRY_WAITING, ENTRY_SENT, ENTRY_ANSWERED, ENTRY_GONE };
 
@@ -347,6 +345,7 @@ add_answer(struct queue *queue, struct entry *entry, uint64_t size, int is_refus
 	queue->batch[queue->batch_count++] = (struct answer){entry->n, size, is_refused};
 	leave_state(queue, entry);
 	entry->state = ENTRY_ANSWERED;
+	queue->counts.answered++;
 	return 0;
 }
 
@@ -414,8 +413,7 @@ int
 queue_commit(struct queue *queue)
 {
 	size_t done = 0;
-	int moved = 0;
-	int rc = history_sync(queue->history);
+	int moved = 0, rc = history_sync(queue->history);
 
 	for (; rc == 0 && done < queue->batch_count; done++) {
 		const struct answer *answer = &queue->batch[done];
@@ -437,6 +435,7 @@ queue_commit(struct queue *queue)
 			set_waiting(queue, entry, 0);
 	}
 	queue->batch_count = 0;
+	queue->counts.answered = 0;
 	skip_gone(queue);
 	if (rc == 0 && moved)
 		rc = disk_sync_dir(spool_folder(queue->spool, SPOOL_FAILED));

@@ -24,7 +24,8 @@ struct spool;
 #define QUEUE_NEVER INT64_MAX
 
 struct queue_counts {
-	uint64_t waiting, sent; /* now: not sent or put off; sent and not answered */
+	/* Now: not sent or put off; sent and not answered; in the batch. */
+	uint64_t waiting, sent, answered;
 	uint64_t stored, refused, stored_bytes; /* since queue_new() */
 };
 

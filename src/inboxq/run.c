@@ -51,7 +51,6 @@ struct run {
 	int stopping, served; /* served: a session came to its orderly end */
 	int exit_code;
 	struct timespec begun;
-	uint64_t total; /* items, for the progress line */
 };
 
 static int64_t
@@ -89,7 +88,7 @@ print_progress(const struct run *run)
 {
 	const struct queue_counts *counts = queue_counts(run->queue);
 	uint64_t done = counts->stored + counts->refused;
-	uint64_t all = done + counts->waiting + counts->sent;
+	uint64_t all = done + counts->waiting + counts->sent + counts->answered;
 	struct timespec now;
 	double seconds;
 

@@ -91,7 +91,8 @@ load_id(struct spool *spool, int make)
 {
 	unsigned char random[PROTO_QUEUE_LEN / 2];
 	char text[PROTO_QUEUE_LEN + 2];
-	ssize_t len = spool_read_file(spool->folder[SPOOL_ROOT], "queue-id", spool->id, sizeof spool->id);
+	int root = spool->folder[SPOOL_ROOT];
+	ssize_t len = spool_read_file(root, "queue-id", spool->id, sizeof spool->id);
 
 	if (len < 0 && errno == ENOENT && make) {
 		if (getentropy(random, sizeof random) < 0)
@@ -102,8 +103,7 @@ load_id(struct spool *spool, int make)
 		text[PROTO_QUEUE_LEN + 1] = '\0';
 		if (spool_write_file(spool, SPOOL_ROOT, "queue-id", text, 0) < 0 && errno != EEXIST)
 			return -1;
-		len = spool_read_file(
-		    spool->folder[SPOOL_ROOT], "queue-id", spool->id, sizeof spool->id);
+		len = spool_read_file(root, "queue-id", spool->id, sizeof spool->id);
 	}
 	if (len < 0)
 		return -1;

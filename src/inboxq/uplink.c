@@ -96,7 +96,8 @@ settle(struct uplink *uplink)
 	/* Before READY nobody knows whom we speak to. */
 	if (uplink->server[0] == '\0' || outgoing_is_midway(uplink->outgoing))
 		return 0;
-	return skips_settle(setup->spool, setup->queue, &uplink->told, uplink->server, uplink->conn);
+	return skips_settle(
+	    setup->spool, setup->queue, &uplink->told, uplink->server, uplink->conn);
 }
 
 static void
@@ -285,7 +286,8 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 			break;
 		if (line_len < 0 || proto_parse((const char *)data + used, (size_t)line_len - 1,
 		                        PROTO_SERVER, &line, &error) < 0) {
-			log_event(LOG_ERR, "grammar", "server=%s why=\"%s\"", uplink->host, error.text);
+			log_event(LOG_ERR, "grammar", "server=%s why=\"%s\"", uplink->host,
+			    error.text);
 			lose(uplink, "the server breaks the grammar");
 			return len;
 		}
@@ -331,12 +333,6 @@ on_drained(void *ctx)
 }
 
 static void
-on_idle(void *ctx)
-{
-	(void)ctx; /* uplink_tick() has the time-outs */
-}
-
-static void
 on_close(void *ctx, const char *error)
 {
 	struct uplink *uplink = ctx;
@@ -352,7 +348,9 @@ on_close(void *ctx, const char *error)
 	}
 }
 
-static const struct conn_events conn_calls = {on_open, on_read, on_drained, on_idle, on_close};
+/* No on_idle: uplink_tick() has the time-outs. */
+static const struct conn_events conn_calls = {
+    .on_open = on_open, .on_read = on_read, .on_drained = on_drained, .on_close = on_close};
 
 /* The next address; what had been written for the one before was never sent. */
 static void
@@ -368,7 +366,8 @@ dial_on(struct uplink *uplink)
 	uplink->outgoing = outgoing_new(setup->spool, setup->queue);
 	fd = uplink->dial && uplink->outgoing ? dial_next(uplink->dial) : -1;
 	if (fd >= 0)
-		uplink->conn = conn_new(setup->base, fd, setup->tls, uplink->host, &conn_calls, uplink);
+		uplink->conn =
+		    conn_new(setup->base, fd, setup->tls, uplink->host, &conn_calls, uplink);
 	if (!uplink->conn) {
 		event_active(uplink->turn, EV_TIMEOUT, 1);
 		return;

@@ -14,7 +14,7 @@
  */
 #include "config.h"
 
-#include "lib/conn_io.h"
+#include "lib/conn.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,6 +28,7 @@
 #include <event2/event.h>
 #include <openssl/err.h>
 
+#include "lib/conn_io.h"
 #include "lib/proto.h"
 #include "lib/tls.h"
 
@@ -362,7 +363,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	c->busy = 1;
 	if (c->finishing && now >= c->deadline)
-		conn_over(c, c->state == LINGER ? c->parting : "the peer did not take our last lines");
+		conn_over(c, c->state == LINGER ? c->parting :
+		    "the peer did not take our last lines");
 	else if (!c->finishing && c->idle > 0 && now - c->active >= (long long)c->idle * 1000) {
 		c->active = now;
 		if (c->state < OPEN)
@@ -444,10 +446,15 @@ conn_free(struct conn *c)
 		destroy(c);
 }
 
-struct x509_st *
-conn_peer_certificate(struct conn *c)
+int
+conn_peer_identity(struct conn *c, enum identity_kind kind, char identity[IDENTITY_MAX + 1],
+    char error[IDENTITY_ERROR_ROOM])
 {
-	return SSL_get1_peer_certificate(c->ssl);
+	X509 *certificate = SSL_get1_peer_certificate(c->ssl);
+	int rc = identity_from_certificate(certificate, kind, identity, error);
+
+	X509_free(certificate);
+	return rc;
 }
 
 const char *

@@ -17,11 +17,11 @@
 #include <stddef.h>
 
 #include "lib/attr.h"
+#include "lib/identity.h"
 
 struct conn;
 struct event_base;
 struct tls;
-struct x509_st;
 
 /* on_read and on_close must be set, the others may be NULL. */
 struct conn_events {
@@ -91,9 +91,10 @@ void conn_finish(struct conn *conn, unsigned linger);
  * it as a whole, however the bytes trickle: else on_close(), not on_idle(). */
 void conn_set_idle(struct conn *conn, unsigned seconds);
 
-/* The peer's leaf certificate, after on_open; NULL if there is none.  The
- * caller frees it with X509_free(). */
-MUST_CHECK struct x509_st *conn_peer_certificate(struct conn *conn);
+/* Who the peer is, by its certificate, after on_open: as
+ * identity_from_certificate(). */
+MUST_CHECK int conn_peer_identity(struct conn *conn, enum identity_kind kind,
+    char identity[IDENTITY_MAX + 1], char error[IDENTITY_ERROR_ROOM]);
 
 /* The peer's address as text ("192.0.2.1:4711"), for logs. */
 const char *conn_peer_address(const struct conn *conn);

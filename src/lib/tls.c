@@ -63,12 +63,10 @@ tls_error_text(char error[TLS_ERROR_ROOM])
 	}
 	reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) :
 	    ERR_reason_error_string(code);
-	if (reason == NULL)
-		reason = "unknown reason";
-	if ((flags & ERR_TXT_STRING) && data != NULL && data[0] != '\0')
-		snprintf(error, TLS_ERROR_ROOM, "%s (%s)", reason, data);
-	else
-		snprintf(error, TLS_ERROR_ROOM, "%s", reason);
+	if (!(flags & ERR_TXT_STRING) || data == NULL)
+		data = "";
+	snprintf(error, TLS_ERROR_ROOM, data[0] != '\0' ? "%s (%s)" : "%s%s",
+	    reason != NULL ? reason : "unknown reason", data);
 	ERR_clear_error();
 }
 
@@ -106,31 +104,23 @@ open_file(const char *file, int secret, char error[TLS_ERROR_ROOM])
 	BIO *bio;
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-	if (fd == -1 || fstat(fd, &st) == -1) {
+	if (fd == -1 || fstat(fd, &st) == -1)
 		(void)complain(error, file, "%s", strerror(errno));
-		goto fail;
-	}
-	if (!S_ISREG(st.st_mode)) {
+	else if (!S_ISREG(st.st_mode))
 		(void)complain(error, file, "is not a regular file; a PEM file is needed");
-		goto fail;
-	}
-	if (secret && (st.st_mode & 007) != 0) {
+	else if (secret && (st.st_mode & 007) != 0)
 		(void)complain(error, file, "is open to users other than its owner and group; "
 		    "take that away with chmod o= (or better, chmod 600)");
-		goto fail;
-	}
-	stream = fdopen(fd, "r");
-	if (stream == NULL) {
+	else if ((stream = fdopen(fd, "r")) == NULL)
 		(void)complain(error, file, "%s", strerror(errno));
-		goto fail;
+	else {
+		bio = BIO_new_fp(stream, BIO_CLOSE);
+		if (bio == NULL) {
+			(void)complain(error, file, "out of memory");
+			fclose(stream);
+		}
+		return bio;
 	}
-	bio = BIO_new_fp(stream, BIO_CLOSE);
-	if (bio == NULL) {
-		(void)complain(error, file, "out of memory");
-		fclose(stream);
-	}
-	return bio;
-fail:
 	if (fd != -1)
 		close(fd);
 	return NULL;
@@ -314,8 +304,6 @@ load_crl(SSL_CTX *ctx, const struct tls_settings *s, STACK_OF(X509_INFO) *cas,
 	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
 	int count = 0, rc = -1;
 
-	if (infos == NULL)
-		return -1;
 	for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
 		X509_CRL *crl = sk_X509_INFO_value(infos, i)->crl;
 
@@ -334,11 +322,9 @@ load_crl(SSL_CTX *ctx, const struct tls_settings *s, STACK_OF(X509_INFO) *cas,
 		}
 		count++;
 	}
-	if (count == 0) {
+	if (infos != NULL && count == 0)
 		(void)complain(error, s->crl, "holds no CRL in PEM (-----BEGIN X509 CRL-----)");
-		goto fail;
-	}
-	if (X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1)
+	if (count > 0 && X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1)
 		rc = 0;
 fail:
 	sk_X509_INFO_pop_free(infos, X509_INFO_free);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """Calls that fail: nothing is acknowledged that is not stored, nothing is lost, work goes on."""
 
-from client import Closed
 from common import arm, shim
+from client import Closed
 from harness import cases, equal, main, test, until
 
 

@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 
-TOP = os.path.abspath(os.environ.get("top_srcdir", "."))
+TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 LINES_MAX = 500
 FUNCTION_MAX = 100
 CHECKS = []
@@ -215,14 +215,15 @@ def keys_of(table, sample, manual):
         if not line:
             yield "%s: [%s] %s is missing" % (sample, section, key)
         wanted = fallback_pattern(fallback)
-        if line and wanted and section != "inbox" and not re.fullmatch(wanted, line.group(1).strip()):
+        told = line.group(1).strip() if line else ""
+        if line and wanted and section != "inbox" and not re.fullmatch(wanted, told):
             yield "%s: [%s] %s = %s, but the default is %s" % (
-                sample, section, key, line.group(1), fallback)
+                sample, section, key, told, fallback)
         entry = re.search(r"^\.It (?:Cm|Ic|Li|Va|Sy) %s\b.*?(?=^\.It |^\.El|^\.Sh|^\.Ss|\Z)"
                           % re.escape(key), page, re.M | re.S)
         if not entry:
             yield "%s: [%s] %s is missing" % (manual, section, key)
-        elif wanted and wanted != re.escape("") and not re.search(
+        elif wanted and not re.search(
                 r"(?<![\w.])%s(?![\w])" % wanted, entry.group(0)) and not re.search(
                     r"(?<![\w.])%s(?![\w])" % wanted, page[entry.start():entry.start() + 1500]):
             yield "%s: [%s] %s: the default %s is not told" % (manual, section, key, fallback)

@@ -361,16 +361,16 @@ class Client:
         return self.expect("PONG", timeout)
 
     def wait_close(self, timeout=None):
-        """Reads to the end; the lines that came meanwhile."""
+        """Reads to the end and closes, too; the lines that came meanwhile."""
         before = len(self.history)
         self._wait(lambda: self.eof, timeout or self.timeout)
+        self.close()
         return self.history[before:]
 
     def quit(self, timeout=None):
         self.post("QUIT\n")
         self.expect("BYE", timeout)
         self.wait_close(timeout)
-        self.close()
 
     # ---- the end
 

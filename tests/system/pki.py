@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 
-SCRIPT = os.path.join(os.path.abspath(os.environ.get("top_srcdir", ".")), "contrib/pki")
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../contrib/pki")
 Pair = collections.namedtuple("Pair", "cert key")
 
 CONFIG = """

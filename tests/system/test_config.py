@@ -159,7 +159,7 @@ def folders_are_made_only_when_asked(t):
         ("new", "status/new"), ("cur", "status/cur")])
 def folder_missing_or_open_to_others_is_an_error(t, part):
     r = t.receiver(start=False)
-    path = os.path.join(r.root, part)
+    path = os.path.join(r.root, part).rstrip("/")
     shown = "root" if not part else part
     for mode in (0o777, 0o770, 0o702):
         os.chmod(path, mode)

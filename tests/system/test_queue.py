@@ -29,6 +29,8 @@ class Queue:
         self.point_at(*receivers, servers=servers)
 
     def point_at(self, *receivers, servers=None):
+        for r in receivers:
+            r.others = True
         servers = servers or ["localhost:%d" % r.port for r in receivers]
         lines = ["[queue]", "spool = " + self.spool, "[server]", "servers = " + " ".join(servers)]
         lines += ["%s = %s" % pair for pair in self.keys.items()]
@@ -235,7 +237,7 @@ def without_a_server_nothing_is_lost(t):
 
 @test
 def second_server_is_used_when_the_first_is_away_and_told_of_it_later(t):
-    first, second = t.receiver(), t.receiver()
+    first, second = t.receiver(), t.receiver({"receiver": {"host": "cap2"}})
     q = Queue(t, first, second)
     q.add("status", b"1", b"2")
     q("run", "--once")

@@ -59,7 +59,7 @@ def status_tells_how_items_ended(t):
 
 @test
 def inboxes_tell_what_waits(t):
-    r = t.receiver(inboxes={"status": {}, "small": {"size": "7k", "suffix": ".x"}})
+    r = t.receiver(inboxes={"status": {}, "small": {"size": "7K", "suffix": ".x"}})
     c = r.client(hello=t.queue())
     for n in range(1, 4):
         c.put(n, "status", b"%d" % n)

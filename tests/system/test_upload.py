@@ -353,7 +353,7 @@ def gaps_are_told_to_the_administrator(t):
           {"identity": "pc1.example.org", "connected": True, "unsettled": 0, "stored": 3,
            "skipped": 1, "missing": 1, "pending": 12, "pending_oldest": 1795350000,
            "agent": "test/1"})
-    r.wait_log(r"event=\S*gap\S* [^\n]*%s" % queue)
+    r.wait_log(r"event=\S*(gap|missing)\S* [^\n]*%s" % queue)
     shown = t.run([r.ctl, "-s", r.socket, "clients"])
     equal(shown.returncode, 0, shown.stderr)
     contains(shown.stdout, "pc1.example.org")

@@ -101,7 +101,8 @@ says_what_a_file_lacks(void **state)
 	put("empty", 0600, "");
 	put("broken", 0600, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
 	refuses("empty", "no certificate", make(1, "empty", "server.key", "ca.crt", NULL));
-	refuses("server.key", "no certificate", make(1, "server.key", "server.key", "ca.crt", NULL));
+	refuses("server.key", "no certificate",
+	    make(1, "server.key", "server.key", "ca.crt", NULL));
 	refuses("empty", "no private key", make(1, "server.crt", "empty", "ca.crt", NULL));
 	refuses("empty", "no certificate", make(1, "server.crt", "server.key", "empty", NULL));
 	refuses("broken", "PEM", make(1, "server.crt", "server.key", "broken", NULL));
@@ -142,7 +143,8 @@ refuses_an_encrypted_key_and_asks_nobody(void **state)
 	put("locked.key", 0600, "");
 	out = fopen(path, "w");
 	assert_non_null(out);
-	assert_int_equal(PEM_write_PrivateKey(out, key, EVP_aes_128_cbc(), NULL, 0, NULL, secret), 1);
+	assert_int_equal(PEM_write_PrivateKey(out, key, EVP_aes_128_cbc(), NULL, 0, NULL, secret),
+	    1);
 	fclose(out);
 	EVP_PKEY_free(key);
 	refuses("locked.key", "encrypted", make(1, "server.crt", "locked.key", "ca.crt", NULL));

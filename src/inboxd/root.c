@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "inboxd/inbox.h"
+#include "lib/disk.h"
+
+static const char *
+hint(int error)
+{
+	return error == ENOENT ? "; `inboxd -m` makes missing folders" : "";
+}
+
+/* The root, and its device. */
+static int
+open_root(const char *path, dev_t *device, char error[ROOT_ERROR_ROOM])
+{
+	char why[DISK_WHY_ROOM];
+	int fd = disk_open_dir(AT_FDCWD, path);
+
+	if (fd < 0) {
+		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s%s", path, strerror(errno),
+		    hint(errno));
+		return -1;
+	}
+	if (disk_check_dir(fd, 0, device, why) < 0) {
+		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, why);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+open_ledger(int root, const char *path, dev_t device, char error[ROOT_ERROR_ROOM])
+{
+	char why[DISK_WHY_ROOM];
+	int fd = disk_open_dir(root, "ledger");
+
+	if (fd < 0) {
+		snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s%s", path, strerror(errno),
+		    hint(errno));
+		return -1;
+	}
+	if (disk_check_dir(fd, device, NULL, why) < 0) {
+		snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s", path, why);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+take_lock(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+{
+	pid_t holder;
+
+	root->lock = disk_lock(root->fd, "lock", &holder);
+	if (root->lock >= 0)
+		return 0;
+	if (errno == EWOULDBLOCK) {
+		snprintf(error, ROOT_ERROR_ROOM, "root %s: process %ld holds its lock", path,
+		    (long)holder);
+		return EX_UNAVAILABLE;
+	}
+	snprintf(error, ROOT_ERROR_ROOM, "root %s: lock: %s", path, strerror(errno));
+	return EX_OSERR;
+}
+
+int
+root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+{
+	int code = EX_CONFIG;
+	dev_t device;
+
+	root->ledger = root->lock = -1;
+	root->fd = open_root(path, &device, error);
+	if (root->fd < 0)
+		return code;
+	code = take_lock(root, path, error);
+	if (code == 0) {
+		root->ledger = open_ledger(root->fd, path, device, error);
+		if (root->ledger >= 0)
+			return 0;
+		code = EX_CONFIG;
+	}
+	root_release(root);
+	return code;
+}
+
+void
+root_release(struct root *root)
+{
+	if (root->ledger >= 0)
+		close(root->ledger);
+	if (root->fd >= 0)
+		close(root->fd);
+	/* The lock goes last: now another receiver may come. */
+	if (root->lock >= 0)
+		close(root->lock);
+	root->fd = root->ledger = root->lock = -1;
+}
+
+/* The folder that the entry `name` was made in. */
+static int
+sync_parent(int at, const char *name)
+{
+	char path[PATH_MAX];
+	int parent, rc;
+
+	if (at != AT_FDCWD)
+		return disk_sync_dir(at);
+	snprintf(path, sizeof path, "%s", name);
+	parent = disk_open_dir(AT_FDCWD, dirname(path));
+	if (parent < 0)
+		return -1;
+	rc = disk_sync_dir(parent);
+	close(parent);
+	return rc;
+}
+
+/* Makes one folder where it is missing, and opens it. */
+static int
+make_folder(int at, const char *name, const char *shown, char error[ROOT_ERROR_ROOM])
+{
+	int fd;
+
+	if (mkdirat(at, name, 0700) == 0) {
+		printf("made %s\n", shown);
+		if (sync_parent(at, name) < 0) {
+			snprintf(error, ROOT_ERROR_ROOM, "%s: sync: %s", shown, strerror(errno));
+			return -1;
+		}
+	} else if (errno != EEXIST) {
+		snprintf(error, ROOT_ERROR_ROOM, "%s: %s", shown, strerror(errno));
+		return -1;
+	}
+	fd = disk_open_dir(at, name);
+	if (fd < 0)
+		snprintf(error, ROOT_ERROR_ROOM, "%s: %s", shown, strerror(errno));
+	return fd;
+}
+
+static int
+make_inbox(int root, const char *root_path, const char *name, char error[ROOT_ERROR_ROOM])
+{
+	char shown[512];
+	int folder, part;
+
+	snprintf(shown, sizeof shown, "%s/%s", root_path, name);
+	folder = make_folder(root, name, shown, error);
+	if (folder < 0)
+		return -1;
+	for (size_t i = 0; i < INBOX_PARTS; i++) {
+		snprintf(shown, sizeof shown, "%s/%s/%s", root_path, name, inbox_parts[i]);
+		part = make_folder(folder, inbox_parts[i], shown, error);
+		if (part < 0) {
+			close(folder);
+			return -1;
+		}
+		close(part);
+	}
+	close(folder);
+	return 0;
+}
+
+int
+root_make_folders(const struct settings *settings, char error[ROOT_ERROR_ROOM])
+{
+	char shown[512];
+	int root, ledger, rc = 0;
+
+	root = make_folder(AT_FDCWD, settings->root, settings->root, error);
+	if (root < 0)
+		return -1;
+	snprintf(shown, sizeof shown, "%s/ledger", settings->root);
+	ledger = make_folder(root, "ledger", shown, error);
+	if (ledger < 0)
+		rc = -1;
+	else
+		close(ledger);
+	for (size_t i = 0; rc == 0 && i < settings->inbox_count; i++)
+		rc = make_inbox(root, settings->root, settings->inboxes[i].name, error);
+	close(root);
+	return rc;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The root: the one folder, on one file system, that a receiver keeps its
+ * promises in.  One receiver at a time: it holds the lock <root>/lock from
+ * before it reads the ledger until it ends.
+ */
+#ifndef INBOXD_ROOT_H
+#define INBOXD_ROOT_H
+
+#include "inboxd/settings.h"
+#include "lib/attr.h"
+
+struct root {
+	int fd;     /* the root itself; also what syncfs syncs */
+	int ledger; /* <root>/ledger */
+	int lock;
+};
+
+#define ROOT_ERROR_ROOM 640
+
+/* Opens, checks and locks.  0; or one of sysexits(3) with the reason. */
+MUST_CHECK int root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
+void root_release(struct root *root);
+
+/* Makes what is missing of root, ledger/ and the inbox folders, mode 0700,
+ * and syncs what it made; says what it makes on standard output.
+ * 0, or -1 with the reason. */
+MUST_CHECK int root_make_folders(const struct settings *settings, char error[ROOT_ERROR_ROOM]);
+
+#endif

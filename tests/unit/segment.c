@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "segment.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/disk.h"
+
+#define TIME (INT64_C(1795356663) * 1000000 + 123456)
+
+void
+segment_text(struct segment *segment, const char *text, size_t len)
+{
+	assert_true(len < sizeof segment->text - segment->len);
+	memcpy(segment->text + segment->len, text, len);
+	segment->len += len;
+}
+
+void
+segment_add(struct segment *segment, struct record *record)
+{
+	char line[RECORD_LINE_MAX + 1];
+
+	snprintf(record->identity, sizeof record->identity, "%s", SEGMENT_CLIENT);
+	snprintf(record->queue, sizeof record->queue, "%s", SEGMENT_QUEUE);
+	segment_text(segment, line, record_format(record, line));
+}
+
+void
+segment_begin(struct segment *segment, uint64_t seq)
+{
+	struct record record = {
+	    .type = RECORD_BEGIN, .version = RECORD_VERSION, .time = TIME, .seq = seq};
+
+	segment->len = 0;
+	segment_add(segment, &record);
+}
+
+void
+segment_state(struct segment *segment)
+{
+	struct record record = {.type = RECORD_STATE};
+
+	segment_add(segment, &record);
+}
+
+void
+segment_queue(struct segment *segment, uint64_t settled)
+{
+	struct record record = {.type = RECORD_QUEUE, .settled = settled, .seen = TIME};
+
+	snprintf(record.agent, sizeof record.agent, "inboxq/1");
+	segment_add(segment, &record);
+}
+
+void
+segment_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE])
+{
+	struct digest *digest = digest_new();
+
+	assert_non_null(digest);
+	assert_int_equal(digest_start(digest), 0);
+	assert_int_equal(digest_add(digest, bytes, strlen(bytes)), 0);
+	assert_int_equal(digest_end(digest, sha256), 0);
+	digest_free(digest);
+}
+
+void
+segment_accept(struct segment *segment, uint64_t seq, uint64_t n, const char *inbox,
+    const char *name, const char *bytes)
+{
+	struct record record = {.type = RECORD_ACCEPT, .seq = seq, .n = n, .time = TIME};
+
+	record.size = strlen(bytes);
+	segment_digest(bytes, record.sha256);
+	snprintf(record.inbox, sizeof record.inbox, "%s", inbox);
+	snprintf(record.name, sizeof record.name, "%s", name);
+	segment_add(segment, &record);
+}
+
+void
+segment_mark(struct segment *segment, uint64_t synced, uint64_t stored)
+{
+	struct record record = {.type = RECORD_MARK, .synced = synced, .stored = stored};
+
+	segment_add(segment, &record);
+}
+
+void
+segment_void(struct segment *segment, uint64_t seq)
+{
+	struct record record = {.type = RECORD_VOID, .seq = seq};
+
+	segment_add(segment, &record);
+}
+
+void
+segment_skip(struct segment *segment, uint64_t n)
+{
+	struct record record = {.type = RECORD_SKIP, .n = n, .reason = "removed"};
+
+	segment_add(segment, &record);
+}
+
+void
+segment_settled(struct segment *segment, uint64_t n)
+{
+	struct record record = {.type = RECORD_SETTLED, .n = n};
+
+	segment_add(segment, &record);
+}
+
+static void
+dump_queue(FILE *out, const struct queue *queue)
+{
+	char sha256[DIGEST_TEXT_ROOM];
+
+	fprintf(out, "%s %s settled=%" PRIu64 " items=%zu stored=%" PRIu64 " bytes=%" PRIu64
+	    " skipped=%" PRIu64 " missing=%" PRIu64 " seen=%" PRId64 " last=%" PRId64
+	    " pending=%" PRIu64 " oldest=%" PRIu64 " agent=%s\n",
+	    queue->identity, queue->id, queue->settled, queue->items, queue->stored,
+	    queue->bytes, queue->skipped, queue->missing, queue->seen, queue->last_stored,
+	    queue->pending, queue->oldest, queue->agent);
+	for (size_t i = 0; i < queue->count; i++) {
+		const struct known *known = queue->entries[i];
+		digest_print(sha256, known->sha256);
+		fprintf(out, "  n=%" PRIu64 " skip=%d seq=%" PRIu64 " size=%" PRIu64 " time=%" PRId64
+		    " %s %s %s\n", known->number, known->is_skip, known->seq, known->size,
+		    known->time, sha256, known->inbox, known->name);
+	}
+}
+
+char *
+segment_dump(const struct clients *clients)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	for (size_t i = 0; i < clients_count(clients); i++)
+		dump_queue(out, clients_at(clients, i));
+	assert_int_equal(fclose(out), 0);
+	return text;
+}
+
+void
+segment_write(int dir, const char *name, const void *data, size_t len)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(disk_write(fd, data, len), 0);
+	assert_int_equal(close(fd), 0);
+}
+
+char *
+segment_read(int dir, const char *name, size_t *len)
+{
+	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+	struct stat st;
+	char *text;
+
+	if (fd < 0) {
+		assert_int_equal(errno, ENOENT);
+		return NULL;
+	}
+	assert_int_equal(fstat(fd, &st), 0);
+	text = malloc((size_t)st.st_size + 1);
+	assert_non_null(text);
+	assert_int_equal(read(fd, text, (size_t)st.st_size), st.st_size);
+	text[st.st_size] = '\0';
+	if (len)
+		*len = (size_t)st.st_size;
+	close(fd);
+	return text;
+}
+
+int
+segment_make_folder(char path[64])
+{
+	const char *tmp = getenv("TMPDIR");
+	int fd;
+
+	snprintf(path, 64, "%.40s/inbox-unit.XXXXXX", tmp ? tmp : "/tmp");
+	assert_non_null(mkdtemp(path));
+	fd = disk_open_dir(AT_FDCWD, path);
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+	(void)st, (void)type, (void)walk;
+	return remove(path);
+}
+
+void
+segment_remove_folder(const char *path)
+{
+	assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+}
+
+size_t
+segment_count_files(int dir)
+{
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *listing = fdopendir(fd);
+	struct dirent *file;
+	size_t count = 0;
+
+	assert_non_null(listing);
+	while ((file = readdir(listing)))
+		count += file->d_name[0] != '.';
+	closedir(listing);
+	return count;
+}

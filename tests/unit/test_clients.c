@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: ISC */
+/* What is remembered of clients: nothing too much, nothing forgotten. */
+#include "inboxd/clients.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "segment.h"
+
+#define OTHER_QUEUE "00000000000000000000000000000001"
+
+static struct clients *clients;
+static struct queue *queue;
+
+static struct {
+	uint64_t first[8], last[8];
+	size_t count;
+} gaps;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	clients = clients_new();
+	queue = clients_add(clients, SEGMENT_CLIENT, SEGMENT_QUEUE, 1);
+	gaps.count = 0;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	clients_free(clients);
+	return 0;
+}
+
+static void
+on_gap(void *ctx, struct queue *of, uint64_t first, uint64_t last)
+{
+	assert_ptr_equal(ctx, &gaps);
+	assert_ptr_equal(of, queue);
+	assert_true(gaps.count < 8);
+	gaps.first[gaps.count] = first;
+	gaps.last[gaps.count++] = last;
+}
+
+static uint64_t
+settle(uint64_t number)
+{
+	gaps.count = 0;
+	return queue_settle(queue, number, on_gap, &gaps);
+}
+
+static void
+assert_gap(size_t i, uint64_t first, uint64_t last)
+{
+	assert_true(i < gaps.count);
+	assert_true(gaps.first[i] == first);
+	assert_true(gaps.last[i] == last);
+}
+
+static struct known *
+add(uint64_t n, const char *inbox, const char *bytes)
+{
+	struct record record = {.type = RECORD_ACCEPT, .seq = n + 1000, .n = n};
+
+	record.size = strlen(bytes);
+	segment_digest(bytes, record.sha256);
+	snprintf(record.inbox, sizeof record.inbox, "%s", inbox);
+	snprintf(record.name, sizeof record.name, "name-%s-%s", inbox, bytes);
+	return queue_add_item(queue, &record);
+}
+
+static struct known *
+find(uint64_t n, const char *inbox, const char *bytes)
+{
+	unsigned char sha256[DIGEST_SIZE];
+
+	segment_digest(bytes, sha256);
+	return queue_find(queue, n, inbox, sha256);
+}
+
+static void
+assert_sorted(void)
+{
+	size_t items = 0;
+
+	for (size_t i = 0; i < queue->count; i++) {
+		if (i > 0)
+			assert_true(queue->entries[i - 1]->number <= queue->entries[i]->number);
+		items += !queue->entries[i]->is_skip;
+	}
+	assert_int_equal(items, queue->items);
+}
+
+static void
+keeps_entries_sorted_whatever_their_order(void **state)
+{
+	uint64_t n = 1;
+	char bytes[16];
+
+	(void)state;
+	/* 7 is a primitive root of 101: each number from 1 to 100 once, in disorder. */
+	for (int i = 0; i < 100; i++, n = n * 7 % 101) {
+		snprintf(bytes, sizeof bytes, "%u", (unsigned)n);
+		(void)add(n, "status", bytes);
+		assert_sorted();
+	}
+	assert_int_equal(queue->count, 100);
+	for (n = 1; n <= 100; n++) {
+		snprintf(bytes, sizeof bytes, "%u", (unsigned)n);
+		assert_non_null(find(n, "status", bytes));
+		assert_int_equal(queue->entries[n - 1]->number, n);
+	}
+}
+
+static void
+knows_an_item_by_number_inbox_and_digest(void **state)
+{
+	struct known *one, *other, *elsewhere;
+
+	(void)state;
+	one = add(5, "status", "one");
+	other = add(5, "status", "other");
+	elsewhere = add(5, "dumps", "one");
+	(void)add(4, "status", "below");
+	(void)add(6, "status", "above");
+	assert_ptr_equal(find(5, "status", "one"), one);
+	assert_ptr_equal(find(5, "status", "other"), other);
+	assert_ptr_equal(find(5, "dumps", "one"), elsewhere);
+	assert_string_equal(one->name, "name-status-one");
+	assert_null(find(5, "dumps", "other"));
+	assert_null(find(6, "status", "one"));
+	assert_null(find(5, "statu", "one"));
+	assert_null(find(7, "status", "one"));
+	queue_remove(queue, other);
+	assert_null(find(5, "status", "other"));
+	assert_ptr_equal(find(5, "status", "one"), one);
+	assert_ptr_equal(find(5, "dumps", "one"), elsewhere);
+	assert_int_equal(queue->items, 4);
+	assert_sorted();
+}
+
+static void
+takes_no_skip_for_an_item(void **state)
+{
+	unsigned char zero[DIGEST_SIZE] = {0};
+
+	(void)state;
+	assert_int_equal(queue_add_skip(queue, 3), 1);
+	assert_null(queue_find(queue, 3, "", zero));
+	assert_int_equal(queue_has_number(queue, 3), 0);
+	assert_int_equal(queue->items, 0);
+	assert_int_equal(queue_add_skip(queue, 3), 0);
+	(void)add(4, "status", "x");
+	assert_int_equal(queue_has_number(queue, 4), 1);
+	assert_int_equal(queue_add_skip(queue, 4), 0);
+	(void)add(3, "status", "came after all");
+	assert_int_equal(queue_has_number(queue, 3), 1);
+	assert_non_null(find(3, "status", "came after all"));
+	assert_int_equal(settle(3), 2);
+	assert_int_equal(queue_add_skip(queue, 2), 0);
+	assert_int_equal(queue_add_skip(queue, 9), 1);
+	assert_sorted();
+	queue_remove(queue, queue->entries[queue->count - 1]);
+	assert_int_equal(queue->items, 2);
+	assert_int_equal(queue_add_skip(queue, 9), 1);
+}
+
+static void
+settles_without_a_gap_what_came_or_was_skipped(void **state)
+{
+	(void)state;
+	(void)add(1, "status", "a");
+	(void)add(2, "status", "b");
+	(void)add(2, "status", "b of a clone");
+	assert_int_equal(queue_add_skip(queue, 3), 1);
+	(void)add(4, "status", "d");
+	(void)add(9, "status", "not settled");
+	assert_int_equal(settle(5), 0);
+	assert_int_equal(gaps.count, 0);
+	assert_int_equal(queue->settled, 5);
+	assert_int_equal(queue->count, 1);
+	assert_int_equal(queue->items, 1);
+	assert_null(find(4, "status", "d"));
+	assert_non_null(find(9, "status", "not settled"));
+	assert_int_equal(settle(5), 0);
+	assert_int_equal(queue->settled, 5);
+}
+
+static void
+counts_one_gap_exactly(void **state)
+{
+	(void)state;
+	(void)add(1, "status", "a");
+	(void)add(3, "status", "c");
+	assert_int_equal(settle(4), 1);
+	assert_int_equal(gaps.count, 1);
+	assert_gap(0, 2, 2);
+}
+
+static void
+counts_several_gaps_from_the_mark_to_the_number(void **state)
+{
+	(void)state;
+	(void)add(4, "status", "a");
+	assert_int_equal(queue_add_skip(queue, 5), 1);
+	(void)add(10, "status", "b");
+	(void)add(10, "status", "b again");
+	(void)add(12, "status", "c");
+	(void)add(20, "status", "stays");
+	assert_int_equal(settle(15), 3 + 4 + 1 + 2);
+	assert_int_equal(gaps.count, 4);
+	assert_gap(0, 1, 3);
+	assert_gap(1, 6, 9);
+	assert_gap(2, 11, 11);
+	assert_gap(3, 13, 14);
+	/* On from there, and each number is missed once only. */
+	assert_int_equal(settle(21), 5);
+	assert_int_equal(gaps.count, 1);
+	assert_gap(0, 15, 19);
+	assert_int_equal(queue->count, 0);
+}
+
+static void
+counts_a_gap_where_nothing_came_at_all(void **state)
+{
+	(void)state;
+	assert_int_equal(settle(2), 1);
+	assert_gap(0, 1, 1);
+	assert_int_equal(queue->settled, 2);
+}
+
+static void
+never_moves_the_mark_down(void **state)
+{
+	(void)state;
+	assert_int_equal(settle(10), 9);
+	(void)add(3, "status", "late");
+	(void)add(7, "status", "later");
+	assert_int_equal(settle(5), 0);
+	assert_int_equal(gaps.count, 0);
+	assert_int_equal(queue->settled, 10);
+	assert_int_equal(queue->items, 1);
+	assert_non_null(find(7, "status", "later"));
+	/* What came below the mark is no gap's end. */
+	assert_int_equal(settle(12), 2);
+	assert_int_equal(gaps.count, 1);
+	assert_gap(0, 10, 11);
+	assert_int_equal(queue->count, 0);
+}
+
+static void
+counts_gaps_up_to_the_highest_number(void **state)
+{
+	const uint64_t top = PROTO_NUMBER_MAX;
+
+	(void)state;
+	(void)add(top, "status", "the last");
+	(void)add(top - 2, "status", "near it");
+	assert_true(settle(top) == top - 2);
+	assert_int_equal(gaps.count, 2);
+	assert_gap(0, 1, top - 3);
+	assert_gap(1, top - 1, top - 1);
+	assert_true(queue->settled == top);
+	assert_int_equal(queue->items, 1);
+	assert_int_equal(settle(top), 0);
+	assert_int_equal(queue_add_skip(queue, top), 0);
+	assert_int_equal(queue_add_skip(queue, top - 1), 0);
+}
+
+static void
+finds_a_queue_by_identity_and_id(void **state)
+{
+	char identity[32];
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		snprintf(identity, sizeof identity, "pc%d.example.org", i * 37 % 200);
+		assert_null(clients_find(clients, identity, OTHER_QUEUE));
+		(void)clients_add(clients, identity, OTHER_QUEUE, 7);
+	}
+	assert_int_equal(clients_count(clients), 201);
+	assert_ptr_equal(clients_at(clients, 0), queue);
+	assert_ptr_equal(clients_find(clients, SEGMENT_CLIENT, SEGMENT_QUEUE), queue);
+	assert_ptr_not_equal(clients_find(clients, SEGMENT_CLIENT, OTHER_QUEUE), queue);
+	assert_null(clients_find(clients, "pc1.example.org", SEGMENT_QUEUE));
+	assert_null(clients_find(clients, "pc1.example.or", OTHER_QUEUE));
+	for (int i = 0; i < 200; i++) {
+		struct queue *found;
+		snprintf(identity, sizeof identity, "pc%d.example.org", i * 37 % 200);
+		found = clients_find(clients, identity, OTHER_QUEUE);
+		assert_ptr_equal(found, clients_at(clients, (size_t)i + 1));
+		assert_string_equal(found->identity, identity);
+		assert_int_equal(found->settled, 7);
+	}
+}
+
+static void
+tells_a_queue_in_a_record_and_back(void **state)
+{
+	struct record record = {0};
+	struct queue *copy;
+
+	(void)state;
+	queue->settled = 12;
+	queue->stored = 30, queue->bytes = 4000, queue->skipped = 5, queue->missing = 6;
+	queue->seen = 7000000, queue->last_stored = 8000000;
+	queue->pending = 9, queue->oldest = 10;
+	snprintf(queue->agent, sizeof queue->agent, "inboxq/1.0%%20x");
+	queue_record(queue, &record);
+	assert_int_equal(record.type, RECORD_QUEUE);
+	copy = clients_add(clients, record.identity, OTHER_QUEUE, 1);
+	queue_restore(copy, &record);
+	assert_string_equal(copy->identity, queue->identity);
+	assert_string_equal(copy->agent, queue->agent);
+	assert_int_equal(copy->settled, 12);
+	assert_int_equal(copy->stored, 30);
+	assert_int_equal(copy->bytes, 4000);
+	assert_int_equal(copy->skipped, 5);
+	assert_int_equal(copy->missing, 6);
+	assert_int_equal(copy->seen, 7000000);
+	assert_int_equal(copy->last_stored, 8000000);
+	assert_int_equal(copy->pending, 9);
+	assert_int_equal(copy->oldest, 10);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup_teardown(
+	        keeps_entries_sorted_whatever_their_order, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+	        knows_an_item_by_number_inbox_and_digest, setup, teardown),
+	    cmocka_unit_test_setup_teardown(takes_no_skip_for_an_item, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+	        settles_without_a_gap_what_came_or_was_skipped, setup, teardown),
+	    cmocka_unit_test_setup_teardown(counts_one_gap_exactly, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+	        counts_several_gaps_from_the_mark_to_the_number, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+	        counts_a_gap_where_nothing_came_at_all, setup, teardown),
+	    cmocka_unit_test_setup_teardown(never_moves_the_mark_down, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+	        counts_gaps_up_to_the_highest_number, setup, teardown),
+	    cmocka_unit_test_setup_teardown(finds_a_queue_by_identity_and_id, setup, teardown),
+	    cmocka_unit_test_setup_teardown(tells_a_queue_in_a_record_and_back, setup, teardown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The client's spool: items come in whole or not at all, numbers come once, and
+ * nothing leaves the queue before what became of it is on disk.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "inboxq/history.h"
+#include "inboxq/intake.h"
+#include "inboxq/item.h"
+#include "inboxq/queue.h"
+#include "inboxq/spool.h"
+
+static char folder[256];
+static char why[SPOOL_WHY_ROOM];
+
+static const char *
+below(const char *name)
+{
+	static char path[2][600];
+	static int turn;
+
+	turn = !turn;
+	snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
+	return path[turn];
+}
+
+static int
+set_up(void **state)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	(void)state;
+	snprintf(folder, sizeof folder, "%s/test_spool.XXXXXX", tmp ? tmp : "/tmp");
+	return mkdtemp(folder) ? 0 : -1;
+}
+
+static int
+tear_down(void **state)
+{
+	char command[300];
+
+	(void)state;
+	snprintf(command, sizeof command, "rm -rf '%s'", folder);
+	return system(command);
+}
+
+static struct spool *
+open_spool(void)
+{
+	struct spool *spool = spool_open(below("spool"), 1, why);
+
+	if (!spool)
+		print_error("%s\n", why);
+	assert_non_null(spool);
+	return spool;
+}
+
+static void
+write_file(const char *name, const char *text)
+{
+	FILE *file = fopen(below(name), "w");
+
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Queues `count` copies of a file; the last number. */
+static uint64_t
+add_items(struct spool *spool, unsigned count)
+{
+	struct intake *intake = intake_new(spool, "status");
+	uint64_t numbers[INTAKE_BATCH] = {0};
+	size_t queued;
+
+	assert_non_null(intake);
+	write_file("item", "foo");
+	for (unsigned i = 0; i < count; i++)
+		assert_int_equal(intake_copy(intake, below("item"), NULL, why), INTAKE_OK);
+	assert_int_equal(intake_queue(intake, numbers, &queued, why), INTAKE_OK);
+	assert_int_equal(queued, count);
+	intake_free(intake);
+	return numbers[count - 1];
+}
+
+static size_t
+count_files(const struct spool *spool, enum spool_part part)
+{
+	struct spool_numbers numbers;
+
+	assert_int_equal(spool_list(spool, part, &numbers), 0);
+	free(numbers.at);
+	return numbers.count;
+}
+
+static void
+copies_an_item_whole_with_its_digest(void **state)
+{
+	struct spool *spool = open_spool();
+	struct spool_item item;
+	char bytes[8];
+	int fd;
+
+	(void)state;
+	assert_int_equal(add_items(spool, 1), 1);
+	fd = item_open(spool, SPOOL_QUEUE, 1, &item, why);
+	assert_true(fd >= 0);
+	assert_string_equal(item.inbox, "status");
+	assert_string_equal(item.name, "item");
+	assert_int_equal(item.size, 3);
+	assert_string_equal(item.sha256,
+	    "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae");
+	assert_int_equal(read(fd, bytes, sizeof bytes), 3);
+	assert_memory_equal(bytes, "foo", 3);
+	close(fd);
+	assert_false(item_is_damaged(spool, SPOOL_QUEUE, 1));
+	spool_close(spool);
+}
+
+static void
+sees_a_damaged_item(void **state)
+{
+	static const struct {
+		off_t at;
+		const char *bytes;
+		int opens;
+	} cases[] = {{SPOOL_HEADER + 1, "x", 1}, {SPOOL_HEADER + 3, "x", 0}, {0, "X", 0},
+	    {12, "2", 0}, {SPOOL_HEADER - 1, "x", 0}};
+	struct spool *spool = open_spool();
+	char name[SPOOL_NAME_ROOM];
+	struct spool_item item;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		uint64_t n = add_items(spool, 1);
+		int fd;
+
+		spool_number_name(name, n);
+		fd = openat(spool_folder(spool, SPOOL_QUEUE), name, O_WRONLY);
+		assert_int_equal(pwrite(fd, cases[i].bytes, 1, cases[i].at), 1);
+		close(fd);
+		fd = item_open(spool, SPOOL_QUEUE, n, &item, why);
+		assert_int_equal(fd >= 0, cases[i].opens);
+		if (fd >= 0)
+			close(fd);
+		else
+			assert_int_equal(errno, EILSEQ);
+		assert_true(item_is_damaged(spool, SPOOL_QUEUE, n));
+	}
+	assert_false(item_is_damaged(spool, SPOOL_QUEUE, 4711));
+	spool_close(spool);
+}
+
+static void
+header_holds_the_longest_of_all_fields(void **state)
+{
+	char header[SPOOL_HEADER];
+	struct spool_item item = {.size = INT64_MAX, .time = 99999999999}, back;
+
+	(void)state;
+	memset(item.inbox, 'i', PROTO_INBOX_MAX);
+	memset(item.sha256, 'f', sizeof item.sha256 - 1);
+	for (int i = 0; i < PROTO_NAME_MAX; i++)
+		memcpy(item.name + 3 * i, "%0A", 4);
+	item_header_format(header, &item);
+	assert_int_equal(header[SPOOL_HEADER - 1], '\n');
+	assert_int_equal(item_header_parse(header, &back), 0);
+	assert_string_equal(back.inbox, item.inbox);
+	assert_string_equal(back.name, item.name);
+	assert_string_equal(back.sha256, item.sha256);
+	assert_int_equal(back.size, item.size);
+	assert_int_equal(back.time, item.time);
+}
+
+static void
+takes_only_regular_files_with_short_names(void **state)
+{
+	struct spool *spool = open_spool();
+	struct intake *intake = intake_new(spool, "status");
+	char name[300];
+	uint64_t numbers[INTAKE_BATCH];
+	size_t queued;
+
+	(void)state;
+	memset(name, 'x', sizeof name);
+	name[256] = '\0';
+	assert_int_equal(mkfifo(below("fifo"), 0600), 0);
+	assert_int_equal(intake_copy(intake, below("fifo"), NULL, why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_copy(intake, folder, NULL, why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_copy(intake, below("nothing"), NULL, why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_copy(intake, NULL, name, why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_count(intake), 0);
+	assert_int_equal(intake_queue(intake, numbers, &queued, why), INTAKE_OK);
+	assert_int_equal(queued, 0);
+	intake_free(intake);
+	assert_int_equal(count_files(spool, SPOOL_QUEUE), 0);
+	spool_close(spool);
+}
+
+static void
+never_gives_a_number_twice(void **state)
+{
+	struct spool *spool = open_spool();
+	uint64_t last;
+
+	(void)state;
+	assert_int_equal(add_items(spool, 3), 3);
+	/* All leave the queue, the last one to failed/, and from there as well. */
+	assert_int_equal(spool_raise_last(spool, 3), 0);
+	for (uint64_t n = 1; n <= 3; n++)
+		assert_int_equal(item_delete(spool, SPOOL_QUEUE, n), 0);
+	assert_int_equal(add_items(spool, 1), 4);
+	assert_int_equal(item_set_aside(spool, 4), 0);
+	assert_int_equal(add_items(spool, 1), 5);
+	assert_int_equal(spool_raise_last(spool, 2), 0);
+	assert_int_equal(spool_last(spool, &last), 0);
+	assert_int_equal(last, 3);
+	spool_close(spool);
+	spool = open_spool();
+	assert_int_equal(add_items(spool, 1), 6);
+	spool_close(spool);
+}
+
+static void
+gives_each_of_many_adders_numbers_of_its_own(void **state)
+{
+	enum { ADDERS = 4, ITEMS = 60 };
+	struct spool *spool = open_spool();
+	struct spool_numbers numbers;
+	pid_t adders[ADDERS];
+
+	(void)state;
+	write_file("item", "foo");
+	for (int i = 0; i < ADDERS; i++) {
+		adders[i] = fork();
+		assert_true(adders[i] >= 0);
+		if (adders[i] == 0) {
+			struct spool *mine = spool_open(below("spool"), 1, why);
+			uint64_t given[INTAKE_BATCH];
+			size_t queued;
+
+			alarm(60);
+			for (int k = 0; mine && k < ITEMS; k++) {
+				struct intake *intake = intake_new(mine, "status");
+
+				if (intake_copy(intake, below("item"), NULL, why) != INTAKE_OK ||
+				    intake_queue(intake, given, &queued, why) != INTAKE_OK)
+					_exit(1);
+				intake_free(intake);
+			}
+			_exit(mine ? 0 : 1);
+		}
+	}
+	for (int i = 0; i < ADDERS; i++) {
+		int status;
+
+		assert_int_equal(waitpid(adders[i], &status, 0), adders[i]);
+		assert_int_equal(status, 0);
+	}
+	assert_int_equal(spool_list(spool, SPOOL_QUEUE, &numbers), 0);
+	assert_int_equal(numbers.count, ADDERS * ITEMS);
+	for (size_t i = 0; i < numbers.count; i++)
+		assert_int_equal(numbers.at[i], i + 1);
+	free(numbers.at);
+	spool_close(spool);
+}
+
+static void
+opens_no_spool_that_others_may_write_to(void **state)
+{
+	struct spool *spool = open_spool();
+
+	(void)state;
+	spool_close(spool);
+	assert_int_equal(chmod(below("spool/queue"), 0770), 0);
+	assert_null(spool_open(below("spool"), 1, why));
+	assert_non_null(strstr(why, "queue"));
+	assert_null(spool_open(below("elsewhere"), 0, why));
+	assert_int_equal(errno, ENOENT);
+}
+
+struct seen {
+	unsigned count;
+	struct history_line last;
+};
+
+static void
+on_line(void *ctx, const struct history_line *line)
+{
+	struct seen *seen = ctx;
+
+	seen->count++;
+	seen->last = *line;
+}
+
+static void
+history_goes_on_after_a_cut_line(void **state)
+{
+	struct spool *spool = open_spool();
+	struct history *history = history_open(spool);
+	struct spool_item item = {.inbox = "status", .size = 3, .sha256 = "00", .name = "a%20b"};
+	struct seen seen = {0};
+	off_t from = 0, middle;
+	FILE *file;
+
+	(void)state;
+	assert_int_equal(history_add(history, 1, HISTORY_STORED, "cap1", "name", &item), 0);
+	assert_int_equal(history_sync(history), 0);
+	assert_int_equal(history_read(spool, &from, on_line, &seen), 0);
+	assert_int_equal(seen.count, 1);
+	middle = from;
+	file = fopen(below("spool/sent.log"), "a");
+	fputs("20261122T141103.123456Z 2 STORED cap1 na", file);
+	fclose(file);
+	assert_int_equal(history_read(spool, &from, on_line, &seen), 0);
+	assert_int_equal(from, middle);
+	assert_int_equal(history_add(history, 3, HISTORY_REMOVED, NULL, NULL, &item), 0);
+	assert_int_equal(history_sync(history), 0);
+	assert_int_equal(history_read(spool, &from, on_line, &seen), 0);
+	assert_int_equal(seen.last.n, 3);
+	assert_int_equal(seen.last.end, HISTORY_REMOVED);
+	history_close(history);
+	spool_close(spool);
+}
+
+static void
+runner_sees_the_mark_move_as_answers_come(void **state)
+{
+	struct spool *spool = open_spool();
+	struct history *history = history_open(spool);
+	struct queue *queue = queue_new(spool, history);
+	char reason[SPOOL_REASON_MAX + 1];
+	struct seen seen = {0};
+	uint64_t size;
+	off_t from = 0;
+
+	(void)state;
+	assert_int_equal(add_items(spool, 3), 3);
+	assert_int_equal(queue_scan(queue), 0);
+	assert_int_equal(queue_settled(queue), 1);
+	for (uint64_t n = 1; n <= 3; n++) {
+		assert_int_equal(queue_next(queue, 100), n);
+		queue_mark_sent(queue, n, 3);
+	}
+	assert_int_equal(queue_next(queue, 100), 0);
+	assert_int_equal(queue_stored(queue, 2, "cap1", "name2"), 0);
+	assert_int_equal(queue_refused(queue, 1, "cap1", "no-inbox", "no inbox status"), 0);
+	assert_false(queue_is_sent(queue, 2, &size));
+	/* Answers alone move nothing. */
+	assert_int_equal(queue_settled(queue), 1);
+	assert_int_equal(count_files(spool, SPOOL_QUEUE), 3);
+	assert_int_equal(queue_commit(queue), 0);
+	assert_int_equal(queue_settled(queue), 3);
+	assert_int_equal(count_files(spool, SPOOL_QUEUE), 1);
+	assert_int_equal(count_files(spool, SPOOL_FAILED), 1);
+	item_read_reason(spool, 1, reason);
+	assert_string_equal(reason, "no-inbox: no inbox status (cap1)");
+	assert_int_equal(history_read(spool, &from, on_line, &seen), 0);
+	assert_int_equal(seen.count, 2);
+
+	queue_take_back(queue);
+	assert_int_equal(queue_next(queue, 0), 3);
+	queue_mark_sent(queue, 3, 3);
+	assert_int_equal(queue_stored(queue, 3, "cap1", "name3"), 0);
+	assert_int_equal(queue_commit(queue), 0);
+	assert_int_equal(queue_settled(queue), 4);
+	assert_int_equal(queue_counts(queue)->stored, 2);
+	assert_int_equal(add_items(spool, 1), 4);
+	queue_free(queue);
+	history_close(history);
+	spool_close(spool);
+}
+
+static void
+waits_as_long_as_later_says(void **state)
+{
+	struct spool *spool = open_spool();
+	struct history *history = history_open(spool);
+	struct queue *queue = queue_new(spool, history);
+
+	(void)state;
+	assert_int_equal(add_items(spool, 3), 3);
+	assert_int_equal(queue_scan(queue), 0);
+	for (uint64_t n = 1; n <= 3; n++)
+		queue_mark_sent(queue, queue_next(queue, 100), 3);
+	queue_put_off(queue, 1, 200);
+	queue_put_off(queue, 2, 160);
+	queue_put_off(queue, 3, QUEUE_NEVER);
+	assert_int_equal(queue_next(queue, 159), 0);
+	assert_int_equal(queue_next(queue, 160), 2);
+	queue_mark_sent(queue, 2, 3);
+	assert_int_equal(queue_next(queue, 199), 0);
+	assert_int_equal(queue_next(queue, 200), 1);
+	queue_mark_sent(queue, 1, 3);
+	assert_int_equal(queue_next(queue, 100000), 0);
+	/* An operator takes one away. */
+	queue_forget(queue, 1);
+	assert_int_equal(queue_settled(queue), 2);
+	queue_take_back(queue);
+	assert_int_equal(queue_next(queue, 100000), 2);
+	queue_mark_sent(queue, 2, 3);
+	assert_int_equal(queue_next(queue, 100000), 3);
+	assert_int_equal(queue_counts(queue)->waiting, 1);
+	assert_int_equal(queue_counts(queue)->sent, 1);
+	queue_free(queue);
+	history_close(history);
+	spool_close(spool);
+}
+
+/* A disk that takes no more: a limit on the size of files stands in for it. */
+static void
+deletes_nothing_when_sent_log_fails(void **state)
+{
+	struct spool *spool = open_spool();
+	struct history *history = history_open(spool);
+	struct queue *queue = queue_new(spool, history);
+	struct rlimit old, none;
+	int rc;
+
+	(void)state;
+	assert_int_equal(add_items(spool, 2), 2);
+	assert_int_equal(queue_scan(queue), 0);
+	queue_mark_sent(queue, queue_next(queue, 0), 3);
+	assert_int_equal(queue_stored(queue, 1, "cap1", "name1"), 0);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+	none = old;
+	none.rlim_cur = 20;
+	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	rc = queue_commit(queue);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+	assert_int_equal(rc, -1);
+	assert_int_equal(count_files(spool, SPOOL_QUEUE), 2);
+	assert_int_equal(queue_settled(queue), 1);
+	/* It is sent again. */
+	assert_int_equal(queue_next(queue, 0), 1);
+	queue_free(queue);
+	history_close(history);
+	spool_close(spool);
+}
+
+static void
+leaves_no_item_half_added_when_killed(void **state)
+{
+	struct spool *spool = open_spool();
+	struct spool_numbers numbers;
+
+	(void)state;
+	write_file("item", "foo");
+	/* On a slow machine the first ones may be killed before they have queued anything. */
+	for (unsigned i = 0; i < 30 || (count_files(spool, SPOOL_QUEUE) == 0 && i < 300); i++) {
+		pid_t adder = fork();
+
+		assert_true(adder >= 0);
+		if (adder == 0) {
+			alarm(60);
+			for (;;)
+				(void)add_items(spool, 5);
+		}
+		usleep(1000 + 700 * i);
+		kill(adder, SIGKILL);
+		assert_int_equal(waitpid(adder, NULL, 0), adder);
+	}
+	assert_int_equal(spool_list(spool, SPOOL_QUEUE, &numbers), 0);
+	assert_true(numbers.count > 0);
+	for (size_t i = 0; i < numbers.count; i++) {
+		assert_int_equal(numbers.at[i], i + 1);
+		assert_false(item_is_damaged(spool, SPOOL_QUEUE, numbers.at[i]));
+	}
+	free(numbers.at);
+	spool_close(spool);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(copies_an_item_whole_with_its_digest),
+	    TEST(sees_a_damaged_item),
+	    TEST(header_holds_the_longest_of_all_fields),
+	    TEST(takes_only_regular_files_with_short_names),
+	    TEST(never_gives_a_number_twice),
+	    TEST(gives_each_of_many_adders_numbers_of_its_own),
+	    TEST(opens_no_spool_that_others_may_write_to),
+	    TEST(history_goes_on_after_a_cut_line),
+	    TEST(runner_sees_the_mark_move_as_answers_come),
+	    TEST(waits_as_long_as_later_says),
+	    TEST(deletes_nothing_when_sent_log_fails),
+	    TEST(leaves_no_item_half_added_when_killed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
