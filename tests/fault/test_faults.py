@@ -74,6 +74,25 @@ def item_is_later_and_the_connection_lives_with(t, fault, code):
     equal(r.items("later", code), 1, "counter")
 
 
+@cases([("of items", {"window": "4"}, 100, 4), ("of bytes", {"bytes": "100K"}, 30000, 4)])
+def window_is_enforced(t, limits, size, most):
+    """While the disk is slow, no more is taken than the window says; then all is."""
+    r = t.receiver({"limits": limits}, env=shim(t, "fdatasync@draft:1:1500ms:once"))
+    c = r.client(hello=t.queue())
+    arm(t)
+    for n in range(1, 61):
+        c.put(n, "status", t.bytes(size))
+    c.flow(0.3)
+    seen = set()
+    while not c.history[1:]:
+        c.flow(0.05)
+        seen.add(r.items("in_flight"))
+    assert 0 < max(seen) <= most, "items in flight: %r" % seen
+    for n in range(1, 61):
+        c.stored(n)
+    c.quit()
+
+
 @test
 def full_disk_is_a_state_and_not_an_end(t):
     r = t.receiver(env=shim(t, "write@draft:1:ENOSPC:on"))

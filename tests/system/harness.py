@@ -182,7 +182,9 @@ class Receiver:
         assert self.process is None
         self.starts += 1
         self.mark = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
-        environment = {**os.environ, "TZ": "UTC", **self.env, **(env or {})}
+        # Where the drain's time is over, it leaves its threads as they are, on purpose.
+        environment = {**os.environ, "TZ": "UTC", "TSAN_OPTIONS": "report_thread_leaks=0",
+                       **self.env, **(env or {})}
         environment.pop("NOTIFY_SOCKET", None) if "NOTIFY_SOCKET" not in (env or {}) else None
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen([INBOXD, "-c", self.conf], stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ import threading
 import time
 
 from client import Closed, Timeout
-from harness import SHIM, Skip, bound, cases, equal, main, sanitizers, test, until
+from harness import SHIM, bound, cases, equal, main, test, until
 
 
 class Supervisor:
@@ -219,8 +219,6 @@ def half_an_item_does_not_keep_a_place_for_ever(t):
 
 @test
 def slow_disk_says_wait_and_answers_in_the_end(t):
-    if "thread" in sanitizers():
-        raise Skip("the fault shim does not go with ThreadSanitizer")
     arm = os.path.join(t.folder, "arm")
     r = t.receiver(env={"LD_PRELOAD": SHIM, "FAULT_ARM": arm,
                         "FAULT": "fdatasync@draft:1:6500ms:once",
