@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: ISC */
+/* The ledger as it is written: what it is told it keeps, or says that it cannot. */
+#include "config.h"
+
+#include "inboxd/ledger.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "inboxd/replay.h"
+#include "lib/log.h"
+#include "lib/parse.h"
+#include "segment.h"
+
+static char folder[64];
+static int dir;
+static struct clients *clients;
+
+static int
+setup(void **state)
+{
+	(void)state;
+	dir = segment_make_folder(folder);
+	clients = clients_new();
+	log_setup(LOG_ALERT, LOG_FORMAT_PLAIN);
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	clients_free(clients);
+	close(dir);
+	segment_remove_folder(folder);
+	return 0;
+}
+
+static struct record
+accept_record(uint64_t n, const char *bytes)
+{
+	struct record record = {.type = RECORD_ACCEPT, .n = n, .time = 1795356663000000};
+
+	record.size = strlen(bytes);
+	segment_digest(bytes, record.sha256);
+	snprintf(record.identity, sizeof record.identity, "%s", SEGMENT_CLIENT);
+	snprintf(record.queue, sizeof record.queue, "%s", SEGMENT_QUEUE);
+	snprintf(record.inbox, sizeof record.inbox, "status");
+	snprintf(record.name, sizeof record.name, "name-%s", bytes);
+	return record;
+}
+
+/* Some clients with all that there is to remember. */
+static void
+fill(size_t queues, uint64_t items)
+{
+	for (size_t i = 0; i < queues; i++) {
+		char identity[32], bytes[32];
+		struct queue *queue;
+		snprintf(identity, sizeof identity, "pc%zu", i);
+		queue = clients_add(clients, identity, SEGMENT_QUEUE, 5);
+		queue->stored = 1000 + i, queue->bytes = 2000 + i;
+		queue->skipped = 3, queue->missing = 4;
+		queue->seen = 5000000, queue->last_stored = 6000000;
+		queue->pending = 7, queue->oldest = 8;
+		snprintf(queue->agent, sizeof queue->agent, "inboxq%%20/%zu", i);
+		for (uint64_t n = 5; n < 5 + items; n++) {
+			struct record record;
+			snprintf(bytes, sizeof bytes, "%zu-%u", i, (unsigned)n);
+			record = accept_record(n, bytes);
+			record.seq = n;
+			(void)queue_add_item(queue, &record);
+		}
+		assert_int_equal(queue_add_skip(queue, 900000), 1);
+		assert_int_equal(queue_add_skip(queue, 900002), 1);
+	}
+}
+
+/* Reads the newest segment back and holds it to be what is remembered. */
+static void
+assert_newest_tells(const struct clients *wanted, uint64_t next_seq, size_t tail)
+{
+	struct clients *found = clients_new();
+	char name[LEDGER_NAME_ROOM], why[REPLAY_ERROR_ROOM];
+	char *expected = segment_dump(wanted), *got, *text;
+	struct replay replay;
+	size_t len;
+	FILE *file = tmpfile();
+
+	assert_int_equal(ledger_find_newest(dir, name), 0);
+	text = segment_read(dir, name, &len);
+	assert_non_null(text);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	rewind(file);
+	if (replay_segment(fileno(file), name, found, &replay, why) < 0)
+		fail_msg("%s", why);
+	got = segment_dump(found);
+	assert_string_equal(got, expected);
+	assert_int_equal(replay.next_seq, next_seq);
+	assert_int_equal(replay.torn_bytes, 0);
+	for (const struct tail_item *item = replay.tail; item; item = item->next)
+		tail--;
+	assert_int_equal(tail, 0);
+	replay_free(&replay);
+	clients_free(found);
+	fclose(file);
+	free(text);
+	free(got);
+	free(expected);
+}
+
+static struct ledger *
+start(uint64_t seq)
+{
+	struct ledger *ledger = ledger_start(dir, clients, seq);
+
+	assert_non_null(ledger);
+	return ledger;
+}
+
+static void
+begins_with_the_whole_state(void **state)
+{
+	struct ledger *ledger;
+	struct stat st;
+
+	(void)state;
+	ledger = start(1);
+	assert_newest_tells(clients, 1, 0);
+	ledger_close(ledger);
+	fill(5, 20);
+	ledger = start(78);
+	assert_int_equal(fstat(ledger_fd(ledger), &st), 0);
+	assert_int_equal(ledger_size(ledger), st.st_size);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_newest_tells(clients, 78, 0);
+	assert_int_equal(segment_count_files(dir), 2);
+	ledger_close(ledger);
+	ledger_close(NULL);
+}
+
+/* More than what is gathered before it is written. */
+static void
+begins_with_a_large_state(void **state)
+{
+	(void)state;
+	fill(3, 3000);
+	ledger_close(start(10000));
+	assert_newest_tells(clients, 10000, 0);
+}
+
+static void
+appends_what_it_is_told(void **state)
+{
+	struct queue *queue = clients_add(clients, SEGMENT_CLIENT, SEGMENT_QUEUE, 1);
+	struct record record = {.type = RECORD_QUEUE};
+	struct ledger *ledger = start(10);
+	uint64_t size = ledger_size(ledger);
+
+	(void)state;
+	queue_record(queue, &record);
+	ledger_append(ledger, &record);
+	for (uint64_t n = 1; n <= 3; n++) {
+		record = accept_record(n, "x");
+		ledger_append(ledger, &record);
+		assert_int_equal(record.seq, 9 + n);
+		(void)queue_add_item(queue, &record);
+		queue->stored++, queue->bytes++, queue->last_stored = record.time;
+	}
+	assert_int_equal(ledger_size(ledger), size);
+	assert_int_equal(ledger_flush(ledger), 0);
+	assert_true(ledger_size(ledger) > size);
+	size = ledger_size(ledger);
+	assert_int_equal(ledger_flush(ledger), 0);
+	assert_int_equal(ledger_size(ledger), size);
+	assert_newest_tells(clients, 13, 3);
+	record = (struct record){.type = RECORD_MARK, .synced = 12, .stored = 12};
+	ledger_append(ledger, &record);
+	assert_int_equal(ledger_flush(ledger), 0);
+	assert_newest_tells(clients, 13, 0);
+	ledger_close(ledger);
+}
+
+static void
+goes_on_in_a_new_segment(void **state)
+{
+	char before[LEDGER_NAME_ROOM], after[LEDGER_NAME_ROOM];
+	struct record record = accept_record(5000, "behind");
+	struct queue *queue;
+	struct ledger *ledger;
+	size_t len, len_after;
+	char *old, *old_after;
+
+	(void)state;
+	fill(2, 10);
+	ledger = start(50);
+	assert_int_equal(ledger_find_newest(dir, before), 0);
+	old = segment_read(dir, before, &len);
+	assert_int_equal(ledger_rotate(ledger, clients, 3), 0);
+	assert_int_equal(ledger_find_newest(dir, after), 0);
+	assert_true(strcmp(after, before) > 0);
+	assert_newest_tells(clients, 50, 0);
+	ledger_append(ledger, &record);
+	assert_int_equal(record.seq, 50);
+	assert_int_equal(ledger_flush(ledger), 0);
+	queue = clients_add(clients, SEGMENT_CLIENT, SEGMENT_QUEUE, 1);
+	(void)queue_add_item(queue, &record);
+	queue->stored = 1, queue->bytes = record.size, queue->last_stored = record.time;
+	assert_newest_tells(clients, 51, 1);
+	old_after = segment_read(dir, before, &len_after);
+	assert_int_equal(len_after, len);
+	assert_memory_equal(old, old_after, len);
+	free(old);
+	free(old_after);
+	ledger_close(ledger);
+}
+
+static void
+sorts_newest_though_the_clock_was_set_back(void **state)
+{
+	static const char future[] = "20991231T235959.999999Z.log";
+	char name[LEDGER_NAME_ROOM], last[LEDGER_NAME_ROOM];
+	struct ledger *ledger;
+
+	(void)state;
+	segment_write(dir, future, "", 0);
+	fill(1, 1);
+	ledger = start(1);
+	assert_int_equal(ledger_find_newest(dir, name), 0);
+	assert_string_equal(name, "21000101T000000.999999Z.log");
+	assert_newest_tells(clients, 1, 0);
+	for (int i = 0; i < 3; i++) {
+		memcpy(last, name, sizeof last);
+		assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
+		assert_int_equal(ledger_find_newest(dir, name), 0);
+		assert_true(strcmp(name, last) > 0);
+		assert_newest_tells(clients, 1, 0);
+	}
+	ledger_close(ledger);
+}
+
+/* Segments that begin within one microsecond, too. */
+static void
+never_gives_a_name_twice(void **state)
+{
+	struct ledger *ledger;
+
+	(void)state;
+	ledger = start(1);
+	for (size_t i = 2; i < 30; i++) {
+		assert_int_equal(ledger_rotate(ledger, clients, 3), 0);
+		assert_int_equal(segment_count_files(dir), i);
+	}
+	ledger_close(ledger);
+}
+
+static void
+make_segment(int days_ago, char name[LEDGER_NAME_ROOM])
+{
+	char when[PRINT_TIME_ROOM];
+	struct timespec then;
+
+	clock_gettime(CLOCK_REALTIME, &then);
+	then.tv_sec -= days_ago * 86400 - 3600; /* an hour less, so that no second matters */
+	print_time(when, &then);
+	snprintf(name, LEDGER_NAME_ROOM, "%s.log", when);
+	segment_write(dir, name, "", 0);
+}
+
+static void
+deletes_segments_older_than_days_and_nothing_else(void **state)
+{
+	static const char *const others[] = {"20200101T000000.000000Z.log.gz", "notes.log", ".log",
+	    "20200101T000000Z.log", "20200101T000000.000000Z"};
+	char names[8][LEDGER_NAME_ROOM], newest[LEDGER_NAME_ROOM];
+	static const int ages[] = {400, 30, 5, 4, 3, 2, 1, -2};
+	struct ledger *ledger;
+
+	(void)state;
+	for (size_t i = 0; i < 5; i++)
+		segment_write(dir, others[i], "", 0);
+	ledger = start(1);
+	for (size_t i = 0; i < 7; i++)
+		make_segment(ages[i], names[i]);
+	assert_int_equal(ledger_find_newest(dir, newest), 0);
+	assert_int_equal(ledger_rotate(ledger, clients, 3), 0);
+	for (size_t i = 0; i < 7; i++) {
+		char *text = segment_read(dir, names[i], NULL);
+		if (ages[i] > 4)
+			assert_null(text);
+		else
+			assert_non_null(text);
+		free(text);
+	}
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(faccessat(dir, others[i], F_OK, 0), 0);
+	assert_int_equal(faccessat(dir, newest, F_OK, 0), 0);
+	/* No days at all: what is in use stays. */
+	assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
+	assert_int_equal(ledger_find_newest(dir, newest), 0);
+	assert_newest_tells(clients, 1, 0);
+	assert_int_equal(ledger_rotate(ledger, clients, UINT64_MAX / 2), 0);
+	assert_newest_tells(clients, 1, 0);
+	ledger_close(ledger);
+}
+
+static void
+removes_an_unfinished_segment(void **state)
+{
+	(void)state;
+	segment_write(dir, "unfinished", "half a state", 12);
+	fill(1, 1);
+	ledger_close(start(1));
+	assert_int_equal(segment_count_files(dir), 1);
+	assert_newest_tells(clients, 1, 0);
+}
+
+/* From here on the kernel lets no file grow beyond `bytes`. */
+static void
+limit_files(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void
+keeps_records_and_file_when_a_flush_fails(void **state)
+{
+	struct queue *queue = clients_add(clients, SEGMENT_CLIENT, SEGMENT_QUEUE, 1);
+	struct ledger *ledger = start(1);
+	uint64_t size = ledger_size(ledger);
+	struct record record;
+	struct stat st;
+
+	(void)state;
+	for (uint64_t n = 1; n <= 10; n++) {
+		record = accept_record(n, "0123456789");
+		ledger_append(ledger, &record);
+		(void)queue_add_item(queue, &record);
+		queue->stored++, queue->bytes += 10, queue->last_stored = record.time;
+	}
+	/* None of it, a part of the first line, all but the last byte. */
+	for (rlim_t room = 0; room < 2000; room += room < 300 ? 1 : 97) {
+		limit_files(size + room);
+		errno = 0;
+		assert_int_equal(ledger_flush(ledger), -1);
+		assert_int_equal(errno, EFBIG);
+		assert_int_equal(fstat(ledger_fd(ledger), &st), 0);
+		assert_int_equal(st.st_size, size);
+		assert_int_equal(ledger_size(ledger), size);
+	}
+	limit_files(RLIM_INFINITY);
+	assert_int_equal(ledger_flush(ledger), 0);
+	assert_newest_tells(clients, 11, 10);
+	ledger_close(ledger);
+}
+
+static void
+goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
+{
+	char before[LEDGER_NAME_ROOM], after[LEDGER_NAME_ROOM];
+	struct record record = accept_record(1, "x");
+	struct ledger *ledger;
+	struct queue *queue;
+	uint64_t size;
+
+	(void)state;
+	fill(2, 5);
+	ledger = start(1);
+	size = ledger_size(ledger);
+	assert_int_equal(ledger_find_newest(dir, before), 0);
+	for (rlim_t room = 0; room < size; room += 101) {
+		limit_files(room);
+		assert_int_equal(ledger_rotate(ledger, clients, 0), -1);
+		limit_files(RLIM_INFINITY);
+		assert_int_equal(ledger_find_newest(dir, after), 0);
+		assert_string_equal(before, after);
+		/* It must not keep from others the room that there is not. */
+		assert_int_equal(segment_count_files(dir), 1);
+	}
+	ledger_append(ledger, &record);
+	assert_int_equal(record.seq, 1);
+	assert_int_equal(ledger_flush(ledger), 0);
+	queue = clients_add(clients, SEGMENT_CLIENT, SEGMENT_QUEUE, 1);
+	(void)queue_add_item(queue, &record);
+	queue->stored = queue->bytes = 1, queue->last_stored = record.time;
+	assert_newest_tells(clients, 2, 1);
+	ledger_close(ledger);
+}
+
+static void
+finds_the_newest_among_other_files(void **state)
+{
+	char name[LEDGER_NAME_ROOM];
+
+	(void)state;
+	assert_int_equal(ledger_find_newest(dir, name), 0);
+	assert_string_equal(name, "");
+	segment_write(dir, "zzz.log", "", 0);
+	segment_write(dir, "99999999T999999.999999Z.log", "", 0);
+	segment_write(dir, "unfinished", "", 0);
+	segment_write(dir, "20261122T141101.000000Z.log.bak", "", 0);
+	assert_int_equal(ledger_find_newest(dir, name), 0);
+	assert_string_equal(name, "");
+	segment_write(dir, "20261122T141101.000000Z.log", "", 0);
+	segment_write(dir, "20261122T141101.000001Z.log", "", 0);
+	segment_write(dir, "20251122T141101.000002Z.log", "", 0);
+	assert_int_equal(ledger_find_newest(dir, name), 0);
+	assert_string_equal(name, "20261122T141101.000001Z.log");
+	assert_int_equal(ledger_find_newest(-1, name), -1);
+	assert_int_equal(errno, EBADF);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(begins_with_the_whole_state),
+	    TEST(begins_with_a_large_state),
+	    TEST(appends_what_it_is_told),
+	    TEST(goes_on_in_a_new_segment),
+	    TEST(sorts_newest_though_the_clock_was_set_back),
+	    TEST(never_gives_a_name_twice),
+	    TEST(deletes_segments_older_than_days_and_nothing_else),
+	    TEST(removes_an_unfinished_segment),
+	    TEST(keeps_records_and_file_when_a_flush_fails),
+	    TEST(goes_on_in_the_old_segment_when_a_new_one_has_no_room),
+	    TEST(finds_the_newest_among_other_files),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

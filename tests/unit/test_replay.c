@@ -1,0 +1,521 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Reading a segment back: what a crash may have torn is cut, what a sync had
+ * vouched for and is damaged stops the start, and nothing else is believed.
+ */
+#include "config.h"
+
+#include "inboxd/replay.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "segment.h"
+
+#define NAME "20261122T141101.000000Z.log"
+#define LINES_MAX 64
+
+static struct segment segment;
+static FILE *file; /* what the segment is written to, to be read */
+
+/* What came of one reading, as text: all that a caller could see. */
+struct outcome {
+	int rc, error;
+	char why[REPLAY_ERROR_ROOM];
+	char *memory; /* with the tail, the marks and the next number */
+	struct replay replay; /* the tail is freed */
+};
+
+static int
+setup(void **state)
+{
+	(void)state;
+	file = tmpfile();
+	return file ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	return fclose(file);
+}
+
+static char *
+describe(const struct clients *clients, const struct replay *replay)
+{
+	char *memory = segment_dump(clients), *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	assert_non_null(out);
+	fprintf(out, "%ssynced=%" PRIu64 " stored=%" PRIu64 " next=%" PRIu64 " records=%" PRIu64
+	    "\n", memory, replay->synced, replay->stored, replay->next_seq, replay->records);
+	for (const struct tail_item *item = replay->tail; item; item = item->next)
+		fprintf(out, "tail seq=%" PRIu64 " n=%" PRIu64 " size=%" PRIu64 " %s/%s\n",
+		    item->seq, item->number, item->size, item->inbox, item->name);
+	assert_int_equal(fclose(out), 0);
+	free(memory);
+	return text;
+}
+
+static struct outcome
+read_back(const char *text, size_t len)
+{
+	struct clients *clients = clients_new();
+	struct outcome outcome = {.error = 0};
+	int fd = fileno(file);
+
+	assert_int_equal(pwrite(fd, text, len, 0), (ssize_t)len);
+	assert_int_equal(ftruncate(fd, (off_t)len), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	outcome.rc = replay_segment(fd, NAME, clients, &outcome.replay, outcome.why);
+	outcome.error = errno;
+	outcome.memory = describe(clients, &outcome.replay);
+	replay_free(&outcome.replay);
+	assert_null(outcome.replay.tail);
+	clients_free(clients);
+	return outcome;
+}
+
+static void
+assert_damaged(struct outcome outcome, const char *where)
+{
+	free(outcome.memory);
+	assert_int_equal(outcome.rc, -1);
+	assert_int_equal(outcome.error, EBADMSG);
+	if (!strstr(outcome.why, where))
+		fail_msg("\"%s\" does not tell \"%s\"", outcome.why, where);
+}
+
+static void
+assert_reads(const char *wanted)
+{
+	struct outcome outcome = read_back(segment.text, segment.len);
+
+	if (outcome.rc < 0)
+		fail_msg("%s", outcome.why);
+	assert_int_equal(outcome.replay.good_bytes, segment.len);
+	assert_int_equal(outcome.replay.torn_bytes, 0);
+	if (!strstr(outcome.memory, wanted))
+		fail_msg("want \"%s\" in\n%s", wanted, outcome.memory);
+	free(outcome.memory);
+}
+
+/* A small segment with a record of each kind. */
+static void
+write_sample(void)
+{
+	segment_begin(&segment, 40);
+	segment_queue(&segment, 3);
+	segment_accept(&segment, 38, 3, "status", "name-38", "stored in the last segment");
+	segment_skip(&segment, 4);
+	segment_state(&segment);
+	segment_queue(&segment, 3);
+	segment_accept(&segment, 40, 5, "status", "name-40", "forty");
+	segment_accept(&segment, 41, 6, "dumps", "name-41", "forty-one");
+	segment_mark(&segment, 41, 39);
+	segment_skip(&segment, 9);
+	segment_settled(&segment, 5);
+	segment_void(&segment, 41);
+	segment_accept(&segment, 42, 6, "dumps", "name-42", "forty-one");
+	segment_mark(&segment, 42, 40);
+	segment_accept(&segment, 43, 7, "status", "name-43", "");
+	segment_settled(&segment, 6);
+}
+
+/* Where each line begins, and one past the last. */
+static size_t
+find_lines(size_t starts[LINES_MAX])
+{
+	size_t count = 0;
+
+	starts[0] = 0;
+	for (size_t i = 0; i < segment.len; i++) {
+		if (segment.text[i] == '\n')
+			starts[++count] = i + 1;
+	}
+	return count;
+}
+
+static int
+is_of_type(const size_t *starts, size_t line, const char *type)
+{
+	return strncmp(segment.text + starts[line] + 9, type, strlen(type)) == 0;
+}
+
+/* What is remembered of the first `count` lines, or NULL: they are no segment. */
+static char *
+memory_of(const size_t *starts, size_t count)
+{
+	struct outcome outcome = read_back(segment.text, starts[count]);
+
+	if (outcome.rc == 0)
+		return outcome.memory;
+	free(outcome.memory);
+	return NULL;
+}
+
+static void
+reads_what_was_written(void **state)
+{
+	(void)state;
+	write_sample();
+	assert_reads("settled=6 items=2 stored=2 bytes=14 skipped=1 missing=0 ");
+	assert_reads("synced=42 stored=40 next=44 records=16\n"
+	             "tail seq=42 n=6 size=9 dumps/name-42\n"
+	             "tail seq=43 n=7 size=0 status/name-43\n");
+}
+
+static void
+cuts_a_tail_torn_at_any_byte(void **state)
+{
+	size_t starts[LINES_MAX], count, line = 0, first = 0;
+	char *before[LINES_MAX + 1];
+
+	(void)state;
+	write_sample();
+	count = find_lines(starts);
+	for (size_t i = 0; i <= count; i++) {
+		before[i] = memory_of(starts, i);
+		if (!before[i])
+			first = i + 1;
+	}
+	assert_int_equal(first, 5); /* the state record's line ends what must be whole */
+	for (size_t len = 0; len <= segment.len; len++) {
+		struct outcome outcome;
+		while (line < count && starts[line + 1] <= len)
+			line++;
+		outcome = read_back(segment.text, len);
+		if (line < first) {
+			assert_damaged(outcome, NAME);
+			continue;
+		}
+		assert_int_equal(outcome.rc, 0);
+		assert_string_equal(outcome.memory, before[line]);
+		assert_int_equal(outcome.replay.good_bytes, starts[line]);
+		assert_int_equal(outcome.replay.torn_bytes, len - starts[line]);
+		free(outcome.memory);
+	}
+	for (size_t i = 0; i <= count; i++)
+		free(before[i]);
+}
+
+/* Line `bad` was damaged: a mark behind it is proof that it once was whole.
+ * Where its LF went, the next line went with it. */
+static int
+is_vouched_for(const size_t *starts, size_t count, size_t bad, int lost_end)
+{
+	for (size_t i = bad + 1 + (size_t)lost_end; i < count; i++) {
+		if (is_of_type(starts, i, "mark"))
+			return 1;
+	}
+	return 0;
+}
+
+static void
+believes_no_flipped_bit(void **state)
+{
+	size_t starts[LINES_MAX], count, line = 0;
+	char *before[LINES_MAX + 1], where[64];
+
+	(void)state;
+	write_sample();
+	count = find_lines(starts);
+	for (size_t i = 0; i <= count; i++)
+		before[i] = memory_of(starts, i);
+	for (size_t at = 0; at < segment.len; at++) {
+		int is_end = segment.text[at] == '\n';
+		while (starts[line + 1] <= at)
+			line++;
+		snprintf(where, sizeof where, "ledger/" NAME ":%zu:", line + 1);
+		for (int bit = 0; bit < 8; bit++) {
+			struct outcome outcome;
+			segment.text[at] ^= (char)(1 << bit);
+			outcome = read_back(segment.text, segment.len);
+			segment.text[at] ^= (char)(1 << bit);
+			if (!before[line] || is_vouched_for(starts, count, line, is_end)) {
+				assert_damaged(outcome, where);
+				continue;
+			}
+			if (outcome.rc < 0)
+				fail_msg("byte %zu bit %d: %s", at, bit, outcome.why);
+			assert_string_equal(outcome.memory, before[line]);
+			assert_int_equal(outcome.replay.good_bytes, starts[line]);
+			assert_int_equal(outcome.replay.torn_bytes, segment.len - starts[line]);
+			free(outcome.memory);
+		}
+	}
+	for (size_t i = 0; i <= count; i++)
+		free(before[i]);
+}
+
+static void
+names_the_damaged_line_and_the_mark_behind(void **state)
+{
+	size_t starts[LINES_MAX];
+
+	(void)state;
+	write_sample();
+	assert_true(find_lines(starts) > 13);
+	segment.text[starts[6] + 20] ^= 1;
+	assert_damaged(read_back(segment.text, segment.len), ":7: a damaged record");
+	assert_damaged(read_back(segment.text, segment.len), "the mark in line 9 ");
+}
+
+static void
+wants_a_begin_record_of_its_version(void **state)
+{
+	struct record record = {.type = RECORD_BEGIN, .version = RECORD_VERSION + 1, .seq = 1};
+
+	(void)state;
+	assert_damaged(read_back("", 0), NAME " ends within its state");
+	assert_damaged(read_back("\n", 1), NAME ":1: want a begin record");
+	segment.len = 0;
+	segment_mark(&segment, 1, 1);
+	assert_damaged(read_back(segment.text, segment.len), NAME ":1: want a begin record");
+	segment.len = 0;
+	segment_state(&segment);
+	assert_damaged(read_back(segment.text, segment.len), NAME ":1: want a begin record");
+	segment.len = 0;
+	segment_add(&segment, &record);
+	segment_state(&segment);
+	assert_damaged(read_back(segment.text, segment.len), "has version 2; this receiver reads");
+	segment_begin(&segment, 1);
+	segment_queue(&segment, 1);
+	assert_damaged(read_back(segment.text, segment.len), NAME " ends within its state");
+}
+
+/* Lines longer than any record, and than the buffer that they are read with. */
+static void
+counts_an_over_long_line_as_torn_or_damage(void **state)
+{
+	static const size_t lengths[] = {
+	    RECORD_LINE_MAX, 65535, 65536, 65537, 131072, 200000, 70000 - 1};
+	static char text[256 * 1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+		struct outcome outcome;
+		size_t len, whole;
+		segment_begin(&segment, 1);
+		segment_state(&segment);
+		segment_mark(&segment, 0, 0);
+		whole = segment.len;
+		memcpy(text, segment.text, whole);
+		memset(text + whole, 'x', lengths[i]);
+		len = whole + lengths[i];
+		text[len++] = '\n';
+		segment_begin(&segment, 1);
+		segment.len = 0;
+		segment_accept(&segment, 1, 1, "status", "behind", "it");
+		memcpy(text + len, segment.text, segment.len);
+		len += segment.len;
+		outcome = read_back(text, len);
+		assert_int_equal(outcome.rc, 0);
+		assert_int_equal(outcome.replay.good_bytes, whole);
+		assert_int_equal(outcome.replay.torn_bytes, len - whole);
+		assert_null(strstr(outcome.memory, "behind"));
+		free(outcome.memory);
+		segment.len = 0;
+		segment_mark(&segment, 1, 0);
+		memcpy(text + len, segment.text, segment.len);
+		assert_damaged(read_back(text, len + segment.len), NAME ":4: a damaged record");
+	}
+}
+
+/* A whole record may lie across the end of the buffer that it is read with. */
+static void
+reads_records_across_any_buffer(void **state)
+{
+	static char text[512 * 1024];
+	struct outcome outcome;
+	size_t len, n = 0;
+
+	(void)state;
+	segment_begin(&segment, 1);
+	segment_queue(&segment, 1);
+	segment_state(&segment);
+	len = segment.len;
+	memcpy(text, segment.text, len);
+	while (len < sizeof text - RECORD_LINE_MAX) {
+		segment.len = 0;
+		n++;
+		segment_accept(&segment, n, n, "status", "name", "x");
+		memcpy(text + len, segment.text, segment.len);
+		len += segment.len;
+	}
+	outcome = read_back(text, len);
+	assert_int_equal(outcome.rc, 0);
+	assert_int_equal(outcome.replay.next_seq, n + 1);
+	assert_int_equal(outcome.replay.records, n + 3);
+	assert_int_equal(outcome.replay.good_bytes, len);
+	free(outcome.memory);
+}
+
+static void
+begin(void)
+{
+	segment_begin(&segment, 10);
+	segment_queue(&segment, 1);
+	segment_state(&segment);
+}
+
+static void
+counts_accept_numbers_on(void **state)
+{
+	(void)state;
+	begin();
+	assert_reads("synced=9 stored=9 next=10 ");
+	segment_accept(&segment, 10, 1, "status", "a", "a");
+	segment_accept(&segment, 11, 2, "status", "b", "b");
+	segment_void(&segment, 11);
+	/* A void number is not given again. */
+	assert_reads("synced=9 stored=9 next=12 ");
+	/* Those of the state are older than the segment. */
+	segment_begin(&segment, 100);
+	segment_queue(&segment, 1);
+	segment_accept(&segment, 7, 1, "status", "old", "a");
+	segment_state(&segment);
+	assert_reads("items=1 stored=0 bytes=0 ");
+	assert_reads("synced=99 stored=99 next=100 records=4\n");
+}
+
+static void
+forgets_what_is_void(void **state)
+{
+	(void)state;
+	begin();
+	segment_accept(&segment, 10, 1, "status", "first", "same");
+	segment_accept(&segment, 11, 2, "status", "other", "other");
+	segment_void(&segment, 10);
+	assert_reads("items=1 stored=1 bytes=5 ");
+	assert_reads("n=2 skip=0 seq=11 ");
+	segment_void(&segment, 77); /* of none: no matter */
+	/* Accepted once more under another name: a second void of the first one
+	 * must not take the second. */
+	segment_accept(&segment, 12, 1, "status", "second", "same");
+	segment_void(&segment, 10);
+	assert_reads("items=2 stored=2 bytes=9 ");
+	assert_reads("tail seq=11 n=2 size=5 status/other\n"
+	             "tail seq=12 n=1 size=4 status/second\n");
+	segment_void(&segment, 12);
+	segment_accept(&segment, 13, 3, "status", "third", "3");
+	assert_reads("tail seq=11 n=2 size=5 status/other\n"
+	             "tail seq=13 n=3 size=1 status/third\n");
+}
+
+static void
+takes_what_a_mark_says_is_stored_from_the_tail(void **state)
+{
+	(void)state;
+	begin();
+	segment_accept(&segment, 10, 1, "status", "a", "a");
+	segment_accept(&segment, 11, 2, "status", "b", "b");
+	segment_mark(&segment, 11, 9);
+	assert_reads("synced=11 stored=9 next=12 records=6\ntail seq=10 ");
+	segment_accept(&segment, 12, 3, "status", "c", "c");
+	segment_mark(&segment, 12, 11);
+	assert_reads("synced=12 stored=11 next=13 records=8\ntail seq=12 ");
+	segment_mark(&segment, 12, 12);
+	segment_void(&segment, 12); /* stored is stored */
+	assert_reads("items=3 stored=3 bytes=3 ");
+	assert_reads("synced=12 stored=12 next=13 records=10\n");
+}
+
+static void
+settles_and_skips_as_it_was_told(void **state)
+{
+	(void)state;
+	begin();
+	segment_skip(&segment, 2);
+	segment_skip(&segment, 2);
+	segment_accept(&segment, 10, 3, "status", "c", "c");
+	segment_skip(&segment, 3);
+	segment_accept(&segment, 11, 8, "status", "h", "h");
+	assert_reads("settled=1 items=2 stored=2 bytes=2 skipped=1 missing=0 ");
+	segment_settled(&segment, 6);
+	assert_reads("settled=6 items=1 stored=2 bytes=2 skipped=1 missing=3 ");
+	segment_settled(&segment, 4);
+	segment_skip(&segment, 5);
+	assert_reads("settled=6 items=1 stored=2 bytes=2 skipped=1 missing=3 ");
+	/* Settled while it still hangs in the air: known no more, still to finish. */
+	segment_settled(&segment, 9);
+	assert_reads("settled=9 items=0 stored=2 bytes=2 skipped=1 missing=5 ");
+	assert_reads("tail seq=10 n=3 size=1 status/c\ntail seq=11 n=8 size=1 status/h\n");
+	segment_void(&segment, 11);
+	assert_reads("settled=9 items=0 stored=1 bytes=1 skipped=1 missing=5 ");
+}
+
+static void
+takes_figures_of_a_queue_from_the_state_only(void **state)
+{
+	struct record record = {.type = RECORD_QUEUE, .settled = 4, .stored_items = 20,
+	    .stored_bytes = 300, .skipped = 2, .missing = 1, .seen = 5000000, .pending = 3};
+
+	(void)state;
+	segment_begin(&segment, 10);
+	segment_add(&segment, &record);
+	segment_state(&segment);
+	segment_accept(&segment, 10, 4, "status", "a", "four");
+	record.stored_items = record.stored_bytes = record.skipped = record.missing = 0;
+	record.pending = 9;
+	segment_add(&segment, &record);
+	assert_reads("settled=4 items=1 stored=21 bytes=304 skipped=2 missing=1 seen=5000000 ");
+	assert_reads("pending=9 ");
+	/* A queue seen for the first time begins where its client says. */
+	segment_begin(&segment, 1);
+	segment_state(&segment);
+	segment_queue(&segment, 500);
+	segment_settled(&segment, 501);
+	assert_reads("settled=501 items=0 stored=0 bytes=0 skipped=0 missing=1 ");
+}
+
+static void
+says_which_read_failed(void **state)
+{
+	struct clients *clients = clients_new();
+	char why[REPLAY_ERROR_ROOM];
+	struct replay replay;
+
+	(void)state;
+	assert_int_equal(replay_segment(-1, NAME, clients, &replay, why), -1);
+	assert_int_equal(errno, EBADF);
+	assert_non_null(strstr(why, "ledger/" NAME ": "));
+	replay_free(&replay);
+	clients_free(clients);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(reads_what_was_written),
+	    TEST(cuts_a_tail_torn_at_any_byte),
+	    TEST(believes_no_flipped_bit),
+	    TEST(names_the_damaged_line_and_the_mark_behind),
+	    TEST(wants_a_begin_record_of_its_version),
+	    TEST(counts_an_over_long_line_as_torn_or_damage),
+	    TEST(reads_records_across_any_buffer),
+	    TEST(counts_accept_numbers_on),
+	    TEST(forgets_what_is_void),
+	    TEST(takes_what_a_mark_says_is_stored_from_the_tail),
+	    TEST(settles_and_skips_as_it_was_told),
+	    TEST(takes_figures_of_a_queue_from_the_state_only),
+	    TEST(says_which_read_failed),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
