@@ -1,63 +1,110 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * inboxctl(8): a table of commands, each a page to get and a way to show it.
+ * inboxctl(8): a table of commands and one of options.  A command shows a page
+ * of the status socket, or reads the receiver's root by itself.
  */
 #include "config.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 
+#include "inboxctl/arguments.h"
+#include "inboxctl/complain.h"
 #include "inboxctl/fetch.h"
+#include "inboxctl/root.h"
 #include "inboxctl/show.h"
-#include "inboxctl/table.h"
+#include "inboxctl/show_ledger.h"
+#include "inboxctl/verify.h"
 
 #define DEFAULT_SOCKET RUNSTATEDIR "/inboxd/status.sock"
 
+/* Which commands an option is for. */
+enum { PAGE = 1, LEDGER = 2, VERIFY = 4, ANY = PAGE | LEDGER | VERIFY };
+
 static const struct command {
-	const char *name, *page, *help;
+	const char *name, *help;
+	int kind;
+	const char *page; /* of the status socket, and who shows it */
 	show_fn *show;
+	int (*run)(const struct arguments *arguments);
 } commands[] = {
-    {"status", "/status", "how the receiver is and how its items ended", show_status},
-    {"clients", "/clients", "each client's queue: seen, stored, pending, missing", show_clients},
-    {"inboxes", "/inboxes", "each inbox: what waits in it, and since when", show_inboxes},
+    {"status", "how the receiver is and how its items ended", PAGE, "/status", show_status, NULL},
+    {"clients", "each client's queue: seen, stored, pending, missing", PAGE, "/clients",
+        show_clients, NULL},
+    {"inboxes", "each inbox: what waits in it, and since when", PAGE, "/inboxes", show_inboxes,
+        NULL},
+    {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,
+        show_ledger},
+    {"verify", "the inboxes against the ledger: sizes, digests, strangers", VERIFY, NULL, NULL,
+        verify},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+#define LONG_ONLY 256 /* option letters from here on are none */
+
+static const struct choice {
+	const char *name, *value, *help; /* value: what it is called; NULL: it has none */
+	int letter;
+	int commands;
+	size_t at; /* in struct arguments */
+} choices[] = {
+#define CHOICE(member, value, commands, letter, help) \
+	{#member, value, help, letter, commands, offsetof(struct arguments, member)}
+    CHOICE(json, NULL, ANY, LONG_ONLY, "for programs"),
+    CHOICE(socket, "SOCKET", PAGE, 's', "the receiver's status socket (" DEFAULT_SOCKET ")"),
+    CHOICE(root, "ROOT", LEDGER | VERIFY, 'r', "the receiver's root (" ROOT_DEFAULT ")"),
+    CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
+    CHOICE(client, "GLOB", LEDGER, LONG_ONLY + 1, "only of these clients"),
+    CHOICE(queue, "ID", LEDGER, LONG_ONLY + 2, "only of this queue; its first digits do"),
+    CHOICE(item, "N", LEDGER, LONG_ONLY + 3, "only of this number in its queue"),
+    CHOICE(name, "GLOB", LEDGER, LONG_ONLY + 5, "only of items so named"),
+    CHOICE(since, "TIME", LEDGER, LONG_ONLY + 6, "not before: 2026-11-22, 2026-11-22T14:11, 24h"),
+    CHOICE(until, "TIME", LEDGER, LONG_ONLY + 7, "before"),
+    CHOICE(type, "TYPE,...", LEDGER, LONG_ONLY + 8, "these records, or all (accept)"),
+    CHOICE(quick, NULL, VERIFY, LONG_ONLY + 9, "sizes only, no digests"),
+};
+#define CHOICES (sizeof(choices) / sizeof(choices[0]))
 
 static void
 put_usage(FILE *out)
 {
-	fputs("usage: inboxctl [-hV] [-s SOCKET] [--json] COMMAND\n\n", out);
+	fputs("usage: inboxctl [-hV] COMMAND [OPTION...]\n\n", out);
 	for (size_t i = 0; i < COMMANDS; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fputs("\n  -s SOCKET  the receiver's status socket (" DEFAULT_SOCKET ")\n"
-	      "  --json     the page as the receiver sends it\n"
-	      "  -h, -V     this help, the version\n",
-	    out);
-}
-
-static void
-complain(const char *what, const char *why)
-{
-	fputs("inboxctl: ", stderr);
-	table_plain(stderr, what);
-	fputs(": ", stderr);
-	table_plain(stderr, why);
-	fputc('\n', stderr);
+	for (size_t i = 0; i < CHOICES; i++) {
+		const struct choice *choice = &choices[i];
+		char shown[40];
+		if (i == 0 || choice->commands != choices[i - 1].commands) {
+			fputs("\n ", out);
+			for (size_t k = 0; k < COMMANDS; k++)
+				if (commands[k].kind & choice->commands)
+					fprintf(out, " %s", commands[k].name);
+			fputs(":\n", out);
+		}
+		snprintf(shown, sizeof(shown), "--%s %s", choice->name,
+		    choice->value ? choice->value : "");
+		if (choice->letter < LONG_ONLY)
+			fprintf(out, "  -%c, %-16s %s\n", choice->letter, shown, choice->help);
+		else
+			fprintf(out, "      %-16s %s\n", shown, choice->help);
+	}
+	fputs("\n  -h, -V     this help, the version\n", out);
 }
 
 static int
 usage_error(const char *what, const char *why)
 {
-	complain(what, why);
+	complain("%s: %s", what, why);
 	fputs("Try 'inboxctl -h'.\n", stderr);
 	return EX_USAGE;
 }
 
 static int
-run(const struct command *command, const char *socket_path, int json)
+show_page(const struct command *command, const char *socket_path, int json)
 {
 	struct fetch_page page;
 	char why[SHOW_WHY_ROOM] = "";
@@ -67,16 +114,16 @@ run(const struct command *command, const char *socket_path, int json)
 	case FETCH_OK:
 		break;
 	case FETCH_UNREACHABLE:
-		complain(socket_path, page.why);
+		complain("%s: %s", socket_path, page.why);
 		fputs("Is the receiver running (systemctl status inboxd), is this its [status] "
 		      "socket,\nand may you open it (ls -l)?  -s names another one.\n",
 		    stderr);
 		return EX_UNAVAILABLE;
 	case FETCH_REFUSED:
-		complain(socket_path, page.why);
+		complain("%s: %s", socket_path, page.why);
 		return EX_UNAVAILABLE;
 	case FETCH_PROTOCOL:
-		complain(socket_path, page.why);
+		complain("%s: %s", socket_path, page.why);
 		return EX_PROTOCOL;
 	}
 	if (json) {
@@ -91,7 +138,7 @@ run(const struct command *command, const char *socket_path, int json)
 	}
 	free(page.text);
 	if (rc == -1) {
-		complain(socket_path, why);
+		complain("%s: %s", socket_path, why);
 		return EX_PROTOCOL;
 	}
 	return EX_OK;
@@ -108,40 +155,83 @@ finish(int code)
 	return code;
 }
 
+static int
+run(const struct command *command, const struct arguments *arguments)
+{
+	const char *socket_path = arguments->socket ? arguments->socket : DEFAULT_SOCKET;
+
+	if (command->run)
+		return command->run(arguments);
+	return show_page(command, socket_path, arguments->json != NULL);
+}
+
+/* 0, 'h' or 'V' for what is asked instead of a command, -1: wrong, and told.
+ * *given gets a bit a choice. */
+static int
+read_options(int argc, char **argv, struct arguments *arguments, unsigned *given)
+{
+	struct option options[CHOICES + 3] = {
+	    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}};
+	int letter;
+
+	for (size_t i = 0; i < CHOICES; i++)
+		options[i + 2] = (struct option){choices[i].name,
+		    choices[i].value ? required_argument : no_argument, NULL, choices[i].letter};
+	while ((letter = getopt_long(argc, argv, "s:r:hV", options, NULL)) != -1) {
+		if (letter == 'h' || letter == 'V')
+			return letter;
+		size_t i = 0;
+		while (i < CHOICES && choices[i].letter != letter)
+			i++;
+		if (i == CHOICES)
+			return -1; /* getopt has told */
+		const char *value = optarg ? optarg : "";
+		memcpy((char *)arguments + choices[i].at, &value, sizeof(value));
+		*given |= 1u << i;
+	}
+	return 0;
+}
+
+static const struct command *
+find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (strcmp(name, commands[i].name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
 int
 main(int argc, char **argv)
 {
-	static const struct option options[] = {{"json", no_argument, NULL, 'j'},
-	    {"socket", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'},
-	    {"version", no_argument, NULL, 'V'}, {NULL, 0, NULL, 0}};
-	const char *socket_path = DEFAULT_SOCKET;
-	int json = 0, option;
+	struct arguments arguments = {.socket = NULL};
+	const struct command *command;
+	unsigned given = 0;
 
-	while ((option = getopt_long(argc, argv, "s:hV", options, NULL)) != -1) {
-		switch (option) {
-		case 's':
-			socket_path = optarg;
-			break;
-		case 'j':
-			json = 1;
-			break;
-		case 'h':
-			put_usage(stdout);
-			return finish(EX_OK);
-		case 'V':
-			puts("inboxctl " PACKAGE_VERSION);
-			return finish(EX_OK);
-		default:
+	switch (read_options(argc, argv, &arguments, &given)) {
+	case 'h':
+		put_usage(stdout);
+		return finish(EX_OK);
+	case 'V':
+		puts("inboxctl " PACKAGE_VERSION);
+		return finish(EX_OK);
+	case -1:
+		fputs("Try 'inboxctl -h'.\n", stderr);
+		return EX_USAGE;
+	}
+	if (optind == argc)
+		return usage_error("no command",
+		    "which of status, clients, inboxes, ledger, verify?");
+	if (optind + 1 < argc)
+		return usage_error(argv[optind + 1], "one command at a time");
+	command = find_command(argv[optind]);
+	if (!command)
+		return usage_error(argv[optind], "no such command");
+	for (size_t i = 0; i < CHOICES; i++)
+		if ((given & 1u << i) && !(choices[i].commands & command->kind)) {
+			complain("%s: has no option --%s", command->name, choices[i].name);
 			fputs("Try 'inboxctl -h'.\n", stderr);
 			return EX_USAGE;
 		}
-	}
-	if (optind == argc)
-		return usage_error("no command", "which of status, clients, inboxes?");
-	if (optind + 1 < argc)
-		return usage_error(argv[optind + 1], "one command at a time");
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (strcmp(argv[optind], commands[i].name) == 0)
-			return finish(run(&commands[i], socket_path, json));
-	return usage_error(argv[optind], "no such command");
+	return finish(run(command, &arguments));
 }

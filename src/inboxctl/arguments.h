@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: ISC */
+/* What the command line says: text as it stands there, NULL where it does not. */
+#ifndef INBOXCTL_ARGUMENTS_H
+#define INBOXCTL_ARGUMENTS_H
+
+struct arguments {
+	const char *socket, *root;
+	const char *client, *queue, *item, *inbox, *name, *since, *until, *type;
+	const char *json, *quick; /* not NULL: given */
+};
+
+#endif

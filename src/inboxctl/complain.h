@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: ISC */
+/* One line on standard error, with "inboxctl: " before it. */
+#ifndef INBOXCTL_COMPLAIN_H
+#define INBOXCTL_COMPLAIN_H
+
+#include "lib/attr.h"
+
+/* Made plain (table_plain()), since it may hold bytes of others. */
+void complain(const char *format, ...) PRINTF_LIKE(1, 2);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Every good record of a ledger, segment by segment, oldest first, while the
+ * receiver writes or without it.  What is not good is told on standard error
+ * with its segment and line, by the rule of the receiver's own recovery:
+ *
+ *	damaged  a bad line within the state that a segment begins with, or with
+ *	         a mark behind it: it was once whole.  The walk goes on behind it.
+ *	torn     a bad line with no mark behind it.  It may never have reached the
+ *	         disk, was never promised, and the receiver does not count it nor
+ *	         what follows; so the walk goes on with the next segment.
+ *	missing  the numbers of accepts jump, or go back, from one segment to the
+ *	         next.  Counted as damage.
+ *
+ * A segment that is deleted by the receiver meanwhile is none of these.
+ */
+#ifndef INBOXCTL_SEGMENTS_H
+#define INBOXCTL_SEGMENTS_H
+
+#include <stdint.h>
+
+#include "lib/attr.h"
+#include "lib/record.h"
+
+struct segments;
+
+/* `dir` is the folder of the ledger, borrowed.  NULL: out of memory. */
+MUST_CHECK struct segments *segments_open(int dir);
+void segments_close(struct segments *segments);
+
+/* 1: *out is the next record; 0: there is no more; -1: reading failed, which
+ * has been told. */
+MUST_CHECK int segments_next(struct segments *segments, struct record *out);
+
+/* Of the record given last: does it stand in the first segment, and within the
+ * state that its segment begins with? */
+int segments_is_first(const struct segments *segments);
+int segments_in_state(const struct segments *segments);
+/* When the oldest segment began, UTC microseconds, from its name; INT64_MIN if
+ * there is no segment. */
+int64_t segments_began(const struct segments *segments);
+/* How much damage has been told. */
+uint64_t segments_damage(const struct segments *segments);
+
+#endif

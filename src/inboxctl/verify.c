@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The folders are listed first, and the ledger is read after that.  An accept
+ * is in the ledger before its file is in new/, so a file that was listed has
+ * its record by then, however busy the receiver is; and a file that came later
+ * is not asked for its record, but its record for it.
+ *
+ * Rejected: to remember the ledger and look through the folders after it.  The
+ * ledger's tail would have to be read again for files that came meanwhile, and
+ * a year of records is more than the files that wait.
+ */
+#include "config.h"
+
+#include "inboxctl/verify.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inboxctl/complain.h"
+#include "inboxctl/folders.h"
+#include "inboxctl/history.h"
+#include "inboxctl/quote.h"
+#include "inboxctl/root.h"
+#include "inboxctl/table.h"
+#include "lib/parse.h"
+
+/* No session holds a draft so long without writing to it. */
+#define DRAFT_IS_OLD 3600 /* seconds */
+#define SCHEMA 1
+
+struct verification {
+	const char *inbox; /* NULL: all */
+	int quick, json, progress;
+	struct folders folders;
+	uint64_t items, right, claimed, wrong, unconfirmed, voided, unknown, older, drafts;
+	uint64_t bytes; /* read for digests */
+	uint64_t damage;
+	uint64_t findings; /* printed */
+	time_t told; /* when progress was last told */
+};
+
+/* ---- what is found */
+
+static void
+clear_progress(struct verification *v)
+{
+	if (v->progress && v->told != 0)
+		fputs("\r\033[K", stderr);
+}
+
+static void
+tell_progress(struct verification *v)
+{
+	char size[TABLE_CELL_ROOM];
+	time_t now = v->progress ? time(NULL) : 0;
+
+	if (now == v->told)
+		return;
+	v->told = now;
+	table_size(size, v->bytes);
+	fprintf(stderr, "\rinboxctl: %" PRIu64 " items, %s read\033[K", v->items, size);
+}
+
+/* "WRONG status/new/NAME: what: found, the ledger says wanted". */
+static void
+report(struct verification *v, const char *finding, const struct folder *folder,
+    const char *part, const char *name, const char *what)
+{
+	clear_progress(v);
+	if (v->json) {
+		printf("%s\n{\"finding\":\"%s\"", v->findings > 0 ? "," : "", finding);
+		quote_member(stdout, "inbox", folder->name);
+		quote_member(stdout, "part", part);
+		quote_member(stdout, "name", name);
+		quote_member(stdout, "what", what);
+		putchar('}');
+	} else {
+		printf("%s %s/%s/", finding, folder->name, part);
+		table_plain(stdout, name);
+		printf(": %s\n", what);
+	}
+	v->findings++;
+}
+
+/* ---- an item */
+
+enum look { LOOK_RIGHT, LOOK_ABSENT, LOOK_WRONG };
+
+#define WHAT_ROOM 256
+
+static enum look
+compare_bytes(struct verification *v, int fd, const struct record *item, char what[WHAT_ROOM])
+{
+	char found[DIGEST_TEXT_ROOM], wanted[DIGEST_TEXT_ROOM];
+	unsigned char sha256[DIGEST_SIZE];
+	unsigned long long size;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0) {
+		snprintf(what, WHAT_ROOM, "cannot be looked at: %s", strerror(errno));
+		return LOOK_WRONG;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		snprintf(what, WHAT_ROOM, "is no regular file");
+		return LOOK_WRONG;
+	}
+	if ((uint64_t)st.st_size != item->size) {
+		snprintf(what, WHAT_ROOM, "%jd bytes, the ledger says %" PRIu64,
+		    (intmax_t)st.st_size, item->size);
+		return LOOK_WRONG;
+	}
+	if (v->quick)
+		return LOOK_RIGHT;
+	if (digest_file(fd, 0, sha256, &size) < 0) {
+		snprintf(what, WHAT_ROOM, "cannot be read: %s", strerror(errno));
+		return LOOK_WRONG;
+	}
+	v->bytes += size;
+	if (memcmp(sha256, item->sha256, DIGEST_SIZE) == 0)
+		return LOOK_RIGHT;
+	digest_print(found, sha256);
+	digest_print(wanted, item->sha256);
+	snprintf(what, WHAT_ROOM, "SHA-256 %s, the ledger says %s", found, wanted);
+	return LOOK_WRONG;
+}
+
+/* What is wrong of a file that has left the folder meanwhile is its consumer's:
+ * it was free to do with it as it likes. */
+static int
+is_still_there(int dir, const char *name, int fd)
+{
+	struct stat there, ours;
+
+	if (fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno != ENOENT;
+	return fd < 0 || fstat(fd, &ours) < 0 ||
+	    (there.st_ino == ours.st_ino && there.st_dev == ours.st_dev);
+}
+
+static enum look
+look_in(struct verification *v, int dir, const struct record *item, char what[WHAT_ROOM])
+{
+	enum look look = LOOK_WRONG;
+	int fd;
+
+	if (dir < 0)
+		return LOOK_ABSENT;
+	/* Twice, where a receiver's recovery has put a fresh copy in its place. */
+	for (int i = 0; i < 2; i++) {
+		fd = openat(dir, item->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT)
+			return LOOK_ABSENT;
+		if (fd >= 0)
+			look = compare_bytes(v, fd, item, what);
+		else if (errno == ELOOP)
+			snprintf(what, WHAT_ROOM, "is no regular file");
+		else
+			snprintf(what, WHAT_ROOM, "cannot be opened: %s", strerror(errno));
+		int is_there = look == LOOK_RIGHT || is_still_there(dir, item->name, fd);
+		if (fd >= 0)
+			close(fd);
+		if (is_there)
+			return look;
+	}
+	return LOOK_ABSENT;
+}
+
+static void
+check_stored(struct verification *v, const struct folder *folder, const struct record *item)
+{
+	const char *part = "new";
+	char what[WHAT_ROOM];
+	enum look look = LOOK_ABSENT;
+
+	if (folder != NULL)
+		look = look_in(v, folder->new, item, what);
+	if (folder != NULL && look == LOOK_ABSENT) {
+		part = "cur";
+		look = look_in(v, folder->cur, item, what);
+	}
+	switch (look) {
+	case LOOK_RIGHT:
+		v->right++;
+		break;
+	case LOOK_ABSENT:
+		v->claimed++;
+		break;
+	case LOOK_WRONG:
+		v->wrong++;
+		report(v, "wrong", folder, part, item->name, what);
+		break;
+	}
+}
+
+static void
+check_item(struct verification *v, const struct record *item, enum outcome outcome)
+{
+	struct folder *folder = folders_find(&v->folders, item->inbox);
+
+	v->items++;
+	if (outcome == OUTCOME_VOID) {
+		v->voided++;
+		return;
+	}
+	if (folder != NULL)
+		folder_know(folder, item->name);
+	if (outcome == OUTCOME_UNCONFIRMED)
+		v->unconfirmed++;
+	else
+		check_stored(v, folder, item);
+	tell_progress(v);
+}
+
+static int
+is_wanted(void *ctx, const struct record *record)
+{
+	const struct verification *v = ctx;
+
+	return record->type == RECORD_ACCEPT &&
+	    (v->inbox == NULL || strcmp(v->inbox, record->inbox) == 0);
+}
+
+/* ---- files without a record */
+
+/* Its name says when the receiver began to take it in. */
+static int
+is_older(const char *name, int64_t began)
+{
+	struct timespec when;
+
+	return strlen(name) >= PRINT_TIME_ROOM && name[PRINT_TIME_ROOM - 1] == '-' &&
+	    parse_time(name, PRINT_TIME_ROOM - 1, &when) == 0 &&
+	    (int64_t)when.tv_sec * 1000000 + when.tv_nsec / 1000 < began;
+}
+
+static void
+check_folder(struct verification *v, const struct folder *folder, int64_t began)
+{
+	for (size_t i = 0; i < folder->count; i++) {
+		const char *name = folder_file(folder, i);
+		if (folder->known[i])
+			continue;
+		if (is_older(name, began)) {
+			v->older++;
+		} else if (is_still_there(folder->new, name, -1)) {
+			v->unknown++;
+			report(v, "unknown", folder, "new", name, "in no record of the ledger");
+		}
+	}
+	v->drafts += folder_count_drafts(folder, DRAFT_IS_OLD);
+}
+
+/* ---- the whole */
+
+/* 0, or -1 and it has been told why. */
+static int
+check_all(struct verification *v, int ledger)
+{
+	struct history *history = history_open(ledger, is_wanted, v);
+	enum outcome outcome;
+	struct record record;
+	int rc;
+
+	if (history == NULL) {
+		complain("out of memory");
+		return -1;
+	}
+	while ((rc = history_next(history, &record, &outcome)) == 1)
+		check_item(v, &record, outcome);
+	for (size_t i = 0; rc == 0 && i < v->folders.count; i++)
+		check_folder(v, &v->folders.all[i], history_began(history));
+	v->damage = history_damage(history);
+	history_close(history);
+	clear_progress(v);
+	return rc;
+}
+
+static void
+print_summary(const struct verification *v, const char *root, int complete)
+{
+	const struct {
+		const char *key;
+		uint64_t count;
+		const char *meaning;
+	} rows[] = {
+	    {"items", v->items, "accepted, by the ledger; of these"},
+	    {"right", v->right, v->quick ? "there, with their size" : "there, with their SHA-256"},
+	    {"claimed", v->claimed, "not there: a consumer has had them"},
+	    {"unconfirmed", v->unconfirmed, "not decided yet"},
+	    {"void", v->voided, "never stored, nor acknowledged"},
+	    {"wrong", v->wrong, "there, and not what the ledger says"},
+	    {"unknown", v->unknown, "files in new/ that the ledger does not know"},
+	    {"older", v->older, "files in new/ older than the ledger's history"},
+	    {"drafts", v->drafts, "files in tmp/ not written to for an hour"},
+	    {"damage", v->damage, "damaged records and missing segments of the ledger"},
+	};
+
+	if (v->json)
+		fputs(v->findings > 0 ? "\n]" : "]", stdout);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (v->json)
+			quote_number(stdout, rows[i].key, rows[i].count);
+		else
+			printf("%10" PRIu64 "  %-11s  %s\n", rows[i].count, rows[i].key,
+			    rows[i].meaning);
+	}
+	if (v->json) {
+		quote_member(stdout, "root", root);
+		printf(",\"quick\":%s,\"complete\":%s}\n", v->quick ? "true" : "false",
+		    complete ? "true" : "false");
+	} else if (!complete) {
+		puts("Not all could be looked at.");
+	}
+}
+
+int
+verify(const struct arguments *arguments)
+{
+	struct verification v = {.inbox = arguments->inbox, .quick = arguments->quick != NULL,
+	    .json = arguments->json != NULL, .progress = isatty(STDERR_FILENO)};
+	struct root root;
+	int code = EX_NOINPUT, rc;
+
+	if (v.inbox != NULL && !is_plain_name(v.inbox, strlen(v.inbox), PROTO_INBOX_MAX)) {
+		complain("--inbox %s: want the name of an inbox", v.inbox);
+		return EX_USAGE;
+	}
+	if (root_open(&root, arguments->root) < 0)
+		return EX_NOINPUT;
+	if (folders_open(&v.folders, root.fd, v.inbox) == 0) {
+		if (v.json)
+			printf("{\"schema\":%d,\"findings\":[", SCHEMA);
+		rc = check_all(&v, root.ledger);
+		print_summary(&v, root.path, rc == 0);
+		if (rc == 0)
+			code = v.wrong + v.unknown + v.damage > 0 ? EX_DATAERR : EX_OK;
+	}
+	folders_close(&v.folders);
+	root_close(&root);
+	return code;
+}

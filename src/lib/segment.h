@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The files of a ledger, as they lie in its folder: "<UTC time>.log", the time
+ * as print_time() has it, so that their names sort by age.  The receiver
+ * (inboxd/ledger.h) makes and deletes them; inboxctl reads them meanwhile.
+ */
+#ifndef LIB_SEGMENT_H
+#define LIB_SEGMENT_H
+
+#include <dirent.h>
+#include <time.h>
+
+#include "lib/attr.h"
+
+#define SEGMENT_NAME_ROOM 40
+
+/* Is it the name of a segment?  Then *when gets its time. */
+int segment_is_name(const char *name, struct timespec *when);
+
+/* Starts a listing of the folder `dir`, which stays as it is; to be closed by
+ * closedir().  NULL with errno. */
+MUST_CHECK DIR *segment_list(int dir);
+/* The name of one more segment, in no order, valid until the next call.  NULL:
+ * there is none (errno is 0), or the listing failed. */
+MUST_CHECK const char *segment_list_next(DIR *listing, struct timespec *when);
+
+/* The oldest segment that is newer than `after` ("" : the oldest of all) in
+ * `name`, which is "" if there is none.  -1 with errno. */
+MUST_CHECK int segment_find_next(int dir, const char *after, char name[SEGMENT_NAME_ROOM]);
+
+#endif
