@@ -15,6 +15,14 @@
  * many skips as items unsettled. */
 #define SKIPS_AN_ITEM 4
 
+/* While the disk is full records gather in memory.  From this many bytes on
+ * sessions are not begun and what they settle or skip is not kept; their
+ * clients see the mark in the next READY and say it again. */
+#define GATHERED_MAX ((size_t)16 * 1024 * 1024)
+
+/* How often a full disk is asked again, microseconds. */
+#define RETRY_EVERY 500000
+
 struct books {
 	struct clients *clients;
 	struct ledger *ledger;
@@ -22,6 +30,7 @@ struct books {
 	struct stats *stats;
 	uint64_t rotate_at; /* bytes of the segment */
 	int full;
+	int64_t retry_at; /* while full: monotonic microseconds */
 	struct log_gate gate;
 };
 
@@ -52,12 +61,18 @@ books_close(struct books *books)
 }
 
 static int64_t
-now_utc(void)
+read_clock(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
+	clock_gettime(clock, &now);
 	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t
+now_utc(void)
+{
+	return read_clock(CLOCK_REALTIME);
 }
 
 static void
@@ -68,6 +83,12 @@ name_queue(struct record *record, const struct queue *queue)
 }
 
 /* ---- sessions */
+
+static int
+may_gather(const struct books *books)
+{
+	return !books->full || ledger_gathered(books->ledger) < GATHERED_MAX;
+}
 
 static void
 supersede(struct books *books, const struct queue *queue)
@@ -86,6 +107,8 @@ books_join(struct books *books, struct join *join)
 	struct queue *queue = clients_find(books->clients, join->identity, join->queue_id);
 	struct record record = {.type = RECORD_QUEUE};
 
+	if (!may_gather(books))
+		return;
 	if (!queue && clients_count(books->clients) < books->settings->queues) {
 		queue =
 		    clients_add(books->clients, join->identity, join->queue_id, join->settled);
@@ -133,15 +156,18 @@ books_settle(struct books *books, const struct notice *notice)
 {
 	struct queue *queue = notice->queue;
 	struct record record = {.type = RECORD_SETTLED, .n = notice->number};
-	size_t items = queue->items;
-	uint64_t missing;
+	size_t items = queue->items, count = queue->count;
+	uint64_t missing, mark = queue->settled;
 
-	if (notice->generation != queue->generation)
+	if (notice->generation != queue->generation || !may_gather(books))
 		return;
 	missing = queue_settle(queue, notice->number, on_gap, books);
 	queue->missing += missing;
 	stats_add(books->stats, STAT_GAPS, missing);
 	stats_sub(books->stats, STAT_NOW_UNSETTLED, items - queue->items);
+	/* What changed nothing costs nothing, however often it is said. */
+	if (queue->settled == mark && queue->count == count)
+		return;
 	name_queue(&record, queue);
 	ledger_append(books->ledger, &record);
 }
@@ -152,7 +178,7 @@ books_skip(struct books *books, const struct notice *notice)
 	struct queue *queue = notice->queue;
 	struct record record = {.type = RECORD_SKIP, .n = notice->number};
 
-	if (notice->generation != queue->generation)
+	if (notice->generation != queue->generation || !may_gather(books))
 		return;
 	if (queue->count - queue->items >= SKIPS_AN_ITEM * books->settings->unsettled) {
 		log_limited(&books->gate, LOG_WARNING, "skip_not_kept",
@@ -284,6 +310,10 @@ books_mark(struct books *books, uint64_t synced, uint64_t stored)
 int
 books_flush(struct books *books)
 {
+	/* What has gathered may be much, and is written in vain as far as there is
+	 * room: so not for every message that comes. */
+	if (books->full && read_clock(CLOCK_MONOTONIC) < books->retry_at)
+		return -1;
 	if (ledger_flush(books->ledger) == 0) {
 		if (books->full)
 			log_event(LOG_NOTICE, "ledger_has_room", "note=\"items are taken again\"");
@@ -295,6 +325,7 @@ books_flush(struct books *books)
 	if (!books->full)
 		log_event(LOG_ERR, "ledger_full", "error=\"%s\"", strerror(errno));
 	books->full = 1;
+	books->retry_at = read_clock(CLOCK_MONOTONIC) + RETRY_EVERY;
 	return -1;
 }
 

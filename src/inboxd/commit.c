@@ -17,7 +17,7 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 
-/* How often a full disk is asked again while items wait for it: milliseconds. */
+/* How long the commit thread sleeps at most while the disk is full: milliseconds. */
 #define ROOM_EVERY 1000
 
 /* Items in order of arrival. */
@@ -100,6 +100,8 @@ on_item(struct commit *commit, struct item *item)
 		 * answer waits until this turn's items are stored. */
 		snprintf(item->first_name, sizeof item->first_name, "%s", name);
 		batch_add(&commit->accepted, item);
+	} else if (item->asks) {
+		answer(item, ITEM_UNKNOWN);
 	} else if (books_are_full(commit->books)) {
 		answer_later(item, CODE_LATER_FULL);
 	} else if (!books_has_room(commit->books, item)) {
@@ -123,11 +125,11 @@ take_message(struct commit *commit, struct message *message)
 		break;
 	case COMMIT_SETTLED:
 		books_settle(commit->books, (struct notice *)message);
-		free(message);
+		mailbox_post(((struct notice *)message)->reply, message);
 		break;
 	case COMMIT_SKIP:
 		books_skip(commit->books, (struct notice *)message);
-		free(message);
+		mailbox_post(((struct notice *)message)->reply, message);
 		break;
 	case COMMIT_LEAVE:
 		books_leave((struct notice *)message);
@@ -182,8 +184,12 @@ revoke_item(struct commit *commit, struct item *item, enum proto_code code)
 	batch_add(&commit->revoked, item);
 }
 
-/* There was no room for this turn's accept records, so none is in the ledger's
- * file, and none of these items can be promised. */
+/*
+ * There was no room for this turn's accept records, so none is in the ledger's
+ * file, and none of these items can be promised.  But an item that was renamed
+ * has its first record there, marked as synced, and the record that voids it is
+ * not: its draft must stay until that is on disk, like those of all revoked.
+ */
 static void
 give_up_accepted(struct commit *commit)
 {
@@ -193,7 +199,12 @@ give_up_accepted(struct commit *commit)
 		commit->accepted.first = item->next;
 		if (!item_is_duplicate(item))
 			books_void(commit->books, item);
-		answer_later(item, CODE_LATER_FULL);
+		if (item->draft.old_name[0]) {
+			item->code = CODE_LATER_FULL;
+			batch_add(&commit->revoked, item);
+		} else {
+			answer_later(item, CODE_LATER_FULL);
+		}
 	}
 	batch_clear(&commit->accepted);
 }
@@ -321,7 +332,7 @@ turn(struct commit *commit)
 {
 	int was_full = books_are_full(commit->books);
 	int flushed = books_flush(commit->books) == 0;
-	int marked;
+	int marked = 0;
 
 	/* While the ledger is full nothing new is accepted: what is there now was
 	 * recorded and synced, and only its mark found no room. */
@@ -332,10 +343,13 @@ turn(struct commit *commit)
 	sync_all(commit);
 	commit->synced = last_seq(&commit->accepted, commit->synced);
 	commit->stored = last_seq(&commit->published, commit->stored);
-	books_mark(commit->books, commit->synced, commit->stored);
 	/* The mark must be with the kernel before the first draft is published:
-	 * recovery takes it for proof that this turn's drafts were on disk. */
-	marked = books_flush(commit->books) == 0;
+	 * recovery takes it for proof that this turn's drafts were on disk, and
+	 * that all records before it were: so none without room is among them. */
+	if (flushed) {
+		books_mark(commit->books, commit->synced, commit->stored);
+		marked = books_flush(commit->books) == 0;
+	}
 	answer_published(commit);
 	if (flushed)
 		answer_revoked(commit);
@@ -391,6 +405,7 @@ commit_start(const struct commit_settings *settings, struct clients *clients,
 	if (!commit)
 		return NULL;
 	commit->settings = *settings;
+	commit->synced = commit->stored = ledger_last(ledger);
 	commit->namer.start = settings->start;
 	commit->namer.worker = settings->number;
 	batch_clear(&commit->accepted);

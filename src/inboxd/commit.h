@@ -42,8 +42,8 @@ struct client_view;
 enum commit_message {
 	COMMIT_JOIN,    /* struct join: a HELLO; comes back */
 	COMMIT_ITEM,    /* struct item; comes back */
-	COMMIT_SETTLED, /* struct notice */
-	COMMIT_SKIP,    /* struct notice */
+	COMMIT_SETTLED, /* struct notice; comes back: so its sender knows how many wait */
+	COMMIT_SKIP,    /* likewise */
 	COMMIT_LEAVE,   /* struct notice: the session is over; comes back */
 	COMMIT_VIEW,    /* struct view: /clients; comes back */
 	COMMIT_PROBE,   /* struct probe: are you alive?; comes back */
@@ -71,6 +71,7 @@ enum item_outcome {
 	ITEM_AGAIN,  /* known: stored before under `first_name` */
 	ITEM_LATER,  /* `code` says why; not published */
 	ITEM_STALE,  /* its session had been superseded; not published */
+	ITEM_UNKNOWN, /* it only asked, and the item is not known */
 };
 
 struct item {
@@ -79,7 +80,10 @@ struct item {
 	struct session *session;
 	struct queue *queue;
 	uint64_t generation;
-	struct draft draft; /* whole: length and digest are right */
+	uint64_t counted;   /* the session's: bytes that count against its window */
+	struct draft draft; /* whole: length and digest are right; or, if it
+	                       only asks, without a file (fd -1) */
+	int asks;           /* is the item known?  Nothing is accepted */
 	uint64_t number, size, sent;
 	unsigned char sha256[DIGEST_SIZE];
 	char hint[RECORD_HINT_ROOM];
@@ -103,7 +107,7 @@ item_is_duplicate(const struct item *item)
 
 struct notice {
 	struct message message;
-	struct mailbox *reply; /* of a LEAVE */
+	struct mailbox *reply;
 	struct session *session;
 	struct queue *queue;
 	uint64_t generation;

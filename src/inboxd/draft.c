@@ -12,6 +12,9 @@
 /* A taken name is only ever an accident of the clock; more in a row are not. */
 #define NAMES_TRIED 100
 
+/* Bytes: below this a full disk is found by writing, which is soon done. */
+#define RESERVE_FROM (64 * 1024)
+
 enum draft_result
 draft_failure(int error)
 {
@@ -47,6 +50,14 @@ draft_create(struct draft *draft, struct site *site, struct inbox *inbox, struct
 			break;
 	}
 	return say_failure(draft, "open");
+}
+
+enum draft_result
+draft_reserve(struct draft *draft, uint64_t size)
+{
+	if (size < RESERVE_FROM || disk_reserve(draft->fd, size) == 0)
+		return DRAFT_OK;
+	return say_failure(draft, "fallocate");
 }
 
 enum draft_result
@@ -87,13 +98,15 @@ draft_close(struct draft *draft)
 	if (draft->old_name[0])
 		delete_link(draft, draft->old_name);
 	/* Synced long ago: what close() could say here concerns nobody. */
-	close(draft->fd);
+	if (draft->fd >= 0)
+		close(draft->fd);
 	site_unref(draft->site);
 }
 
 void
 draft_discard(struct draft *draft)
 {
-	delete_link(draft, draft->name);
+	if (draft->fd >= 0)
+		delete_link(draft, draft->name);
 	draft_close(draft);
 }

@@ -18,8 +18,8 @@
 struct draft {
 	struct site *site; /* a reference; keeps `inbox` open */
 	struct inbox *inbox;
-	int fd; /* stays open until the draft is synced: errors of writing back
-	           are told to descriptors that were open */
+	int fd; /* -1: no file.  Stays open until the draft is synced: errors of
+	           writing back are told to descriptors that were open */
 	char name[NAME_ROOM];
 	char old_name[NAME_ROOM]; /* a second link in tmp/: see draft_rename(); or "" */
 };
@@ -32,6 +32,9 @@ enum draft_result draft_failure(int error);
 /* Creates it with O_EXCL, under the next free name of `namer`. */
 MUST_CHECK enum draft_result draft_create(struct draft *draft, struct site *site,
     struct inbox *inbox, struct namer *namer, const char *identity);
+/* Takes room for `size` bytes before the first comes, where that is worth a
+ * system call. */
+MUST_CHECK enum draft_result draft_reserve(struct draft *draft, uint64_t size);
 MUST_CHECK enum draft_result draft_write(struct draft *draft, const void *data, size_t len);
 
 /*

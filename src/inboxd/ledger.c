@@ -3,12 +3,12 @@
 
 #include "inboxd/ledger.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -16,6 +16,7 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/parse.h"
+#include "lib/segment.h"
 
 /* While a segment's state is written it has this name. */
 #define UNFINISHED "unfinished"
@@ -38,6 +39,12 @@ gather(struct ledger *ledger, const struct record *record)
 			fatal(EX_OSERR, "out_of_memory", "bytes=%zu", ledger->room);
 	}
 	ledger->length += record_format(record, ledger->gathered + ledger->length);
+}
+
+size_t
+ledger_gathered(const struct ledger *ledger)
+{
+	return ledger->length;
 }
 
 void
@@ -146,8 +153,11 @@ ledger_start(int dir, const struct clients *clients, uint64_t seq)
 	return ledger;
 fail:
 	error = errno;
-	if (ledger->fd >= 0)
+	if (ledger->fd >= 0) {
+		/* On a full disk its room is what others wait for. */
+		(void)unlinkat(dir, UNFINISHED, 0);
 		close(ledger->fd);
+	}
 	free(ledger->gathered);
 	free(ledger);
 	errno = error;
@@ -191,69 +201,48 @@ ledger_fd(const struct ledger *ledger)
 }
 
 uint64_t
+ledger_last(const struct ledger *ledger)
+{
+	return ledger->seq - 1;
+}
+
+uint64_t
 ledger_size(const struct ledger *ledger)
 {
 	return ledger->size;
 }
 
-/* Is `name` "<UTC time>.log"? */
-static int
-is_segment(const char *name, struct timespec *when)
-{
-	size_t len = strlen(name);
-
-	return len > 4 && len < LEDGER_NAME_ROOM && strcmp(name + len - 4, ".log") == 0 &&
-	    parse_time(name, len - 4, when) == 0;
-}
-
-static DIR *
-open_listing(int dir)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
-
-	if (!listing && fd >= 0)
-		close(fd);
-	return listing;
-}
-
 int
 ledger_find_newest(int dir, char name[LEDGER_NAME_ROOM])
 {
-	DIR *listing = open_listing(dir);
+	DIR *listing = segment_list(dir);
 	struct timespec when;
-	struct dirent *file;
+	const char *found;
+	int error;
 
 	name[0] = '\0';
 	if (!listing)
 		return -1;
-	for (;;) {
-		errno = 0;
-		file = readdir(listing);
-		if (!file)
-			break;
-		if (is_segment(file->d_name, &when) && strcmp(file->d_name, name) > 0)
-			memcpy(name, file->d_name, strlen(file->d_name) + 1);
+	while ((found = segment_list_next(listing, &when))) {
+		if (strcmp(found, name) > 0)
+			memcpy(name, found, strlen(found) + 1);
 	}
-	if (errno != 0) {
-		int error = errno;
-		closedir(listing);
-		errno = error;
-		return -1;
-	}
+	error = errno;
 	closedir(listing);
-	return 0;
+	errno = error;
+	return error ? -1 : 0;
 }
 
-/* Goes by the time in the name, when the segment began: the days count from
- * there, and the segment in use stays whatever its age. */
+/* The days count from a segment's last record, which is its file's last change;
+ * the segment in use stays whatever its age. */
 static void
 delete_old(int dir, uint64_t days)
 {
-	DIR *listing = open_listing(dir);
+	DIR *listing = segment_list(dir);
 	char newest[LEDGER_NAME_ROOM];
 	struct timespec now, when;
-	struct dirent *file;
+	const char *segment;
+	struct stat st;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (!listing || ledger_find_newest(dir, newest) < 0) {
@@ -261,15 +250,16 @@ delete_old(int dir, uint64_t days)
 			closedir(listing);
 		return;
 	}
-	while ((file = readdir(listing))) {
-		if (!is_segment(file->d_name, &when) || strcmp(file->d_name, newest) == 0 ||
-		    (now.tv_sec - when.tv_sec) / 86400 <= (int64_t)days)
+	while ((segment = segment_list_next(listing, &when))) {
+		if (strcmp(segment, newest) == 0 ||
+		    fstatat(dir, segment, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    (now.tv_sec - st.st_mtim.tv_sec) / 86400 < (int64_t)days)
 			continue;
-		if (unlinkat(dir, file->d_name, 0) < 0)
+		if (unlinkat(dir, segment, 0) < 0)
 			log_event(LOG_WARNING, "ledger_not_deleted", "segment=%s error=\"%s\"",
-			    file->d_name, strerror(errno));
+			    segment, strerror(errno));
 		else
-			log_event(LOG_INFO, "ledger_deleted", "segment=%s", file->d_name);
+			log_event(LOG_INFO, "ledger_deleted", "segment=%s", segment);
 	}
 	closedir(listing);
 }

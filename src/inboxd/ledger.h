@@ -18,6 +18,7 @@
 #include "inboxd/clients.h"
 #include "lib/attr.h"
 #include "lib/record.h"
+#include "lib/segment.h"
 
 struct ledger;
 
@@ -30,6 +31,8 @@ MUST_CHECK struct ledger *ledger_start(int dir, const struct clients *clients, u
 /* Flushes nothing. */
 void ledger_close(struct ledger *ledger);
 
+/* Bytes that have gathered. */
+size_t ledger_gathered(const struct ledger *ledger);
 /* Gathers one record.  For an accept: `record->seq` gets the next number. */
 void ledger_append(struct ledger *ledger, struct record *record);
 
@@ -38,12 +41,14 @@ void ledger_append(struct ledger *ledger, struct record *record);
 MUST_CHECK int ledger_flush(struct ledger *ledger);
 
 int ledger_fd(const struct ledger *ledger);
+/* The number of the last accept, 0: none yet. */
+uint64_t ledger_last(const struct ledger *ledger);
 /* Bytes in the open segment. */
 uint64_t ledger_size(const struct ledger *ledger);
 
 /*
  * Goes on in a new segment with the state of `clients`, and deletes segments
- * that began more than `days` ago.  Nothing may have been gathered, and every
+ * that were last written more than `days` ago.  Nothing may have been gathered, and every
  * accept must be marked as stored or void.  -1 with errno: the old segment
  * goes on.
  */
@@ -51,7 +56,7 @@ MUST_CHECK int ledger_rotate(struct ledger *ledger, const struct clients *client
 
 /* The name of the newest segment in `dir` ("" if there is none).
  * -1 with errno. */
-#define LEDGER_NAME_ROOM 40
+#define LEDGER_NAME_ROOM SEGMENT_NAME_ROOM
 MUST_CHECK int ledger_find_newest(int dir, char name[LEDGER_NAME_ROOM]);
 
 #endif

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "inboxd/fatal.h"
 #include "inboxd/session_parts.h"
@@ -52,8 +53,7 @@ send_ready(struct session *s, uint64_t mark)
 	proto_set_text(&line, FIELD_HOST, site->host);
 	proto_set_number(&line, FIELD_WINDOW, site->settings->window);
 	proto_set_number(&line, FIELD_BYTES, site->settings->bytes);
-	/* PUT takes items of any size here, so OPEN is not needed. */
-	proto_set_number(&line, FIELD_INLINE, site->item);
+	proto_set_number(&line, FIELD_INLINE, session_inline(s));
 	proto_set_number(&line, FIELD_ITEM, site->item);
 	proto_set_number(&line, FIELD_IDLE, site->settings->idle);
 	proto_set_number(&line, FIELD_MARK, mark);
@@ -68,9 +68,11 @@ session_on_join(struct join *join)
 	s->asked = 0;
 	s->queue = join->queue;
 	s->generation = join->generation;
+	memcpy(s->queue_id, join->queue_id, sizeof s->queue_id);
 	if (s->state == JOINING && !join->queue) {
 		log_limited(worker_gate(s->worker), LOG_WARNING, "queue_refused",
-		    "client=%s note=\"as many queues as [limits] queues\"", s->identity);
+		    "client=%s note=\"[limits] queues are known, or the disk is full\"",
+		    s->identity);
 		session_go_away(s, LATER_SECONDS, CODE_GOAWAY_CROWDED);
 	} else if (s->state == JOINING) {
 		stats_add(session_stats(s), STAT_SESSIONS, 1);
@@ -93,12 +95,30 @@ send_notice(struct session *s, enum commit_message kind, const struct proto_line
 	struct notice *notice = must_alloc(sizeof *notice);
 
 	notice->message.kind = (int)kind;
+	notice->reply = worker_mailbox(s->worker);
+	notice->session = s;
 	notice->queue = s->queue;
 	notice->generation = s->generation;
 	notice->number = line->number[FIELD_NUMBER];
 	if (kind == COMMIT_SKIP)
 		span_copy(notice->reason, sizeof notice->reason, line->text[FIELD_CODE]);
+	s->notices++;
+	worker_count_item(s->worker, 1);
 	worker_send(s->worker, &notice->message);
+}
+
+/* It counts like an item until the commit thread has taken it: else a client
+ * could say SETTLED without end while a sync runs, and fill our memory. */
+void
+session_on_noted(struct notice *notice)
+{
+	struct session *s = notice->session;
+
+	s->notices--;
+	worker_count_item(s->worker, -1);
+	free(notice);
+	session_go_on(s);
+	session_free_if_over(s);
 }
 
 static void
@@ -111,16 +131,6 @@ static void
 on_skip(struct session *s, const struct proto_line *line)
 {
 	send_notice(s, COMMIT_SKIP, line);
-}
-
-static void
-on_data(struct session *s, const struct proto_line *line)
-{
-	char text[64];
-
-	snprintf(text, sizeof text, "DATA %" PRIu64 ": it is not open",
-	    line->number[FIELD_NUMBER]);
-	session_give_error(s, CODE_ERROR_STATE, text);
 }
 
 static void
@@ -150,8 +160,8 @@ static const struct {
 } commands[PROTO_VERBS] = {
     [VERB_HELLO] = {GREETING, on_hello},
     [VERB_PUT] = {READY, upload_start},
-    [VERB_OPEN] = {READY, upload_refuse_open},
-    [VERB_DATA] = {READY, on_data},
+    [VERB_OPEN] = {READY, opens_ask},
+    [VERB_DATA] = {READY, opens_data},
     [VERB_SETTLED] = {READY, on_settled},
     [VERB_SKIP] = {READY, on_skip},
     [VERB_PING] = {READY, on_ping},

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "inboxd/fatal.h"
+#include "inboxd/partial.h"
 #include "inboxd/replay.h"
 #include "lib/disk.h"
 #include "lib/log.h"
@@ -49,7 +50,7 @@ struct unfinished {
 
 struct recovery {
 	struct site *site;
-	int root, ledger_dir;
+	const struct root *root;
 	struct replay replay;
 	struct unfinished *all;
 	size_t count;
@@ -160,8 +161,10 @@ judge(struct recovery *r, struct unfinished *u)
 		return fail(r, "read or copy", item->inbox, item->name);
 	/* It is nowhere.  Where a mark says that it was on disk as a draft, it
 	 * was published, and a consumer has it.  Else it may never have reached
-	 * the disk: its client keeps it, at the worst for a second time (P7). */
-	u->verdict = copied == ABSENT && item->seq <= r->replay.synced ? CLAIMED : VOID;
+	 * the disk: its client keeps it, at the worst for a second time (P7).
+	 * So, too, where its folder cannot be looked into: the draft may lie
+	 * there still, and who calls it claimed has lost it. */
+	u->verdict = u->inbox && copied == ABSENT && item->seq <= r->replay.synced ? CLAIMED : VOID;
 	return 0;
 }
 
@@ -179,7 +182,7 @@ find_folder(struct recovery *r, const char *name)
 	}
 	/* As many rooms as items: never moved while items point into it. */
 	inbox = &r->closed[r->closed_count++];
-	if (inbox_open(inbox, r->root, name, why) == 0)
+	if (inbox_open(inbox, r->root->fd, name, why) == 0)
 		return inbox;
 	log_event(LOG_WARNING, "recover_inbox_gone", "inbox=%s error=\"%s\"", name, why);
 	return NULL;
@@ -234,6 +237,10 @@ write_verdicts(struct recovery *r, int fd)
 		if (disk_write(fd, line, record_format(&record, line)) < 0)
 			return -1;
 	}
+	/* Whatever stands before a mark must be on the disk before the mark is: torn
+	 * with the mark behind it, it would look like damage. */
+	if (disk_sync_data(fd) < 0)
+		fatal(EX_IOERR, "sync_failed", "what=ledger error=\"%s\"", strerror(errno));
 	record.type = RECORD_MARK;
 	record.synced = last;
 	record.stored = r->replay.stored;
@@ -243,7 +250,7 @@ write_verdicts(struct recovery *r, int fd)
 static int
 tell_old_segment(struct recovery *r, const char *segment)
 {
-	int fd = openat(r->ledger_dir, segment, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(r->root->ledger, segment, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
 
 	if (fd < 0)
 		return fail(r, "open", "ledger", segment);
@@ -270,7 +277,7 @@ tell_old_segment(struct recovery *r, const char *segment)
 /* ---- step 3: publishing */
 
 /* The name is taken in new/.  Where link() stood in for a rename, and we died
- * before the unlink, it is the item itself. */
+ * before the unlink, it is the item itself.  1: it is taken no more. */
 static int
 settle_clash(struct recovery *r, struct unfinished *u)
 {
@@ -278,12 +285,18 @@ settle_clash(struct recovery *r, struct unfinished *u)
 	unsigned char sha256[DIGEST_SIZE];
 	unsigned long long size = 0;
 	int fd = openat(u->inbox->new, item->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	int is_same = fd >= 0 && digest_file(fd, 0, sha256, &size) == 0 && size == item->size &&
-	    memcmp(sha256, item->sha256, DIGEST_SIZE) == 0;
+	int rc = fd >= 0 ? digest_file(fd, 0, sha256, &size) : -1, error = errno;
 
 	if (fd >= 0)
 		close(fd);
-	if (is_same) {
+	if (rc < 0 && error == ENOENT)
+		return 1;
+	/* Only what is no file at all is a stranger's for that it cannot be read. */
+	if (rc < 0 && error != ELOOP && error != EISDIR) {
+		errno = error;
+		return fail(r, "read", item->inbox, item->name);
+	}
+	if (rc == 0 && size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0) {
 		if (disk_replace(u->inbox->tmp, item->name, u->inbox->new, item->name) < 0 &&
 		    errno != ENOENT)
 			return fail(r, "replace", item->inbox, item->name);
@@ -301,13 +314,17 @@ publish(struct recovery *r, struct unfinished *u)
 {
 	const struct tail_item *item = u->item;
 	char again[NAME_ROOM + sizeof AGAIN];
+	int rc;
 
 	if (u->verdict == FINISH) {
-		if (disk_publish(u->inbox->tmp, item->name, u->inbox->new, item->name) == 0)
-			return 0;
-		if (errno == EEXIST)
-			return settle_clash(r, u);
-		return fail(r, "publish", item->inbox, item->name);
+		while (disk_publish(u->inbox->tmp, item->name, u->inbox->new, item->name) < 0) {
+			if (errno != EEXIST)
+				return fail(r, "publish", item->inbox, item->name);
+			rc = settle_clash(r, u);
+			if (rc <= 0)
+				return rc;
+		}
+		return 0;
 	}
 	if (u->verdict == REPLACE) {
 		again_name(item, again);
@@ -349,6 +366,8 @@ publish_all(struct recovery *r)
 
 /* ---- step 5: strays */
 
+/* Drafts without a record.  Partial uploads stay for their clients to go on
+ * with, but not after an unclean stop on the same boot (root.h). */
 static void
 delete_strays(struct recovery *r, const struct inbox *inbox)
 {
@@ -366,6 +385,9 @@ delete_strays(struct recovery *r, const struct inbox *inbox)
 	while ((file = readdir(listing))) {
 		if (strcmp(file->d_name, ".") == 0 || strcmp(file->d_name, "..") == 0)
 			continue;
+		if (!r->root->was_cut &&
+		    strncmp(file->d_name, PARTIAL_PREFIX, strlen(PARTIAL_PREFIX)) == 0)
+			continue;
 		if (unlinkat(inbox->tmp, file->d_name, 0) == 0)
 			r->strays++;
 		else
@@ -381,7 +403,7 @@ static int
 replay(struct recovery *r, const char *segment, struct clients *clients)
 {
 	char why[REPLAY_ERROR_ROOM];
-	int fd = openat(r->ledger_dir, segment, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(r->root->ledger, segment, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	int rc;
 
 	if (fd < 0)
@@ -414,7 +436,7 @@ finish_last_run(struct recovery *r, const char *segment, struct clients *clients
 static struct ledger *
 begin_new(struct recovery *r, struct clients *clients, const char *segment)
 {
-	struct ledger *ledger = ledger_start(r->ledger_dir, clients, r->replay.next_seq);
+	struct ledger *ledger = ledger_start(r->root->ledger, clients, r->replay.next_seq);
 
 	if (!ledger) {
 		(void)fail(r, "begin a segment in", "ledger", "");
@@ -436,17 +458,17 @@ begin_new(struct recovery *r, struct clients *clients, const char *segment)
 }
 
 struct ledger *
-recover_run(struct site *site, int root, int ledger_dir, struct clients *clients, int *code,
+recover_run(struct site *site, const struct root *root, struct clients *clients, int *code,
     char error[RECOVER_ERROR_ROOM])
 {
 	struct recovery r = {
-	    .site = site, .root = root, .ledger_dir = ledger_dir, .error = error, .code = EX_IOERR};
+	    .site = site, .root = root, .error = error, .code = EX_IOERR};
 	char segment[LEDGER_NAME_ROOM];
 	struct ledger *ledger = NULL;
 	int rc;
 
 	r.replay.next_seq = 1;
-	rc = ledger_find_newest(ledger_dir, segment);
+	rc = ledger_find_newest(root->ledger, segment);
 	if (rc < 0)
 		(void)fail(&r, "list", "ledger", "");
 	else if (segment[0])

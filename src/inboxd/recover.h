@@ -10,6 +10,7 @@
 
 #include "inboxd/clients.h"
 #include "inboxd/ledger.h"
+#include "inboxd/root.h"
 #include "inboxd/site.h"
 #include "lib/attr.h"
 
@@ -17,12 +18,12 @@
 
 /*
  * The root must be locked.  Fills the empty `clients` and returns the ledger,
- * open for writing, with its folder `ledger_dir` (borrowed).
+ * open for writing; `root` is borrowed.
  * NULL with the reason in `error`, and *code one of sysexits(3): EX_DATAERR
  * (the ledger is damaged; nothing was changed), EX_IOERR, EX_OSERR.  A failed
  * sync ends the program.
  */
-MUST_CHECK struct ledger *recover_run(struct site *site, int root, int ledger_dir,
+MUST_CHECK struct ledger *recover_run(struct site *site, const struct root *root,
     struct clients *clients, int *code, char error[RECOVER_ERROR_ROOM]);
 
 #endif

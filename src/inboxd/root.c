@@ -13,6 +13,7 @@
 
 #include "inboxd/inbox.h"
 #include "lib/disk.h"
+#include "lib/log.h"
 
 static const char *
 hint(int error)
@@ -76,6 +77,37 @@ take_lock(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 	return EX_OSERR;
 }
 
+static void
+close_all(struct root *root)
+{
+	if (root->ledger >= 0)
+		close(root->ledger);
+	if (root->fd >= 0)
+		close(root->fd);
+	/* The lock goes last: now another receiver may come. */
+	if (root->lock >= 0)
+		close(root->lock);
+	root->fd = root->ledger = root->lock = -1;
+}
+
+/* Neither the mark nor its removal needs a sync: what a power failure does to
+ * them, another boot id says. */
+static int
+mark_running(struct root *root, char error[ROOT_ERROR_ROOM])
+{
+	char before[DISK_BOOT_ROOM] = "", now[DISK_BOOT_ROOM];
+	ssize_t got = pread(root->lock, before, sizeof before - 1, 0);
+
+	disk_boot_id(now);
+	root->was_cut = got != 0 && strcmp(before, now) == 0;
+	if (got < 0 || ftruncate(root->lock, 0) < 0 ||
+	    pwrite(root->lock, now, strlen(now), 0) < 0) {
+		snprintf(error, ROOT_ERROR_ROOM, "the root's lock file: %s", strerror(errno));
+		return EX_IOERR;
+	}
+	return 0;
+}
+
 int
 root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 {
@@ -89,25 +121,19 @@ root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 	code = take_lock(root, path, error);
 	if (code == 0) {
 		root->ledger = open_ledger(root->fd, path, device, error);
-		if (root->ledger >= 0)
-			return 0;
-		code = EX_CONFIG;
+		code = root->ledger >= 0 ? mark_running(root, error) : EX_CONFIG;
 	}
-	root_release(root);
+	if (code)
+		close_all(root);
 	return code;
 }
 
 void
 root_release(struct root *root)
 {
-	if (root->ledger >= 0)
-		close(root->ledger);
-	if (root->fd >= 0)
-		close(root->fd);
-	/* The lock goes last: now another receiver may come. */
-	if (root->lock >= 0)
-		close(root->lock);
-	root->fd = root->ledger = root->lock = -1;
+	if (ftruncate(root->lock, 0) < 0)
+		log_event(LOG_WARNING, "root_not_released", "error=\"%s\"", strerror(errno));
+	close_all(root);
 }
 
 /* The folder that the entry `name` was made in. */

@@ -2,7 +2,8 @@
 /*
  * The root: the one folder, on one file system, that a receiver keeps its
  * promises in.  One receiver at a time: it holds the lock <root>/lock from
- * before it reads the ledger until it ends.
+ * before it reads the ledger until it ends.  The file holds the boot id of the
+ * system while a receiver runs, and is empty after one that stopped in order.
  */
 #ifndef INBOXD_ROOT_H
 #define INBOXD_ROOT_H
@@ -14,12 +15,15 @@ struct root {
 	int fd;     /* the root itself; also what syncfs syncs */
 	int ledger; /* <root>/ledger */
 	int lock;
+	int was_cut; /* the last run did not stop in order, on this boot of the system:
+	                what the page cache holds of it may not be what the disk holds */
 };
 
 #define ROOT_ERROR_ROOM 640
 
 /* Opens, checks and locks.  0; or one of sysexits(3) with the reason. */
 MUST_CHECK int root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
+/* In order: nothing is unwritten that anyone counts on. */
 void root_release(struct root *root);
 
 /* Makes what is missing of root, ledger/ and the inbox folders, mode 0700,

@@ -21,6 +21,7 @@
 #include "inboxd/site.h"
 #include "inboxd/status.h"
 #include "inboxd/worker.h"
+#include "lib/disk.h"
 #include "lib/log.h"
 
 #define CROWD 64 /* connections beyond the limit that are told so before they go */
@@ -87,6 +88,9 @@ on_accept(void *ctx, int fd)
 	newcomer->message.kind = WORKER_CONNECTION;
 	newcomer->fd = fd;
 	newcomer->crowded = open >= most;
+	/* Counted here and not where it is served: of a burst, many would be let
+	 * in before the first of them is counted. */
+	stats_add(&server->stats, STAT_NOW_CONNECTIONS, 1);
 	mailbox_post(worker_mailbox(server->workers[server->next_worker]), &newcomer->message);
 	server->next_worker = (server->next_worker + 1) % server->worker_count;
 }
@@ -308,8 +312,7 @@ start_commit(struct server *server, uint32_t start, unsigned number)
 	struct ledger *ledger;
 	int code;
 
-	ledger = recover_run(
-	    server->site, server->root.fd, server->root.ledger, clients, &code, error);
+	ledger = recover_run(server->site, &server->root, clients, &code, error);
 	if (!ledger)
 		return fail_start(code, "recovery_failed", error);
 	server->commit = commit_start(&wanted, clients, ledger);
@@ -322,6 +325,7 @@ start_workers(struct server *server, uint32_t start, size_t count)
 	struct worker_settings wanted = {
 	    .start = start,
 	    .queue = server->site->settings->queue / count,
+	    .root = server->root.fd,
 	    .commit = commit_mailbox(server->commit),
 	    .main = server->in,
 	};
@@ -409,6 +413,9 @@ start(struct server *server, struct settings *settings)
 		settings_free(settings);
 		return fail_start(code, "start_failed", error);
 	}
+	if (settings->sync == SYNC_FILESYSTEM && !disk_has_syncfs())
+		return fail_start(EX_CONFIG, "start_failed",
+		    "sync = filesystem needs syncfs(2), which this system lacks: set files");
 	server->site = site_new(settings, server->root.fd, error);
 	if (!server->site)
 		return fail_start(EX_CONFIG, "start_failed", error);
@@ -428,12 +435,14 @@ static void
 stop_threads(struct server *server)
 {
 	for (size_t i = 0; i < server->worker_count; i++)
-		worker_stop(server->workers[i]);
-	free(server->workers);
-	server->worker_count = 0;
+		worker_join(server->workers[i]);
 	if (server->commit)
 		commit_stop(server->commit);
 	server->commit = NULL;
+	for (size_t i = 0; i < server->worker_count; i++)
+		worker_free(server->workers[i]);
+	free(server->workers);
+	server->worker_count = 0;
 }
 
 static void

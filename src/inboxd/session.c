@@ -23,14 +23,15 @@
 #define LINGER 2                /* seconds for the last lines to arrive */
 
 static const char *const state_names[STATES] = {
-    "greeting", "joining", "ready", "body", "dropping", "leaving", "closed"};
+    "greeting", "joining", "ready", "body", "piece", "dropping", "leaving", "closed"};
 
 /* Which state may follow which. */
 static const unsigned moves[STATES] = {
     [GREETING] = 1u << JOINING | 1u << LEAVING | 1u << CLOSED,
     [JOINING] = 1u << READY | 1u << LEAVING | 1u << CLOSED,
-    [READY] = 1u << BODY | 1u << DROPPING | 1u << LEAVING | 1u << CLOSED,
+    [READY] = 1u << BODY | 1u << PIECE | 1u << DROPPING | 1u << LEAVING | 1u << CLOSED,
     [BODY] = 1u << READY | 1u << DROPPING | 1u << LEAVING | 1u << CLOSED,
+    [PIECE] = 1u << READY | 1u << DROPPING | 1u << LEAVING | 1u << CLOSED,
     [DROPPING] = 1u << READY | 1u << LEAVING | 1u << CLOSED,
     [LEAVING] = 1u << CLOSED,
     [CLOSED] = 0,
@@ -65,7 +66,7 @@ session_free_if_over(struct session *s)
 {
 	struct notice *leave;
 
-	if (s->state != CLOSED || s->items > 0 || s->asked)
+	if (s->state != CLOSED || s->items > 0 || s->notices > 0 || s->asked)
 		return;
 	if (s->queue) {
 		leave = must_alloc(sizeof *leave);
@@ -104,6 +105,7 @@ session_leave(struct session *s, const struct proto_line *last)
 		return;
 	session_enter(s, LEAVING);
 	upload_cut_off(s);
+	opens_cut_off(s);
 	conn_pause(s->conn);
 	if (last)
 		(void)proto_format(last, s->farewell);
@@ -150,7 +152,7 @@ must_wait(const struct session *s)
 	if (conn_pending(s->conn) > OUTPUT_MAX)
 		return 1;
 	if (s->state == READY)
-		return s->items >= settings->window || !worker_has_room(s->worker);
+		return s->items + s->notices >= settings->window || !worker_has_room(s->worker);
 	/* One item may always be under way, whatever its size. */
 	if (s->state == BODY && s->remaining == s->item->size)
 		return s->items > 0 && s->bytes + s->item->size > settings->bytes;
@@ -166,6 +168,8 @@ take_some(struct session *s, const unsigned char *data, size_t len)
 		return lines_take(s, data, len);
 	case BODY:
 		return upload_take(s, data, len);
+	case PIECE:
+		return opens_take(s, data, len);
 	case DROPPING:
 		return upload_drop(s, len);
 	case JOINING:
@@ -242,7 +246,7 @@ on_idle(void *ctx)
 		return;
 	}
 	/* While answers are due it is we who are slow. */
-	if (s->items == 0)
+	if (s->items == 0 && worker_has_room(s->worker))
 		session_go_away(s, 0, CODE_GOAWAY_IDLE);
 }
 
@@ -262,6 +266,7 @@ on_close(void *ctx, const char *error)
 	}
 	session_enter(s, CLOSED);
 	upload_cut_off(s);
+	opens_cut_off(s);
 	conn_free(s->conn);
 	s->conn = NULL;
 	stats_sub(session_stats(s), STAT_NOW_CONNECTIONS, 1);
@@ -286,7 +291,6 @@ session_new(struct worker *worker, int fd, int crowded)
 	}
 	conn_set_idle(s->conn, (unsigned)site->settings->hello);
 	stats_add(worker_counters(worker), STAT_CONNECTIONS, 1);
-	stats_add(worker_counters(worker), STAT_NOW_CONNECTIONS, 1);
 	return s;
 }
 

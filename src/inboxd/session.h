@@ -21,6 +21,7 @@ MUST_CHECK struct session *session_new(struct worker *worker, int fd, int crowde
 /* What comes back from the commit thread; each takes its message. */
 void session_on_join(struct join *join);
 void session_on_item(struct item *item);
+void session_on_noted(struct notice *notice);
 void session_on_left(struct notice *notice);
 void session_on_superseded(struct notice *notice);
 

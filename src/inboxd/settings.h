@@ -32,7 +32,8 @@ struct settings {
 	int identity; /* enum identity_kind */
 	int minimum;  /* 0: TLS 1.3, 1: TLS 1.2 */
 	/* [limits] */
-	uint64_t connections, window, bytes, item, queue, idle, hello, unsettled, queues;
+	uint64_t connections, window, bytes, inline_size, item, queue, idle, hello, partial;
+	uint64_t unsettled, queues, reserve, reserve_large, reserve_inodes;
 	/* [status] */
 	char *socket, *mode;
 	/* [log] */

@@ -24,6 +24,8 @@ stats_of_code(enum proto_code code)
 		return STAT_LATER_TROUBLE;
 	case CODE_LATER_UNSETTLED:
 		return STAT_LATER_UNSETTLED;
+	case CODE_LATER_BUSY:
+		return STAT_LATER_BUSY;
 	case CODE_LATER_USE_OPEN:
 		return STAT_LATER_USE_OPEN;
 	case CODE_LATER_USE_PUT:

@@ -37,6 +37,7 @@
 	X(LATER_FULL, "inboxd_items_later_total", "code=\"full\"", "")                          \
 	X(LATER_TROUBLE, "inboxd_items_later_total", "code=\"trouble\"", "")                    \
 	X(LATER_UNSETTLED, "inboxd_items_later_total", "code=\"unsettled\"", "")                \
+	X(LATER_BUSY, "inboxd_items_later_total", "code=\"busy\"", "")                          \
 	X(LATER_USE_OPEN, "inboxd_items_later_total", "code=\"use-open\"", "")                  \
 	X(LATER_USE_PUT, "inboxd_items_later_total", "code=\"use-put\"", "")                    \
 	X(REFUSED_NO_INBOX, "inboxd_items_refused_total", "code=\"no-inbox\"",                  \
@@ -65,6 +66,10 @@
 	X(NOW_IN_FLIGHT, "inboxd_items_in_flight", "", "Items offered and not answered.")   \
 	X(NOW_QUEUES, "inboxd_queues", "", "Queues known.")                                 \
 	X(NOW_UNSETTLED, "inboxd_items_unsettled", "", "Items remembered until settled.")   \
+	X(NOW_FREE_BYTES, "inboxd_free_bytes", "", "Room on the root's file system.")       \
+	X(NOW_FREE_INODES, "inboxd_free_inodes", "", "Files that it has room for.")         \
+	X(NOW_FULL, "inboxd_full", "",                                                      \
+	    "0: all items are taken, 1: no large ones, 2: none.")                           \
 	X(NOW_LEDGER_BYTES, "inboxd_ledger_bytes", "", "Size of the ledger's open segment.")
 
 enum counter {

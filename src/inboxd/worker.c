@@ -12,7 +12,11 @@
 
 #include "inboxd/commit.h"
 #include "inboxd/fatal.h"
+#include "inboxd/partial.h"
 #include "inboxd/session.h"
+#include "inboxd/space.h"
+
+#define EXPIRE_EVERY 3600 /* seconds */
 
 struct worker {
 	struct worker_settings settings;
@@ -25,9 +29,10 @@ struct worker {
 	struct log_gate gate;
 	pthread_t thread;
 	struct session *sessions;
-	uint64_t items; /* handed over and not come back */
-	uint64_t now;
-	int draining;
+	uint64_t items; /* and notices: handed over and not come back */
+	uint64_t now, expire_at; /* monotonic seconds */
+	struct space space;
+	int draining, is_drained; /* is_drained: main has been told */
 };
 
 static void
@@ -35,8 +40,9 @@ report_if_drained(struct worker *worker)
 {
 	struct message *report;
 
-	if (!worker->draining || worker->sessions)
+	if (!worker->draining || worker->sessions || worker->is_drained)
 		return;
+	worker->is_drained = 1;
 	report = must_alloc(sizeof *report);
 	report->kind = WORKER_DRAINED;
 	mailbox_post(worker->settings.main, report);
@@ -54,6 +60,8 @@ on_newcomer(struct worker *worker, struct newcomer *newcomer)
 		session = session_new(worker, newcomer->fd, newcomer->crowded);
 	if (session)
 		session_link(&worker->sessions, session);
+	else
+		stats_sub(&worker->stats, STAT_NOW_CONNECTIONS, 1);
 	free(newcomer);
 }
 
@@ -80,11 +88,14 @@ on_drain(struct worker *worker)
 
 /* A share of the commit queue has come free: whoever waited for it may go on. */
 static void
-on_item(struct worker *worker, struct item *item)
+on_returned(struct worker *worker, struct message *message)
 {
 	int was_full = !worker_has_room(worker);
 
-	session_on_item(item);
+	if (message->kind == COMMIT_ITEM)
+		session_on_item((struct item *)message);
+	else
+		session_on_noted((struct notice *)message);
 	if (!was_full || !worker_has_room(worker))
 		return;
 	for (struct session *session = worker->sessions; session; session = session_next(session))
@@ -109,7 +120,9 @@ on_message(struct worker *worker, struct message *message)
 		session_on_join((struct join *)message);
 		break;
 	case COMMIT_ITEM:
-		on_item(worker, (struct item *)message);
+	case COMMIT_SETTLED:
+	case COMMIT_SKIP:
+		on_returned(worker, message);
 		break;
 	case COMMIT_LEAVE:
 		session_on_left((struct notice *)message);
@@ -142,6 +155,37 @@ read_clock(struct worker *worker)
 	worker->now = (uint64_t)now.tv_sec;
 }
 
+/* Each worker for itself; the first one tells the world. */
+static void
+look_at_space(struct worker *worker)
+{
+	struct space *space = &worker->space;
+	int has_changed = space_look(
+	    space, worker->settings.root, worker->site->settings, worker->now);
+
+	if (worker->settings.number != 0)
+		return;
+	stats_set(&worker->stats, STAT_NOW_FREE_BYTES, space->bytes);
+	stats_set(&worker->stats, STAT_NOW_FREE_INODES, space->inodes);
+	stats_set(&worker->stats, STAT_NOW_FULL, (uint64_t)space->state);
+	if (has_changed)
+		log_event(space->state == SPACE_ROOM ? LOG_NOTICE : LOG_ERR, "space",
+		    "takes=%s free_bytes=%llu free_inodes=%llu", space_text(space->state),
+		    (unsigned long long)space->bytes, (unsigned long long)space->inodes);
+}
+
+/* Once an hour, by the first worker. */
+static void
+expire_partials(struct worker *worker)
+{
+	if (worker->settings.number != 0 || worker->now < worker->expire_at)
+		return;
+	worker->expire_at = worker->now + EXPIRE_EVERY;
+	for (size_t i = 0; i < worker->site->inbox_count; i++)
+		(void)partial_expire(
+		    &worker->site->inboxes[i], worker->site->settings->partial);
+}
+
 static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
@@ -150,6 +194,8 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	read_clock(worker);
+	expire_partials(worker);
+	look_at_space(worker);
 	for (session = worker->sessions; session; session = next) {
 		next = session_next(session);
 		session_tick(session);
@@ -207,6 +253,7 @@ worker_start(const struct worker_settings *settings, struct site *site)
 	worker->namer.start = settings->start;
 	worker->namer.worker = settings->number;
 	read_clock(worker);
+	look_at_space(worker);
 	worker->in = mailbox_new();
 	worker->base = new_base();
 	if (!worker->in || !worker->base)
@@ -233,11 +280,16 @@ fail:
 }
 
 void
-worker_stop(struct worker *worker)
+worker_join(struct worker *worker)
+{
+	pthread_join(worker->thread, NULL);
+}
+
+void
+worker_free(struct worker *worker)
 {
 	struct message *message, *next;
 
-	pthread_join(worker->thread, NULL);
 	/* What main sent while the last session went. */
 	for (message = mailbox_take(worker->in); message; message = next) {
 		next = message->next;
@@ -310,6 +362,12 @@ void
 worker_count_item(struct worker *worker, int difference)
 {
 	worker->items += (uint64_t)(int64_t)difference;
+}
+
+struct space *
+worker_space(struct worker *worker)
+{
+	return &worker->space;
 }
 
 int

@@ -20,6 +20,7 @@
 struct commit;
 struct event_base;
 struct session;
+struct space;
 struct worker;
 
 /* What it is told, besides what comes back from the commit thread (kinds of
@@ -47,15 +48,19 @@ struct new_site {
 struct worker_settings {
 	unsigned number;  /* 0, 1, ... */
 	uint32_t start;   /* of names: name.h */
-	uint64_t queue;   /* items that may wait for the commit thread at once */
+	uint64_t queue;   /* items and notices that may wait for the commit thread at once */
+	int root; /* for what is free: space.h */
 	struct mailbox *commit;
 	struct mailbox *main;
 };
 
 /* Starts the thread; takes a reference on `site`.  NULL with errno. */
 MUST_CHECK struct worker *worker_start(const struct worker_settings *settings, struct site *site);
-/* Only after it reported WORKER_DRAINED. */
-void worker_stop(struct worker *worker);
+/* Waits for its thread; only after it reported WORKER_DRAINED. */
+void worker_join(struct worker *worker);
+/* Only once the commit thread has ended, too: that one may be about to wake us
+ * for a message which we have taken already. */
+void worker_free(struct worker *worker);
 
 struct mailbox *worker_mailbox(struct worker *worker);
 const struct stats *worker_stats(const struct worker *worker);
@@ -76,6 +81,7 @@ void worker_send(struct worker *worker, struct message *message);
  * session_go_on() comes when one may. */
 int worker_has_room(const struct worker *worker);
 void worker_count_item(struct worker *worker, int difference);
+struct space *worker_space(struct worker *worker);
 int worker_is_draining(const struct worker *worker);
 /* The session's memory is about to be freed. */
 void worker_forget(struct worker *worker, struct session *session);

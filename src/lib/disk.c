@@ -248,3 +248,41 @@ disk_lock(int dirfd, const char *name, pid_t *holder)
 	errno = error;
 	return -1;
 }
+
+void
+disk_boot_id(char dst[DISK_BOOT_ROOM])
+{
+	ssize_t len = -1;
+#ifndef DISK_PORTABLE
+	int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		len = read(fd, dst, DISK_BOOT_ROOM - 1);
+		close(fd);
+	}
+#endif
+	if (len <= 0) {
+		snprintf(dst, DISK_BOOT_ROOM, "unknown");
+		return;
+	}
+	dst[len] = '\0';
+	dst[strcspn(dst, "\n")] = '\0';
+}
+
+int
+disk_reserve(int fd, unsigned long long size)
+{
+#if defined(HAVE_FALLOCATE) && !defined(DISK_PORTABLE)
+	int rc;
+
+	do
+		rc = fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)size);
+	while (rc < 0 && errno == EINTR);
+	if (rc == 0 || errno == ENOSYS || errno == EOPNOTSUPP)
+		return 0;
+	return -1;
+#else
+	(void)fd, (void)size;
+	return 0;
+#endif
+}

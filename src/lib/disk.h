@@ -72,4 +72,19 @@ MUST_CHECK int disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DIS
  */
 MUST_CHECK int disk_lock(int dirfd, const char *name, pid_t *holder);
 
+/*
+ * Which boot of the system this is, as a text of up to DISK_BOOT_ROOM - 1 bytes:
+ * the same until the page cache is gone.  "unknown" where the system does not
+ * say, so that all boots look like one.
+ */
+#define DISK_BOOT_ROOM 40
+void disk_boot_id(char dst[DISK_BOOT_ROOM]);
+
+/*
+ * Takes room for `size` bytes of a file, beyond its end if need be, without
+ * changing its length.  Where that is not to be had it does nothing and says 0;
+ * -1 is ENOSPC or EDQUOT, or a real error.
+ */
+MUST_CHECK int disk_reserve(int fd, unsigned long long size);
+
 #endif

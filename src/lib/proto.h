@@ -20,6 +20,7 @@
 #define PROTO_INBOX_MAX 64  /* bytes */
 #define PROTO_NAME_MAX 255  /* bytes */
 #define PROTO_DATA_MAX 262144 /* bytes of one DATA */
+#define PROTO_OPENS_MAX 8     /* items open on one connection */
 #define PROTO_WAIT_EVERY 5  /* seconds between two WAIT */
 
 enum proto_side { PROTO_CLIENT, PROTO_SERVER };
@@ -106,6 +107,7 @@ proto_has(const struct proto_line *line, enum proto_field field)
 	X(LATER, FULL, "full")                \
 	X(LATER, TROUBLE, "trouble")          \
 	X(LATER, UNSETTLED, "unsettled")      \
+	X(LATER, BUSY, "busy")                \
 	X(LATER, USE_OPEN, "use-open")        \
 	X(LATER, USE_PUT, "use-put")          \
 	X(REFUSED, NO_INBOX, "no-inbox")      \

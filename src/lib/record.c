@@ -68,6 +68,12 @@ static const struct row rows[RECORD_TYPES] = {
 #define MICROS 1000000
 #define CRC_DIGITS 8
 
+const char *
+record_type_name(enum record_type type)
+{
+	return rows[type].name;
+}
+
 uint32_t
 record_crc32c(const void *data, size_t len)
 {

@@ -87,6 +87,9 @@ size_t record_format(const struct record *record, char dst[RECORD_LINE_MAX + 1])
  * wrong, or a field is missing, surplus or out of its range. */
 MUST_CHECK int record_parse(const char *line, size_t len, struct record *out);
 
+/* The type's word in the line. */
+const char *record_type_name(enum record_type type);
+
 /* CRC-32C (Castagnoli; RFC 3720, appendix B.4) of `len` bytes. */
 uint32_t record_crc32c(const void *data, size_t len);
 

@@ -268,6 +268,9 @@ load_ca(SSL_CTX *ctx, const struct tls_settings *s, STACK_OF(X509_INFO) *infos,
 		if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca) != 1 ||
 		    (s->server && SSL_CTX_add_client_CA(ctx, ca) != 1))
 			return complain_why(error, s->ca, "a certificate cannot be used");
+		/* OpenSSL works out its extensions when first asked: now, not by the
+		 * threads that will share it. */
+		(void)X509_check_purpose(ca, -1, 0);
 		count++;
 		if (check_dates(X509_get0_notBefore(ca), X509_get0_notAfter(ca),
 		    "CA's certificate", "renew it", s->ca, error) == 0)
