@@ -16,6 +16,10 @@
 
 #include "lib/log.h"
 
+/* Bytes that the kernel holds unsent: what waits there, a small item waits behind, so
+ * what it would gather by itself (some MiB) is too much. */
+#define UNSENT_MAX (128 * 1024)
+
 struct dial {
 	struct addrinfo *all, *next;
 };
@@ -55,7 +59,7 @@ dial_next(struct dial *dial)
 {
 	while (dial->next) {
 		const struct addrinfo *address = dial->next;
-		int on = 1;
+		const int on = 1, unsent = UNSENT_MAX;
 		int fd = socket(address->ai_family,
 		    address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
 
@@ -64,6 +68,9 @@ dial_next(struct dial *dial)
 			continue;
 		/* Lines leave in batches already; Nagle would only hold the last one. */
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef TCP_NOTSENT_LOWAT
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+#endif
 		if (connect(fd, address->ai_addr, address->ai_addrlen) == 0 || errno == EINPROGRESS)
 			return fd;
 		log_event(LOG_INFO, "connect_failed", "why=\"%s\"", strerror(errno));

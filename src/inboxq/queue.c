@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The array is rebuilt by a scan (a merge of what stands on disk with the
- * states known) and otherwise only marked, so a number is found by bisection
- * and the next one to send by a cursor.
+ * The array is rebuilt by a scan (queue_scan.c) and otherwise only marked, so a
+ * number is found by bisection and a lane's next one to send by a cursor.
  */
 #include "config.h"
 
@@ -12,47 +11,22 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "inboxq/history.h"
 #include "inboxq/item.h"
+#include "inboxq/queue_parts.h"
 #include "inboxq/spool.h"
 #include "lib/disk.h"
 
-enum entry_state { ENTRY_WAITING, ENTRY_SENT, ENTRY_ANSWERED, ENTRY_GONE };
-
-struct entry {
-	uint64_t n;
-	union {
-		int64_t due;   /* WAITING: monotonic seconds; 0: at once */
-		uint64_t size; /* SENT: bytes */
-	};
-	enum entry_state state;
-};
-
-struct answer {
-	uint64_t n, size;
-	int is_refused;
-};
-
-struct queue {
-	struct spool *spool;
-	struct history *history;
-	struct entry *entries;
-	size_t count;
-	size_t low;    /* nothing below it is in the queue */
-	size_t cursor; /* nothing below it can be sent before `recheck` */
-	int64_t recheck;
-	uint64_t highest; /* number ever seen */
-	struct answer *batch;
-	size_t batch_count, batch_room;
-	struct queue_counts counts;
-	/* The last scan: the folder's time then, and what the scan cost. */
-	struct timespec seen, looked;
-	double cost;
-};
+void
+queue_reset_lanes(struct queue *queue, int64_t recheck)
+{
+	for (size_t i = 0; i < QUEUE_LANES; i++) {
+		queue->lanes[i].cursor = 0;
+		queue->lanes[i].recheck = recheck;
+	}
+}
 
 struct queue *
 queue_new(struct spool *spool, struct history *history)
@@ -62,7 +36,7 @@ queue_new(struct spool *spool, struct history *history)
 	if (queue) {
 		queue->spool = spool;
 		queue->history = history;
-		queue->recheck = QUEUE_NEVER;
+		queue_reset_lanes(queue, QUEUE_NEVER);
 	}
 	return queue;
 }
@@ -75,113 +49,6 @@ queue_free(struct queue *queue)
 	free(queue->entries);
 	free(queue->batch);
 	free(queue);
-}
-
-static double
-seconds_since(const struct timespec *then)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (double)(now.tv_sec - then->tv_sec) + 1e-9 * (double)(now.tv_nsec - then->tv_nsec);
-}
-
-/* Both lists ascend: numbers known keep their state, new ones wait, and those
- * gone from disk go, unless an answer is due. */
-static int
-merge(struct queue *queue, const struct spool_numbers *found)
-{
-	size_t room = queue->count + found->count;
-	struct entry *merged = calloc(room ? room : 1, sizeof *merged);
-	const struct entry *old = queue->entries, *end = old + queue->count;
-	size_t count = 0;
-
-	if (!merged)
-		return -1;
-	queue->counts.waiting = 0;
-	for (size_t i = 0; i <= found->count; i++) {
-		uint64_t n = i < found->count ? found->at[i] : UINT64_MAX;
-
-		for (; old < end && old->n < n; old++)
-			if (old->state == ENTRY_SENT || old->state == ENTRY_ANSWERED)
-				merged[count++] = *old;
-		if (i == found->count)
-			break;
-		if (old < end && old->n == n) {
-			merged[count] = *old++;
-			if (merged[count].state == ENTRY_GONE) {
-				merged[count].state = ENTRY_WAITING;
-				merged[count].due = 0;
-			}
-		} else {
-			merged[count].n = n;
-		}
-		queue->counts.waiting += merged[count].state == ENTRY_WAITING;
-		count++;
-	}
-	free(queue->entries);
-	queue->entries = merged;
-	queue->count = count;
-	queue->low = 0;
-	queue->cursor = 0;
-	queue->recheck = QUEUE_NEVER;
-	return 0;
-}
-
-/* May queue/ hold what the last scan did not see?  A folder's time is too
- * coarse to tell two changes of one moment apart, so a young one counts as
- * changed; and a long scan is not repeated at once. */
-static int
-is_scan_due(struct queue *queue)
-{
-	struct stat st;
-
-	if (queue->looked.tv_sec == 0)
-		return 1;
-	if (seconds_since(&queue->looked) < 10 * queue->cost)
-		return 0;
-	if (fstat(spool_folder(queue->spool, SPOOL_QUEUE), &st) < 0)
-		return 1;
-	return st.st_mtim.tv_sec != queue->seen.tv_sec ||
-	    st.st_mtim.tv_nsec != queue->seen.tv_nsec ||
-	    queue->looked.tv_sec - queue->seen.tv_sec < 2;
-}
-
-int
-queue_scan(struct queue *queue)
-{
-	struct spool_numbers found = {0};
-	struct timespec begin;
-	struct stat st;
-	uint64_t highest;
-	int rc = -1;
-
-	if (!is_scan_due(queue))
-		return 0;
-	clock_gettime(CLOCK_REALTIME, &begin);
-	if (spool_lock(queue->spool) < 0)
-		return -1;
-	if (fstat(spool_folder(queue->spool, SPOOL_QUEUE), &st) < 0 ||
-	    spool_list(queue->spool, SPOOL_QUEUE, &found) < 0 ||
-	    spool_highest(queue->spool, &highest) < 0)
-		goto out;
-	if (disk_sync_dir(spool_folder(queue->spool, SPOOL_QUEUE)) < 0)
-		goto out;
-	/* Here, once a scan, rather than before each batch of answers: what is in the
-	 * queue now may leave it from here on. */
-	if (found.count && spool_raise_last(queue->spool, found.at[found.count - 1]) < 0)
-		goto out;
-	if (merge(queue, &found) < 0)
-		goto out;
-	queue->highest = highest;
-	queue->looked = begin;
-	queue->seen = st.st_mtim;
-	queue->cost = seconds_since(&begin);
-	rc = 0;
-out:
-	spool_unlock(queue->spool);
-	free(found.at);
-	return rc;
 }
 
 static struct entry *
@@ -228,23 +95,80 @@ queue_counts(const struct queue *queue)
 }
 
 uint64_t
-queue_next(struct queue *queue, int64_t now)
+queue_next(struct queue *queue, enum queue_lane which, int64_t now)
 {
-	if (now >= queue->recheck) {
-		queue->cursor = queue->low;
-		queue->recheck = QUEUE_NEVER;
-	}
-	for (; queue->cursor < queue->count; queue->cursor++) {
-		const struct entry *entry = &queue->entries[queue->cursor];
+	struct lane *lane = &queue->lanes[which];
 
-		if (entry->state != ENTRY_WAITING)
+	if (now >= lane->recheck) {
+		lane->cursor = queue->low;
+		lane->recheck = QUEUE_NEVER;
+	}
+	for (; lane->cursor < queue->count; lane->cursor++) {
+		const struct entry *entry = &queue->entries[lane->cursor];
+
+		if (entry->state != ENTRY_WAITING || entry->lane != which)
 			continue;
 		if (entry->due <= now)
 			return entry->n;
-		if (entry->due < queue->recheck)
-			queue->recheck = entry->due;
+		if (entry->due < lane->recheck)
+			lane->recheck = entry->due;
 	}
 	return 0;
+}
+
+int64_t
+queue_due(const struct queue *queue)
+{
+	int64_t small = queue->lanes[QUEUE_SMALL].recheck;
+	int64_t large = queue->lanes[QUEUE_LARGE].recheck;
+
+	return small < large ? small : large;
+}
+
+void
+queue_set_lane(struct queue *queue, uint64_t n, enum queue_lane lane)
+{
+	struct entry *entry = find(queue, n);
+	size_t at;
+
+	if (!entry)
+		return;
+	at = (size_t)(entry - queue->entries);
+	entry->lane = (uint8_t)lane;
+	if (at < queue->lanes[lane].cursor)
+		queue->lanes[lane].cursor = at;
+}
+
+int
+queue_fix_lane(struct queue *queue, uint64_t n, enum queue_lane lane)
+{
+	struct entry *entry = find(queue, n);
+
+	if (!entry || entry->is_fixed)
+		return 0;
+	queue_set_lane(queue, n, lane);
+	entry->is_fixed = 1;
+	return 1;
+}
+
+int
+queue_is_lane_fixed(const struct queue *queue, uint64_t n)
+{
+	const struct entry *entry = find(queue, n);
+
+	return entry && entry->is_fixed;
+}
+
+unsigned
+queue_count_busy(struct queue *queue, uint64_t n)
+{
+	struct entry *entry = find(queue, n);
+
+	if (!entry)
+		return 0;
+	if (entry->busy < UINT8_MAX)
+		entry->busy++;
+	return entry->busy;
 }
 
 static void
@@ -253,8 +177,8 @@ set_waiting(struct queue *queue, struct entry *entry, int64_t due)
 	entry->state = ENTRY_WAITING;
 	entry->due = due;
 	queue->counts.waiting++;
-	if (due < queue->recheck)
-		queue->recheck = due;
+	if (due < queue->lanes[entry->lane].recheck)
+		queue->lanes[entry->lane].recheck = due;
 }
 
 /* An entry stops being what it is; who calls says what it becomes. */
@@ -325,8 +249,11 @@ queue_take_back(struct queue *queue)
 			leave_state(queue, entry);
 			set_waiting(queue, entry, 0);
 		}
+		entry->lane = QUEUE_SMALL;
+		entry->is_fixed = 0;
+		entry->busy = 0;
 	}
-	queue->recheck = 0;
+	queue_reset_lanes(queue, 0);
 }
 
 /* Moves the entry into the batch. */

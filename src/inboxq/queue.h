@@ -4,6 +4,9 @@
  * each (24 bytes an item), and the batch of answers that waits to be made
  * durable.  What the items are stands in their files only.
  *
+ * Items go in two lanes, so that small ones pass large ones that wait for their
+ * turn.  Each is taken for a small one until its header has been read.
+ *
  * Answers are gathered as they come and carried out together by
  * queue_commit(): the reasons of refusals, then sent.log with one sync, then
  * the deletions and moves.  So an item leaves queue/ only after what became of
@@ -22,6 +25,12 @@ struct queue;
 struct spool;
 
 #define QUEUE_NEVER INT64_MAX
+
+enum queue_lane {
+	QUEUE_SMALL, /* sent whole, by PUT */
+	QUEUE_LARGE, /* by OPEN and DATA */
+	QUEUE_LANES
+};
 
 struct queue_counts {
 	/* Now: not sent or put off; sent and not answered; in the batch. */
@@ -47,8 +56,19 @@ uint64_t queue_settled(const struct queue *queue);
 uint64_t queue_first(const struct queue *queue);
 const struct queue_counts *queue_counts(const struct queue *queue);
 
-/* The next number to send at `now` (monotonic seconds), 0 if there is none. */
-uint64_t queue_next(struct queue *queue, int64_t now);
+/* The lane's next number to send at `now` (monotonic seconds), 0 if there is none. */
+uint64_t queue_next(struct queue *queue, enum queue_lane lane, int64_t now);
+/* When the first of those put off comes due; QUEUE_NEVER if none does.  Right after
+ * queue_next() has said 0 for both lanes. */
+int64_t queue_due(const struct queue *queue);
+/* Moves an item that waits to where its size belongs. */
+void queue_set_lane(struct queue *queue, uint64_t n, enum queue_lane lane);
+/* The server wants the item by the other verb, whatever its size: the lane is fixed
+ * until the session's end.  0: it was fixed before. */
+int queue_fix_lane(struct queue *queue, uint64_t n, enum queue_lane lane);
+int queue_is_lane_fixed(const struct queue *queue, uint64_t n);
+/* The server was busy with the item: how often in this session, with this time. */
+unsigned queue_count_busy(struct queue *queue, uint64_t n);
 void queue_mark_sent(struct queue *queue, uint64_t n, uint64_t size);
 /* The size given to queue_mark_sent(), in *size; 0 if it is not sent. */
 int queue_is_sent(const struct queue *queue, uint64_t n, uint64_t *size);
@@ -57,7 +77,8 @@ void queue_put_off(struct queue *queue, uint64_t n, int64_t due);
 /* The file is no longer in queue/: an operator took it. */
 void queue_forget(struct queue *queue, uint64_t n);
 /* The session is over: what was sent and not answered is to be sent again,
- * and what was put off for ever may be tried again. */
+ * what was put off for ever may be tried again, and the lanes are for the next
+ * server to say. */
 void queue_take_back(struct queue *queue);
 
 /* Answers, carried out by queue_commit().  -1: out of memory, or a reason could

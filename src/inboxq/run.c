@@ -89,6 +89,7 @@ print_progress(const struct run *run)
 	const struct queue_counts *counts = queue_counts(run->queue);
 	uint64_t done = counts->stored + counts->refused;
 	uint64_t all = done + counts->waiting + counts->sent + counts->answered;
+	uint64_t bytes = counts->stored_bytes + (run->uplink ? uplink_bytes(run->uplink) : 0);
 	struct timespec now;
 	double seconds;
 
@@ -96,7 +97,7 @@ print_progress(const struct run *run)
 	seconds = (double)(now.tv_sec - run->begun.tv_sec) +
 	    1e-9 * (double)(now.tv_nsec - run->begun.tv_nsec);
 	fprintf(stderr, "%" PRIu64 " of %" PRIu64 " items, %.1f MiB, %.0f items/s\n", done, all,
-	    (double)counts->stored_bytes / (1024 * 1024), (double)done / (seconds + 1e-9));
+	    (double)bytes / (1024 * 1024), (double)done / (seconds + 1e-9));
 }
 
 static void

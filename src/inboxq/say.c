@@ -42,11 +42,11 @@ say_hello(struct conn *conn, const struct spool *spool, const struct queue *queu
 }
 
 void
-say_put(struct conn *conn, uint64_t n, const struct spool_item *item)
+say_item(struct conn *conn, enum proto_verb verb, uint64_t n, const struct spool_item *item)
 {
 	struct proto_line line;
 
-	proto_line_start(&line, VERB_PUT);
+	proto_line_start(&line, verb);
 	proto_set_number(&line, FIELD_NUMBER, n);
 	proto_set_text(&line, FIELD_INBOX, item->inbox);
 	proto_set_number(&line, FIELD_SIZE, item->size);
@@ -54,6 +54,18 @@ say_put(struct conn *conn, uint64_t n, const struct spool_item *item)
 	if (item->name[0])
 		proto_set_text(&line, FIELD_HINT, item->name);
 	proto_set_number(&line, FIELD_TIME, item->time);
+	write_line(conn, &line);
+}
+
+void
+say_data(struct conn *conn, uint64_t n, uint64_t offset, size_t len)
+{
+	struct proto_line line;
+
+	proto_line_start(&line, VERB_DATA);
+	proto_set_number(&line, FIELD_NUMBER, n);
+	proto_set_number(&line, FIELD_OFFSET, offset);
+	proto_set_number(&line, FIELD_LENGTH, len);
 	write_line(conn, &line);
 }
 

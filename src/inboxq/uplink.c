@@ -100,21 +100,20 @@ settle(struct uplink *uplink)
 	    setup->spool, setup->queue, &uplink->told, uplink->server, uplink->conn);
 }
 
-static void
-quit(struct uplink *uplink)
-{
-	say_word(uplink->conn, VERB_QUIT);
-	uplink->state = STATE_QUIT;
-	uplink->end = UPLINK_DONE;
-}
-
-/* Nothing is to be sent, and nothing is awaited. */
+/* Nothing is to be sent, and nothing is awaited.  Who leaves does not wait for open
+ * items that the server lacks bytes of: it keeps what it has of them. */
 static int
 is_idle(struct uplink *uplink, int64_t now)
 {
-	return queue_counts(uplink->setup->queue)->sent == 0 &&
-	    !outgoing_is_midway(uplink->outgoing) &&
-	    (uplink->state == STATE_LEAVING || queue_next(uplink->setup->queue, now) == 0);
+	struct queue *queue = uplink->setup->queue;
+	uint64_t sent = queue_counts(queue)->sent;
+
+	if (outgoing_is_midway(uplink->outgoing))
+		return 0;
+	if (uplink->state == STATE_LEAVING)
+		return sent == outgoing_unfinished(uplink->outgoing);
+	return sent == 0 && queue_next(queue, QUEUE_SMALL, now) == 0 &&
+	    queue_next(queue, QUEUE_LARGE, now) == 0;
 }
 
 /* `why` NULL: in order. */
@@ -135,6 +134,7 @@ lose(struct uplink *uplink, const char *why)
 static void
 pump(struct uplink *uplink)
 {
+	struct queue *queue = uplink->setup->queue;
 	int64_t now = monotonic();
 	int no_more = uplink->state != STATE_HELLO && uplink->state != STATE_OPEN;
 	int is_away = uplink->state == STATE_LEAVING && uplink->end == UPLINK_AWAY;
@@ -148,20 +148,27 @@ pump(struct uplink *uplink)
 		lose(uplink, "an item's file could not be read on");
 		return;
 	case OUTGOING_TROUBLE:
-		finish(uplink, UPLINK_TROUBLE, errno);
-		return;
+		goto trouble;
 	}
 	if (uplink->state == STATE_HELLO)
 		return;
-	if (is_idle(uplink, now) ||
-	    queue_settled(uplink->setup->queue) - uplink->told.settled >= SETTLE_EVERY) {
-		if (settle(uplink) < 0) {
-			finish(uplink, UPLINK_TROUBLE, errno);
-			return;
-		}
+	/* What was set aside just now is to be told by SKIP, too. */
+	if (queue_counts(queue)->answered && queue_commit(queue) < 0)
+		goto trouble;
+	if ((is_idle(uplink, now) ||
+	        queue_settled(queue) - uplink->told.settled >= SETTLE_EVERY) &&
+	    settle(uplink) < 0)
+		goto trouble;
+	/* One cycle is over once nothing is put off for a time only. */
+	if (is_idle(uplink, now) && (uplink->state == STATE_LEAVING ||
+	        (uplink->setup->once && queue_due(queue) == QUEUE_NEVER))) {
+		say_word(uplink->conn, VERB_QUIT);
+		uplink->state = STATE_QUIT;
+		uplink->end = UPLINK_DONE;
 	}
-	if (is_idle(uplink, now) && (uplink->setup->once || uplink->state == STATE_LEAVING))
-		quit(uplink);
+	return;
+trouble:
+	finish(uplink, UPLINK_TROUBLE, errno);
 }
 
 static void
@@ -182,25 +189,13 @@ on_ready(struct uplink *uplink, const struct proto_line *line)
 	    uplink->server, queue_counts(uplink->setup->queue)->waiting);
 }
 
-/* A field as a string; "" where it is not there. */
-static const char *
-text_of(const struct proto_line *line, enum proto_field field, char *dst, size_t room)
-{
-	struct span span = {"", 0};
-
-	if (proto_has(line, field))
-		span = line->text[field];
-	snprintf(dst, room, "%.*s", (int)span.len, span.at);
-	return dst;
-}
-
 /* The server must have had all bytes of what it says it has stored, unless it
  * knew the item from before. */
 static int
 is_too_early(const struct uplink *uplink, const struct proto_line *line)
 {
 	if (line->verb == VERB_STORED && !proto_has(line, FIELD_AGAIN) &&
-	    outgoing_is_sending(uplink->outgoing, line->number[FIELD_NUMBER]))
+	    outgoing_is_unfinished(uplink->outgoing, line->number[FIELD_NUMBER]))
 		return 1;
 	return uplink->server[0] == '\0';
 }
@@ -214,21 +209,41 @@ on_goaway(struct uplink *uplink, const struct proto_line *line)
 	uplink->end = UPLINK_AWAY;
 	uplink->state = STATE_LEAVING;
 	log_event(LOG_NOTICE, "goaway", "server=%s seconds=%" PRIu64 " reason=%s", uplink->host,
-	    uplink->seconds, text_of(line, FIELD_CODE, reason, sizeof reason));
+	    uplink->seconds, answers_text(line, FIELD_CODE, reason, sizeof reason));
 }
 
 static void
 on_answer(struct uplink *uplink, const struct proto_line *line)
 {
 	struct answer_context context = {uplink->setup->spool, uplink->setup->queue,
-	    uplink->server, monotonic(), uplink->setup->once};
+	    uplink->server, monotonic(), outgoing_item_max(uplink->outgoing),
+	    uplink->setup->once};
 	uint64_t size;
 	int rc = answers_take(&context, line, &size);
 
 	if (rc < 0)
 		finish(uplink, UPLINK_TROUBLE, errno);
 	else if (rc > 0)
-		outgoing_answered(uplink->outgoing, size);
+		outgoing_answered(uplink->outgoing, line->number[FIELD_NUMBER], size);
+	/* To look at an item for damage takes its time. */
+	uplink->heard = monotonic();
+}
+
+static void
+on_send(struct uplink *uplink, const struct proto_line *line)
+{
+	uint64_t n = line->number[FIELD_NUMBER], offset = line->number[FIELD_OFFSET];
+	struct proto_line later;
+	enum large_verdict verdict = outgoing_take_send(uplink->outgoing, n, offset);
+
+	if (verdict == LARGE_OK) {
+		log_event(LOG_DEBUG, "upload_from", "n=%" PRIu64 " offset=%" PRIu64, n, offset);
+	} else if (verdict == LARGE_FAULT) {
+		lose(uplink, "the server sent SEND out of place");
+	} else {
+		answers_make_spoilt(&later, n);
+		on_answer(uplink, &later);
+	}
 }
 
 static void
@@ -244,8 +259,11 @@ on_line(struct uplink *uplink, const struct proto_line *line)
 	case VERB_STORED:
 	case VERB_LATER:
 	case VERB_REFUSED:
+	case VERB_SEND:
 		if (is_too_early(uplink, line))
 			lose(uplink, "the server answers what it cannot have");
+		else if (line->verb == VERB_SEND)
+			on_send(uplink, line);
 		else
 			on_answer(uplink, line);
 		break;
@@ -261,11 +279,11 @@ on_line(struct uplink *uplink, const struct proto_line *line)
 	case VERB_ERROR:
 		uplink->end = UPLINK_LOST;
 		log_event(LOG_ERR, "server_error", "server=%s code=%s text=\"%s\"", uplink->host,
-		    text_of(line, FIELD_CODE, code, sizeof code),
-		    text_of(line, FIELD_TEXT, text, sizeof text));
+		    answers_text(line, FIELD_CODE, code, sizeof code),
+		    answers_text(line, FIELD_TEXT, text, sizeof text));
 		lose(uplink, "the server said ERROR");
 		break;
-	default: /* BYE, and SEND, which answers an OPEN: we send none */
+	default: /* BYE */
 		break;
 	}
 }
@@ -459,6 +477,12 @@ uplink_tick(struct uplink *uplink)
 		ping(uplink, now - uplink->heard);
 		pump(uplink);
 	}
+}
+
+uint64_t
+uplink_bytes(const struct uplink *uplink)
+{
+	return uplink->outgoing ? outgoing_large_bytes(uplink->outgoing) : 0;
 }
 
 void

@@ -50,7 +50,10 @@ void uplink_free(struct uplink *uplink);
 /* To be called every second, and when the queue has new items. */
 void uplink_tick(struct uplink *uplink);
 
-/* Sends no further item, waits up to `seconds` for answers that are due, then
+/* How many bytes of the large items under way the server has or is being sent. */
+uint64_t uplink_bytes(const struct uplink *uplink);
+
+/* Sends no further item, nor the rest of a large one, waits up to `seconds` for answers that are due, then
  * ends it. */
 void uplink_stop(struct uplink *uplink, unsigned seconds);
 
