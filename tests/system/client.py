@@ -41,7 +41,7 @@ GRAMMAR = {
     "ERROR": r"ERROR (?P<code>%s)%s" % (CODE, TEXT),
 }
 CODES = {
-    "LATER": {"digest", "full", "trouble", "unsettled", "use-open", "use-put"},
+    "LATER": {"digest", "full", "trouble", "unsettled", "busy", "use-open", "use-put"},
     "REFUSED": {"no-inbox", "not-allowed", "too-large"},
     "GOAWAY": {"stopping", "idle", "superseded", "crowded"},
     "ERROR": {"line", "verb", "state", "field", "version", "identity"},
@@ -255,10 +255,12 @@ class Client:
     # ---- what one says
 
     def post(self, data):
-        """Queues bytes; they go out while we wait for anything."""
+        """Queues bytes: what fits goes out now, the rest while we wait for anything."""
         if isinstance(data, str):
             data = data.encode("ascii")
         self._out += data
+        if self._shaken and not self.eof:
+            self._pump(0)
 
     def send(self, data, timeout=None):
         """Bytes as they are, right or wrong; returns when the kernel has them."""

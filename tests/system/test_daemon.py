@@ -10,7 +10,7 @@ import threading
 import time
 
 from client import Closed, Timeout
-from harness import SHIM, bound, cases, equal, main, test, until
+from harness import SHIM, bound, cases, equal, main, need_call, test, until
 
 
 class Supervisor:
@@ -240,6 +240,8 @@ def slow_disk_says_wait_and_answers_in_the_end(t):
 @cases([("files", "files"), ("filesystem", "filesystem")])
 def receiver_killed_under_load_loses_nothing_and_doubles_nothing(t, sync):
     """Each item is acknowledged in the end and lies in new/ once, under its first name."""
+    if sync == "filesystem":
+        need_call("syncfs")
     r = t.receiver({"receiver": {"sync": sync}})
     r.consumed = True
     queues = [t.queue() for _ in range(3)]
@@ -302,6 +304,26 @@ def torn_tail_of_the_ledger_is_no_obstacle(t):
     c.put(1, "status", b"goes on")
     c.stored(1)
     c.quit()
+
+
+@test
+def burst_of_connections_is_held_to_the_limit(t):
+    """Those beyond it, and 64 more who are told, are closed, however fast all of them come."""
+    r = t.receiver({"limits": {"connections": "10"}})
+    # While it stands still they gather in the kernel's queue, and come at once.
+    r.process.send_signal(signal.SIGSTOP)
+    crowd = [socket.socket() for _ in range(300)]
+    for one in crowd:
+        one.setblocking(False)
+        one.connect_ex(r.address)
+    r.process.send_signal(signal.SIGCONT)
+    turned_away = "inboxd_connections_crowded_total"
+    until(lambda: r.metric(turned_away) == 290, 10, "290 to be one too many")
+    equal(r.metric("inboxd_connections"), 74)
+    for one in crowd:
+        one.close()
+    until(lambda: r.metric("inboxd_connections") == 0, 10, "all to be gone")
+    r.client(hello=t.queue()).quit()
 
 
 if __name__ == "__main__":

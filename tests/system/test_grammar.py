@@ -127,7 +127,7 @@ def right_line_with_unknown_keys_is_taken(t, verb):
     text += " pad=" + "~" * (1023 - len(text) - 5)
     equal(len(text), 1023)
     c.post(text + "\n")
-    want = {"HELLO": "READY", "PUT": "STORED", "OPEN": "LATER", "QUIT": "BYE", "DATA": "ERROR",
+    want = {"HELLO": "READY", "PUT": "STORED", "OPEN": "SEND", "QUIT": "BYE", "DATA": "ERROR",
             "PING": "PONG", "SETTLED": None, "SKIP": None}[verb]
     if want:
         equal(c.line().verb, want)

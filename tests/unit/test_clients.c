@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "segment.h"
+#include "sample.h"
 
 #define OTHER_QUEUE "00000000000000000000000000000001"
 
@@ -29,7 +29,7 @@ setup(void **state)
 {
 	(void)state;
 	clients = clients_new();
-	queue = clients_add(clients, SEGMENT_CLIENT, SEGMENT_QUEUE, 1);
+	queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
 	gaps.count = 0;
 	return 0;
 }
@@ -73,7 +73,7 @@ add(uint64_t n, const char *inbox, const char *bytes)
 	struct record record = {.type = RECORD_ACCEPT, .seq = n + 1000, .n = n};
 
 	record.size = strlen(bytes);
-	segment_digest(bytes, record.sha256);
+	sample_digest(bytes, record.sha256);
 	snprintf(record.inbox, sizeof record.inbox, "%s", inbox);
 	snprintf(record.name, sizeof record.name, "name-%s-%s", inbox, bytes);
 	return queue_add_item(queue, &record);
@@ -84,7 +84,7 @@ find(uint64_t n, const char *inbox, const char *bytes)
 {
 	unsigned char sha256[DIGEST_SIZE];
 
-	segment_digest(bytes, sha256);
+	sample_digest(bytes, sha256);
 	return queue_find(queue, n, inbox, sha256);
 }
 
@@ -290,9 +290,9 @@ finds_a_queue_by_identity_and_id(void **state)
 	}
 	assert_int_equal(clients_count(clients), 201);
 	assert_ptr_equal(clients_at(clients, 0), queue);
-	assert_ptr_equal(clients_find(clients, SEGMENT_CLIENT, SEGMENT_QUEUE), queue);
-	assert_ptr_not_equal(clients_find(clients, SEGMENT_CLIENT, OTHER_QUEUE), queue);
-	assert_null(clients_find(clients, "pc1.example.org", SEGMENT_QUEUE));
+	assert_ptr_equal(clients_find(clients, SAMPLE_CLIENT, SAMPLE_QUEUE), queue);
+	assert_ptr_not_equal(clients_find(clients, SAMPLE_CLIENT, OTHER_QUEUE), queue);
+	assert_null(clients_find(clients, "pc1.example.org", SAMPLE_QUEUE));
 	assert_null(clients_find(clients, "pc1.example.or", OTHER_QUEUE));
 	for (int i = 0; i < 200; i++) {
 		struct queue *found;

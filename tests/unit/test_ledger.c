@@ -23,7 +23,7 @@
 #include "inboxd/replay.h"
 #include "lib/log.h"
 #include "lib/parse.h"
-#include "segment.h"
+#include "sample.h"
 
 static char folder[64];
 static int dir;
@@ -33,7 +33,7 @@ static int
 setup(void **state)
 {
 	(void)state;
-	dir = segment_make_folder(folder);
+	dir = sample_make_folder(folder);
 	clients = clients_new();
 	log_setup(LOG_ALERT, LOG_FORMAT_PLAIN);
 	return 0;
@@ -45,8 +45,22 @@ teardown(void **state)
 	(void)state;
 	clients_free(clients);
 	close(dir);
-	segment_remove_folder(folder);
+	sample_remove_folder(folder);
 	return 0;
+}
+
+/* The clock, which each look at sets forward by so many seconds. */
+int __real_clock_gettime(clockid_t id, struct timespec *now);
+int __wrap_clock_gettime(clockid_t id, struct timespec *now);
+static time_t step, ahead;
+
+int
+__wrap_clock_gettime(clockid_t id, struct timespec *now)
+{
+	int rc = __real_clock_gettime(id, now);
+
+	now->tv_sec += ahead += step;
+	return rc;
 }
 
 static struct record
@@ -55,9 +69,9 @@ accept_record(uint64_t n, const char *bytes)
 	struct record record = {.type = RECORD_ACCEPT, .n = n, .time = 1795356663000000};
 
 	record.size = strlen(bytes);
-	segment_digest(bytes, record.sha256);
-	snprintf(record.identity, sizeof record.identity, "%s", SEGMENT_CLIENT);
-	snprintf(record.queue, sizeof record.queue, "%s", SEGMENT_QUEUE);
+	sample_digest(bytes, record.sha256);
+	snprintf(record.identity, sizeof record.identity, "%s", SAMPLE_CLIENT);
+	snprintf(record.queue, sizeof record.queue, "%s", SAMPLE_QUEUE);
 	snprintf(record.inbox, sizeof record.inbox, "status");
 	snprintf(record.name, sizeof record.name, "name-%s", bytes);
 	return record;
@@ -71,7 +85,7 @@ fill(size_t queues, uint64_t items)
 		char identity[32], bytes[32];
 		struct queue *queue;
 		snprintf(identity, sizeof identity, "pc%zu", i);
-		queue = clients_add(clients, identity, SEGMENT_QUEUE, 5);
+		queue = clients_add(clients, identity, SAMPLE_QUEUE, 5);
 		queue->stored = 1000 + i, queue->bytes = 2000 + i;
 		queue->skipped = 3, queue->missing = 4;
 		queue->seen = 5000000, queue->last_stored = 6000000;
@@ -95,19 +109,19 @@ assert_newest_tells(const struct clients *wanted, uint64_t next_seq, size_t tail
 {
 	struct clients *found = clients_new();
 	char name[LEDGER_NAME_ROOM], why[REPLAY_ERROR_ROOM];
-	char *expected = segment_dump(wanted), *got, *text;
+	char *expected = sample_dump(wanted), *got, *text;
 	struct replay replay;
 	size_t len;
 	FILE *file = tmpfile();
 
 	assert_int_equal(ledger_find_newest(dir, name), 0);
-	text = segment_read(dir, name, &len);
+	text = sample_read(dir, name, &len);
 	assert_non_null(text);
 	assert_int_equal(fwrite(text, 1, len, file), len);
 	rewind(file);
 	if (replay_segment(fileno(file), name, found, &replay, why) < 0)
 		fail_msg("%s", why);
-	got = segment_dump(found);
+	got = sample_dump(found);
 	assert_string_equal(got, expected);
 	assert_int_equal(replay.next_seq, next_seq);
 	assert_int_equal(replay.torn_bytes, 0);
@@ -147,7 +161,7 @@ begins_with_the_whole_state(void **state)
 	assert_int_equal(ledger_size(ledger), st.st_size);
 	assert_int_equal(st.st_mode & 07777, 0600);
 	assert_newest_tells(clients, 78, 0);
-	assert_int_equal(segment_count_files(dir), 2);
+	assert_int_equal(sample_count_files(dir), 2);
 	ledger_close(ledger);
 	ledger_close(NULL);
 }
@@ -165,7 +179,7 @@ begins_with_a_large_state(void **state)
 static void
 appends_what_it_is_told(void **state)
 {
-	struct queue *queue = clients_add(clients, SEGMENT_CLIENT, SEGMENT_QUEUE, 1);
+	struct queue *queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
 	struct record record = {.type = RECORD_QUEUE};
 	struct ledger *ledger = start(10);
 	uint64_t size = ledger_size(ledger);
@@ -208,7 +222,7 @@ goes_on_in_a_new_segment(void **state)
 	fill(2, 10);
 	ledger = start(50);
 	assert_int_equal(ledger_find_newest(dir, before), 0);
-	old = segment_read(dir, before, &len);
+	old = sample_read(dir, before, &len);
 	assert_int_equal(ledger_rotate(ledger, clients, 3), 0);
 	assert_int_equal(ledger_find_newest(dir, after), 0);
 	assert_true(strcmp(after, before) > 0);
@@ -216,11 +230,11 @@ goes_on_in_a_new_segment(void **state)
 	ledger_append(ledger, &record);
 	assert_int_equal(record.seq, 50);
 	assert_int_equal(ledger_flush(ledger), 0);
-	queue = clients_add(clients, SEGMENT_CLIENT, SEGMENT_QUEUE, 1);
+	queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
 	(void)queue_add_item(queue, &record);
 	queue->stored = 1, queue->bytes = record.size, queue->last_stored = record.time;
 	assert_newest_tells(clients, 51, 1);
-	old_after = segment_read(dir, before, &len_after);
+	old_after = sample_read(dir, before, &len_after);
 	assert_int_equal(len_after, len);
 	assert_memory_equal(old, old_after, len);
 	free(old);
@@ -236,7 +250,7 @@ sorts_newest_though_the_clock_was_set_back(void **state)
 	struct ledger *ledger;
 
 	(void)state;
-	segment_write(dir, future, "", 0);
+	sample_write(dir, future, "", 0);
 	fill(1, 1);
 	ledger = start(1);
 	assert_int_equal(ledger_find_newest(dir, name), 0);
@@ -262,7 +276,7 @@ never_gives_a_name_twice(void **state)
 	ledger = start(1);
 	for (size_t i = 2; i < 30; i++) {
 		assert_int_equal(ledger_rotate(ledger, clients, 3), 0);
-		assert_int_equal(segment_count_files(dir), i);
+		assert_int_equal(sample_count_files(dir), i);
 	}
 	ledger_close(ledger);
 }
@@ -277,7 +291,9 @@ make_segment(int days_ago, char name[LEDGER_NAME_ROOM])
 	then.tv_sec -= days_ago * 86400 - 3600; /* an hour less, so that no second matters */
 	print_time(when, &then);
 	snprintf(name, LEDGER_NAME_ROOM, "%s.log", when);
-	segment_write(dir, name, "", 0);
+	sample_write(dir, name, "", 0);
+	/* What counts is when it was last written. */
+	assert_int_equal(utimensat(dir, name, (struct timespec[2]){then, then}, 0), 0);
 }
 
 static void
@@ -291,15 +307,15 @@ deletes_segments_older_than_days_and_nothing_else(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 5; i++)
-		segment_write(dir, others[i], "", 0);
+		sample_write(dir, others[i], "", 0);
 	ledger = start(1);
 	for (size_t i = 0; i < 7; i++)
 		make_segment(ages[i], names[i]);
 	assert_int_equal(ledger_find_newest(dir, newest), 0);
 	assert_int_equal(ledger_rotate(ledger, clients, 3), 0);
 	for (size_t i = 0; i < 7; i++) {
-		char *text = segment_read(dir, names[i], NULL);
-		if (ages[i] > 4)
+		char *text = sample_read(dir, names[i], NULL);
+		if (ages[i] > 3)
 			assert_null(text);
 		else
 			assert_non_null(text);
@@ -317,14 +333,33 @@ deletes_segments_older_than_days_and_nothing_else(void **state)
 	ledger_close(ledger);
 }
 
+/* Whatever the clock does between its beginning and that look. */
+static void
+never_deletes_the_newest_segment(void **state)
+{
+	struct ledger *ledger;
+
+	(void)state;
+	fill(1, 2);
+	ledger = start(1);
+	step = 86400 * 10;
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
+		assert_int_equal(sample_count_files(dir), 1);
+		assert_newest_tells(clients, 1, 0);
+	}
+	step = ahead = 0;
+	ledger_close(ledger);
+}
+
 static void
 removes_an_unfinished_segment(void **state)
 {
 	(void)state;
-	segment_write(dir, "unfinished", "half a state", 12);
+	sample_write(dir, "unfinished", "half a state", 12);
 	fill(1, 1);
 	ledger_close(start(1));
-	assert_int_equal(segment_count_files(dir), 1);
+	assert_int_equal(sample_count_files(dir), 1);
 	assert_newest_tells(clients, 1, 0);
 }
 
@@ -343,7 +378,7 @@ limit_files(rlim_t bytes)
 static void
 keeps_records_and_file_when_a_flush_fails(void **state)
 {
-	struct queue *queue = clients_add(clients, SEGMENT_CLIENT, SEGMENT_QUEUE, 1);
+	struct queue *queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
 	struct ledger *ledger = start(1);
 	uint64_t size = ledger_size(ledger);
 	struct record record;
@@ -357,7 +392,7 @@ keeps_records_and_file_when_a_flush_fails(void **state)
 		queue->stored++, queue->bytes += 10, queue->last_stored = record.time;
 	}
 	/* None of it, a part of the first line, all but the last byte. */
-	for (rlim_t room = 0; room < 2000; room += room < 300 ? 1 : 97) {
+	for (rlim_t room = 0; room < 1500; room += room < 300 ? 1 : 97) {
 		limit_files(size + room);
 		errno = 0;
 		assert_int_equal(ledger_flush(ledger), -1);
@@ -393,12 +428,12 @@ goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
 		assert_int_equal(ledger_find_newest(dir, after), 0);
 		assert_string_equal(before, after);
 		/* It must not keep from others the room that there is not. */
-		assert_int_equal(segment_count_files(dir), 1);
+		assert_int_equal(sample_count_files(dir), 1);
 	}
 	ledger_append(ledger, &record);
 	assert_int_equal(record.seq, 1);
 	assert_int_equal(ledger_flush(ledger), 0);
-	queue = clients_add(clients, SEGMENT_CLIENT, SEGMENT_QUEUE, 1);
+	queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
 	(void)queue_add_item(queue, &record);
 	queue->stored = queue->bytes = 1, queue->last_stored = record.time;
 	assert_newest_tells(clients, 2, 1);
@@ -413,15 +448,15 @@ finds_the_newest_among_other_files(void **state)
 	(void)state;
 	assert_int_equal(ledger_find_newest(dir, name), 0);
 	assert_string_equal(name, "");
-	segment_write(dir, "zzz.log", "", 0);
-	segment_write(dir, "99999999T999999.999999Z.log", "", 0);
-	segment_write(dir, "unfinished", "", 0);
-	segment_write(dir, "20261122T141101.000000Z.log.bak", "", 0);
+	sample_write(dir, "zzz.log", "", 0);
+	sample_write(dir, "99999999T999999.999999Z.log", "", 0);
+	sample_write(dir, "unfinished", "", 0);
+	sample_write(dir, "20261122T141101.000000Z.log.bak", "", 0);
 	assert_int_equal(ledger_find_newest(dir, name), 0);
 	assert_string_equal(name, "");
-	segment_write(dir, "20261122T141101.000000Z.log", "", 0);
-	segment_write(dir, "20261122T141101.000001Z.log", "", 0);
-	segment_write(dir, "20251122T141101.000002Z.log", "", 0);
+	sample_write(dir, "20261122T141101.000000Z.log", "", 0);
+	sample_write(dir, "20261122T141101.000001Z.log", "", 0);
+	sample_write(dir, "20251122T141101.000002Z.log", "", 0);
 	assert_int_equal(ledger_find_newest(dir, name), 0);
 	assert_string_equal(name, "20261122T141101.000001Z.log");
 	assert_int_equal(ledger_find_newest(-1, name), -1);
@@ -441,6 +476,7 @@ main(void)
 	    TEST(sorts_newest_though_the_clock_was_set_back),
 	    TEST(never_gives_a_name_twice),
 	    TEST(deletes_segments_older_than_days_and_nothing_else),
+	    TEST(never_deletes_the_newest_segment),
 	    TEST(removes_an_unfinished_segment),
 	    TEST(keeps_records_and_file_when_a_flush_fails),
 	    TEST(goes_on_in_the_old_segment_when_a_new_one_has_no_room),

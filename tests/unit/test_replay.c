@@ -20,12 +20,12 @@
 
 #include <cmocka.h>
 
-#include "segment.h"
+#include "sample.h"
 
 #define NAME "20261122T141101.000000Z.log"
 #define LINES_MAX 64
 
-static struct segment segment;
+static struct sample segment;
 static FILE *file; /* what the segment is written to, to be read */
 
 /* What came of one reading, as text: all that a caller could see. */
@@ -54,7 +54,7 @@ teardown(void **state)
 static char *
 describe(const struct clients *clients, const struct replay *replay)
 {
-	char *memory = segment_dump(clients), *text = NULL;
+	char *memory = sample_dump(clients), *text = NULL;
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
@@ -116,22 +116,22 @@ assert_reads(const char *wanted)
 static void
 write_sample(void)
 {
-	segment_begin(&segment, 40);
-	segment_queue(&segment, 3);
-	segment_accept(&segment, 38, 3, "status", "name-38", "stored in the last segment");
-	segment_skip(&segment, 4);
-	segment_state(&segment);
-	segment_queue(&segment, 3);
-	segment_accept(&segment, 40, 5, "status", "name-40", "forty");
-	segment_accept(&segment, 41, 6, "dumps", "name-41", "forty-one");
-	segment_mark(&segment, 41, 39);
-	segment_skip(&segment, 9);
-	segment_settled(&segment, 5);
-	segment_void(&segment, 41);
-	segment_accept(&segment, 42, 6, "dumps", "name-42", "forty-one");
-	segment_mark(&segment, 42, 40);
-	segment_accept(&segment, 43, 7, "status", "name-43", "");
-	segment_settled(&segment, 6);
+	sample_begin(&segment, 40);
+	sample_queue(&segment, 3);
+	sample_accept(&segment, 38, 3, "status", "name-38", "stored in the last segment");
+	sample_skip(&segment, 4);
+	sample_state(&segment);
+	sample_queue(&segment, 3);
+	sample_accept(&segment, 40, 5, "status", "name-40", "forty");
+	sample_accept(&segment, 41, 6, "dumps", "name-41", "forty-one");
+	sample_mark(&segment, 41, 39);
+	sample_skip(&segment, 9);
+	sample_settled(&segment, 5);
+	sample_void(&segment, 41);
+	sample_accept(&segment, 42, 6, "dumps", "name-42", "forty-one");
+	sample_mark(&segment, 42, 40);
+	sample_accept(&segment, 43, 7, "status", "name-43", "");
+	sample_settled(&segment, 6);
 }
 
 /* Where each line begins, and one past the last. */
@@ -171,7 +171,7 @@ reads_what_was_written(void **state)
 {
 	(void)state;
 	write_sample();
-	assert_reads("settled=6 items=2 stored=2 bytes=14 skipped=1 missing=0 ");
+	assert_reads("settled=6 items=2 stored=3 bytes=14 skipped=1 missing=0 ");
 	assert_reads("synced=42 stored=40 next=44 records=16\n"
 	             "tail seq=42 n=6 size=9 dumps/name-42\n"
 	             "tail seq=43 n=7 size=0 status/name-43\n");
@@ -282,17 +282,17 @@ wants_a_begin_record_of_its_version(void **state)
 	assert_damaged(read_back("", 0), NAME " ends within its state");
 	assert_damaged(read_back("\n", 1), NAME ":1: want a begin record");
 	segment.len = 0;
-	segment_mark(&segment, 1, 1);
+	sample_mark(&segment, 1, 1);
 	assert_damaged(read_back(segment.text, segment.len), NAME ":1: want a begin record");
 	segment.len = 0;
-	segment_state(&segment);
+	sample_state(&segment);
 	assert_damaged(read_back(segment.text, segment.len), NAME ":1: want a begin record");
 	segment.len = 0;
-	segment_add(&segment, &record);
-	segment_state(&segment);
+	sample_add(&segment, &record);
+	sample_state(&segment);
 	assert_damaged(read_back(segment.text, segment.len), "has version 2; this receiver reads");
-	segment_begin(&segment, 1);
-	segment_queue(&segment, 1);
+	sample_begin(&segment, 1);
+	sample_queue(&segment, 1);
 	assert_damaged(read_back(segment.text, segment.len), NAME " ends within its state");
 }
 
@@ -308,17 +308,17 @@ counts_an_over_long_line_as_torn_or_damage(void **state)
 	for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
 		struct outcome outcome;
 		size_t len, whole;
-		segment_begin(&segment, 1);
-		segment_state(&segment);
-		segment_mark(&segment, 0, 0);
+		sample_begin(&segment, 1);
+		sample_state(&segment);
+		sample_mark(&segment, 0, 0);
 		whole = segment.len;
 		memcpy(text, segment.text, whole);
 		memset(text + whole, 'x', lengths[i]);
 		len = whole + lengths[i];
 		text[len++] = '\n';
-		segment_begin(&segment, 1);
+		sample_begin(&segment, 1);
 		segment.len = 0;
-		segment_accept(&segment, 1, 1, "status", "behind", "it");
+		sample_accept(&segment, 1, 1, "status", "behind", "it");
 		memcpy(text + len, segment.text, segment.len);
 		len += segment.len;
 		outcome = read_back(text, len);
@@ -328,7 +328,7 @@ counts_an_over_long_line_as_torn_or_damage(void **state)
 		assert_null(strstr(outcome.memory, "behind"));
 		free(outcome.memory);
 		segment.len = 0;
-		segment_mark(&segment, 1, 0);
+		sample_mark(&segment, 1, 0);
 		memcpy(text + len, segment.text, segment.len);
 		assert_damaged(read_back(text, len + segment.len), NAME ":4: a damaged record");
 	}
@@ -343,15 +343,15 @@ reads_records_across_any_buffer(void **state)
 	size_t len, n = 0;
 
 	(void)state;
-	segment_begin(&segment, 1);
-	segment_queue(&segment, 1);
-	segment_state(&segment);
+	sample_begin(&segment, 1);
+	sample_queue(&segment, 1);
+	sample_state(&segment);
 	len = segment.len;
 	memcpy(text, segment.text, len);
 	while (len < sizeof text - RECORD_LINE_MAX) {
 		segment.len = 0;
 		n++;
-		segment_accept(&segment, n, n, "status", "name", "x");
+		sample_accept(&segment, n, n, "status", "name", "x");
 		memcpy(text + len, segment.text, segment.len);
 		len += segment.len;
 	}
@@ -366,9 +366,9 @@ reads_records_across_any_buffer(void **state)
 static void
 begin(void)
 {
-	segment_begin(&segment, 10);
-	segment_queue(&segment, 1);
-	segment_state(&segment);
+	sample_begin(&segment, 10);
+	sample_queue(&segment, 1);
+	sample_state(&segment);
 }
 
 static void
@@ -377,16 +377,16 @@ counts_accept_numbers_on(void **state)
 	(void)state;
 	begin();
 	assert_reads("synced=9 stored=9 next=10 ");
-	segment_accept(&segment, 10, 1, "status", "a", "a");
-	segment_accept(&segment, 11, 2, "status", "b", "b");
-	segment_void(&segment, 11);
+	sample_accept(&segment, 10, 1, "status", "a", "a");
+	sample_accept(&segment, 11, 2, "status", "b", "b");
+	sample_void(&segment, 11);
 	/* A void number is not given again. */
 	assert_reads("synced=9 stored=9 next=12 ");
 	/* Those of the state are older than the segment. */
-	segment_begin(&segment, 100);
-	segment_queue(&segment, 1);
-	segment_accept(&segment, 7, 1, "status", "old", "a");
-	segment_state(&segment);
+	sample_begin(&segment, 100);
+	sample_queue(&segment, 1);
+	sample_accept(&segment, 7, 1, "status", "old", "a");
+	sample_state(&segment);
 	assert_reads("items=1 stored=0 bytes=0 ");
 	assert_reads("synced=99 stored=99 next=100 records=4\n");
 }
@@ -396,23 +396,28 @@ forgets_what_is_void(void **state)
 {
 	(void)state;
 	begin();
-	segment_accept(&segment, 10, 1, "status", "first", "same");
-	segment_accept(&segment, 11, 2, "status", "other", "other");
-	segment_void(&segment, 10);
+	sample_accept(&segment, 10, 1, "status", "first", "same");
+	sample_accept(&segment, 11, 2, "status", "other", "other");
+	sample_void(&segment, 10);
 	assert_reads("items=1 stored=1 bytes=5 ");
 	assert_reads("n=2 skip=0 seq=11 ");
-	segment_void(&segment, 77); /* of none: no matter */
+	sample_void(&segment, 77); /* of none: no matter */
 	/* Accepted once more under another name: a second void of the first one
 	 * must not take the second. */
-	segment_accept(&segment, 12, 1, "status", "second", "same");
-	segment_void(&segment, 10);
+	sample_accept(&segment, 12, 1, "status", "second", "same");
+	sample_void(&segment, 10);
 	assert_reads("items=2 stored=2 bytes=9 ");
 	assert_reads("tail seq=11 n=2 size=5 status/other\n"
 	             "tail seq=12 n=1 size=4 status/second\n");
-	segment_void(&segment, 12);
-	segment_accept(&segment, 13, 3, "status", "third", "3");
+	/* Settled and sent again while the first one hangs in the air. */
+	sample_settled(&segment, 2);
+	sample_accept(&segment, 13, 1, "status", "third", "same");
+	sample_void(&segment, 12);
+	assert_reads("n=1 skip=0 seq=13 ");
+	sample_void(&segment, 13);
+	sample_accept(&segment, 14, 3, "status", "fourth", "4");
 	assert_reads("tail seq=11 n=2 size=5 status/other\n"
-	             "tail seq=13 n=3 size=1 status/third\n");
+	             "tail seq=14 n=3 size=1 status/fourth\n");
 }
 
 static void
@@ -420,15 +425,15 @@ takes_what_a_mark_says_is_stored_from_the_tail(void **state)
 {
 	(void)state;
 	begin();
-	segment_accept(&segment, 10, 1, "status", "a", "a");
-	segment_accept(&segment, 11, 2, "status", "b", "b");
-	segment_mark(&segment, 11, 9);
+	sample_accept(&segment, 10, 1, "status", "a", "a");
+	sample_accept(&segment, 11, 2, "status", "b", "b");
+	sample_mark(&segment, 11, 9);
 	assert_reads("synced=11 stored=9 next=12 records=6\ntail seq=10 ");
-	segment_accept(&segment, 12, 3, "status", "c", "c");
-	segment_mark(&segment, 12, 11);
+	sample_accept(&segment, 12, 3, "status", "c", "c");
+	sample_mark(&segment, 12, 11);
 	assert_reads("synced=12 stored=11 next=13 records=8\ntail seq=12 ");
-	segment_mark(&segment, 12, 12);
-	segment_void(&segment, 12); /* stored is stored */
+	sample_mark(&segment, 12, 12);
+	sample_void(&segment, 12); /* stored is stored */
 	assert_reads("items=3 stored=3 bytes=3 ");
 	assert_reads("synced=12 stored=12 next=13 records=10\n");
 }
@@ -438,22 +443,22 @@ settles_and_skips_as_it_was_told(void **state)
 {
 	(void)state;
 	begin();
-	segment_skip(&segment, 2);
-	segment_skip(&segment, 2);
-	segment_accept(&segment, 10, 3, "status", "c", "c");
-	segment_skip(&segment, 3);
-	segment_accept(&segment, 11, 8, "status", "h", "h");
+	sample_skip(&segment, 2);
+	sample_skip(&segment, 2);
+	sample_accept(&segment, 10, 3, "status", "c", "c");
+	sample_skip(&segment, 3);
+	sample_accept(&segment, 11, 8, "status", "h", "h");
 	assert_reads("settled=1 items=2 stored=2 bytes=2 skipped=1 missing=0 ");
-	segment_settled(&segment, 6);
+	sample_settled(&segment, 6);
 	assert_reads("settled=6 items=1 stored=2 bytes=2 skipped=1 missing=3 ");
-	segment_settled(&segment, 4);
-	segment_skip(&segment, 5);
+	sample_settled(&segment, 4);
+	sample_skip(&segment, 5);
 	assert_reads("settled=6 items=1 stored=2 bytes=2 skipped=1 missing=3 ");
 	/* Settled while it still hangs in the air: known no more, still to finish. */
-	segment_settled(&segment, 9);
+	sample_settled(&segment, 9);
 	assert_reads("settled=9 items=0 stored=2 bytes=2 skipped=1 missing=5 ");
 	assert_reads("tail seq=10 n=3 size=1 status/c\ntail seq=11 n=8 size=1 status/h\n");
-	segment_void(&segment, 11);
+	sample_void(&segment, 11);
 	assert_reads("settled=9 items=0 stored=1 bytes=1 skipped=1 missing=5 ");
 }
 
@@ -464,20 +469,20 @@ takes_figures_of_a_queue_from_the_state_only(void **state)
 	    .stored_bytes = 300, .skipped = 2, .missing = 1, .seen = 5000000, .pending = 3};
 
 	(void)state;
-	segment_begin(&segment, 10);
-	segment_add(&segment, &record);
-	segment_state(&segment);
-	segment_accept(&segment, 10, 4, "status", "a", "four");
+	sample_begin(&segment, 10);
+	sample_add(&segment, &record);
+	sample_state(&segment);
+	sample_accept(&segment, 10, 4, "status", "a", "four");
 	record.stored_items = record.stored_bytes = record.skipped = record.missing = 0;
 	record.pending = 9;
-	segment_add(&segment, &record);
+	sample_add(&segment, &record);
 	assert_reads("settled=4 items=1 stored=21 bytes=304 skipped=2 missing=1 seen=5000000 ");
 	assert_reads("pending=9 ");
 	/* A queue seen for the first time begins where its client says. */
-	segment_begin(&segment, 1);
-	segment_state(&segment);
-	segment_queue(&segment, 500);
-	segment_settled(&segment, 501);
+	sample_begin(&segment, 1);
+	sample_state(&segment);
+	sample_queue(&segment, 500);
+	sample_settled(&segment, 501);
 	assert_reads("settled=501 items=0 stored=0 bytes=0 skipped=0 missing=1 ");
 }
 

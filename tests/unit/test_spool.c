@@ -358,10 +358,10 @@ runner_sees_the_mark_move_as_answers_come(void **state)
 	assert_int_equal(queue_scan(queue), 0);
 	assert_int_equal(queue_settled(queue), 1);
 	for (uint64_t n = 1; n <= 3; n++) {
-		assert_int_equal(queue_next(queue, 100), n);
+		assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), n);
 		queue_mark_sent(queue, n, 3);
 	}
-	assert_int_equal(queue_next(queue, 100), 0);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), 0);
 	assert_int_equal(queue_stored(queue, 2, "cap1", "name2"), 0);
 	assert_int_equal(queue_refused(queue, 1, "cap1", "no-inbox", "no inbox status"), 0);
 	assert_false(queue_is_sent(queue, 2, &size));
@@ -378,7 +378,7 @@ runner_sees_the_mark_move_as_answers_come(void **state)
 	assert_int_equal(seen.count, 2);
 
 	queue_take_back(queue);
-	assert_int_equal(queue_next(queue, 0), 3);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 0), 3);
 	queue_mark_sent(queue, 3, 3);
 	assert_int_equal(queue_stored(queue, 3, "cap1", "name3"), 0);
 	assert_int_equal(queue_commit(queue), 0);
@@ -401,26 +401,79 @@ waits_as_long_as_later_says(void **state)
 	assert_int_equal(add_items(spool, 3), 3);
 	assert_int_equal(queue_scan(queue), 0);
 	for (uint64_t n = 1; n <= 3; n++)
-		queue_mark_sent(queue, queue_next(queue, 100), 3);
+		queue_mark_sent(queue, queue_next(queue, QUEUE_SMALL, 100), 3);
 	queue_put_off(queue, 1, 200);
 	queue_put_off(queue, 2, 160);
 	queue_put_off(queue, 3, QUEUE_NEVER);
-	assert_int_equal(queue_next(queue, 159), 0);
-	assert_int_equal(queue_next(queue, 160), 2);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 159), 0);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 160), 2);
 	queue_mark_sent(queue, 2, 3);
-	assert_int_equal(queue_next(queue, 199), 0);
-	assert_int_equal(queue_next(queue, 200), 1);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 199), 0);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 200), 1);
 	queue_mark_sent(queue, 1, 3);
-	assert_int_equal(queue_next(queue, 100000), 0);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100000), 0);
 	/* An operator takes one away. */
 	queue_forget(queue, 1);
 	assert_int_equal(queue_settled(queue), 2);
 	queue_take_back(queue);
-	assert_int_equal(queue_next(queue, 100000), 2);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100000), 2);
 	queue_mark_sent(queue, 2, 3);
-	assert_int_equal(queue_next(queue, 100000), 3);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100000), 3);
 	assert_int_equal(queue_counts(queue)->waiting, 1);
 	assert_int_equal(queue_counts(queue)->sent, 1);
+	queue_free(queue);
+	history_close(history);
+	spool_close(spool);
+}
+
+static void
+small_items_pass_large_ones(void **state)
+{
+	struct spool *spool = open_spool();
+	struct history *history = history_open(spool);
+	struct queue *queue = queue_new(spool, history);
+
+	(void)state;
+	assert_int_equal(add_items(spool, 4), 4);
+	assert_int_equal(queue_scan(queue), 0);
+	assert_int_equal(queue_next(queue, QUEUE_LARGE, 100), 0);
+	/* 1 and 3 turn out to be large. */
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), 1);
+	queue_set_lane(queue, 1, QUEUE_LARGE);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), 2);
+	queue_mark_sent(queue, 2, 3);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), 3);
+	queue_set_lane(queue, 3, QUEUE_LARGE);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), 4);
+	assert_int_equal(queue_next(queue, QUEUE_LARGE, 100), 1);
+	queue_mark_sent(queue, 1, 3);
+	assert_int_equal(queue_next(queue, QUEUE_LARGE, 100), 3);
+	/* Put off, it comes again in its lane. */
+	queue_put_off(queue, 1, 200);
+	queue_mark_sent(queue, 3, 3);
+	queue_mark_sent(queue, 4, 3);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 199), 0);
+	assert_int_equal(queue_next(queue, QUEUE_LARGE, 199), 0);
+	assert_int_equal(queue_due(queue), 200);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 200), 0);
+	assert_int_equal(queue_next(queue, QUEUE_LARGE, 200), 1);
+	/* The server wants it whole; it may change its mind once. */
+	assert_true(queue_fix_lane(queue, 1, QUEUE_SMALL));
+	assert_false(queue_fix_lane(queue, 1, QUEUE_LARGE));
+	assert_true(queue_is_lane_fixed(queue, 1));
+	assert_int_equal(queue_next(queue, QUEUE_LARGE, 200), 0);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 200), 1);
+	assert_int_equal(queue_count_busy(queue, 1), 1);
+	assert_int_equal(queue_count_busy(queue, 1), 2);
+	/* A new session begins anew. */
+	queue_take_back(queue);
+	assert_false(queue_is_lane_fixed(queue, 1));
+	assert_int_equal(queue_next(queue, QUEUE_LARGE, 200), 0);
+	for (uint64_t n = 1; n <= 4; n++) {
+		assert_int_equal(queue_next(queue, QUEUE_SMALL, 200), n);
+		queue_mark_sent(queue, n, 3);
+	}
+	assert_int_equal(queue_count_busy(queue, 1), 1);
 	queue_free(queue);
 	history_close(history);
 	spool_close(spool);
@@ -439,7 +492,7 @@ deletes_nothing_when_sent_log_fails(void **state)
 	(void)state;
 	assert_int_equal(add_items(spool, 2), 2);
 	assert_int_equal(queue_scan(queue), 0);
-	queue_mark_sent(queue, queue_next(queue, 0), 3);
+	queue_mark_sent(queue, queue_next(queue, QUEUE_SMALL, 0), 3);
 	assert_int_equal(queue_stored(queue, 1, "cap1", "name1"), 0);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
 	none = old;
@@ -452,7 +505,7 @@ deletes_nothing_when_sent_log_fails(void **state)
 	assert_int_equal(count_files(spool, SPOOL_QUEUE), 2);
 	assert_int_equal(queue_settled(queue), 1);
 	/* It is sent again. */
-	assert_int_equal(queue_next(queue, 0), 1);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 0), 1);
 	queue_free(queue);
 	history_close(history);
 	spool_close(spool);
@@ -506,6 +559,7 @@ main(void)
 	    TEST(history_goes_on_after_a_cut_line),
 	    TEST(runner_sees_the_mark_move_as_answers_come),
 	    TEST(waits_as_long_as_later_says),
+	    TEST(small_items_pass_large_ones),
 	    TEST(deletes_nothing_when_sent_log_fails),
 	    TEST(leaves_no_item_half_added_when_killed),
 	};

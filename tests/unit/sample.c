@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "config.h"
 
-#include "segment.h"
+#include "sample.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 #define TIME (INT64_C(1795356663) * 1000000 + 123456)
 
 void
-segment_text(struct segment *segment, const char *text, size_t len)
+sample_text(struct sample *segment, const char *text, size_t len)
 {
 	assert_true(len < sizeof segment->text - segment->len);
 	memcpy(segment->text + segment->len, text, len);
@@ -31,44 +31,44 @@ segment_text(struct segment *segment, const char *text, size_t len)
 }
 
 void
-segment_add(struct segment *segment, struct record *record)
+sample_add(struct sample *segment, struct record *record)
 {
 	char line[RECORD_LINE_MAX + 1];
 
-	snprintf(record->identity, sizeof record->identity, "%s", SEGMENT_CLIENT);
-	snprintf(record->queue, sizeof record->queue, "%s", SEGMENT_QUEUE);
-	segment_text(segment, line, record_format(record, line));
+	snprintf(record->identity, sizeof record->identity, "%s", SAMPLE_CLIENT);
+	snprintf(record->queue, sizeof record->queue, "%s", SAMPLE_QUEUE);
+	sample_text(segment, line, record_format(record, line));
 }
 
 void
-segment_begin(struct segment *segment, uint64_t seq)
+sample_begin(struct sample *segment, uint64_t seq)
 {
 	struct record record = {
 	    .type = RECORD_BEGIN, .version = RECORD_VERSION, .time = TIME, .seq = seq};
 
 	segment->len = 0;
-	segment_add(segment, &record);
+	sample_add(segment, &record);
 }
 
 void
-segment_state(struct segment *segment)
+sample_state(struct sample *segment)
 {
 	struct record record = {.type = RECORD_STATE};
 
-	segment_add(segment, &record);
+	sample_add(segment, &record);
 }
 
 void
-segment_queue(struct segment *segment, uint64_t settled)
+sample_queue(struct sample *segment, uint64_t settled)
 {
 	struct record record = {.type = RECORD_QUEUE, .settled = settled, .seen = TIME};
 
 	snprintf(record.agent, sizeof record.agent, "inboxq/1");
-	segment_add(segment, &record);
+	sample_add(segment, &record);
 }
 
 void
-segment_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE])
+sample_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE])
 {
 	struct digest *digest = digest_new();
 
@@ -80,48 +80,48 @@ segment_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE])
 }
 
 void
-segment_accept(struct segment *segment, uint64_t seq, uint64_t n, const char *inbox,
+sample_accept(struct sample *segment, uint64_t seq, uint64_t n, const char *inbox,
     const char *name, const char *bytes)
 {
 	struct record record = {.type = RECORD_ACCEPT, .seq = seq, .n = n, .time = TIME};
 
 	record.size = strlen(bytes);
-	segment_digest(bytes, record.sha256);
+	sample_digest(bytes, record.sha256);
 	snprintf(record.inbox, sizeof record.inbox, "%s", inbox);
 	snprintf(record.name, sizeof record.name, "%s", name);
-	segment_add(segment, &record);
+	sample_add(segment, &record);
 }
 
 void
-segment_mark(struct segment *segment, uint64_t synced, uint64_t stored)
+sample_mark(struct sample *segment, uint64_t synced, uint64_t stored)
 {
 	struct record record = {.type = RECORD_MARK, .synced = synced, .stored = stored};
 
-	segment_add(segment, &record);
+	sample_add(segment, &record);
 }
 
 void
-segment_void(struct segment *segment, uint64_t seq)
+sample_void(struct sample *segment, uint64_t seq)
 {
 	struct record record = {.type = RECORD_VOID, .seq = seq};
 
-	segment_add(segment, &record);
+	sample_add(segment, &record);
 }
 
 void
-segment_skip(struct segment *segment, uint64_t n)
+sample_skip(struct sample *segment, uint64_t n)
 {
 	struct record record = {.type = RECORD_SKIP, .n = n, .reason = "removed"};
 
-	segment_add(segment, &record);
+	sample_add(segment, &record);
 }
 
 void
-segment_settled(struct segment *segment, uint64_t n)
+sample_settled(struct sample *segment, uint64_t n)
 {
 	struct record record = {.type = RECORD_SETTLED, .n = n};
 
-	segment_add(segment, &record);
+	sample_add(segment, &record);
 }
 
 static void
@@ -138,14 +138,15 @@ dump_queue(FILE *out, const struct queue *queue)
 	for (size_t i = 0; i < queue->count; i++) {
 		const struct known *known = queue->entries[i];
 		digest_print(sha256, known->sha256);
-		fprintf(out, "  n=%" PRIu64 " skip=%d seq=%" PRIu64 " size=%" PRIu64 " time=%" PRId64
-		    " %s %s %s\n", known->number, known->is_skip, known->seq, known->size,
-		    known->time, sha256, known->inbox, known->name);
+		fprintf(out, "  n=%" PRIu64 " skip=%d seq=%" PRIu64 " size=%" PRIu64, known->number,
+		    known->is_skip, known->seq, known->size);
+		fprintf(out, " time=%" PRId64 " %s %s %s\n", known->time, sha256, known->inbox,
+		    known->name);
 	}
 }
 
 char *
-segment_dump(const struct clients *clients)
+sample_dump(const struct clients *clients)
 {
 	char *text = NULL;
 	size_t len = 0;
@@ -159,7 +160,7 @@ segment_dump(const struct clients *clients)
 }
 
 void
-segment_write(int dir, const char *name, const void *data, size_t len)
+sample_write(int dir, const char *name, const void *data, size_t len)
 {
 	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
@@ -169,7 +170,7 @@ segment_write(int dir, const char *name, const void *data, size_t len)
 }
 
 char *
-segment_read(int dir, const char *name, size_t *len)
+sample_read(int dir, const char *name, size_t *len)
 {
 	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
 	struct stat st;
@@ -191,12 +192,12 @@ segment_read(int dir, const char *name, size_t *len)
 }
 
 int
-segment_make_folder(char path[64])
+sample_make_folder(char path[64])
 {
 	const char *tmp = getenv("TMPDIR");
 	int fd;
 
-	snprintf(path, 64, "%.40s/inbox-unit.XXXXXX", tmp ? tmp : "/tmp");
+	snprintf(path, 64, "%.40s/inbox-books.XXXXXX", tmp ? tmp : "/tmp");
 	assert_non_null(mkdtemp(path));
 	fd = disk_open_dir(AT_FDCWD, path);
 	assert_true(fd >= 0);
@@ -211,13 +212,13 @@ remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
 }
 
 void
-segment_remove_folder(const char *path)
+sample_remove_folder(const char *path)
 {
 	assert_int_equal(nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
 }
 
 size_t
-segment_count_files(int dir)
+sample_count_files(int dir)
 {
 	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *listing = fdopendir(fd);

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: ISC
+"""One inboxq with its spool, for the tests that look at the client's side."""
+
+import os
+import subprocess
+
+from client import sha256
+from harness import COMPLAINTS, INBOXQ, equal, file_digest
+
+TEMPFAIL = 75
+
+
+class Queue:
+    """One inboxq with its spool."""
+
+    def __init__(self, t, *receivers, who="pc1.example.org", servers=None, **server_keys):
+        self.t = t
+        self.pair = t.pki.client(who)
+        self.folder = os.path.join(t.folder, "q%d" % len(os.listdir(t.folder)))
+        os.mkdir(self.folder, 0o700)
+        self.spool = os.path.join(self.folder, "spool")
+        self.conf = os.path.join(self.folder, "inboxq.conf")
+        self.keys = {"connect-timeout": "5s", "retry-min": "1s", "retry-max": "1s", **server_keys}
+        self.point_at(*receivers, servers=servers)
+
+    def point_at(self, *receivers, servers=None):
+        for r in receivers:
+            r.others = True
+        servers = servers or ["localhost:%d" % r.port for r in receivers]
+        lines = ["[queue]", "spool = " + self.spool, "[server]", "servers = " + " ".join(servers)]
+        lines += ["%s = %s" % pair for pair in self.keys.items()]
+        lines += ["[tls]", "certificate = " + self.pair.cert, "key = " + self.pair.key,
+                  "ca = " + self.t.pki.ca.cert, "[log]", "level = debug", "format = plain"]
+        with open(self.conf, "w", encoding="ascii") as file:
+            file.write("\n".join(lines) + "\n")
+
+    def __call__(self, command, *arguments, expect=0, stdin=None, timeout=60):
+        done = self.t.run([INBOXQ, command, "-c", self.conf, *arguments], timeout=timeout,
+                          stdin=stdin)
+        if expect is not None and done.returncode != expect:
+            raise AssertionError("inboxq %s: want exit code %d, got %d\n%s\n%s" % (
+                command, expect, done.returncode, done.stdout, done.stderr))
+        return done
+
+    def add(self, inbox, *contents):
+        """Adds items from files; returns {number: bytes}."""
+        paths = []
+        for i, content in enumerate(contents):
+            paths.append(os.path.join(self.folder, "file%d.txt" % i))
+            with open(paths[-1], "wb") as file:
+                file.write(content)
+        done = self("add", "-i", inbox, *paths)
+        numbers = [int(n) for n in done.stdout.split()]
+        equal(len(numbers), len(contents), "numbers printed")
+        for path in paths:
+            os.unlink(path)
+        return dict(zip(numbers, contents))
+
+    def numbers(self, part="queue"):
+        return sorted(int(name) for name in os.listdir(os.path.join(self.spool, part))
+                      if name.isdigit())
+
+    def id(self):
+        with open(os.path.join(self.spool, "queue-id"), encoding="ascii") as file:
+            return file.read().strip()
+
+    def status(self):
+        return dict(line.split(None, 1) for line in self("status").stdout.splitlines())
+
+    def sent_log(self):
+        with open(os.path.join(self.spool, "sent.log"), encoding="ascii") as file:
+            return [line.split(" ") for line in file.read().splitlines()]
+
+
+def all_there(r, items, inbox="status"):
+    """Every item lies in new/ exactly once."""
+    found = sorted(file_digest(r.path(inbox, name)) for name in r.files(inbox))
+    equal(found, sorted(sha256(data) for data in items), "digests of the files in new/")
+
+
+def run_in_background(t, q, *arguments):
+    log = open(os.path.join(q.folder, "log"), "ab")  # closed with the test's folder
+    t.closing.append(log)
+    return t.spawn([INBOXQ, "run", "-c", q.conf, *arguments], stdin=subprocess.DEVNULL,
+                   stdout=log, stderr=log)
+
+
+def said(q):
+    with open(os.path.join(q.folder, "log"), encoding="utf-8", errors="replace") as file:
+        text = file.read()
+    for word in COMPLAINTS:
+        assert word not in text, text
+    return text

@@ -1,0 +1,588 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""inboxctl ledger and verify tell what was accepted, and find what is not as it was.
+
+Against a receiver that runs, is killed and rotates; and against ledgers made
+here by inbox-spool(5), for what a receiver does once in a year.
+"""
+
+import contextlib
+import json
+import os
+import random
+import re
+import signal
+import threading
+import time
+
+from client import sha256
+from harness import INBOXCTL, Skip, contains, equal, file_digest, main, sanitizers, test, until
+
+QUEUE = "6d0f3b5ac2e94a1f8b7c6d5e4f3a2b1c"
+OTHER = "0123456789abcdef0123456789abcdef"
+DAY = "20261122"
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+def line(text):
+    return b"%08x %s\n" % (crc32c(text.encode()), text.encode())
+
+
+def clock(second):
+    return "%sT%02d%02d%02d.000000Z" % (DAY, second // 3600, second // 60 % 60, second % 60)
+
+
+class Made:
+    """A root made by hand: an accept every second, item n of QUEUE is accept n."""
+
+    def __init__(self, t, inboxes=("status", "reports")):
+        self.t = t
+        self.root = os.path.join(t.folder, "made%d" % t.random.getrandbits(32))
+        os.makedirs(os.path.join(self.root, "ledger"))
+        for inbox in inboxes:
+            for part in ("tmp", "new", "cur"):
+                os.makedirs(os.path.join(self.root, inbox, part))
+        self.path = None
+
+    def segment(self, second, seq, state=()):
+        self.path = os.path.join(self.root, "ledger", clock(second) + ".log")
+        self.add("begin 1 %s %d" % (clock(second), seq), *state, "state")
+        return self.path
+
+    def add(self, *texts, raw=b""):
+        with open(self.path, "ab") as file:
+            file.write(b"".join(line(text) for text in texts) + raw)
+
+    @staticmethod
+    def name(seq, second=None):
+        return "%s-1f2e3d4c-0.%d-pc17.example.org" % (clock(second or seq), seq)
+
+    def accept(self, seq, data=b"foo", inbox="status", part="new", queue=QUEUE, hint="a%20b.txt",
+               client="pc17.example.org", sent=1795356000):
+        """Its record's text; the file is made, too, unless `part` is None."""
+        if part:
+            with open(os.path.join(self.root, inbox, part, self.name(seq)), "wb") as file:
+                file.write(data)
+        return "accept %d %s %s %s %d %s %d %s %s %d %s" % (
+            seq, clock(seq), client, queue, seq, inbox, len(data), sha256(data), self.name(seq),
+            sent, hint)
+
+
+def ledger(t, root, *options, code=0, json_lines=True):
+    """(records, standard error)"""
+    run = t.run([INBOXCTL, "ledger", "-r", root, *(["--json"] if json_lines else []), *options])
+    equal(run.returncode, code, "exit code; " + run.stderr)
+    if not json_lines:
+        return run.stdout, run.stderr
+    return [json.loads(text) for text in run.stdout.splitlines()], run.stderr
+
+
+def seqs(records):
+    return [(record["seq"], record["outcome"]) for record in records]
+
+
+COUNTS = ("items", "right", "claimed", "unconfirmed", "void", "wrong", "unknown", "older",
+          "drafts", "damage")
+
+
+def verify(t, root, *options, code=0, **want):
+    """(findings, standard error); the counters named must be so, others of trouble 0."""
+    run = t.run([INBOXCTL, "verify", "--json", "-r", root, *options])
+    equal(run.returncode, code, "exit code; %s%s" % (run.stdout, run.stderr))
+    page = json.loads(run.stdout)
+    equal(page["complete"], True, "complete")
+    for key in COUNTS:
+        if key in want or key in ("wrong", "unknown", "older", "drafts", "damage"):
+            equal(page[key], want.get(key, 0), "%s in %s%s" % (key, run.stdout, run.stderr))
+    equal(page["items"], sum(page[key] for key in COUNTS[1:6]), "items of " + run.stdout)
+    return page["findings"], run.stderr
+
+
+def flip(path, offset=0):
+    with open(path, "r+b") as file:
+        file.seek(offset, os.SEEK_SET if offset >= 0 else os.SEEK_END)
+        byte = file.read(1)
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte[0] ^ 4]))
+
+
+def has_open(pid, path):
+    folder = "/proc/%d/fd" % pid
+    found = set()
+    with contextlib.suppress(OSError):  # a descriptor or the process may go meanwhile
+        for fd in os.listdir(folder):
+            found.add(os.readlink(os.path.join(folder, fd)))
+    return os.path.realpath(path) in found
+
+
+def lines_of(path):
+    with open(path, "rb") as file:
+        return file.read().splitlines(keepends=True)
+
+
+def write_lines(path, lines):
+    with open(path, "wb") as file:
+        file.write(b"".join(lines))
+
+
+# ---- a receiver
+
+@test
+def ledger_and_verify_agree_with_every_ack_of_a_receiver_that_was_killed(t):
+    r = t.receiver({"receiver": {"ledger-size": "65536"}})
+    want = {}
+    for turn in range(4):
+        queue = t.queue()
+        c = r.client("pc%d.example.org" % turn, hello=queue)
+        for n in range(1, 101):
+            data = t.bytes(t.random.choice([0, 10, 3000]))
+            inbox = t.random.choice(["status", "reports"])
+            c.put(n, inbox, data, name="report %d.txt" % n)
+            want[queue, n] = (inbox, len(data), sha256(data))
+        names = {n: c.stored(n).name for n in range(1, 101)}
+        for n, name in names.items():
+            want[queue, n] += (name, "pc%d.example.org" % turn)
+        c.settled(40)
+        c.ping()
+        # While it runs, and what it answered last may not be marked yet.
+        verify(t, r.root, items=len(want))
+        if turn % 2:
+            r.kill()
+        else:
+            c.quit()
+            r.consumed = True
+            r.stop()
+        r.start()
+    records, err = ledger(t, r.root)
+    equal(err, "", "standard error")
+    found = {(row["queue"], row["n"]): (row["inbox"], row["size"], row["sha256"], row["name"],
+                                        row["client"]) for row in records}
+    equal(found, want, "what the ledger tells")
+    equal(len(records), len(want), "records")
+    equal({row["outcome"] for row in records}, {"stored"}, "outcomes")
+    assert len(os.listdir(os.path.join(r.root, "ledger"))) > 4, "segments"
+    verify(t, r.root, items=400, right=400)
+    verify(t, r.root, "--quick", items=400, right=400)
+
+
+@test
+def verify_is_clean_beside_a_receiver_and_consumers_at_work(t):
+    r = t.receiver({"receiver": {"ledger-size": "65536"}})
+    r.consumed = True
+    dice = random.Random(t.random.getrandbits(32))
+    done = threading.Event()
+    taken = []
+
+    def consume():
+        while not done.is_set():
+            for inbox in ("status", "reports"):
+                for name in r.files(inbox):
+                    how = dice.random()
+                    if how < 0.5:
+                        os.rename(r.path(inbox, name), r.path(inbox, name, "cur"))
+                    elif how < 0.7:
+                        os.rename(r.path(inbox, name), r.path(inbox, name, "cur"))
+                        os.unlink(r.path(inbox, name, "cur"))
+                        taken.append(name)
+            time.sleep(0.01)
+
+    consumer = threading.Thread(target=consume)
+    consumer.start()
+    try:
+        c = r.client(hello=t.queue())
+        for start in range(1, 2001, 250):
+            for n in range(start, start + 250):
+                c.put(n, dice.choice(["status", "reports"]), t.bytes(2000))
+            verify(t, r.root)
+            ledger(t, r.root)
+            for n in range(start, start + 250):
+                c.stored(n)
+        c.quit()
+    finally:
+        done.set()
+        consumer.join()
+    r.acks.clear()  # their files are gone
+    r.at_rest()
+    verify(t, r.root, items=2000, claimed=len(taken), right=2000 - len(taken), unconfirmed=0)
+
+
+@test
+def tampering_with_a_receivers_root_is_found(t):
+    r = t.receiver()
+    r.consumed = True
+    c = r.client(hello=t.queue())
+    for n in range(1, 21):
+        c.put(n, "status", b"item %d" % n)
+    for n in range(1, 21):
+        c.stored(n)
+    c.quit()
+    r.acks.clear()
+    r.at_rest()
+    verify(t, r.root, items=20, right=20)
+    names = r.files("status")
+    os.unlink(r.path("status", names[0]))
+    verify(t, r.root, right=19, claimed=1)
+    flip(r.path("status", names[1]))
+    found, _ = verify(t, r.root, code=65, right=18, wrong=1)
+    equal((found[0]["finding"], found[0]["inbox"], found[0]["part"], found[0]["name"]),
+          ("wrong", "status", "new", names[1]))
+    contains(found[0]["what"], file_digest(r.path("status", names[1])), "what was found")
+    verify(t, r.root, "--quick", right=19)
+    verify(t, r.root, "--inbox", "reports", items=0)
+    with open(r.path("status", names[2]), "ab") as file:
+        file.write(b"!")
+    found, _ = verify(t, r.root, "--quick", code=65, wrong=1)
+    equal((found[0]["name"], found[0]["what"]), (names[2], "7 bytes, the ledger says 6"))
+    with open(r.path("status", "stranger\x1b[2J"), "wb"):
+        pass
+    found, _ = verify(t, r.root, code=65, wrong=2, unknown=1)
+    equal((found[2]["finding"], found[2]["name"]), ("unknown", "stranger%1B[2J"))
+    text = t.run([INBOXCTL, "verify", "-r", r.root]).stdout
+    contains(text, "unknown status/new/stranger%1B[2J: in no record of the ledger\n")
+    contains(text, "wrong status/new/%s: SHA-256 " % names[1])
+    assert re.search(r"^ +20  items .*^ +17  right .*^ +2  wrong", text, re.M | re.S), text
+
+
+# ---- the ledger as it was made
+
+@test
+def filters_let_through_what_they_say(t):
+    made = Made(t)
+    made.segment(0, 1)
+    made.add("queue pc17.example.org %s 1 %s 7 0 inboxq/0.1 0 0 0 0 -" % (QUEUE, clock(1)))
+    for n in range(1, 11):
+        made.add(made.accept(n, b"x" * n, "reports" if n == 7 else "status", None,
+                             OTHER if n == 5 else QUEUE,
+                             client="pc9.example.org" if n == 5 else "pc17.example.org"))
+    made.add("mark 10 9", "skip pc17.example.org %s 11 removed" % QUEUE,
+             "gap pc9.example.org %s 3 6" % OTHER, "settled pc9.example.org %s 7" % OTHER)
+
+    def told(*options):
+        return [row["seq"] for row in ledger(t, made.root, *options)[0]]
+
+    every = list(range(1, 11))
+    equal(told(), every)
+    equal(told("--client", "pc9*"), [5])
+    equal(told("--client", "*.example.org"), every)
+    equal(told("--client", "pc"), [])
+    equal(told("--queue", OTHER[:8]), [5])
+    equal(told("--queue", QUEUE), [n for n in every if n != 5])
+    equal(told("--item", "3"), [3])
+    equal(told("--inbox", "reports"), [7])
+    equal(told("--name", made.name(4)), [4])
+    equal(told("--name", "*-0.1-*"), [1])
+    equal(told("--since", "2026-11-22"), every)
+    equal(told("--since", "2026-11-22T00:00:08Z"), [8, 9, 10])
+    equal(told("--until", "20261122T000003.000000Z"), [1, 2])
+    equal(told("--since", "2026-11-22T00:00:03.000001", "--until", "2026-11-22T00:00:06"), [4, 5])
+    equal(told("--since", "2026-11-22T00:01"), [])
+    equal(told("--until", "2026-11-22"), [])
+    equal(told("--until", "36500d"), [])
+    equal(told("--since", "36500d"), every)
+    equal([row["type"] for row in ledger(t, made.root, "--type", "all")[0]],
+          ["begin", "queue"] + 10 * ["accept"] + ["mark", "skip", "gap", "settled"])
+    equal([row["type"] for row in ledger(t, made.root, "--type", "gap,skip,mark", "--item",
+                                         "4")[0]], ["gap"])
+    equal([row["n"] for row in ledger(t, made.root, "--type", "skip,accept", "--client", "pc17*",
+                                      "--since", "2026-11-22T00:00:09")[0]], [9, 10, 11])
+    for options in (("--since", "yesterday"), ("--until", "2026-02-30"), ("--type", "accept,foo"),
+                    ("--type", "state"), ("--item", "0"), ("--queue", "xyz"), ("--queue", ""),
+                    ("--quick",), ("-s", "x"), ("--since", "2026-11-22T14:1")):
+        _, err = ledger(t, made.root, *options, code=64)
+        contains(err, options[0].lstrip("-") if options[0] != "-s" else "socket")
+
+
+@test
+def a_record_is_told_whole_as_text_and_as_json(t):
+    made = Made(t)
+    made.segment(0, 1)
+    made.add(made.accept(1), made.accept(2, hint="-", sent=0), "void 2", made.accept(3), "mark 3 2")
+    rows, _ = ledger(t, made.root)
+    equal(rows[0], {"type": "accept", "time": "2026-11-22T00:00:01.000000Z",
+                    "client": "pc17.example.org", "queue": QUEUE, "outcome": "stored", "seq": 1,
+                    "n": 1, "inbox": "status", "size": 3, "sha256": sha256(b"foo"),
+                    "name": made.name(1), "sent": 1795356000, "hint": "a%20b.txt"})
+    equal((rows[1]["sent"], rows[1]["hint"], rows[1]["outcome"]), (None, None, "void"))
+    text, _ = ledger(t, made.root, json_lines=False)
+    equal(text.splitlines(), [
+        "2026-11-22T00:00:01Z stored      pc17.example.org 6d0f3b5a 1 status 3 2c26b46b68ff "
+        "%s a%%20b.txt" % made.name(1),
+        "2026-11-22T00:00:02Z void        pc17.example.org 6d0f3b5a 2 status 3 2c26b46b68ff "
+        "%s -" % made.name(2),
+        "2026-11-22T00:00:03Z unconfirmed pc17.example.org 6d0f3b5a 3 status 3 2c26b46b68ff "
+        "%s a%%20b.txt" % made.name(3)])
+    # What is void was not published: its file is a stranger's.
+    found, _ = verify(t, made.root, code=65, items=3, right=1, unconfirmed=1, void=1, unknown=1)
+    equal(found[0]["name"], made.name(2))
+
+
+@test
+def copies_of_state_are_told_once(t):
+    made = Made(t)
+    copies = [made.accept(seq, hint="-", sent=0) for seq in (3, 1)]
+    skip = "skip pc17.example.org %s 9 gone" % QUEUE
+    made.segment(100, 10, [copies[0], skip, copies[1]])
+    made.add(made.accept(10), made.accept(11), "mark 11 10")
+    made.segment(200, 12, [made.accept(11), copies[1], copies[0], made.accept(10), skip])
+    made.add(made.accept(12), "mark 12 12")
+    rows, err = ledger(t, made.root)
+    equal(seqs(rows), [(3, "stored"), (1, "stored"), (10, "stored"), (11, "stored"),
+                       (12, "stored")])
+    equal(err, "")
+    equal(rows[2]["hint"], "a%20b.txt")
+    equal(len(ledger(t, made.root, "--type", "skip")[0]), 1)
+    verify(t, made.root, items=5, right=5)
+
+
+@test
+def a_copy_stands_in_for_its_damaged_or_missing_record(t):
+    made = Made(t)
+    first = made.segment(0, 1)
+    made.add(*[made.accept(seq) for seq in range(1, 7)], "mark 6 6")
+    second = made.segment(100, 7, [made.accept(seq) for seq in (5, 2, 4)])
+    made.add(made.accept(7), "mark 7 7")
+    made.segment(200, 8, [made.accept(seq) for seq in (7, 4, 5)])
+    made.add("mark 7 7")
+    lines = lines_of(first)
+    for damaged in (3, 5):  # accepts 2 and 4
+        lines[damaged] = lines[damaged].replace(b" status ", b" stbtus ")
+    write_lines(first, lines)
+    rows, err = ledger(t, made.root, code=65)
+    equal([row["seq"] for row in rows], [1, 3, 5, 6, 2, 4, 7])
+    segment = os.path.basename(first)
+    equal(err, "".join("inboxctl: ledger/%s:%d: a damaged record\n" % (segment, number)
+                       for number in (4, 6)))
+    verify(t, made.root, code=65, items=7, right=7, damage=2)
+    # The segment in the middle is gone: the state of the one after it tells of accept 7.
+    os.unlink(second)
+    rows, err = ledger(t, made.root, code=65)
+    equal([row["seq"] for row in rows], [1, 3, 5, 6, 7, 4])
+    verify(t, made.root, code=65, items=6, unknown=1, damage=2)
+
+
+@test
+def a_missing_segment_is_told(t):
+    made = Made(t)
+    made.segment(0, 1)
+    made.add(made.accept(1), "mark 1 1")
+    second = made.segment(100, 2, [made.accept(1)])
+    made.add(made.accept(2), made.accept(3), "mark 3 3")
+    third = made.segment(200, 4, [made.accept(3)])
+    made.add(made.accept(4), "mark 4 4")
+    equal([row["seq"] for row in ledger(t, made.root)[0]], [1, 2, 3, 4])
+    kept = lines_of(second)
+    os.unlink(second)
+    rows, err = ledger(t, made.root, code=65)
+    equal([row["seq"] for row in rows], [1, 3, 4])
+    contains(err, "ledger/%s: begins with accept 4, but accepts from 2 on stand nowhere"
+             % os.path.basename(third))
+    found, _ = verify(t, made.root, code=65, items=3, unknown=1, damage=1)
+    equal(found[0]["name"], made.name(2))
+    # The newest one is taken away, and the receiver has begun where it ended before.
+    write_lines(second, kept)
+    os.unlink(third)
+    fourth = made.segment(300, 3, [made.accept(1)])
+    made.add(made.accept(3, b"another", part=None).replace("-0.3-", "-0.77-"), "mark 3 3")
+    rows, err = ledger(t, made.root, code=65)
+    equal(len(rows), 4)
+    contains(err, "ledger/%s: begins with accept 3, though" % os.path.basename(fourth))
+    # The oldest ones are deleted by the receiver: no damage.
+    for path in sorted(os.listdir(os.path.join(made.root, "ledger")))[:2]:
+        os.unlink(os.path.join(made.root, "ledger", path))
+    rows, err = ledger(t, made.root)
+    equal((len(rows), err), (2, ""))
+
+
+@test
+def a_torn_end_is_told_and_does_not_count(t):
+    made = Made(t)
+    path = made.segment(0, 1)
+    made.add(made.accept(1), "mark 1 1", made.accept(2), "mark 2 1")
+    whole = lines_of(path)
+    # The last line cut: the mark, here; so the accept before it stays unconfirmed.
+    write_lines(path, whole[:-1] + [whole[-1][:-3]])
+    rows, err = ledger(t, made.root)
+    equal(seqs(rows), [(1, "stored"), (2, "unconfirmed")])
+    equal(err, "inboxctl: ledger/%s:6: torn: the last %d bytes were never promised, and do not "
+          "count\n" % (os.path.basename(path), len(whole[-1]) - 3))
+    verify(t, made.root, items=2, right=1, unconfirmed=1)
+    # A bad line with no mark behind it, and an accept behind that: the receiver
+    # dropped both, and gave the number again.
+    bad = whole[4].replace(b"accept", b"abcept")
+    lost = line(made.accept(3, part=None).replace("-0.3-", "-0.99-"))
+    write_lines(path, whole[:4] + [bad, lost])
+    made.segment(100, 2, [made.accept(1)])
+    made.add(made.accept(2), made.accept(3), "mark 3 3")
+    rows, err = ledger(t, made.root)
+    equal([(row["seq"], row["name"]) for row in rows],
+          [(seq, made.name(seq)) for seq in (1, 2, 3)])
+    contains(err, "ledger/%s:5: torn: the last %d bytes" % (os.path.basename(path),
+                                                            len(bad) + len(lost)))
+    verify(t, made.root, items=3, right=3)
+    # The same with a mark behind it: then it was whole once.
+    write_lines(path, whole[:4] + [bad, whole[4], line("mark 2 1")])
+    ledger(t, made.root, code=65)
+    # Zeros, as a file system leaves them, with no end of line in sight.
+    write_lines(path, whole[:4] + [bytes(300000)])
+    rows, err = ledger(t, made.root)
+    contains(err, ":5: torn: the last 300000 bytes")
+    # A good record that ends a line too long for the reader's buffer is none.
+    write_lines(path, whole[:4] + [bytes(16 * 2560) + whole[4], whole[5]])
+    rows, err = ledger(t, made.root, code=65)
+    contains(err, ":5: a damaged record")
+    # The same within, with more lines behind them.
+    os.unlink(made.path)
+    write_lines(path, whole[:4] + [bytes(300000) + b"\n"] + whole[4:])
+    rows, err = ledger(t, made.root, code=65)
+    contains(err, ":5: a damaged record")
+    equal([row["seq"] for row in rows], [1, 2])
+
+
+@test
+def every_flipped_bit_is_told_with_its_line(t):
+    made = Made(t)
+    path = made.segment(0, 5, [made.accept(2), "skip pc17.example.org %s 4 gone" % QUEUE])
+    made.add(made.accept(5), "mark 5 4", made.accept(6), "mark 6 5", made.accept(7), "mark 7 7")
+    whole = lines_of(path)
+    for number in range(len(whole)):
+        for at in {0, 8, 9, len(whole[number]) // 2, len(whole[number]) - 2}:
+            bad = bytearray(whole[number])
+            bad[at] ^= 1 << t.random.randrange(7)
+            if bad == whole[number] or b"\n" in bad[:-1]:
+                continue
+            write_lines(path, whole[:number] + [bytes(bad)] + whole[number + 1:])
+            last = number == len(whole) - 1
+            rows, err = ledger(t, made.root, code=0 if last else 65)
+            contains(err, "%s:%d: %s" % (os.path.basename(path), number + 1,
+                                         "torn" if last else "a damaged record"))
+            missing = {1: 2, 4: 5, 6: 6, 8: 7}.get(number)
+            equal([row["seq"] for row in rows],
+                  [seq for seq in (2, 5, 6, 7) if seq != missing], "line %d" % (number + 1))
+            verify(t, made.root, code=65 if missing or not last else 0,
+                   unknown=1 if missing else 0, damage=0 if last else 1)
+
+
+@test
+def files_that_history_does_not_reach_are_told_apart(t):
+    made = Made(t)
+    made.segment(1000, 50)
+    made.add(made.accept(1001), "mark 1001 1001")
+    os.utime(os.path.join(made.root, "status/new", made.name(1001)))
+    for where in ("status/new/" + made.name(5), "status/new/" + made.name(2000),
+                  "status/tmp/" + made.name(2001), "status/tmp/" + made.name(2002)):
+        with open(os.path.join(made.root, where), "wb"):
+            pass
+    os.utime(os.path.join(made.root, "status/tmp", made.name(2001)), (1, 1))
+    found, _ = verify(t, made.root, code=65, items=1, right=1, older=1, unknown=1, drafts=1)
+    equal([(row["finding"], row["name"]) for row in found], [("unknown", made.name(2000))])
+    os.unlink(os.path.join(made.root, "status/new", made.name(2000)))
+    verify(t, made.root, right=1, older=1, drafts=1)
+
+
+@test
+def what_is_no_file_is_wrong_and_what_is_in_cur_is_checked(t):
+    made = Made(t)
+    made.segment(0, 1)
+    made.add(made.accept(1, part="cur"), made.accept(2, part="cur"), made.accept(3, part=None),
+             made.accept(4, part=None), made.accept(5, inbox="gone", part=None), "mark 5 5")
+    flip(os.path.join(made.root, "status/cur", made.name(2)))
+    os.mkdir(os.path.join(made.root, "status/new", made.name(3)))
+    os.symlink("/etc/passwd", os.path.join(made.root, "status/new", made.name(4)))
+    found, _ = verify(t, made.root, code=65, items=5, right=1, wrong=3, claimed=1)
+    equal([(row["part"], row["name"]) for row in found],
+          [("cur", made.name(2)), ("new", made.name(3)), ("new", made.name(4))])
+    equal([row["what"] for row in found][1:], 2 * ["is no regular file"])
+
+
+@test
+def item_that_is_claimed_while_it_is_read_is_its_consumers(t):
+    """Who has renamed it out of new/ may write to it, though verify still reads it."""
+    made = Made(t)
+    size = 128 << 20
+    path = os.path.join(made.root, "status/new", made.name(1))
+    with open(path, "wb") as file:
+        file.truncate(size)
+    text = made.accept(1, part=None).split(" ")
+    text[7:9] = [str(size), file_digest(path)]
+    made.segment(0, 1)
+    made.add(" ".join(text), "mark 1 1")
+    verify(t, made.root, right=1)
+    with open(os.path.join(t.folder, "out"), "w+b") as out:
+        child = t.spawn([INBOXCTL, "verify", "--json", "-r", made.root], stdout=out)
+        until(lambda: has_open(child.pid, path) or child.poll() is not None, 10)
+        child.send_signal(signal.SIGSTOP)
+        os.rename(path, os.path.join(made.root, "claimed"))
+        with open(os.path.join(made.root, "claimed"), "r+b") as file:
+            file.seek(size - 1)
+            file.write(b"!")
+        child.send_signal(signal.SIGCONT)
+        equal(child.wait(60), 0, "exit code")
+        out.seek(0)
+        page = json.loads(out.read())
+    if page["right"]:
+        raise Skip("it had read all of it before the file was claimed")
+    equal((page["claimed"], page["wrong"]), (1, 0))
+
+
+@test
+def without_a_root_or_with_an_empty_ledger(t):
+    made = Made(t)
+    equal(ledger(t, made.root), ([], ""))
+    verify(t, made.root, items=0)
+    with open(os.path.join(made.root, "status/new", made.name(1)), "wb"):
+        pass
+    verify(t, made.root, code=65, unknown=1)
+    for command in ("ledger", "verify"):
+        run = t.run([INBOXCTL, command, "-r", os.path.join(t.folder, "nowhere")])
+        equal(run.returncode, 66, command)
+        contains(run.stderr, "nowhere: No such file or directory")
+    run = t.run([INBOXCTL, "verify", "-r", made.root, "--inbox", "payroll"])
+    equal(run.returncode, 66)
+    contains(run.stderr, "payroll")
+    equal(t.run([INBOXCTL, "verify", "-r", made.root, "--inbox", "../x"]).returncode, 64)
+    made.segment(0, 1)
+    made.add(made.accept(1), "mark 1 1")
+    run = t.run(["sh", "-c", '"$0" ledger -r "$1" >/dev/full', INBOXCTL, made.root])
+    equal(run.returncode, 74, "standard output is full")
+
+
+@test
+def segment_of_another_version_is_left_alone(t):
+    made = Made(t)
+    made.segment(0, 1)
+    made.add(made.accept(1), "mark 1 1")
+    made.path = os.path.join(made.root, "ledger", clock(100) + ".log")
+    made.add("begin 2 %s 2" % clock(100), "state", made.accept(2))
+    rows, err = ledger(t, made.root, code=65)
+    equal([row["seq"] for row in rows], [1])
+    contains(err, "has version 2; this inboxctl reads version 1")
+
+
+@test
+def memory_does_not_grow_with_the_ledger(t):
+    if sanitizers():
+        raise Skip("a sanitizer takes memory of its own")
+    made = Made(t)
+    made.segment(0, 1)
+    made.add(*[made.accept(seq) for seq in range(1, 301)], "mark 300 300")
+    text = line(made.accept(4000, part=None))
+    with open(made.path, "ab") as file:  # one item over and over: the walk does not mind
+        for _ in range(200):
+            file.write(text * 1000 + line("mark 4000 4000"))
+    run = t.run(["sh", "-c", 'ulimit -v 40000; exec "$0" verify --json -r "$1"', INBOXCTL,
+                 made.root])
+    equal(run.returncode, 0, "exit code; " + run.stderr)
+    page = json.loads(run.stdout)
+    equal((page["right"], page["claimed"]), (300, 200000))
+
+
+if __name__ == "__main__":
+    main()

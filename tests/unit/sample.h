@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Ledger segments for the tests: written record by record into memory, so that
+ * a test can tear and damage them as it likes, and read back into one text that
+ * two memories can be compared by.  A failure here fails the test.
+ */
+#ifndef UNIT_SAMPLE_H
+#define UNIT_SAMPLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inboxd/clients.h"
+#include "lib/record.h"
+
+/* The client that all these records are of. */
+#define SAMPLE_CLIENT "pc17.example.org"
+#define SAMPLE_QUEUE "6d0f3b5ac2e94a1f8b7c6d5e4f3a2b1c"
+
+struct sample {
+	size_t len;
+	char text[32 * 1024];
+};
+
+/* Begins anew: the begin record, and then whatever is added. */
+void sample_begin(struct sample *segment, uint64_t seq);
+void sample_add(struct sample *segment, struct record *record);
+void sample_state(struct sample *segment);
+void sample_queue(struct sample *segment, uint64_t settled);
+/* An item whose bytes are the string `bytes`. */
+void sample_accept(struct sample *segment, uint64_t seq, uint64_t n, const char *inbox,
+    const char *name, const char *bytes);
+void sample_mark(struct sample *segment, uint64_t synced, uint64_t stored);
+void sample_void(struct sample *segment, uint64_t seq);
+void sample_skip(struct sample *segment, uint64_t n);
+void sample_settled(struct sample *segment, uint64_t n);
+/* Bytes that need not be a record. */
+void sample_text(struct sample *segment, const char *text, size_t len);
+
+/* The digest of a string. */
+void sample_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE]);
+
+/* All that is remembered, as malloc'ed text. */
+char *sample_dump(const struct clients *clients);
+
+/* Writes `len` bytes to the file `name` in `dir`, anew. */
+void sample_write(int dir, const char *name, const void *data, size_t len);
+/* The file's bytes as a malloc'ed string; NULL where it is missing. */
+char *sample_read(int dir, const char *name, size_t *len);
+
+/* A new folder below TMPDIR; its descriptor.  Removed with all that is in it. */
+int sample_make_folder(char path[64]);
+void sample_remove_folder(const char *path);
+/* How many files lie in `dir`, hidden ones left out. */
+size_t sample_count_files(int dir);
+
+#endif
