@@ -15,12 +15,7 @@
  * ledgerdir or other.  The lines lie in the order in which things happened,
  * since one lock is held while the number is taken and the line is written.
  *
- * FAULT is a list, split by commas, of
- *
- *	<call>[@<kind>]:<N>:<errno's name or milliseconds, as in 700ms>:once|on
- *
- * The N-th matching call (and, with "on", all after it) fails without being
- * made, or is late.  Where FAULT_ARM names a file, calls count only once it exists.
+ * FAULT, and what goes with it, stands in judge.c.
  *
  * Rejected: ptrace and seccomp, which need rights that a test may not have;
  * a hook in the program, which would test another program than the one shipped.
@@ -37,88 +32,39 @@
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
-#define PATH_ROOM 4200
+#include "shim.h"
+
+#define PATH_ROOM SHIM_PATH_ROOM
 #define DETAIL_MAX 65536
-#define FAULTS_MAX 8
 
 /* <openssl/ssl.h> is not needed for two prototypes. */
 int SSL_write(void *ssl, const void *data, int len);
 int SSL_write_ex(void *ssl, const void *data, size_t len, size_t *written);
 
-struct fault {
-	char call[32], kind[16];
-	unsigned long at, seen;
-	int error; /* 0: only late */
-	long delay_ms;
-	int goes_on;
-};
-
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static struct fault faults[FAULTS_MAX];
-static size_t fault_count;
 static unsigned long sequence;
 static int trace = -1;
-static const char *arm;
 
-static const struct {
-	const char *name;
-	int value;
-} errors[] = {
-    {"EIO", EIO}, {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT}, {"EMFILE", EMFILE}, {"ENFILE", ENFILE},
-    {"ENOSYS", ENOSYS}, {"EINVAL", EINVAL}, {"EEXIST", EEXIST}, {"EINTR", EINTR}, {"EPERM", EPERM},
-    {"EACCES", EACCES}, {"EROFS", EROFS}, {"EOPNOTSUPP", EOPNOTSUPP},
-};
-
-static void
-die(const char *what)
+void
+shim_end(const char *what)
 {
 	fprintf(stderr, "fault shim: %s\n", what);
 	_exit(127);
 }
 
 static void
-read_fault(char *text)
-{
-	struct fault *fault = &faults[fault_count++];
-	char what[32], how[16];
-	char *kind;
-
-	if (fault_count > FAULTS_MAX ||
-	    sscanf(text, "%31[^@:]%*1[@]%15[^:]", fault->call, fault->kind) < 1)
-		die("FAULT cannot be read");
-	kind = strchr(text, ':');
-	if (!kind || sscanf(kind, ":%lu:%31[^:]:%15s", &fault->at, what, how) != 3)
-		die("FAULT cannot be read");
-	fault->goes_on = strcmp(how, "on") == 0;
-	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
-		if (strcmp(errors[i].name, what) == 0)
-			fault->error = errors[i].value;
-	if (!fault->error && sscanf(what, "%ldms", &fault->delay_ms) != 1)
-		die("FAULT names no error that is known here");
-}
-
-static void
 set_up(void)
 {
-	const char *path = getenv("TRACE"), *list = getenv("FAULT");
-	char *copy, *rest, *part;
+	const char *path = getenv("TRACE");
 
-	arm = getenv("FAULT_ARM");
 	if (path)
 		trace = (int)syscall(SYS_openat, AT_FDCWD, path,
 		    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	if (path && trace < 0)
-		die("TRACE cannot be opened");
-	if (!list)
-		return;
-	copy = rest = strdup(list);
-	while (copy && (part = strsep(&rest, ",")) != NULL)
-		read_fault(part);
-	free(copy);
+		shim_end("TRACE cannot be opened");
 }
 
 /* The next definition of a function. */
@@ -130,7 +76,7 @@ next(const char *name)
 	pthread_once(&once, set_up);
 	found = dlsym(RTLD_NEXT, name);
 	if (!found)
-		die(name);
+		shim_end(name);
 	return found;
 }
 #define NEXT(function) \
@@ -178,8 +124,8 @@ is_part(const char *from, const char *to, const char *name)
 	return (size_t)(to - from) == len && memcmp(from, name, len) == 0;
 }
 
-static const char *
-kind_of(const char *path)
+const char *
+shim_kind(const char *path)
 {
 	const char *end = path + strlen(path), *last = strrchr(path, '/');
 	const char *before;
@@ -203,7 +149,7 @@ kind_of(const char *path)
 	return "other";
 }
 
-/* ---- trace and faults */
+/* ---- trace */
 
 static void
 note(const char *when, const char *call, const char *path, long result, const char *detail,
@@ -220,47 +166,18 @@ note(const char *when, const char *call, const char *path, long result, const ch
 	pthread_mutex_lock(&lock);
 	len = (size_t)snprintf(line, sizeof line - DETAIL_MAX - 1,
 	    "%lu\t%ld\t%s\t%s\t%s\t%s\t%ld\t", ++sequence, (long)syscall(SYS_gettid), when,
-	    call, kind_of(path), path, result);
+	    call, shim_kind(path), path, result);
 	for (size_t i = 0; i < detail_len; i++)
 		line[len++] = detail[i] == '\n' ? '\036' : detail[i];
 	line[len++] = '\n';
 	if (syscall(SYS_write, trace, line, len) != (long)len)
-		die("TRACE cannot be written");
+		shim_end("TRACE cannot be written");
 	pthread_mutex_unlock(&lock);
 	errno = saved;
 }
 
-/* Counts the call against the faults.  1: it must fail, errno is set. */
-static int
-is_faulty(const char *call, const char *path)
-{
-	int error = 0, saved = errno;
-	long delay = 0;
-
-	if (fault_count == 0 || (arm && access(arm, F_OK) < 0)) {
-		errno = saved;
-		return 0;
-	}
-	pthread_mutex_lock(&lock);
-	for (size_t i = 0; i < fault_count; i++) {
-		struct fault *fault = &faults[i];
-		if (strcmp(fault->call, call) != 0 ||
-		    (fault->kind[0] && strcmp(fault->kind, kind_of(path)) != 0))
-			continue;
-		fault->seen++;
-		if (fault->seen == fault->at || (fault->goes_on && fault->seen > fault->at)) {
-			error = fault->error;
-			delay = fault->delay_ms;
-		}
-	}
-	pthread_mutex_unlock(&lock);
-	if (delay > 0) {
-		struct timespec wait = {delay / 1000, delay % 1000 * 1000000};
-		nanosleep(&wait, NULL);
-	}
-	errno = error ? error : saved;
-	return error != 0;
-}
+/* 1: the call must fail, errno is set. */
+#define is_faulty(call, path) (shim_judge(call, path, __builtin_return_address(0)) == SHIM_FAIL)
 
 /* ---- syncs */
 
@@ -340,22 +257,33 @@ is_ours(int fd, char path[PATH_ROOM])
 	if (fd <= STDERR_FILENO)
 		return 0;
 	path_of(fd, path);
-	kind = kind_of(path);
+	kind = shim_kind(path);
 	return strcmp(kind, "draft") == 0 || strcmp(kind, "ledger") == 0;
 }
 
 ssize_t
 write(int fd, const void *data, size_t len)
 {
-	char path[PATH_ROOM];
+	const void *caller = __builtin_return_address(0);
+	char path[PATH_ROOM] = "";
+	enum shim_verdict verdict;
+	int ours;
 	ssize_t rc;
 	NEXT(write)
 
-	if (!is_ours(fd, path))
+	ours = is_ours(fd, path);
+	/* To an eventfd nothing can fail but by a full counter, which has woken already. */
+	if (!ours && (fd <= STDERR_FILENO || !shim_counts(caller) ||
+	    strncmp(path, "anon_inode:", 11) == 0))
 		return real(fd, data, len);
-	rc = is_faulty("write", path) ? -1 : real(fd, data, len);
-	note("end", "write", path, (long)rc, data,
-	    rc > 0 && strcmp(kind_of(path), "ledger") == 0 ? (size_t)rc : 0);
+	verdict = shim_judge("write", path, caller);
+	rc = verdict == SHIM_FAIL ? -1
+	                          : real(fd, data, verdict == SHIM_GO || len < 2 ? len : len / 2);
+	if (verdict == SHIM_TORN)
+		shim_die_now();
+	if (ours)
+		note("end", "write", path, (long)rc, data,
+		    rc > 0 && strcmp(shim_kind(path), "ledger") == 0 ? (size_t)rc : 0);
 	return rc;
 }
 
@@ -371,7 +299,7 @@ writev(int fd, const struct iovec *parts, int count)
 	rc = is_faulty("write", path) ? -1 : real(fd, parts, count);
 	for (int i = 0; i < count; i++)
 		note("end", "write", path, (long)rc, parts[i].iov_base,
-		    rc > 0 && strcmp(kind_of(path), "ledger") == 0 ? parts[i].iov_len : 0);
+		    rc > 0 && strcmp(shim_kind(path), "ledger") == 0 ? parts[i].iov_len : 0);
 	return rc;
 }
 
@@ -386,7 +314,7 @@ writev(int fd, const struct iovec *parts, int count)
 			return real(fd, data, len, at); \
 		rc = is_faulty("write", path) ? -1 : real(fd, data, len, at); \
 		note("end", "write", path, (long)rc, data, \
-		    rc > 0 && strcmp(kind_of(path), "ledger") == 0 ? (size_t)rc : 0); \
+		    rc > 0 && strcmp(shim_kind(path), "ledger") == 0 ? (size_t)rc : 0); \
 		return rc; \
 	}
 
@@ -403,7 +331,7 @@ PWRITE(pwrite64, off64_t)
 		int rc; \
 		NEXT(function) \
 		if (!(flags & O_CREAT) && (flags & O_TMPFILE) != O_TMPFILE) \
-			return real(dirfd, name, flags); \
+			return is_faulty("open", name) ? -1 : real(dirfd, name, flags); \
 		va_start(rest, flags); \
 		mode = va_arg(rest, mode_t); \
 		va_end(rest); \

@@ -2,9 +2,14 @@
 # SPDX-License-Identifier: ISC
 """Calls that fail: nothing is acknowledged that is not stored, nothing is lost, work goes on."""
 
+import os
+import re
+import signal
+import time
+
 from common import arm, shim
 from client import Closed
-from harness import cases, equal, main, test, until
+from harness import Skip, cases, contains, equal, main, need_call, sanitizers, test, until
 
 
 @cases([
@@ -18,6 +23,8 @@ from harness import cases, equal, main, test, until
 ])
 def acks_nothing_when_sync_fails(t, sync, fault):
     """The failed batch is not acknowledged, inboxd ends with 74, a restart makes all good."""
+    if sync == "filesystem":
+        need_call("syncfs")
     r = t.receiver({"receiver": {"sync": sync, "workers": "1"}}, env=shim(t, fault))
     r.consumed = True
     queue = t.queue()
@@ -94,6 +101,46 @@ def window_is_enforced(t, limits, size, most):
 
 
 @test
+def item_that_comes_after_its_queue_has_a_newer_connection_is_cut_off(t):
+    """All that is late to the commit thread is dropped and counted; its client has it."""
+    r = t.receiver(env=shim(t, "fdatasync@draft:1:1500ms:once"))
+    queue = t.queue()
+    old = r.client(hello=queue)
+    arm(t)
+    old.put(1, "status", b"accepted in time")
+    old.flow(0.3)
+    new = r.client(hello={"queue": queue, "wait": False})
+    new.flow(0.3)
+    old.put(2, "status", b"too late")
+    equal(old.expect("GOAWAY").code, "superseded")
+    old.wait_close()
+    new.expect("READY")
+    equal(r.items("cut_off"), 1, "cut off")
+    new.put(1, "status", b"accepted in time")
+    new.put(2, "status", b"too late")
+    equal((new.stored(1).get("again"), new.stored(2).get("again")), ("1", None), "again=")
+    new.quit()
+    equal(len(r.files("status")), 2, "files in new/")
+
+
+@cases([("a draft", "fdatasync@draft:1:ENOSPC:once"), ("a draft, by quota",
+        "fdatasync@draft:1:EDQUOT:once")])
+def sync_for_which_there_is_no_room_is_later(t, fault):
+    """Delayed allocation tells it at the sync: that item is LATER full, the others are stored."""
+    r = t.receiver({"receiver": {"sync": "files"}}, env=shim(t, fault))
+    c = r.client(hello=t.queue())
+    arm(t)
+    for n in range(1, 11):
+        c.put(n, "status", b"%d" % n)
+    answers = [c.answer(n) for n in range(1, 11)]
+    later = [line for line in answers if line.verb != "STORED"]
+    equal([(line.verb, line.code) for line in later], [("LATER", "full")])
+    c.put(later[0].n, "status", b"%d" % later[0].n)
+    equal(c.stored(later[0].n).get("again"), None)
+    c.quit()
+
+
+@test
 def full_disk_is_a_state_and_not_an_end(t):
     r = t.receiver(env=shim(t, "write@draft:1:ENOSPC:on"))
     c = r.client(hello=t.queue())
@@ -156,6 +203,97 @@ def ledger_that_fails_acks_nothing(t, fault):
         c.put(n, "status", b"%d" % n)
     names = {c.stored(n).name for n in range(1, 6)}
     equal(r.files("status"), sorted(names))
+    c.quit()
+
+
+@test
+def draft_of_an_old_configuration_may_fail(t):
+    """The item is the last to hold the configuration that a reload has replaced."""
+    r = t.receiver({"receiver": {"workers": "1"}}, env=shim(t, "write@draft:1:ENOSPC:on"))
+    c = r.client(hello=t.queue())
+    data = t.bytes(200000)
+    c.announce(1, "status", data)
+    c.send(data[:50000])
+    until(lambda: [n for n in r.files("status", "tmp")
+                   if os.path.getsize(r.path("status", n, "tmp")) > 0], 10, "a part of the draft")
+    r.process.send_signal(signal.SIGHUP)
+    r.wait_log("event=reloaded")
+    other = r.client(hello=t.queue())
+    other.quit()
+    arm(t)
+    c.post(data[50000:])
+    line = c.answer(1)
+    equal((line.verb, line.code), ("LATER", "full"))
+    contains(line.text, "inbox status")
+    c.quit()
+
+
+@test
+def renamed_item_is_not_lost_where_the_ledger_has_no_room(t):
+    """Its first record says synced: so its draft stays until the void record is on disk (P1)."""
+    need_call("renameat2")
+    r = t.receiver({"receiver": {"workers": "1"}}, env=shim(
+        t, "renameat2@draft:1:EEXIST:once,write@ledger:3:ENOSPC:on"))
+    queue = t.queue()
+    c = r.client(hello=queue)
+    c.put(1, "status", b"before")
+    c.stored(1)
+    arm(t)
+    c.put(2, "status", b"precious")
+    c.flow(0.3)
+    r.wait_log("event=ledger_full")
+    c.flow(1)
+    assert not [line for line in c.history if line.verb == "STORED" and line.n == 2], c.history
+    r.kill()
+    c.cut()
+    for name in ("FAULT", "LD_PRELOAD"):
+        del r.env[name]
+    r.start()
+    c = r.client(hello=queue)
+    c.put(2, "status", b"precious")
+    equal(r.read("status", c.stored(2).name), b"precious")
+    c.quit()
+
+
+@test
+def drain_has_an_end_where_one_worker_is_done_early(t):
+    """A worker that is done counts once: the other one's slow disk is still given up on."""
+    r = t.receiver({"receiver": {"workers": "2", "drain": "2s"}},
+                   env=shim(t, "fdatasync@draft:1:20000ms:once"))
+    r.consumed = True
+    silent = r.client(handshake=False)
+    c = r.client(hello=t.queue())
+    arm(t)
+    c.put(1, "status", b"slow")
+    c.flow(0.3)
+    until(lambda: r.items("in_flight") == 1, 10, "the item to be under way")
+    began = time.monotonic()
+    r.stop(75)
+    took = time.monotonic() - began
+    assert took < 10, "the drain took %.1f s" % took
+    silent.close()
+
+
+@cases([("settled", "SETTLED 1\n"), ("skip", "SKIP 1 removed\n")])
+def notices_do_not_pile_up_while_the_disk_is_slow(t, line):
+    """They cost the client its window, not the receiver its memory."""
+    if sanitizers():
+        raise Skip("a sanitizer has its own memory")
+    r = t.receiver({"receiver": {"workers": "1"}}, env=shim(t, "fdatasync@draft:1:3000ms:once"))
+    c = r.client(hello=t.queue())
+
+    def peak():
+        with open("/proc/%d/status" % r.process.pid, encoding="ascii") as file:
+            return int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1))
+
+    before = peak()
+    arm(t)
+    c.put(1, "status", b"slow")
+    c.post(line * 1000000)
+    c.stored(1)
+    c.ping()
+    grown = peak() - before
+    assert grown < 32000, "grew by %d kB" % grown
     c.quit()
 
 

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""A sample of `make check-crash`: ten seconds of kills at random, and some at chosen steps."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../fault"))
+
+from crash import storm  # noqa: E402
+import enumerate as engine  # noqa: E402  (tests/fault/enumerate.py)
+from harness import SEED, cases, main, test  # noqa: E402
+
+STEPS = {
+    "start": ["openat:2:KILL:once", "write:1:TORN:once", "renameat2:1:KILL:once",
+              "fsync:1:KILL:once"],
+    "upload": ["fdatasync:1:KILL:once", "renameat2:1:KILL:once", "write:4:TORN:once",
+               "fsync:1:KILL:once"],
+    "rotation": ["renameat2:5:KILL:once", "fsync:4:KILL:once"],
+    "recovery": ["renameat:1:KILL:once", "renameat:2:KILL:once", "renameat2:1:KILL:once",
+                 "renameat2:2:KILL:once", "write:4:TORN:once", "unlinkat:3:KILL:once",
+                 "fdatasync:3:KILL:once"],
+    "first_add": ["mkdirat:2:KILL:once", "renameat2:1:KILL:once"],
+    "add": ["renameat2:2:KILL:once", "write:3:TORN:once"],
+    "run_once": ["unlinkat:1:KILL:once", "write:2:TORN:once"],
+}
+
+
+@test
+def acknowledged_is_there_once_whoever_is_killed(t):
+    errors, figures = storm(10, SEED)
+    t.note(figures)
+    assert not errors, "\n".join(errors[:20])
+
+
+@cases([(scenario, scenario) for scenario in STEPS])
+def death_at_a_step_loses_nothing_and_doubles_nothing(t, scenario):
+    bench = engine.Bench(t.folder, t.pki)
+    try:
+        for fault in STEPS[scenario]:
+            outcome = bench.run(scenario, fault)
+            assert outcome.error is None, "%s %s (met: %s): %s" % (
+                scenario, fault, outcome.met, outcome.error)
+            assert outcome.met, "%s was not killed at %s" % (scenario, fault)
+    finally:
+        bench.close()
+
+
+if __name__ == "__main__":
+    main()

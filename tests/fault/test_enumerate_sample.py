@@ -1,0 +1,45 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""A sample of `make check-fault`: in each scenario, a few calls that fail.
+
+Whatever failed: nothing acknowledged is missing or torn, an item lies in new/ once, the
+exit code is a documented one, and a start without the fault serves.
+"""
+
+import enumerate as engine  # enumerate.py, beside this file
+import scenarios
+from harness import cases, main
+
+SAMPLE = {
+    "start": ["openat:1:ENOSPC:once", "fdatasync:1:EIO:once", "malloc:3:ENOMEM:on",
+              "pthread_create:1:EAGAIN:once"],
+    "upload": ["write:1:ENOSPC:on", "fdatasync:2:EIO:once", "accept4:1:EMFILE:once",
+               "SSL_new:1:ENOMEM:once", "digest:1:ENOMEM:once", "malloc:2:ENOMEM:once"],
+    "duplicate": ["malloc:1:ENOMEM:once", "unlinkat:1:EIO:once"],
+    "reload": ["open:1:EMFILE:once", "malloc:5:ENOMEM:once", "read:1:EIO:once"],
+    "rotation": ["openat:5:ENOSPC:once", "write:4:SHORT:on", "unlinkat:1:EIO:on"],
+    "recovery": ["renameat:1:EIO:once", "write:1:ENOSPC:once", "fsync:1:EIO:once",
+                 "readdir:1:EIO:once", "close:1:EIO:on"],
+    "stop": ["close:1:EIO:on", "fdatasync:1:EIO:once"],
+    "first_add": ["mkdirat:2:ENOSPC:once", "fsync:1:EIO:once", "malloc:1:ENOMEM:once"],
+    "add": ["write:2:ENOSPC:once", "renameat2:1:EIO:once", "fdatasync:1:EIO:on"],
+    "run_once": ["unlinkat:1:EIO:once", "read:9:EIO:once", "malloc:20:ENOMEM:once"],
+}
+
+
+@cases([(scenario, scenario) for scenario in SAMPLE])
+def nothing_is_lost_whatever_fails(t, scenario):
+    bench = engine.Bench(t.folder, t.pki)
+    try:
+        for fault in SAMPLE[scenario]:
+            outcome = bench.run(scenario, fault)
+            assert outcome.error is None, "%s %s (met: %s): %s" % (
+                scenario, fault, outcome.met, outcome.error)
+            assert outcome.met, "%s met no fault %s" % (scenario, fault)
+    finally:
+        bench.close()
+
+
+if __name__ == "__main__":
+    assert set(SAMPLE) == set(scenarios.RECEIVER) | set(scenarios.QUEUE)
+    main()

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What stands around a session in the receiver, played in one thread: its worker
+ * (the functions of inboxd/worker.h that sessions use) and the commit thread,
+ * which stores at once and remembers what is to be answered.
+ */
+#ifndef FUZZ_FAKE_RECEIVER_H
+#define FUZZ_FAKE_RECEIVER_H
+
+#include <stdint.h>
+
+#include "inboxd/session.h"
+#include "inboxd/space.h"
+#include "inboxd/worker.h"
+
+struct worker {
+	struct stats stats;
+	struct namer namer;
+	struct log_gate gate;
+	struct space space;
+	uint64_t now, items, queue;
+	int draining;
+	struct session *session; /* NULL: forgotten */
+	struct message *first, **end; /* on their way to the commit thread */
+	/* What the commit thread knows of the session now. */
+	int has_joined, is_superseded, refuses_queue;
+	char queue_id[PROTO_QUEUE_LEN + 1];
+	uint64_t in_items, in_bytes, in_notices;
+	/* Over all connections. */
+	uint64_t connections, steps, stored, again, stale, said_ready;
+};
+
+extern struct worker worker;
+extern struct event_base *base;
+extern struct settings settings;
+extern struct site site;
+extern struct inbox inboxes[2]; /* "status" is for all, "payroll" for others */
+
+/* Once: the site, its folders. */
+void fake_set_up(void);
+/* Before each input: nothing is stored yet. */
+void fake_forget(void);
+
+/* One message to the commit thread is answered, as worker.c would pass it on;
+ * `how` 1 to 3: an item is not stored.  0 if there was none. */
+int fake_commit_one(unsigned how);
+/* A newer session has the queue. */
+void fake_supersede(void);
+
+/* After a connection: what its client has heard is in the grammar, and STORED
+ * stands for what was stored. */
+void fake_check_output(void);
+/* Every item that was offered has ended in one counter. */
+void fake_check_counters(void);
+
+#endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The ledger: the input is a flag byte and a segment, as the disk may show it
+ * after a crash.  With bit 0 of the flags each line that does not begin with
+ * '!' gets its right checksum first: by chance no line would ever have it.
+ *
+ * A replay that says yes must have understood exactly the good bytes: they alone give
+ * the same memory.  A record that is read is written as the same line.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+#include "inboxd/replay.h"
+#include "lib/record.h"
+
+static int segment = -1;
+
+/* ---- records */
+
+static void
+try_record(const char *text, size_t len)
+{
+	static struct record record, back;
+	char line[RECORD_LINE_MAX + 1];
+	char *copy = fuzz_copy(text, len);
+	size_t n;
+
+	if (record_parse(copy, len, &record) == 0) {
+		n = record_format(&record, line);
+		FUZZ_CHECK(n > 0 && n <= RECORD_LINE_MAX && line[n] == '\0');
+		FUZZ_CHECK(n == len + 1 && memcmp(line, text, len) == 0 && line[len] == '\n');
+		FUZZ_CHECK(record_parse(line, n - 1, &back) == 0 && back.type == record.type);
+		/* No bit may change unseen. */
+		line[n / 2] ^= 1;
+		FUZZ_CHECK(record_parse(line, n - 1, &back) < 0);
+	}
+	free(copy);
+}
+
+static void
+put_checksum(char *line, size_t len)
+{
+	char hex[9];
+
+	if (len < 9 || line[0] == '!')
+		return;
+	snprintf(hex, sizeof hex, "%08" PRIx32, record_crc32c(line + 9, len - 9));
+	memcpy(line, hex, 8);
+}
+
+static void
+each_line(char *text, size_t size, int fix)
+{
+	char *end, *line = text;
+
+	for (; (end = memchr(line, '\n', size - (size_t)(line - text))); line = end + 1) {
+		if (fix)
+			put_checksum(line, (size_t)(end - line));
+		try_record(line, (size_t)(end - line));
+	}
+}
+
+/* ---- the whole segment */
+
+static void
+dump_queue(FILE *out, const struct queue *queue)
+{
+	char sha256[DIGEST_TEXT_ROOM];
+	size_t items = 0;
+
+	fprintf(out, "%s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64
+	    " %" PRId64 " %" PRIu64 " %" PRIu64 " %s\n",
+	    queue->identity, queue->id, queue->settled, queue->stored, queue->bytes,
+	    queue->skipped, queue->missing, queue->seen, queue->last_stored, queue->pending,
+	    queue->oldest, queue->agent);
+	FUZZ_CHECK(queue->settled >= 1 && queue->count <= queue->room);
+	for (size_t i = 0; i < queue->count; i++) {
+		const struct known *known = queue->entries[i];
+
+		FUZZ_CHECK(i == 0 || known->number >= queue->entries[i - 1]->number);
+		items += !known->is_skip;
+		digest_print(sha256, known->sha256);
+		fprintf(out, " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRId64 " %s %s %s\n",
+		    known->number, known->is_skip, known->seq, known->size, known->time, sha256,
+		    known->inbox, known->name);
+	}
+	FUZZ_CHECK(items == queue->items);
+}
+
+/* What was understood, as text; NULL: the segment was refused. */
+static char *
+replay(const char *text, size_t size, struct replay *result)
+{
+	struct clients *clients = clients_new();
+	char error[REPLAY_ERROR_ROOM];
+	char *dump = NULL;
+	size_t len;
+	FILE *out;
+
+	FUZZ_CHECK(pwrite(segment, text, size, 0) == (ssize_t)size);
+	FUZZ_CHECK(ftruncate(segment, (off_t)size) == 0 && lseek(segment, 0, SEEK_SET) == 0);
+	memset(error, 0xff, sizeof error);
+	if (replay_segment(segment, "fuzz.log", clients, result, error) == 0) {
+		out = open_memstream(&dump, &len);
+		FUZZ_CHECK(out);
+		for (size_t i = 0; i < clients_count(clients); i++)
+			dump_queue(out, clients_at(clients, i));
+		fprintf(out, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", result->synced,
+		    result->stored, result->next_seq);
+		for (struct tail_item *item = result->tail; item; item = item->next) {
+			FUZZ_CHECK(item->queue && item->name[0] && item->inbox[0]);
+			fprintf(out, "%" PRIu64 " %s\n", item->seq, item->name);
+		}
+		FUZZ_CHECK(fclose(out) == 0);
+	} else {
+		FUZZ_CHECK(errno == EBADMSG);
+		len = strnlen(error, sizeof error);
+		FUZZ_CHECK(len > 0 && len < sizeof error);
+		for (size_t i = 0; i < len; i++)
+			FUZZ_CHECK(error[i] >= 0x20 && error[i] <= 0x7e);
+	}
+	replay_free(result);
+	clients_free(clients);
+	return dump;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct replay whole, part;
+	char *text, *all, *good;
+	char path[160];
+
+	if (segment < 0) {
+		snprintf(path, sizeof path, "%s/segment", fuzz_folder());
+		segment = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+		FUZZ_CHECK(segment >= 0);
+	}
+	if (size < 1)
+		return 0;
+	text = fuzz_copy(data + 1, --size);
+	each_line(text, size, data[0] & 1);
+	all = replay(text, size, &whole);
+	if (all) {
+		FUZZ_CHECK(whole.good_bytes + whole.torn_bytes == size && whole.records >= 2);
+		good = replay(text, whole.good_bytes, &part);
+		FUZZ_CHECK(good && part.torn_bytes == 0 && strcmp(all, good) == 0);
+		FUZZ_CHECK(part.records == whole.records);
+		free(good);
+	}
+	free(all);
+	free(text);
+	return 0;
+}

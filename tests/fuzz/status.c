@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The status socket, served and asked in one process and one thread: the input is
+ *
+ *	flags   one byte, see enum flag
+ *	chunk   one byte: how many bytes are sent at a time, 0: all at once
+ *	bytes   what somebody who may open the socket sends
+ *
+ * What must hold: the first answer is whole and well-formed HTTP, its JSON is
+ * JSON, no connection and no request is left behind, and the next one who asks
+ * is served.
+ */
+#include "config.h"
+
+#include <event2/event.h>
+#include <event2/util.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fuzz.h"
+#include "inboxd/status.h"
+
+enum flag {
+	LATE = 1,      /* /clients is answered after the rest was sent */
+	NO_MEMORY = 2, /* and then with NULL */
+	GONE = 4,      /* the client closes before that */
+	HALF = 8,      /* it ends its half before it reads */
+};
+
+#define TICKETS 64
+
+static struct event_base *base;
+static struct status *status;
+static struct sockaddr_un address = {.sun_family = AF_UNIX};
+static uint64_t tickets[TICKETS];
+static size_t ticket_count;
+static unsigned flags;
+static uint8_t odd[32]; /* bytes of the input, where a folder's name may have any */
+
+/* ---- what the pages are made of */
+
+static void
+give_stats(void *ctx, uint64_t values[STATS_COUNT])
+{
+	(void)ctx;
+	for (size_t i = 0; i < STATS_COUNT; i++)
+		values[i] = UINT64_MAX / 2 + i;
+}
+
+static int
+give_inbox(void *ctx, size_t i, struct inbox_view *out)
+{
+	(void)ctx;
+	if (i > 0)
+		return -1;
+	memset(out, 0, sizeof *out);
+	snprintf(out->name, sizeof out->name, "status");
+	out->folder = (const char *)odd;
+	out->suffix = ".msg";
+	out->size = 4096;
+	out->oldest = INT64_MAX;
+	memcpy(out->error, odd, sizeof odd);
+	return 0;
+}
+
+static void
+answer(uint64_t ticket)
+{
+	struct client_view *view = flags & NO_MEMORY ? NULL : calloc(1, sizeof *view);
+
+	if (view) {
+		snprintf(view->identity, sizeof view->identity, "pc\"17\\.example.org");
+		snprintf(view->agent, sizeof view->agent, "inboxq/0.1%%00");
+		view->oldest = UINT64_MAX;
+		view->seen = INT64_MIN;
+	}
+	status_clients(status, ticket, view, view ? 1 : 0);
+}
+
+static void
+ask_clients(void *ctx, uint64_t ticket)
+{
+	(void)ctx;
+	if (!(flags & LATE)) {
+		answer(ticket);
+		return;
+	}
+	FUZZ_CHECK(ticket_count < TICKETS);
+	tickets[ticket_count++] = ticket;
+}
+
+/* ---- one connection */
+
+static void
+turn(void)
+{
+	event_base_loop(base, EVLOOP_NONBLOCK);
+}
+
+static void
+set_up(void)
+{
+	static const struct status_source source = {give_stats, give_inbox, ask_clients, NULL};
+	char why[STATUS_WHY_ROOM];
+
+	signal(SIGPIPE, SIG_IGN);
+	fuzz_watch_log();
+	snprintf(address.sun_path, sizeof address.sun_path, "%.90s/sock", fuzz_folder());
+	base = event_base_new();
+	FUZZ_CHECK(base);
+	status = status_open(base, address.sun_path, 0600, &source, why);
+	FUZZ_CHECK(status);
+}
+
+static int
+dial(void)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	FUZZ_CHECK(fd >= 0);
+	FUZZ_CHECK(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
+	return fd;
+}
+
+/* Reads what is there. */
+static void
+listen_to(int fd, char *reply, size_t room, size_t *len)
+{
+	char rest[4096];
+	ssize_t n;
+
+	do {
+		n = *len < room ? recv(fd, reply + *len, room - *len, 0)
+		                : recv(fd, rest, sizeof rest, 0);
+		if (n > 0 && *len < room)
+			*len += (size_t)n;
+	} while (n > 0);
+}
+
+static int
+begins(const char *text, size_t len, const char *with)
+{
+	return len >= strlen(with) && memcmp(text, with, strlen(with)) == 0;
+}
+
+/* The first answer, if there is one, and whether it is ours. */
+static void
+check_reply(const char *reply, size_t len, int is_head)
+{
+	char *text = fuzz_copy(reply, len + 1), *end, *at, *body;
+	size_t want;
+	int code = 0;
+
+	text[len] = '\0';
+	FUZZ_CHECK(sscanf(text, "HTTP/%*d.%*d %3d ", &code) == 1);
+	FUZZ_CHECK(code >= 100 && code <= 599);
+	end = strstr(text, "\r\n\r\n");
+	FUZZ_CHECK(end);
+	body = end + 4;
+	*end = '\0';
+	for (at = text; *at; at++)
+		FUZZ_CHECK((*at >= 0x20 && *at <= 0x7e) || *at == '\r' || *at == '\n');
+	at = strstr(text, "Content-Length: ");
+	if (at && sscanf(at, "Content-Length: %zu", &want) == 1 && !is_head) {
+		FUZZ_CHECK((size_t)(body - text) + want <= len);
+		if (strstr(text, "Content-Type: application/json")) {
+			json_t *json = json_loadb(body, want, JSON_REJECT_DUPLICATES, NULL);
+			FUZZ_CHECK(json && json_integer_value(json_object_get(json, "schema")) ==
+			    STATUS_SCHEMA);
+			json_decref(json);
+		}
+	}
+	free(text);
+}
+
+static void
+answer_late(void)
+{
+	for (size_t i = 0; i < ticket_count; i++)
+		answer(tickets[i]);
+	ticket_count = 0;
+}
+
+static void
+send_all(int fd, const uint8_t *data, size_t size, size_t chunk, char *reply, size_t room,
+    size_t *len)
+{
+	size_t at = 0;
+
+	turn();
+	while (at < size) {
+		size_t part = chunk && size - at > chunk ? chunk : size - at;
+		ssize_t n = send(fd, data + at, part, MSG_NOSIGNAL);
+
+		turn();
+		listen_to(fd, reply, room, len);
+		if (n <= 0)
+			break; /* it has closed: that is its right */
+		at += (size_t)n;
+	}
+}
+
+static void
+assert_lives(void)
+{
+	static const char request[] = "GET /healthz HTTP/1.0\r\n\r\n";
+	char reply[1024];
+	size_t len = 0;
+	int fd = dial();
+
+	send_all(fd, (const uint8_t *)request, sizeof request - 1, 0, reply, sizeof reply, &len);
+	for (int i = 0; i < 4 && len == 0; i++) {
+		turn();
+		listen_to(fd, reply, sizeof reply, &len);
+	}
+	FUZZ_CHECK(begins(reply, len, "HTTP/1.0 200 OK\r\n"));
+	FUZZ_CHECK(len > 3 && memcmp(reply + len - 3, "ok\n", 3) == 0);
+	close(fd);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static char reply[64 * 1024];
+	struct fuzz_input input = {data, size};
+	size_t chunk, len = 0;
+	int fd, lowest, is_head;
+
+	if (!base)
+		set_up();
+	flags = fuzz_byte(&input);
+	chunk = fuzz_byte(&input);
+	memset(odd, 0, sizeof odd);
+	memcpy(odd, input.at, input.left < sizeof odd ? input.left : sizeof odd - 1);
+	is_head = begins((const char *)input.at, input.left, "HEAD");
+	lowest = fuzz_lowest_fd();
+	fd = dial();
+	send_all(fd, input.at, input.left, chunk, reply, sizeof reply, &len);
+	if (flags & GONE) {
+		close(fd);
+		turn();
+		answer_late();
+	} else {
+		answer_late();
+		turn();
+		if (flags & HALF)
+			shutdown(fd, SHUT_WR);
+		for (int i = 0; i < 3; i++) {
+			turn();
+			listen_to(fd, reply, sizeof reply, &len);
+		}
+		close(fd);
+		if (len)
+			check_reply(reply, len, is_head);
+	}
+	assert_lives();
+	for (int i = 0; i < 16 && fuzz_lowest_fd() != lowest; i++)
+		turn();
+	answer_late();
+	FUZZ_CHECK(fuzz_lowest_fd() == lowest);
+	return 0;
+}
