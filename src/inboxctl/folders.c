@@ -13,21 +13,8 @@
 #include <unistd.h>
 
 #include "inboxctl/complain.h"
+#include "lib/disk.h"
 #include "lib/parse.h"
-
-/* A listing of its own, so that it begins at the beginning. */
-static DIR *
-list(int dir)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
-	int error = errno;
-
-	if (listing == NULL && fd >= 0)
-		close(fd);
-	errno = error;
-	return listing;
-}
 
 /* NULL at the end (errno is 0), or failed. */
 static const char *
@@ -134,7 +121,7 @@ folder_open(struct folder *folder, int root, const char *name)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -1;
 	folder->cur = open_part(root, name, "cur");
 	folder->tmp = open_part(root, name, "tmp");
-	listing = list(folder->new);
+	listing = disk_list(folder->new);
 	if (listing == NULL)
 		return -1;
 	rc = read_names(folder, listing);
@@ -183,7 +170,7 @@ folder_know(struct folder *folder, const char *name)
 size_t
 folder_count_drafts(const struct folder *folder, long long seconds)
 {
-	DIR *listing = folder->tmp >= 0 ? list(folder->tmp) : NULL;
+	DIR *listing = folder->tmp >= 0 ? disk_list(folder->tmp) : NULL;
 	time_t now = time(NULL);
 	const char *name;
 	struct stat st;
@@ -230,7 +217,7 @@ compare_folders(const void *a, const void *b)
 static int
 add_all(struct folders *folders, int root)
 {
-	DIR *listing = list(root);
+	DIR *listing = disk_list(root);
 	const char *name;
 
 	if (listing == NULL) {

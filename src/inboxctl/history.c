@@ -8,7 +8,7 @@
 #include "inboxctl/segments.h"
 
 /* More damage than that is not filled from copies. */
-#define GAPS_MAX 1000
+#define HOLES_MAX 1000
 
 struct waiting {
 	struct waiting *next;
@@ -17,7 +17,7 @@ struct waiting {
 };
 
 /* Accepts that have not been met: from `from` to before `to`. */
-struct gap {
+struct hole {
 	uint64_t from, to;
 };
 
@@ -29,8 +29,8 @@ struct history {
 	int at_end;
 	uint64_t next_seq; /* accepts below it are copies */
 	int64_t time;
-	struct gap gaps[GAPS_MAX];
-	size_t gap_count;
+	struct hole holes[HOLES_MAX];
+	size_t hole_count;
 };
 
 struct history *
@@ -88,25 +88,25 @@ history_damage(const struct history *history)
 /* ---- copies */
 
 static void
-note_gap(struct history *h, uint64_t from, uint64_t to)
+note_hole(struct history *h, uint64_t from, uint64_t to)
 {
-	if (from < to && h->gap_count < GAPS_MAX)
-		h->gaps[h->gap_count++] = (struct gap){from, to};
+	if (from < to && h->hole_count < HOLES_MAX)
+		h->holes[h->hole_count++] = (struct hole){from, to};
 }
 
-/* Takes the number out of the gap it is in; 0: it has been met before. */
+/* Takes the number out of the hole it is in; 0: it has been met before. */
 static int
-fill_gap(struct history *h, uint64_t seq)
+fill_hole(struct history *h, uint64_t seq)
 {
-	for (size_t i = 0; i < h->gap_count; i++) {
-		struct gap *gap = &h->gaps[i];
-		uint64_t to = gap->to;
-		if (seq < gap->from || seq >= to)
+	for (size_t i = 0; i < h->hole_count; i++) {
+		struct hole *hole = &h->holes[i];
+		uint64_t to = hole->to;
+		if (seq < hole->from || seq >= to)
 			continue;
-		gap->to = seq;
-		if (gap->from == gap->to)
-			*gap = h->gaps[--h->gap_count];
-		note_gap(h, seq + 1, to);
+		hole->to = seq;
+		if (hole->from == hole->to)
+			*hole = h->holes[--h->hole_count];
+		note_hole(h, seq + 1, to);
 		return 1;
 	}
 	return 0;
@@ -119,13 +119,13 @@ is_copy(struct history *h, uint64_t seq, enum outcome *outcome)
 	*outcome = OUTCOME_UNCONFIRMED;
 	if (h->next_seq == 0 || seq >= h->next_seq) {
 		if (h->next_seq != 0)
-			note_gap(h, h->next_seq, seq);
+			note_hole(h, h->next_seq, seq);
 		h->next_seq = seq + 1;
 		return 0;
 	}
 	/* State holds what is stored. */
 	*outcome = OUTCOME_STORED;
-	return !segments_is_first(h->segments) && !fill_gap(h, seq);
+	return !segments_is_first(h->segments) && !fill_hole(h, seq);
 }
 
 /* ---- what became of accepts */
@@ -153,7 +153,7 @@ on_begin(struct history *h, uint64_t seq)
 {
 	on_mark(h, seq - 1);
 	if (h->next_seq != 0 && seq > h->next_seq)
-		note_gap(h, h->next_seq, seq);
+		note_hole(h, h->next_seq, seq);
 	h->next_seq = seq;
 }
 

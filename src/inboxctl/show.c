@@ -309,7 +309,7 @@ add_client(struct table *table, const json_t *client, int64_t now)
 	add_text(table, client, "agent");
 }
 
-/* Sorted by identity: the receiver's order is that of its hash table. */
+/* Sorted by identity: the receiver's order is that in which queues came. */
 int
 show_clients(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 {

@@ -68,7 +68,7 @@ tell_progress(struct verification *v)
 	fprintf(stderr, "\rinboxctl: %" PRIu64 " items, %s read\033[K", v->items, size);
 }
 
-/* "WRONG status/new/NAME: what: found, the ledger says wanted". */
+/* "wrong status/new/NAME: 3 bytes, the ledger says 4". */
 static void
 report(struct verification *v, const char *finding, const struct folder *folder,
     const char *part, const char *name, const char *what)

@@ -42,7 +42,7 @@ struct queue {
 	int64_t seen, last_stored; /* UTC microseconds; 0: never */
 	uint64_t pending, oldest;
 	char agent[RECORD_AGENT_ROOM];
-	/* The session that speaks for it now: commit.c. */
+	/* The session that speaks for it now: books.c. */
 	uint64_t generation;
 	struct session *session;
 	struct mailbox *session_mailbox;

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -30,14 +29,4 @@ must_alloc(size_t size)
 	if (!p)
 		fatal(EX_OSERR, "out_of_memory", "bytes=%zu", size);
 	return p;
-}
-
-char *
-must_copy(const char *text)
-{
-	size_t size = strlen(text) + 1;
-	char *copy = must_alloc(size);
-
-	memcpy(copy, text, size);
-	return copy;
 }

@@ -18,6 +18,5 @@ NO_RETURN void fatal(int code, const char *event, const char *fmt, ...) PRINTF_L
 
 /* Zeroed memory, always; freed by free(). */
 MUST_CHECK void *must_alloc(size_t size);
-MUST_CHECK char *must_copy(const char *text);
 
 #endif

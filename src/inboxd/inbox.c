@@ -94,8 +94,7 @@ inbox_allows(const struct inbox *inbox, const char *identity)
 void
 inbox_look(const struct inbox *inbox, struct inbox_view *out)
 {
-	int fd = openat(inbox->new, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *listing = disk_list(inbox->new);
 	struct dirent *file;
 	struct stat st;
 
@@ -106,8 +105,6 @@ inbox_look(const struct inbox *inbox, struct inbox_view *out)
 	out->size = inbox->size;
 	if (!listing) {
 		snprintf(out->error, sizeof out->error, "new/: %s", strerror(errno));
-		if (fd >= 0)
-			close(fd);
 		return;
 	}
 	while ((file = readdir(listing))) {
@@ -115,7 +112,7 @@ inbox_look(const struct inbox *inbox, struct inbox_view *out)
 		if (file->d_name[0] == '.')
 			continue;
 		out->waiting++;
-		if (fstatat(fd, file->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		if (fstatat(inbox->new, file->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 			continue;
 		changed = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
 		if (out->oldest == 0 || changed < out->oldest)

@@ -21,10 +21,18 @@
 /* While a segment's state is written it has this name. */
 #define UNFINISHED "unfinished"
 
+/* Room is taken ahead, in steps, so that where there was room for accept records
+ * there is room for the marks behind them: without theirs a full disk would leave
+ * their items neither stored nor put off for as long as it lasts.  Bytes. */
+#define AHEAD_STEP (64 * 1024)
+#define AHEAD_MARKS 4096
+
 struct ledger {
 	int dir, fd;
 	uint64_t seq;  /* the next accept's */
 	uint64_t size; /* bytes written to fd */
+	uint64_t reserved; /* up to where room has been taken */
+	int has_accept; /* among the gathered */
 	char *gathered;
 	size_t length, room;
 };
@@ -50,8 +58,10 @@ ledger_gathered(const struct ledger *ledger)
 void
 ledger_append(struct ledger *ledger, struct record *record)
 {
-	if (record->type == RECORD_ACCEPT)
+	if (record->type == RECORD_ACCEPT) {
 		record->seq = ledger->seq++;
+		ledger->has_accept = 1;
+	}
 	gather(ledger, record);
 }
 
@@ -102,10 +112,10 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 static int
 publish_segment(int dir, struct timespec now)
 {
-	char newest[LEDGER_NAME_ROOM], when[PRINT_TIME_ROOM], name[LEDGER_NAME_ROOM];
+	char newest[SEGMENT_NAME_ROOM], when[PRINT_TIME_ROOM], name[SEGMENT_NAME_ROOM];
 	struct timespec last;
 
-	if (ledger_find_newest(dir, newest) < 0)
+	if (segment_find_newest(dir, newest) < 0)
 		return -1;
 	if (newest[0] && parse_time(newest, strlen(newest) - 4, &last) == 0 &&
 	    (last.tv_sec > now.tv_sec ||
@@ -164,14 +174,37 @@ fail:
 	return NULL;
 }
 
+/* The room taken ahead; what stays taken is only room. */
+static void
+give_back(struct ledger *ledger)
+{
+	if (ledger->reserved > ledger->size)
+		(void)!ftruncate(ledger->fd, (off_t)ledger->size);
+}
+
 void
 ledger_close(struct ledger *ledger)
 {
 	if (!ledger)
 		return;
+	give_back(ledger);
 	close(ledger->fd);
 	free(ledger->gathered);
 	free(ledger);
+}
+
+static int
+take_ahead(struct ledger *ledger)
+{
+	uint64_t end = ledger->size + ledger->length;
+
+	if (end + (ledger->has_accept ? AHEAD_MARKS : 0) <= ledger->reserved)
+		return 0;
+	if (disk_reserve(ledger->fd, end + AHEAD_STEP) == 0)
+		ledger->reserved = end + AHEAD_STEP;
+	else if (ledger->has_accept)
+		return -1;
+	return 0; /* a mark may still find room when it is written */
 }
 
 int
@@ -181,16 +214,20 @@ ledger_flush(struct ledger *ledger)
 
 	if (ledger->length == 0)
 		return 0;
+	if (take_ahead(ledger) < 0)
+		return -1;
 	if (disk_write(ledger->fd, ledger->gathered, ledger->length) < 0) {
 		error = errno;
 		if (ftruncate(ledger->fd, (off_t)ledger->size) < 0)
 			fatal(EX_IOERR, "ledger_failed", "call=ftruncate error=\"%s\"",
 			    strerror(errno));
+		ledger->reserved = ledger->size; /* which gave back what lay behind */
 		errno = error;
 		return -1;
 	}
 	ledger->size += ledger->length;
 	ledger->length = 0;
+	ledger->has_accept = 0;
 	return 0;
 }
 
@@ -212,45 +249,24 @@ ledger_size(const struct ledger *ledger)
 	return ledger->size;
 }
 
-int
-ledger_find_newest(int dir, char name[LEDGER_NAME_ROOM])
-{
-	DIR *listing = segment_list(dir);
-	struct timespec when;
-	const char *found;
-	int error;
-
-	name[0] = '\0';
-	if (!listing)
-		return -1;
-	while ((found = segment_list_next(listing, &when))) {
-		if (strcmp(found, name) > 0)
-			memcpy(name, found, strlen(found) + 1);
-	}
-	error = errno;
-	closedir(listing);
-	errno = error;
-	return error ? -1 : 0;
-}
-
 /* The days count from a segment's last record, which is its file's last change;
  * the segment in use stays whatever its age. */
 static void
 delete_old(int dir, uint64_t days)
 {
-	DIR *listing = segment_list(dir);
-	char newest[LEDGER_NAME_ROOM];
+	DIR *listing = disk_list(dir);
+	char newest[SEGMENT_NAME_ROOM];
 	struct timespec now, when;
 	const char *segment;
 	struct stat st;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (!listing || ledger_find_newest(dir, newest) < 0) {
+	if (!listing || segment_find_newest(dir, newest) < 0) {
 		if (listing)
 			closedir(listing);
 		return;
 	}
-	while ((segment = segment_list_next(listing, &when))) {
+	while ((segment = segment_next(listing, &when))) {
 		if (strcmp(segment, newest) == 0 ||
 		    fstatat(dir, segment, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    (now.tv_sec - st.st_mtim.tv_sec) / 86400 < (int64_t)days)
@@ -271,9 +287,11 @@ ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t day
 
 	if (!next)
 		return -1;
+	give_back(ledger);
 	close(ledger->fd);
 	ledger->fd = next->fd;
 	ledger->size = next->size;
+	ledger->reserved = next->reserved;
 	free(next->gathered);
 	free(next);
 	delete_old(ledger->dir, days);

@@ -18,7 +18,6 @@
 #include "inboxd/clients.h"
 #include "lib/attr.h"
 #include "lib/record.h"
-#include "lib/segment.h"
 
 struct ledger;
 
@@ -53,10 +52,5 @@ uint64_t ledger_size(const struct ledger *ledger);
  * goes on.
  */
 MUST_CHECK int ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t days);
-
-/* The name of the newest segment in `dir` ("" if there is none).
- * -1 with errno. */
-#define LEDGER_NAME_ROOM SEGMENT_NAME_ROOM
-MUST_CHECK int ledger_find_newest(int dir, char name[LEDGER_NAME_ROOM]);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a client's lines do, but for the items themselves (upload.c): a table
- * says which verb may come in which state.
+ * What a client's lines do, but for the items themselves (upload.c, opens.c): a
+ * table says which verb may come in which state.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -130,6 +130,7 @@ on_settled(struct session *s, const struct proto_line *line)
 static void
 on_skip(struct session *s, const struct proto_line *line)
 {
+	opens_forget(s, line->number[FIELD_NUMBER]);
 	send_notice(s, COMMIT_SKIP, line);
 }
 
@@ -192,4 +193,3 @@ lines_take(struct session *s, const unsigned char *data, size_t len)
 	commands[line.verb].on_line(s, &line);
 	return (size_t)end;
 }
-

@@ -23,8 +23,6 @@
 #include "lib/log.h"
 #include "lib/parse.h"
 
-#define STATUS_MAX 200
-
 static void
 log_failure(const char *reason)
 {
@@ -87,21 +85,6 @@ void
 notify_stopping(void)
 {
 	notify_send("STOPPING=1");
-}
-
-/* A line feed in the text would begin another assignment. */
-void
-notify_status(const char *text)
-{
-	char message[sizeof("STATUS=") + STATUS_MAX];
-	int len = snprintf(message, sizeof(message), "STATUS=%s", text);
-
-	if (len < 0)
-		return;
-	for (char *at = message; *at != '\0'; at++)
-		if (*at < 0x20 || *at > 0x7e)
-			*at = '?';
-	notify_send(message);
 }
 
 void

@@ -18,9 +18,6 @@ void notify_ready(void);
  * notify_ready() ends the reload. */
 void notify_reloading(void);
 void notify_stopping(void);
-/* One line for `systemctl status`; cut at 200 bytes, bytes outside 0x20 to
- * 0x7e become '?'. */
-void notify_status(const char *text);
 void notify_watchdog(void);
 
 /* Microseconds within which the supervisor wants the next notify_watchdog(),

@@ -57,31 +57,34 @@ remove_open(struct open *open)
 	free(open);
 }
 
-/* It ends here with LATER; what has come is kept or not. */
+/* It ends here with LATER, and what has come goes. */
 static void
-give_up(struct open *open, enum proto_code code, const char *text, int is_kept)
+give_up(struct open *open, enum proto_code code, const char *text)
 {
-	struct session *s = open->session;
 	struct item *item = open->item;
 
-	answer_not_stored(s, item->number, code, text);
-	if (is_kept)
-		partial_close(&open->partial);
-	else
-		partial_discard(&open->partial);
+	answer_not_stored(open->session, item->number, code, text);
+	partial_discard(&open->partial);
 	remove_open(open);
 	free(item);
 }
 
+/* Likewise, for what the disk said; what has come stays. */
 static void
-give_up_failed(struct open *open, enum partial_result result)
+put_off(struct open *open, enum draft_result result)
 {
-	char text[128];
+	struct item *item = open->item;
 
-	snprintf(text, sizeof text,
-	    result == PARTIAL_FULL ? "no room in inbox %s" : "inbox %s cannot take items now",
-	    open->partial.inbox->name);
-	give_up(open, result == PARTIAL_FULL ? CODE_LATER_FULL : CODE_LATER_TROUBLE, text, 1);
+	answer_failure(open->session, item->number, result, open->partial.inbox->name);
+	partial_close(&open->partial);
+	remove_open(open);
+	free(item);
+}
+
+static enum draft_result
+as_failure(enum partial_result result)
+{
+	return result == PARTIAL_FULL ? DRAFT_FULL : DRAFT_TROUBLE;
 }
 
 static void
@@ -89,10 +92,11 @@ finish_right(struct open *open)
 {
 	struct session *s = open->session;
 	struct item *item = open->item;
+	enum draft_result result = partial_to_draft(
+	    &open->partial, worker_namer(s->worker), s->identity, &item->draft);
 
-	if (partial_to_draft(&open->partial, worker_namer(s->worker), s->identity, &item->draft) !=
-	    DRAFT_OK) {
-		give_up_failed(open, PARTIAL_TROUBLE);
+	if (result != DRAFT_OK) {
+		put_off(open, result);
 		return;
 	}
 	item->asks = 0;
@@ -106,14 +110,14 @@ finish_wrong(struct open *open)
 	enum partial_result result;
 
 	if (!open->partial.is_resumed) {
-		give_up(open, CODE_LATER_DIGEST, "the bytes have another SHA-256", 0);
+		give_up(open, CODE_LATER_DIGEST, "the bytes have another SHA-256");
 		return;
 	}
 	result = partial_restart(&open->partial);
 	if (result == PARTIAL_OK)
 		send_offset(open);
 	else
-		give_up_failed(open, result);
+		put_off(open, as_failure(result));
 }
 
 static void
@@ -146,7 +150,7 @@ on_step(evutil_socket_t fd, short what, void *arg)
 		check_whole(open);
 		break;
 	default:
-		give_up(open, CODE_LATER_TROUBLE, "what had come cannot be read back", 0);
+		give_up(open, CODE_LATER_TROUBLE, "what had come cannot be read back");
 		break;
 	}
 }
@@ -221,9 +225,7 @@ refuse(struct session *s, struct item *item, enum partial_result result)
 		answer_not_stored(
 		    s, item->number, CODE_LATER_BUSY, "it is open on another connection");
 	else
-		answer_failure(s, item->number,
-		    result == PARTIAL_FULL ? DRAFT_FULL : DRAFT_TROUBLE,
-		    item->draft.inbox->name);
+		answer_failure(s, item->number, as_failure(result), item->draft.inbox->name);
 	draft_close(&item->draft);
 	free(item);
 }
@@ -313,7 +315,7 @@ opens_take(struct session *s, const unsigned char *data, size_t len)
 	result = open ? partial_write(&open->partial, data, len) : PARTIAL_OK;
 	s->remaining -= len;
 	if (result != PARTIAL_OK)
-		give_up_failed(open, result);
+		put_off(open, as_failure(result));
 	if (result != PARTIAL_OK && s->remaining > 0)
 		session_enter(s, DROPPING);
 	else if (s->remaining == 0)
@@ -321,6 +323,21 @@ opens_take(struct session *s, const unsigned char *data, size_t len)
 	if (open && result == PARTIAL_OK && s->remaining == 0)
 		check_whole(open);
 	return len;
+}
+
+void
+opens_forget(struct session *s, uint64_t number)
+{
+	struct open *open = find_open(s, number);
+	struct item *item;
+
+	if (!open)
+		return;
+	item = open->item;
+	partial_discard(&open->partial);
+	remove_open(open);
+	free(item);
+	answer_count_end(s, STAT_CUT_OFF);
 }
 
 void

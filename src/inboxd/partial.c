@@ -268,16 +268,12 @@ expire_one(const struct inbox *inbox, const char *name, uint64_t seconds)
 size_t
 partial_expire(const struct inbox *inbox, uint64_t seconds)
 {
-	int fd = openat(inbox->tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *listing = disk_list(inbox->tmp);
 	struct dirent *file;
 	size_t count = 0;
 
-	if (!listing) {
-		if (fd >= 0)
-			close(fd);
+	if (!listing)
 		return 0;
-	}
 	while ((file = readdir(listing))) {
 		if (strncmp(file->d_name, PARTIAL_PREFIX, strlen(PARTIAL_PREFIX)) == 0)
 			count += (size_t)expire_one(inbox, file->d_name, seconds);

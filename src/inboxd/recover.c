@@ -31,6 +31,7 @@
 #include "inboxd/replay.h"
 #include "lib/disk.h"
 #include "lib/log.h"
+#include "lib/segment.h"
 
 #define AGAIN ".again" /* the suffix of a copy that will take an item's place */
 
@@ -371,15 +372,12 @@ publish_all(struct recovery *r)
 static void
 delete_strays(struct recovery *r, const struct inbox *inbox)
 {
-	int fd = openat(inbox->tmp, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
+	DIR *listing = disk_list(inbox->tmp);
 	struct dirent *file;
 
 	if (!listing) {
 		log_event(LOG_WARNING, "recover_tmp_not_read", "inbox=%s error=\"%s\"",
 		    inbox->name, strerror(errno));
-		if (fd >= 0)
-			close(fd);
 		return;
 	}
 	while ((file = readdir(listing))) {
@@ -463,12 +461,12 @@ recover_run(struct site *site, const struct root *root, struct clients *clients,
 {
 	struct recovery r = {
 	    .site = site, .root = root, .error = error, .code = EX_IOERR};
-	char segment[LEDGER_NAME_ROOM];
+	char segment[SEGMENT_NAME_ROOM];
 	struct ledger *ledger = NULL;
 	int rc;
 
 	r.replay.next_seq = 1;
-	rc = ledger_find_newest(root->ledger, segment);
+	rc = segment_find_newest(root->ledger, segment);
 	if (rc < 0)
 		(void)fail(&r, "list", "ledger", "");
 	else if (segment[0])

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -136,24 +134,6 @@ root_release(struct root *root)
 	close_all(root);
 }
 
-/* The folder that the entry `name` was made in. */
-static int
-sync_parent(int at, const char *name)
-{
-	char path[PATH_MAX];
-	int parent, rc;
-
-	if (at != AT_FDCWD)
-		return disk_sync_dir(at);
-	snprintf(path, sizeof path, "%s", name);
-	parent = disk_open_dir(AT_FDCWD, dirname(path));
-	if (parent < 0)
-		return -1;
-	rc = disk_sync_dir(parent);
-	close(parent);
-	return rc;
-}
-
 /* Makes one folder where it is missing, and opens it. */
 static int
 make_folder(int at, const char *name, const char *shown, char error[ROOT_ERROR_ROOM])
@@ -162,7 +142,7 @@ make_folder(int at, const char *name, const char *shown, char error[ROOT_ERROR_R
 
 	if (mkdirat(at, name, 0700) == 0) {
 		printf("made %s\n", shown);
-		if (sync_parent(at, name) < 0) {
+		if ((at == AT_FDCWD ? disk_sync_above(name) : disk_sync_dir(at)) < 0) {
 			snprintf(error, ROOT_ERROR_ROOM, "%s: sync: %s", shown, strerror(errno));
 			return -1;
 		}

@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <openssl/rand.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +50,7 @@ log_conf_error(void *ctx, const char *message)
 	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
 }
 
-const struct conf_report server_report = {log_conf_error, NULL};
+static const struct conf_report report = {log_conf_error, NULL};
 
 /* ---- connections */
 
@@ -133,14 +132,14 @@ ask_clients(void *ctx, uint64_t ticket)
 static int
 is_compatible(const struct settings *now, const struct settings *next)
 {
-	return conf_changed(&settings_schema, now, next, &server_report) == 0;
+	return conf_changed(&settings_schema, now, next, &report) == 0;
 }
 
 static struct site *
 load_site(struct server *server)
 {
 	char error[SITE_ERROR_ROOM];
-	struct settings *settings = settings_load(server->config, &server_report);
+	struct settings *settings = settings_load(server->config, &report);
 	struct site *site;
 
 	if (!settings)
@@ -352,8 +351,8 @@ start_threads(struct server *server)
 		long cores = sysconf(_SC_NPROCESSORS_ONLN);
 		count = cores < 1 ? 1 : cores > 64 ? 64 : (uint64_t)cores;
 	}
-	if (RAND_bytes((unsigned char *)&start, sizeof start) != 1)
-		return fail_start(EX_OSERR, "start_failed", "no random numbers");
+	if (getentropy(&start, sizeof start) < 0)
+		return fail_start(EX_OSERR, "start_failed", strerror(errno));
 	code = start_commit(server, start, (unsigned)count);
 	return code ? code : start_workers(server, start, count);
 }
@@ -475,6 +474,9 @@ server_run(const char *config, struct settings *settings)
 		log_event(LOG_WARNING, "runs_as_root",
 		    "note=\"it needs no privilege: give it a user of its own\"");
 	code = start(&server, settings);
+	/* Nothing was taken in, so this start gives the next one no doubts of its own. */
+	if (code && server.root.lock >= 0 && !server.root.was_cut)
+		root_release(&server.root);
 	if (code && server.commit)
 		_exit(code); /* exit() would take things down below running threads */
 	if (code)

@@ -16,7 +16,4 @@
  */
 int server_run(const char *config, struct settings *settings);
 
-/* Writes each message of a conf_report to the log. */
-extern const struct conf_report server_report;
-
 #endif

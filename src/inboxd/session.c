@@ -143,7 +143,7 @@ session_give_error(struct session *s, enum proto_code code, const char *text)
 
 /* ---- the connection */
 
-/* Must reading stop for now, and which of the limits is it? */
+/* Must reading stop for now? */
 static int
 must_wait(const struct session *s)
 {

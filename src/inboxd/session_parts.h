@@ -153,6 +153,8 @@ void opens_ask(struct session *s, const struct proto_line *line);
 void opens_start(struct session *s, struct item *item);
 void opens_data(struct session *s, const struct proto_line *line);
 size_t opens_take(struct session *s, const unsigned char *data, size_t len);
+/* The number will never come: what has come of it goes. */
+void opens_forget(struct session *s, uint64_t number);
 /* The connection ends: what has come stays for the next one. */
 void opens_cut_off(struct session *s);
 

@@ -145,7 +145,7 @@ inbox_at(const void *target, size_t i, const char **name)
 	return &settings->inboxes[i];
 }
 
-static const struct conf_named named = {"inbox", add_inbox, inbox_at, check_inbox};
+static const struct conf_named named = {"inbox", add_inbox, inbox_at, check_inbox, 1};
 
 const struct conf_schema settings_schema = {keys, &named};
 
@@ -158,11 +158,8 @@ settings_load(const char *path, const struct conf_report *report)
 		report->error(report->ctx, "out of memory");
 		return NULL;
 	}
-	if (conf_read(path, &settings_schema, settings, report) == 0) {
-		if (settings->inbox_count > 0)
-			return settings;
-		report->error(report->ctx, "no [inbox NAME] section: want at least one");
-	}
+	if (conf_read(path, &settings_schema, settings, report) == 0)
+		return settings;
 	settings_free(settings);
 	return NULL;
 }

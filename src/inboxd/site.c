@@ -134,4 +134,3 @@ site_find_inbox(struct site *site, const char *name, size_t len)
 	}
 	return NULL;
 }
-

@@ -210,4 +210,3 @@ upload_cut_off(struct session *s)
 	s->item = NULL;
 	answer_count_end(s, STAT_CUT_OFF);
 }
-

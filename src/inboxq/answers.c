@@ -70,10 +70,10 @@ take_later(const struct answer_context *context, uint64_t n, uint64_t size,
 		return 0;
 	}
 	log_event(LOG_WARNING, "item_later",
-	    "n=%" PRIu64 " seconds=%" PRIu64 " code=%s text=\"%s\"", n, seconds, code, text);
+	    "n=%" PRIu64 " seconds=%" PRIu64 " code=%s note=\"%s\"", n, seconds, code, text);
 	if (is_code(code, CODE_LATER_DIGEST) &&
 	    item_is_damaged(context->spool, SPOOL_QUEUE, n)) {
-		log_event(LOG_ERR, "item_damaged", "n=%" PRIu64 " why=digest", n);
+		log_event(LOG_ERR, "item_damaged", "n=%" PRIu64 " error=digest", n);
 		return queue_refused(context->queue, n, NULL, "damaged",
 		    "its bytes no longer have the SHA-256 of when it was added");
 	}
@@ -88,7 +88,7 @@ take_refused(const struct answer_context *context, uint64_t n, const struct prot
 
 	answers_text(line, FIELD_CODE, code, sizeof code);
 	answers_text(line, FIELD_TEXT, text, sizeof text);
-	log_event(LOG_WARNING, "item_refused", "n=%" PRIu64 " code=%s text=\"%s\"", n, code, text);
+	log_event(LOG_WARNING, "item_refused", "n=%" PRIu64 " code=%s note=\"%s\"", n, code, text);
 	return queue_refused(context->queue, n, context->server, code, text);
 }
 

@@ -8,6 +8,7 @@
 #include "inboxq/commands.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,8 +199,11 @@ requeue_one(struct spool *spool, uint64_t from, uint64_t *n)
 	char name[SPOOL_NAME_ROOM];
 
 	spool_number_name(name, from);
-	/* `failed` held the highest number, perhaps: it must not come again. */
-	if (spool_raise_last(spool, from) < 0 || spool_enqueue(spool, SPOOL_FAILED, name, n) < 0) {
+	/* `failed` held the highest number, perhaps: it must not come again.  One that it
+	 * does not hold was a slip of the keyboard, and would leave a gap for good. */
+	if (faccessat(spool_folder(spool, SPOOL_FAILED), name, F_OK, 0) < 0 ||
+	    spool_raise_last(spool, from) < 0 ||
+	    spool_enqueue(spool, SPOOL_FAILED, name, n) < 0) {
 		if (errno != ENOENT)
 			return say_trouble("cannot requeue");
 		fprintf(stderr, "inboxq: no failed item %" PRIu64 "\n", from);

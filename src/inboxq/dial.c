@@ -73,7 +73,7 @@ dial_next(struct dial *dial)
 #endif
 		if (connect(fd, address->ai_addr, address->ai_addrlen) == 0 || errno == EINPROGRESS)
 			return fd;
-		log_event(LOG_INFO, "connect_failed", "why=\"%s\"", strerror(errno));
+		log_event(LOG_INFO, "connect_failed", "error=\"%s\"", strerror(errno));
 		close(fd);
 	}
 	return -1;

@@ -133,8 +133,10 @@ read_arguments(struct arguments *arguments, int argc, char **argv)
 			return say_usage(NULL);
 	if (optind >= argc)
 		return say_usage("which command?");
-	if (find_command(arguments, argv[optind]) < 0)
-		return say_usage("unknown command");
+	if (find_command(arguments, argv[optind]) < 0) {
+		fprintf(stderr, "inboxq: %s: no such command\n", argv[optind]);
+		return say_usage(NULL);
+	}
 	optind++;
 	allowed = commands[arguments->command].options;
 	while ((letter = getopt_long(argc, argv, "c:hVi:n:v", long_options, NULL)) != -1) {

@@ -163,7 +163,7 @@ outgoing_large_bytes(const struct outgoing *outgoing)
 static int
 set_aside(struct outgoing *outgoing, uint64_t n, const char *why)
 {
-	log_event(LOG_ERR, "item_damaged", "n=%" PRIu64 " why=\"%s\"", n, why);
+	log_event(LOG_ERR, "item_damaged", "n=%" PRIu64 " error=\"%s\"", n, why);
 	return queue_refused(outgoing->queue, n, NULL, "damaged", why);
 }
 

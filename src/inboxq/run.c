@@ -67,14 +67,20 @@ step_in(struct run *run, uint64_t seconds)
 {
 	struct timeval wait = {.tv_sec = (time_t)seconds};
 
-	event_add(run->step, &wait);
+	if (event_add(run->step, &wait) == 0)
+		return;
+	/* Without its timer it would wait for ever. */
+	log_event(LOG_ERR, "no_memory", "for=timer");
+	run->exit_code = EX_OSERR;
+	run->stopping = 1;
+	event_active(run->step, EV_TIMEOUT, 0);
 }
 
 /* Our spool failed us. */
 static void
 on_trouble(struct run *run, const char *where, int error)
 {
-	log_event(LOG_ERR, "spool_trouble", "in=%s why=\"%s\"", where, strerror(error));
+	log_event(LOG_ERR, "spool_trouble", "in=%s error=\"%s\"", where, strerror(error));
 	if (error == ENOSPC || error == EDQUOT || error == EWOULDBLOCK) {
 		run->server = run->settings->servers.count;
 		return;
@@ -313,8 +319,7 @@ tear_down(struct run *run)
 	free(run->not_before);
 	queue_free(run->queue);
 	history_close(run->history);
-	if (run->setup.tls)
-		tls_unref(run->setup.tls);
+	tls_unref(run->setup.tls);
 	if (run->run_lock >= 0)
 		close(run->run_lock);
 }

@@ -57,7 +57,7 @@ check_server(const char *value)
 #define AT(field) offsetof(struct settings, field)
 
 static const struct conf_key keys[] = {
-    {"queue", "spool", CONF_PATH, AT(spool), LOCALSTATEDIR "/spool/inboxq", 0, 0, 0, NULL, NULL, 1},
+    {"queue", "spool", CONF_PATH, AT(spool), LOCALSTATEDIR "/spool/inboxq", 0, 0, 0, NULL, NULL, 0},
     {"server", "servers", CONF_LIST, AT(servers), NULL, 1, 0, 0, NULL, check_server, 0},
     {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), "15s", 0, 1, 3600, NULL, NULL,
         0},

@@ -114,32 +114,6 @@ load_id(struct spool *spool, int make)
 	return 0;
 }
 
-/* Makes the folder `path` itself last: syncs the one above it. */
-static int
-sync_above(const char *path)
-{
-	char above[4096];
-	size_t len = strlen(path);
-	int dir, rc;
-
-	while (len > 1 && path[len - 1] == '/')
-		len--;
-	while (len > 1 && path[len - 1] != '/')
-		len--;
-	if (len >= sizeof above) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	memcpy(above, path, len);
-	above[len] = '\0';
-	dir = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return -1;
-	rc = disk_sync_dir(dir);
-	close(dir);
-	return rc;
-}
-
 /* Opens the four folders; `what` names the one at fault. */
 static int
 open_folders(struct spool *spool, const char *path, int make, const char **what)
@@ -151,7 +125,7 @@ open_folders(struct spool *spool, const char *path, int make, const char **what)
 		made = 1;
 	else if (make && errno != EEXIST)
 		return -1;
-	if (made && sync_above(path) < 0)
+	if (made && disk_sync_above(path) < 0)
 		return -1;
 	spool->folder[SPOOL_ROOT] = disk_open_dir(AT_FDCWD, path);
 	if (spool->folder[SPOOL_ROOT] < 0)
@@ -284,22 +258,10 @@ compare_numbers(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* A stream of its own on a folder; the descriptor's position stays. */
-static DIR *
-open_stream(int folder)
-{
-	int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-
-	if (!dir && fd >= 0)
-		close(fd);
-	return dir;
-}
-
 int
 spool_list(const struct spool *spool, enum spool_part part, struct spool_numbers *out)
 {
-	DIR *dir = open_stream(spool->folder[part]);
+	DIR *dir = disk_list(spool->folder[part]);
 	struct dirent *entry;
 	size_t room = 0;
 
@@ -410,7 +372,7 @@ spool_enqueue(const struct spool *spool, enum spool_part from, const char *name,
 unsigned
 spool_sweep(const struct spool *spool)
 {
-	DIR *dir = open_stream(spool->folder[SPOOL_TMP]);
+	DIR *dir = disk_list(spool->folder[SPOOL_TMP]);
 	struct dirent *entry;
 	unsigned count = 0;
 

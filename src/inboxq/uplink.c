@@ -121,7 +121,7 @@ static void
 lose(struct uplink *uplink, const char *why)
 {
 	if (why)
-		log_event(LOG_WARNING, "session_lost", "server=%s port=%s why=\"%s\"",
+		log_event(LOG_WARNING, "session_lost", "server=%s port=%s error=\"%s\"",
 		    uplink->host, uplink->port, why);
 	/* What was answered before counts. */
 	if (queue_commit(uplink->setup->queue) < 0)
@@ -174,10 +174,11 @@ trouble:
 static void
 on_ready(struct uplink *uplink, const struct proto_line *line)
 {
+	const struct queue_counts *counts = queue_counts(uplink->setup->queue);
+
 	if (proto_has(line, FIELD_IDLE))
 		uplink->idle = line->number[FIELD_IDLE];
-	snprintf(uplink->server, sizeof uplink->server, "%.*s", (int)line->text[FIELD_HOST].len,
-	    line->text[FIELD_HOST].at);
+	span_copy(uplink->server, sizeof uplink->server, line->text[FIELD_HOST]);
 	/* From here on sent.log is read, from its begin: a server whose mark is
 	 * behind ours is told what became of the numbers between. */
 	if (proto_has(line, FIELD_MARK) && line->number[FIELD_MARK] < uplink->told.settled)
@@ -186,7 +187,7 @@ on_ready(struct uplink *uplink, const struct proto_line *line)
 	if (uplink->state == STATE_HELLO)
 		uplink->state = STATE_OPEN;
 	log_event(LOG_INFO, "session_ready", "server=%s host=%s pending=%" PRIu64, uplink->host,
-	    uplink->server, queue_counts(uplink->setup->queue)->waiting);
+	    uplink->server, counts->waiting + counts->sent);
 }
 
 /* The server must have had all bytes of what it says it has stored, unless it
@@ -278,7 +279,7 @@ on_line(struct uplink *uplink, const struct proto_line *line)
 		break;
 	case VERB_ERROR:
 		uplink->end = UPLINK_LOST;
-		log_event(LOG_ERR, "server_error", "server=%s code=%s text=\"%s\"", uplink->host,
+		log_event(LOG_ERR, "server_error", "server=%s code=%s note=\"%s\"", uplink->host,
 		    answers_text(line, FIELD_CODE, code, sizeof code),
 		    answers_text(line, FIELD_TEXT, text, sizeof text));
 		lose(uplink, "the server said ERROR");
@@ -304,7 +305,7 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 			break;
 		if (line_len < 0 || proto_parse((const char *)data + used, (size_t)line_len - 1,
 		                        PROTO_SERVER, &line, &error) < 0) {
-			log_event(LOG_ERR, "grammar", "server=%s why=\"%s\"", uplink->host,
+			log_event(LOG_ERR, "grammar", "server=%s error=\"%s\"", uplink->host,
 			    error.text);
 			lose(uplink, "the server breaks the grammar");
 			return len;
@@ -356,7 +357,7 @@ on_close(void *ctx, const char *error)
 	struct uplink *uplink = ctx;
 
 	if (!uplink->is_open) {
-		log_event(LOG_WARNING, "connect_failed", "server=%s address=%s why=\"%s\"",
+		log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"%s\"",
 		    uplink->host, conn_peer_address(uplink->conn), error ? error : "closed");
 		dial_on(uplink);
 	} else {
@@ -416,7 +417,8 @@ uplink_new(const struct uplink_setup *setup, const char *server)
 	(void)!settings_split_server(server, uplink->host, uplink->port);
 	uplink->dial = dial_new(uplink->host, uplink->port, why, sizeof why);
 	if (!uplink->dial)
-		log_event(LOG_WARNING, "resolve_failed", "server=%s why=\"%s\"", uplink->host, why);
+		log_event(
+		    LOG_WARNING, "resolve_failed", "server=%s error=\"%s\"", uplink->host, why);
 	dial_on(uplink);
 	return uplink;
 }
@@ -464,7 +466,7 @@ uplink_tick(struct uplink *uplink)
 		uplink->end = UPLINK_DONE;
 		lose(uplink, "stopped with answers due");
 	} else if (!uplink->is_open && now - uplink->begun > (int64_t)settings->connect_timeout) {
-		log_event(LOG_WARNING, "connect_failed", "server=%s address=%s why=\"timed out\"",
+		log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"timed out\"",
 		    uplink->host, conn_peer_address(uplink->conn));
 		dial_on(uplink);
 	} else {

@@ -53,8 +53,8 @@ void uplink_tick(struct uplink *uplink);
 /* How many bytes of the large items under way the server has or is being sent. */
 uint64_t uplink_bytes(const struct uplink *uplink);
 
-/* Sends no further item, nor the rest of a large one, waits up to `seconds` for answers that are due, then
- * ends it. */
+/* Sends no further item, nor the rest of a large one, waits up to `seconds` for
+ * answers that are due, then ends it. */
 void uplink_stop(struct uplink *uplink, unsigned seconds);
 
 #endif

@@ -418,6 +418,8 @@ next_pair(char *dst, int room, void *ctx)
 static void
 read_sections(struct reader *r)
 {
+	const struct conf_named *named = r->schema->named;
+	const char *name;
 	int rc = ini_parse_stream(next_pair, r, on_pair, r);
 
 	expect_no_pair(r); /* inih built to stop at the first error */
@@ -430,6 +432,8 @@ read_sections(struct reader *r)
 		if (!is_named(r, key->section) && r->first[i] == 0)
 			set_fallback(r, key, "", r->target);
 	}
+	if (named && named->required && !named->at(r->target, 0, &name))
+		say(r, 0, "no section [%s NAME]: want at least one", named->section);
 }
 
 int

@@ -70,6 +70,7 @@ struct conf_named {
 	void *(*at)(const void *target, size_t i, const char **name);
 	/* As conf_key.check, for the section's name. */
 	const char *(*check)(const char *name);
+	int required; /* at least one */
 };
 
 struct conf_schema {

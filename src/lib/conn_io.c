@@ -28,7 +28,16 @@
 #define OUT_ROOM 1024                    /* bytes, to begin with; doubled */
 
 const char conn_no_memory[] = "out of memory";
-const struct timeval conn_at_once = {0, 0};
+static const struct timeval at_once = {0, 0};
+
+/* Calls on_later() in the loop's next turn; without memory for a timer in this one,
+ * which costs other connections their turn and nothing else. */
+static void
+call_later(struct conn *c)
+{
+	if (event_add(&c->later, &at_once) < 0)
+		event_active(&c->later, EV_TIMEOUT, 0);
+}
 
 long long
 conn_now(void)
@@ -102,7 +111,7 @@ write_failed(struct conn *c, int why)
 	/* The peer may have told why, in a line or an alert, before it left. */
 	c->broken = 1;
 	if (conn_is_reading(c))
-		event_add(&c->later, &conn_at_once);
+		call_later(c);
 	else
 		conn_over(c, c->parting);
 }
@@ -186,7 +195,7 @@ conn_write(struct conn *c, const void *data, size_t len)
 	}
 	/* An owner that refills from on_drained must not keep the loop. */
 	if (c->draining)
-		event_add(&c->later, &conn_at_once);
+		call_later(c);
 	else
 		event_active(&c->turn, EV_TIMEOUT, 0);
 }
@@ -308,7 +317,7 @@ conn_read_some(struct conn *c)
 		if (!more)
 			break;
 		if (got >= READ_BUDGET) {
-			event_add(&c->later, &conn_at_once);
+			call_later(c);
 			break;
 		}
 		more = gather(c, &got);
@@ -334,6 +343,6 @@ conn_resume(struct conn *c)
 		c->unseen = 1;
 	/* SSL may hold bytes that make no socket readable. */
 	if (c->state == OPEN)
-		event_add(&c->later, &conn_at_once);
+		call_later(c);
 }
 

@@ -60,7 +60,6 @@ struct conn {
 };
 
 extern const char conn_no_memory[];     /* for `failure` */
-extern const struct timeval conn_at_once; /* for `later` */
 
 long long conn_now(void); /* ms, monotonic */
 

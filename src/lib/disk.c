@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -60,6 +61,32 @@ disk_sync_dir(int dirfd)
 	do
 		rc = fsync(dirfd);
 	while (rc == -1 && errno == EINTR);
+	return rc;
+}
+
+int
+disk_sync_above(const char *path)
+{
+	size_t len = strlen(path);
+	char above[PATH_MAX];
+	int dir, rc;
+
+	while (len > 1 && path[len - 1] == '/')
+		len--;
+	while (len > 1 && path[len - 1] != '/')
+		len--;
+	if (len >= sizeof(above)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(above, path, len);
+	above[len] = '\0';
+	/* Not disk_open_dir(): it may be a symbolic link, as /var/spool is for some. */
+	dir = open(above, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir == -1)
+		return -1;
+	rc = disk_sync_dir(dir);
+	close(dir);
 	return rc;
 }
 
@@ -180,6 +207,19 @@ int
 disk_open_dir(int at, const char *name)
 {
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+DIR *
+disk_list(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
+	int error = errno;
+
+	if (listing == NULL && fd >= 0)
+		close(fd);
+	errno = error;
+	return listing;
 }
 
 int

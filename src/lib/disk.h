@@ -13,6 +13,7 @@
 #ifndef LIB_DISK_H
 #define LIB_DISK_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -27,6 +28,8 @@ MUST_CHECK int disk_write(int fd, const void *data, size_t len);
 MUST_CHECK int disk_sync_data(int fd);
 /* A directory: fsync(2). */
 MUST_CHECK int disk_sync_dir(int dirfd);
+/* The directory above `path`, where an entry for it was made. */
+MUST_CHECK int disk_sync_above(const char *path);
 /* The whole file system `fd` lies on: syncfs(2).  Errors of writes since `fd`
  * was opened are told.  ENOSYS where it is missing: disk_has_syncfs() is 0. */
 MUST_CHECK int disk_sync_fs(int fd);
@@ -55,6 +58,10 @@ MUST_CHECK int disk_replace(int fromdir, const char *from, int todir, const char
  * O_CLOEXEC for *at() calls and syncs.  Returns the descriptor or -1.
  */
 MUST_CHECK int disk_open_dir(int at, const char *name);
+
+/* Starts a listing of the directory, whose descriptor stays as it is; to be closed
+ * by closedir().  NULL with errno. */
+MUST_CHECK DIR *disk_list(int dirfd);
 
 /*
  * Is this directory ours to keep promises in?  Owned by our effective user,

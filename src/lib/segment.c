@@ -2,10 +2,9 @@
 #include "lib/segment.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lib/disk.h"
 #include "lib/parse.h"
 
 #define END ".log"
@@ -20,22 +19,8 @@ segment_is_name(const char *name, struct timespec *when)
 	    strcmp(name + len - END_LEN, END) == 0 && parse_time(name, len - END_LEN, when) == 0;
 }
 
-DIR *
-segment_list(int dir)
-{
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
-	int error = errno;
-
-	if (!listing && fd >= 0) {
-		close(fd);
-		errno = error;
-	}
-	return listing;
-}
-
 const char *
-segment_list_next(DIR *listing, struct timespec *when)
+segment_next(DIR *listing, struct timespec *when)
 {
 	const struct dirent *file;
 
@@ -49,14 +34,11 @@ segment_list_next(DIR *listing, struct timespec *when)
 	return file->d_name;
 }
 
-/*
- * A listing for each segment, instead of one for all: a segment that is begun
- * or deleted meanwhile needs no thought, and there are hundreds at most.
- */
-int
-segment_find_next(int dir, const char *after, char name[SEGMENT_NAME_ROOM])
+/* Of those behind `after` the newest, or the oldest. */
+static int
+find(int dir, const char *after, int newest, char name[SEGMENT_NAME_ROOM])
 {
-	DIR *listing = segment_list(dir);
+	DIR *listing = disk_list(dir);
 	struct timespec when;
 	const char *found;
 	int error;
@@ -64,12 +46,29 @@ segment_find_next(int dir, const char *after, char name[SEGMENT_NAME_ROOM])
 	name[0] = '\0';
 	if (!listing)
 		return -1;
-	while ((found = segment_list_next(listing, &when))) {
-		if (strcmp(found, after) > 0 && (!name[0] || strcmp(found, name) < 0))
+	while ((found = segment_next(listing, &when))) {
+		if (strcmp(found, after) > 0 &&
+		    (!name[0] || (strcmp(found, name) > 0) == newest))
 			memcpy(name, found, strlen(found) + 1);
 	}
 	error = errno;
 	closedir(listing);
 	errno = error;
 	return error ? -1 : 0;
+}
+
+int
+segment_find_newest(int dir, char name[SEGMENT_NAME_ROOM])
+{
+	return find(dir, "", 1, name);
+}
+
+/*
+ * A listing for each segment, instead of one for all: a segment that is begun
+ * or deleted meanwhile needs no thought, and there are hundreds at most.
+ */
+int
+segment_find_next(int dir, const char *after, char name[SEGMENT_NAME_ROOM])
+{
+	return find(dir, after, 0, name);
 }

@@ -17,12 +17,12 @@
 /* Is it the name of a segment?  Then *when gets its time. */
 int segment_is_name(const char *name, struct timespec *when);
 
-/* Starts a listing of the folder `dir`, which stays as it is; to be closed by
- * closedir().  NULL with errno. */
-MUST_CHECK DIR *segment_list(int dir);
-/* The name of one more segment, in no order, valid until the next call.  NULL:
- * there is none (errno is 0), or the listing failed. */
-MUST_CHECK const char *segment_list_next(DIR *listing, struct timespec *when);
+/* The name of one more segment of a listing (disk_list()), in no order, valid until
+ * the next call.  NULL: there is none (errno is 0), or the listing failed. */
+MUST_CHECK const char *segment_next(DIR *listing, struct timespec *when);
+
+/* The newest segment in `name`, which is "" if there is none.  -1 with errno. */
+MUST_CHECK int segment_find_newest(int dir, char name[SEGMENT_NAME_ROOM]);
 
 /* The oldest segment that is newer than `after` ("" : the oldest of all) in
  * `name`, which is "" if there is none.  -1 with errno. */

@@ -110,8 +110,6 @@ class Bench:
                 run.judge()
             finally:
                 met = run.met()
-            if run.r is not self.receiver:
-                harness.equal(run.r.complaints(), [], "the sanitizer's complaints")
         except Exception as what:
             error = "%s: %s" % (type(what).__name__, what)
             if not isinstance(what, scenarios.Wrong):
@@ -120,7 +118,14 @@ class Bench:
                 error += "\n" + run.r.log()[-3000:]
         finally:
             self.clean(t)
+            self.sweep()
         return Outcome(scenario, fault, met, error, time.monotonic() - began)
+
+    def sweep(self):
+        """What a run of the queue that went wrong left at the receiver is not the next one's."""
+        for inbox in self.receiver.inboxes if self.receiver else ():
+            for name in self.receiver.files(inbox):
+                os.unlink(self.receiver.path(inbox, name))
 
     def clean(self, t):
         for thing in t.closing:

@@ -14,7 +14,7 @@
  * With FAULT_SCOPE=program only calls count that the program itself makes, not
  * its libraries, but of those all that calls.c lists, whatever they are made on.
  * FAULT_MET names a file that gets a line for each fault's first time: the call,
- * its number, and where in the program it was made.
+ * its number, and where in the program it was made (for addr2line).
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -49,7 +49,7 @@ static struct fault faults[FAULTS_MAX];
 static size_t fault_count;
 static const char *arm, *met;
 static int scoped;
-static uintptr_t program_begin, program_end; /* its code */
+static uintptr_t program_base, program_begin, program_end; /* where it lies, and its code */
 
 static const struct {
 	const char *name;
@@ -84,7 +84,8 @@ read_fault(char *text)
 	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
 		if (strcmp(errors[i].name, what) == 0)
 			fault->error = errors[i].value;
-	if (!fault->error && !fault->kills && fault->verdict == SHIM_FAIL && sscanf(what, "%ldms", &fault->delay_ms) != 1)
+	if (!fault->error && !fault->kills && fault->verdict == SHIM_FAIL &&
+	    sscanf(what, "%ldms", &fault->delay_ms) != 1)
 		shim_end("FAULT names no error that is known here");
 }
 
@@ -94,6 +95,7 @@ find_program(struct dl_phdr_info *info, size_t size, void *unused)
 {
 	(void)size;
 	(void)unused;
+	program_base = info->dlpi_addr;
 	for (int i = 0; i < info->dlpi_phnum; i++) {
 		if (info->dlpi_phdr[i].p_type != PT_LOAD || !(info->dlpi_phdr[i].p_flags & PF_X))
 			continue;
@@ -131,9 +133,10 @@ note_met(const struct fault *fault, const char *path, const void *caller)
 
 	if (!met)
 		return;
-	fd = (int)syscall(SYS_openat, AT_FDCWD, met, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+	fd = (int)syscall(SYS_openat, AT_FDCWD, met,
+	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 	len = snprintf(line, sizeof line, "%s %lu 0x%lx %s\n", fault->call, fault->at,
-	    (unsigned long)((uintptr_t)caller - program_begin), path);
+	    (unsigned long)((uintptr_t)caller - program_base), path);
 	if (fd < 0 || syscall(SYS_write, fd, line, len) != len)
 		shim_end("FAULT_MET cannot be written");
 	syscall(SYS_close, fd);

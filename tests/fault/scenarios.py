@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Short lives of the receiver and of the queue, each with one fault in it, and what must hold after.
+"""Short lives of the receiver and the queue, each with one fault in it, and what must hold.
 
 A scenario sets up without faults, makes the shim count (arm), does one thing,
 and is then judged: by the exit code, by what a client saw acknowledged, by a
@@ -46,8 +46,8 @@ class Run:
         self.arm_file = os.path.join(t.folder, "arm")
         self.met_file = os.path.join(t.folder, "met")
         self.env = {"LD_PRELOAD": harness.SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0",
-                    "FAULT": fault, "FAULT_SCOPE": "program", "FAULT_ARM": self.arm_file,
-                    "FAULT_MET": self.met_file} if fault else {}
+                    "LSAN_OPTIONS": "exitcode=0", "FAULT": fault, "FAULT_SCOPE": "program",
+                    "FAULT_ARM": self.arm_file, "FAULT_MET": self.met_file} if fault else {}
 
     def arm(self):
         with open(self.arm_file, "w", encoding="ascii"):
@@ -196,6 +196,9 @@ class ReceiverRun(Run):
             raise Wrong("SIGTERM did not end it in %g s" % PATIENCE) from None
         must(code in ({-signal.SIGKILL} | EXIT_RECEIVER if self.kills else EXIT_RECEIVER),
              "exit code %d", code)
+        # What a start held that failed, the system takes back.
+        told = [word for word in self.r.complaints() if code == 0 or word != "LeakSanitizer"]
+        must(not told, "the sanitizer: %r", told)
 
     def judge_restart(self):
         """Without faults: nothing acknowledged is gone, all is stored once, nothing is torn."""
@@ -203,7 +206,8 @@ class ReceiverRun(Run):
         must(self.start(), "it does not start again")
         numbers = sorted(self.items)
         self.lasts = False
-        must(self.exchange(numbers, harness.bound(PATIENCE)), "the connection after the restart broke")
+        must(self.exchange(numbers, harness.bound(PATIENCE)),
+             "the connection after the restart broke")
         lost = [n for n in numbers if n not in self.acked]
         must(not lost, "not stored after the restart: %r", lost)
         found = {(inbox, name) for inbox in self.r.inboxes for name in self.r.files(inbox)}
@@ -219,6 +223,8 @@ class ReceiverRun(Run):
         for inbox in self.r.inboxes:
             must(not self.r.files(inbox, "tmp"), "tmp/ of %s is not empty", inbox)
         self.r.stop(0)
+        told = [word for word in self.r.complaints() if word != "LeakSanitizer"]
+        must(not told, "the sanitizer: %r", told)
 
 
 def serving(run, root):

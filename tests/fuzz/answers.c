@@ -187,7 +187,7 @@ note_server(const unsigned char *text, size_t len)
 {
 	struct proto_error error;
 	struct proto_line line;
-	int end;
+	int end, is_ready = 0;
 
 	memset(was_stored, 0, sizeof was_stored);
 	memset(was_refused, 0, sizeof was_refused);
@@ -199,8 +199,9 @@ note_server(const unsigned char *text, size_t len)
 		if (proto_parse((const char *)text, (size_t)end - 1, PROTO_SERVER, &line,
 		        &error) < 0)
 			return;
+		is_ready |= line.verb == VERB_READY;
 		i = line.number[FIELD_NUMBER] - FIRST;
-		if (!proto_has(&line, FIELD_NUMBER) || i >= ITEMS)
+		if (!is_ready || !proto_has(&line, FIELD_NUMBER) || i >= ITEMS)
 			continue;
 		was_stored[i] |= line.verb == VERB_STORED;
 		was_again[i] |= line.verb == VERB_STORED && proto_has(&line, FIELD_AGAIN);

@@ -25,7 +25,10 @@ def replay(target):
     except subprocess.TimeoutExpired:
         return False, "no end within %d seconds" % TIMEOUT
     if done.returncode != 0 or not done.stdout.startswith("ok 1 - "):
-        return False, "exit code %d\n%s%s" % (done.returncode, done.stdout, done.stderr[-4000:])
+        # The names of the inputs so far, one a line; the last one did it.
+        names = [line for line in done.stderr.splitlines() if line.startswith("# ")]
+        rest = [line for line in done.stderr.splitlines() if not line.startswith("# ")]
+        return False, "\n".join(["exit code %d" % done.returncode] + names[-1:] + rest[-60:])
     return True, "%d inputs hold" % len(os.listdir(corpus))
 
 

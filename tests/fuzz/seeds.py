@@ -37,7 +37,8 @@ SERVER = ["READY 1 cap1 window=1024 bytes=67108864 inline=0 item=1073741824 idle
 WRONG = ["PUT 15 status -3 " + SHA, "GET / HTTP/1.1", "PUT 1", "HELLO 1  1",
          "HELLO 1 %s 1 pending=1 pending=2" % QUEUE, "HELLO 1 %s 1 agent=%%0a" % QUEUE,
          "PUT 1 ../x 1 " + SHA, "PUT 1 s 9223372036854775808 " + SHA, "PING ", "PING\r",
-         "PING \x00", "STORED 1 a again=2", "READY 1 cap window=0", "LATER 1 4294967296 full"]
+         "PING \x00", "ERROR line \x7f",
+         "STORED 1 a again=2", "READY 1 cap window=0", "LATER 1 4294967296 full"]
 
 
 def codec():
@@ -189,6 +190,7 @@ clients = *.example.org pc?
 def config():
     seed("config", "whole", CONF)
     seed("config", "crlf-and-mark", "\xef\xbb\xbf" + CONF.replace("\n", "\r\n"))
+    seed("config", "value-of-semicolon", CONF.replace("clients = ", "clients =;"))
     seed("config", "least", "[tls]\ncertificate=/c\nkey=/k\nca=/a\n[inbox a]\n")
     for name, text in (
             ("unknown-key", "[limits]\nwindov = 1\n"), ("unknown-section", "[limit]\nx = 1\n"),

@@ -17,10 +17,12 @@ a sparse copy of it.
 import bisect
 import mmap
 import os
+import shutil
 import struct
 import subprocess
 import time
 
+PATH = os.environ.get("PATH", "") + ":/sbin:/usr/sbin"
 ENTRY = struct.Struct("<QII")
 WRITE, FLUSH = 1, 2
 
@@ -34,21 +36,14 @@ class FileSystem:
 
     def missing(self):
         """Why it cannot be tried here; None: it can."""
+        if shutil.which("modprobe", path=PATH):
+            subprocess.run(["modprobe", "-q", self.name], check=False, env={"PATH": PATH})
         with open("/proc/filesystems", encoding="ascii") as file:
-            known = {line.split()[-1] for line in file}
-        if self.name not in known:
-            # mount(8) loads modules; where that fails the kernel has none.
-            subprocess.run(["modprobe", "-q", self.name], check=False) if any(
-                os.access(os.path.join(folder, "modprobe"), os.X_OK)
-                for folder in ("/sbin", "/usr/sbin")) else None
-            with open("/proc/filesystems", encoding="ascii") as file:
-                known = {line.split()[-1] for line in file}
-        if self.name not in known:
-            return "the kernel has no %s" % self.name
-        for folder in os.environ.get("PATH", "").split(":") + ["/sbin", "/usr/sbin"]:
-            if os.access(os.path.join(folder, self.mkfs[0]), os.X_OK):
-                return None
-        return "%s is not installed" % self.mkfs[0]
+            if self.name not in {line.split()[-1] for line in file}:
+                return "the kernel has no %s" % self.name
+        if not shutil.which(self.mkfs[0], path=PATH):
+            return "%s is not installed" % self.mkfs[0]
+        return None
 
     def make(self, image):
         with open(image, "wb") as file:
@@ -62,7 +57,7 @@ class FileSystem:
     def forget(self):
         """btrfs remembers devices by their UUID, which all our states share."""
         if self.name == "btrfs":
-            subprocess.run(["btrfs", "device", "scan", "--forget"], check=False,
+            subprocess.run(["btrfs", "device", "scan", "--forget"], check=False, env={"PATH": PATH},
                            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -81,9 +76,8 @@ class Failed(Exception):
 
 
 def run(command):
-    path = os.environ.get("PATH", "") + ":/sbin:/usr/sbin"
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False, timeout=120, env={**os.environ, "PATH": path})
+                          check=False, timeout=120, env={**os.environ, "PATH": PATH})
     if done.returncode:
         raise Failed("%s: %s" % (" ".join(command), done.stdout.strip()))
     return done.stdout.strip()

@@ -8,7 +8,7 @@ on each, and its promises are checked (promises.py).
   POWER_STATES=200         states a file system
   POWER_FS=ext4,xfs,btrfs
   POWER_SYNC=files,filesystem
-  POWER_MUTANTS=dir        the receivers there, named for their defect, must all be caught
+  POWER_MUTANTS=dir        the receivers there (mutate.py) must all be caught, instead
   TEST_SEED=N              the same mixtures; what the recorded threads do, time decides
 
 It needs root, for loop devices, FUSE and mounts, which it makes in a mount namespace of its own.
@@ -41,10 +41,12 @@ STATES = int(os.environ.get("POWER_STATES") or 200)
 SYNCS = (os.environ.get("POWER_SYNC") or "files,filesystem").split(",")
 CHOSEN = (os.environ.get("POWER_FS") or "ext4,xfs,btrfs").split(",")
 MUTANTS = os.environ.get("POWER_MUTANTS")
-ROUNDS = 30        # of the workload
+ROUNDS = 30          # of the workload
 MUTANT_STATES = 150  # in which a mutant has to show itself
-KEPT = 3           # images of broken states
-SAID = 6           # broken promises told of a state
+KEPT = 3             # images of broken states
+SAID = 6             # broken promises told of a state
+BROKEN_MAX = 5       # states, then it ends
+NOT_MOUNTED = "the file system does not mount"
 
 
 def say(text):
@@ -59,7 +61,7 @@ def why_not():
         if not os.access(path, os.R_OK | os.W_OK):
             return "needs " + path
     for tool in ("unshare", "losetup", "mount", "umount", "cp"):
-        if not shutil.which(tool, path=os.environ.get("PATH", "") + ":/sbin:/usr/sbin"):
+        if not shutil.which(tool, path=disk.PATH):
             return "needs " + tool
     return None
 
@@ -139,7 +141,7 @@ class Run:
         try:
             self.fs.mount(path, mountpoint, loop=True)
         except disk.Failed as error:
-            return ["the file system does not mount: %s" % error]
+            return ["%s: %s" % (NOT_MOUNTED, error)]
         set_boot(self.test.folder)
         try:
             return Promises(receiver, senders, state.position, self.counts).check()
@@ -182,9 +184,13 @@ class Run:
                                          random.Random):
                 tried += 1
                 wrong = self.try_state(receiver, one, path, senders)
+                if until_broken and wrong and wrong[0].startswith(NOT_MOUNTED):
+                    continue  # whatever that shows, it is not what is looked for
                 broken += bool(wrong)
                 if wrong:
                     self.tell(one, path, recording.base, wrong, receiver, until_broken)
+                if broken == BROKEN_MAX:
+                    return tried, broken
             if not until_broken or broken:
                 break
             shutil.rmtree(work)
@@ -198,7 +204,9 @@ class Run:
             say("#     and %d more" % (len(wrong) - SAID))
         if not is_wanted:
             self.keep(state, os.path.join(tempfile.mkdtemp(dir=self.folder), "x"), base)
-            for line in receiver.log(here=True).splitlines()[-12:]:
+            lines = [line for line in receiver.log(here=True).splitlines()
+                     if " debug " not in line]
+            for line in lines[-12:]:
                 say("#     log: " + line)
 
     def end(self):

@@ -9,10 +9,12 @@ A broken promise is a text, and the list of them is what check() returns:
   after a second    a kill right behind the first recovery, and another start: nothing has
                     changed
   after resending   all items, acknowledged or not, get STORED; acknowledged ones the old name
-                    and again=1 (P4); then each is there once.  One that was not acknowledged
-                    may be there twice where a consumer had claimed it, and only there (P7):
-                    these are counted (`twice`), and so are those that the file system itself
-                    shows in new/ and cur/ at once (`half_claimed`).  Each file in new/ has its accept record, not void.
+                    and again=1 (P4); then each is there once, each file in new/ has its accept
+                    record, not void, and inboxctl verify has nothing to say
+
+One that was not acknowledged may be there twice where a consumer had claimed it, and only there
+(P7): these are counted (`twice`), and so are those that the file system itself shows in new/ and
+cur/ at once (`half_claimed`).
 """
 
 import collections
@@ -23,7 +25,7 @@ import signal
 
 import client as inbox1
 import harness
-from workload import CLAIMED, INBOXES, answer, offer
+from workload import CLAIMED, INBOXES, deliver
 
 
 def listing(root):
@@ -130,10 +132,8 @@ class Promises:
             ctx = self.receiver.test.client_context(sender.who)
             with inbox1.Client(self.receiver.address, ctx) as connection:
                 connection.hello(sender.queue, mark)
-                for item in items:
-                    offer(connection, item)
-                for item in items:
-                    self.answered(item, answer(connection, item))
+                for item, line in deliver(connection, items):
+                    self.answered(item, line)
                 connection.quit()
 
     def answered(self, item, line):

@@ -2,9 +2,10 @@
 """What happens on the disk while it is recorded, and what was promised meanwhile.
 
 Three clients send items of all sizes, alone and in batches, large ones in pieces, and some
-twice; one settles its numbers.  A consumer claims about half of what comes to one inbox, another program on the same
-file system syncs its own files, the file system is synced as a whole now and then.  The ledger
-rotates; the receiver is stopped once and killed once, both under load, and started again.
+twice; one settles its numbers.  A consumer claims about half of what comes to one inbox, another
+program on the same file system syncs its own files, the file system is synced as a whole now
+and then.  The ledger rotates; the receiver is killed twice and stopped once, under load, and
+started again: so its recovery is cut, too.
 
 For each STORED the log's position is read once the answer has come.  So at any cut at or behind
 that position the item had been acknowledged.
@@ -20,6 +21,7 @@ import client as inbox1
 
 SIZES = (1, 17, 300, 300, 511, 4096, 4097, 12000, 70000, 300000)
 PIECE = 65536        # of a large item
+OPEN_MAX = 8         # large items that a receiver lets one connection have open
 CLAIMED = "reports"  # the inbox with a consumer
 INBOXES = ("status", CLAIMED)
 
@@ -51,6 +53,33 @@ def answer(connection, item):
             connection.post("DATA %d %d %d\n" % (item.number, start, len(part)))
             connection.post(part)
     return connection.answer(item.number)
+
+
+def must_be_stored(item, line):
+    if line.verb != "STORED":
+        raise AssertionError("want STORED %d, got %r" % (item.number, line))
+
+
+def batches(connection, items):
+    """The items in order, never more large ones at once than may be open."""
+    batch, large = [], 0
+    for item in items:
+        is_large = len(item.data) > connection.ready.get("inline", len(item.data))
+        if large + is_large > OPEN_MAX:
+            yield batch
+            batch, large = [], 0
+        batch.append(item)
+        large += is_large
+    yield batch
+
+
+def deliver(connection, items):
+    """Offers them all; each with its answer."""
+    for batch in batches(connection, items):
+        for item in batch:
+            offer(connection, item)
+        for item in batch:
+            yield item, answer(connection, item)
 
 
 class Sender:
@@ -100,9 +129,7 @@ class Sender:
 
     def hear(self, items):
         for item in items:
-            line = answer(self.connection, item)
-            if line.verb != "STORED":
-                raise AssertionError("want STORED %d, got %r" % (item.number, line))
+            must_be_stored(item, answer(self.connection, item))
 
     def settle(self):
         """All that is acknowledged from the first on, but the last five."""
@@ -196,8 +223,8 @@ def come_back(senders):
     for sender in senders:
         sender.connect()
         open_items = [item for item in sender.items.values() if not item.name]
-        sender.send(open_items)
-        sender.hear(open_items)
+        for item, line in deliver(sender.connection, open_items):
+            must_be_stored(item, line)
 
 
 def run(receiver, recording, random, rounds):

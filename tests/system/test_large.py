@@ -100,7 +100,7 @@ def no_more_than_two_are_open_at_once(t):
 
 @test
 def small_items_pass_a_large_one(t):
-    """The window is one item, so each waits for an answer; no more than is buffered comes between."""
+    """The window is one item, so each waits for an answer; what is buffered comes between."""
     between, state = [], {"bytes": None}
 
     def odd(c, line):
@@ -253,7 +253,7 @@ def answer_midway(t, answer, expect=0, **ready):
         return False
     fake = FakeReceiver(t, odd, **ready)
     q = Queue(t, fake)
-    items = q.add("status", large(t, 30), large(t, 2, 1), b"small")
+    items = q.add("status", large(t, 30), large(t, 12, 1), b"small")
     done = q("run", "--once", expect=expect)
     equal(fake.wrong, [], "what the client may not say")
     return fake, q, items, len(frames), done
@@ -561,6 +561,30 @@ def restarted_receiver_goes_on_where_it_was(t):
     run.wait(bound(30))
     there = partial_size(r)
     assert there > 4 * MIB, there
+    r.start()
+    q.point_at(r)
+    done = q("run", "--once")
+    all_there(r, items.values())
+    equal(offsets(done.stderr), [there])
+
+
+@test
+def failed_start_spoils_no_upload(t):
+    """It takes nothing in, so what the last run left in order stays in order."""
+    r = t.receiver(LIMITS)
+    q = Queue(t, r)
+    items = q.add("status", large(t, 96))
+    run = begin_upload(t, q, r)
+    r.stop()
+    run.wait(bound(30))
+    there = partial_size(r)
+    tls = r.sections["tls"]
+    tls["certificate"] += ".gone"
+    r.write_conf()
+    r.start(wait=False)
+    r.wait_end(78)
+    tls["certificate"] = tls["certificate"][:-len(".gone")]
+    r.write_conf()
     r.start()
     q.point_at(r)
     done = q("run", "--once")

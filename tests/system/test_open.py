@@ -237,6 +237,19 @@ def refused_item_is_refused_at_its_open(t):
 
 
 @test
+def skipped_item_is_dropped_and_makes_room(t):
+    r = t.receiver()
+    c = r.client(hello=t.queue())
+    data = t.bytes(MIB)
+    pieces(c, 1, data, open_item(c, 1, data), 1000)
+    c.post("SKIP 1 removed\n")
+    c.ping()
+    equal(partials(r), [], "partials")
+    equal(r.items("cut_off"), 1, "cut off")
+    c.quit()
+
+
+@test
 def old_partials_expire(t):
     r = t.receiver({"limits": {"partial": "60s"}})
     data = t.bytes(MIB)

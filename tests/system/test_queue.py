@@ -115,6 +115,19 @@ def refused_items_are_set_aside_with_their_reason(t):
 
 
 @test
+def a_number_that_is_not_there_uses_up_none(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    [first] = q.add("status", b"first")
+    q("requeue", "99", expect=66)
+    q("requeue", str(first), expect=66)
+    q("remove", "99", expect=66)
+    equal(list(q.add("status", b"second")), [first + 1])
+    q("run", "--once")
+    equal(r.client_row(q.id())["missing"], 0)
+
+
+@test
 def requeue_all_brings_all_back(t):
     r = t.receiver()
     q = Queue(t, r)

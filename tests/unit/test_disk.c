@@ -349,6 +349,42 @@ locks_no_symlink(void **state)
 	assert_null(get(dir, "file"));
 }
 
+static void
+syncs_what_is_above_a_path(void **state)
+{
+	char below[128];
+
+	(void)state;
+	snprintf(below, sizeof(below), "%s/sub", path);
+	assert_int_equal(disk_sync_above(below), 0);
+	assert_int_equal(symlinkat("sub", dir, "link"), 0);
+	snprintf(below, sizeof(below), "%s/link/made//", path);
+	assert_int_equal(disk_sync_above(below), 0);
+	assert_int_equal(disk_sync_above("/"), 0);
+	snprintf(below, sizeof(below), "%s/none/made", path);
+	assert_int_equal(disk_sync_above(below), -1);
+	assert_int_equal(errno, ENOENT);
+}
+
+static void
+lists_from_the_beginning_each_time(void **state)
+{
+	(void)state;
+	put(sub, "file", "1");
+	for (int i = 0; i < 2; i++) {
+		DIR *listing = disk_list(sub);
+		int count = 0;
+
+		assert_non_null(listing);
+		while (readdir(listing) != NULL)
+			count++;
+		assert_int_equal(count, 3);
+		closedir(listing);
+	}
+	assert_null(disk_list(-1));
+	assert_int_equal(errno, EBADF);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -358,6 +394,8 @@ main(void)
 	    TEST(writes_all_past_short_writes_and_signals),
 	    TEST(tells_why_it_cannot_write),
 	    TEST(syncs_and_tells_errors),
+	    TEST(syncs_what_is_above_a_path),
+	    TEST(lists_from_the_beginning_each_time),
 	    TEST(publishes_once_and_never_over_another),
 	    TEST(never_publishes_over_a_symlink),
 #ifdef DISK_PORTABLE

@@ -23,6 +23,7 @@
 #include "inboxd/replay.h"
 #include "lib/log.h"
 #include "lib/parse.h"
+#include "lib/segment.h"
 #include "sample.h"
 
 static char folder[64];
@@ -108,13 +109,13 @@ static void
 assert_newest_tells(const struct clients *wanted, uint64_t next_seq, size_t tail)
 {
 	struct clients *found = clients_new();
-	char name[LEDGER_NAME_ROOM], why[REPLAY_ERROR_ROOM];
+	char name[SEGMENT_NAME_ROOM], why[REPLAY_ERROR_ROOM];
 	char *expected = sample_dump(wanted), *got, *text;
 	struct replay replay;
 	size_t len;
 	FILE *file = tmpfile();
 
-	assert_int_equal(ledger_find_newest(dir, name), 0);
+	assert_int_equal(segment_find_newest(dir, name), 0);
 	text = sample_read(dir, name, &len);
 	assert_non_null(text);
 	assert_int_equal(fwrite(text, 1, len, file), len);
@@ -211,7 +212,7 @@ appends_what_it_is_told(void **state)
 static void
 goes_on_in_a_new_segment(void **state)
 {
-	char before[LEDGER_NAME_ROOM], after[LEDGER_NAME_ROOM];
+	char before[SEGMENT_NAME_ROOM], after[SEGMENT_NAME_ROOM];
 	struct record record = accept_record(5000, "behind");
 	struct queue *queue;
 	struct ledger *ledger;
@@ -221,10 +222,10 @@ goes_on_in_a_new_segment(void **state)
 	(void)state;
 	fill(2, 10);
 	ledger = start(50);
-	assert_int_equal(ledger_find_newest(dir, before), 0);
+	assert_int_equal(segment_find_newest(dir, before), 0);
 	old = sample_read(dir, before, &len);
 	assert_int_equal(ledger_rotate(ledger, clients, 3), 0);
-	assert_int_equal(ledger_find_newest(dir, after), 0);
+	assert_int_equal(segment_find_newest(dir, after), 0);
 	assert_true(strcmp(after, before) > 0);
 	assert_newest_tells(clients, 50, 0);
 	ledger_append(ledger, &record);
@@ -246,20 +247,20 @@ static void
 sorts_newest_though_the_clock_was_set_back(void **state)
 {
 	static const char future[] = "20991231T235959.999999Z.log";
-	char name[LEDGER_NAME_ROOM], last[LEDGER_NAME_ROOM];
+	char name[SEGMENT_NAME_ROOM], last[SEGMENT_NAME_ROOM];
 	struct ledger *ledger;
 
 	(void)state;
 	sample_write(dir, future, "", 0);
 	fill(1, 1);
 	ledger = start(1);
-	assert_int_equal(ledger_find_newest(dir, name), 0);
+	assert_int_equal(segment_find_newest(dir, name), 0);
 	assert_string_equal(name, "21000101T000000.999999Z.log");
 	assert_newest_tells(clients, 1, 0);
 	for (int i = 0; i < 3; i++) {
 		memcpy(last, name, sizeof last);
 		assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
-		assert_int_equal(ledger_find_newest(dir, name), 0);
+		assert_int_equal(segment_find_newest(dir, name), 0);
 		assert_true(strcmp(name, last) > 0);
 		assert_newest_tells(clients, 1, 0);
 	}
@@ -282,7 +283,7 @@ never_gives_a_name_twice(void **state)
 }
 
 static void
-make_segment(int days_ago, char name[LEDGER_NAME_ROOM])
+make_segment(int days_ago, char name[SEGMENT_NAME_ROOM])
 {
 	char when[PRINT_TIME_ROOM];
 	struct timespec then;
@@ -290,7 +291,7 @@ make_segment(int days_ago, char name[LEDGER_NAME_ROOM])
 	clock_gettime(CLOCK_REALTIME, &then);
 	then.tv_sec -= days_ago * 86400 - 3600; /* an hour less, so that no second matters */
 	print_time(when, &then);
-	snprintf(name, LEDGER_NAME_ROOM, "%s.log", when);
+	snprintf(name, SEGMENT_NAME_ROOM, "%s.log", when);
 	sample_write(dir, name, "", 0);
 	/* What counts is when it was last written. */
 	assert_int_equal(utimensat(dir, name, (struct timespec[2]){then, then}, 0), 0);
@@ -301,7 +302,7 @@ deletes_segments_older_than_days_and_nothing_else(void **state)
 {
 	static const char *const others[] = {"20200101T000000.000000Z.log.gz", "notes.log", ".log",
 	    "20200101T000000Z.log", "20200101T000000.000000Z"};
-	char names[8][LEDGER_NAME_ROOM], newest[LEDGER_NAME_ROOM];
+	char names[8][SEGMENT_NAME_ROOM], newest[SEGMENT_NAME_ROOM];
 	static const int ages[] = {400, 30, 5, 4, 3, 2, 1, -2};
 	struct ledger *ledger;
 
@@ -311,7 +312,7 @@ deletes_segments_older_than_days_and_nothing_else(void **state)
 	ledger = start(1);
 	for (size_t i = 0; i < 7; i++)
 		make_segment(ages[i], names[i]);
-	assert_int_equal(ledger_find_newest(dir, newest), 0);
+	assert_int_equal(segment_find_newest(dir, newest), 0);
 	assert_int_equal(ledger_rotate(ledger, clients, 3), 0);
 	for (size_t i = 0; i < 7; i++) {
 		char *text = sample_read(dir, names[i], NULL);
@@ -326,7 +327,7 @@ deletes_segments_older_than_days_and_nothing_else(void **state)
 	assert_int_equal(faccessat(dir, newest, F_OK, 0), 0);
 	/* No days at all: what is in use stays. */
 	assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
-	assert_int_equal(ledger_find_newest(dir, newest), 0);
+	assert_int_equal(segment_find_newest(dir, newest), 0);
 	assert_newest_tells(clients, 1, 0);
 	assert_int_equal(ledger_rotate(ledger, clients, UINT64_MAX / 2), 0);
 	assert_newest_tells(clients, 1, 0);
@@ -410,7 +411,7 @@ keeps_records_and_file_when_a_flush_fails(void **state)
 static void
 goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
 {
-	char before[LEDGER_NAME_ROOM], after[LEDGER_NAME_ROOM];
+	char before[SEGMENT_NAME_ROOM], after[SEGMENT_NAME_ROOM];
 	struct record record = accept_record(1, "x");
 	struct ledger *ledger;
 	struct queue *queue;
@@ -420,12 +421,12 @@ goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
 	fill(2, 5);
 	ledger = start(1);
 	size = ledger_size(ledger);
-	assert_int_equal(ledger_find_newest(dir, before), 0);
+	assert_int_equal(segment_find_newest(dir, before), 0);
 	for (rlim_t room = 0; room < size; room += 101) {
 		limit_files(room);
 		assert_int_equal(ledger_rotate(ledger, clients, 0), -1);
 		limit_files(RLIM_INFINITY);
-		assert_int_equal(ledger_find_newest(dir, after), 0);
+		assert_int_equal(segment_find_newest(dir, after), 0);
 		assert_string_equal(before, after);
 		/* It must not keep from others the room that there is not. */
 		assert_int_equal(sample_count_files(dir), 1);
@@ -443,23 +444,23 @@ goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
 static void
 finds_the_newest_among_other_files(void **state)
 {
-	char name[LEDGER_NAME_ROOM];
+	char name[SEGMENT_NAME_ROOM];
 
 	(void)state;
-	assert_int_equal(ledger_find_newest(dir, name), 0);
+	assert_int_equal(segment_find_newest(dir, name), 0);
 	assert_string_equal(name, "");
 	sample_write(dir, "zzz.log", "", 0);
 	sample_write(dir, "99999999T999999.999999Z.log", "", 0);
 	sample_write(dir, "unfinished", "", 0);
 	sample_write(dir, "20261122T141101.000000Z.log.bak", "", 0);
-	assert_int_equal(ledger_find_newest(dir, name), 0);
+	assert_int_equal(segment_find_newest(dir, name), 0);
 	assert_string_equal(name, "");
 	sample_write(dir, "20261122T141101.000000Z.log", "", 0);
 	sample_write(dir, "20261122T141101.000001Z.log", "", 0);
 	sample_write(dir, "20251122T141101.000002Z.log", "", 0);
-	assert_int_equal(ledger_find_newest(dir, name), 0);
+	assert_int_equal(segment_find_newest(dir, name), 0);
 	assert_string_equal(name, "20261122T141101.000001Z.log");
-	assert_int_equal(ledger_find_newest(-1, name), -1);
+	assert_int_equal(segment_find_newest(-1, name), -1);
 	assert_int_equal(errno, EBADF);
 }
 

@@ -117,21 +117,6 @@ tells_when_it_reloads(void **state)
 }
 
 static void
-makes_one_line_of_a_status(void **state)
-{
-	char text[1000];
-
-	(void)state;
-	supervise();
-	notify_status("two\nlines\tand \xc3\xa4\x7f");
-	assert_string_equal(heard(), "STATUS=two?lines?and ???");
-	memset(text, 'x', sizeof(text));
-	text[sizeof(text) - 1] = '\0';
-	notify_status(text);
-	assert_int_equal(strlen(heard()), strlen("STATUS=") + 200);
-}
-
-static void
 takes_an_abstract_name(void **state)
 {
 	(void)state;
@@ -156,7 +141,6 @@ lives_without_a_supervisor(void **state)
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		setenv("NOTIFY_SOCKET", wrong[i], 1);
 		notify_ready();
-		notify_status("text");
 	}
 }
 
@@ -203,7 +187,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(tells_each_state),
 	    T(tells_when_it_reloads),
-	    T(makes_one_line_of_a_status),
 	    T(takes_an_abstract_name),
 	    T(lives_without_a_supervisor),
 	    T(never_blocks),

@@ -35,6 +35,7 @@
 #include "inboxd/replay.h"
 #include "lib/disk.h"
 #include "lib/log.h"
+#include "lib/segment.h"
 #include "sample.h"
 
 #define OLD_SEGMENT "20261122T141101.000000Z.log"
@@ -610,13 +611,13 @@ static void
 check_ledger(const struct clients *clients)
 {
 	struct clients *found = clients_new();
-	char name[LEDGER_NAME_ROOM], why[REPLAY_ERROR_ROOM];
+	char name[SEGMENT_NAME_ROOM], why[REPLAY_ERROR_ROOM];
 	char *expected = sample_dump(clients), *got, *old;
 	struct replay replay;
 	size_t len;
 	int fd;
 
-	assert_int_equal(ledger_find_newest(world.ledger, name), 0);
+	assert_int_equal(segment_find_newest(world.ledger, name), 0);
 	assert_int_equal(faccessat(world.ledger, "unfinished", F_OK, 0), -1);
 	fd = openat(world.ledger, name, O_RDONLY | O_CLOEXEC);
 	if (replay_segment(fd, name, found, &replay, why) < 0)
