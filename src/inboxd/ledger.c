@@ -202,9 +202,9 @@ take_ahead(struct ledger *ledger)
 		return 0;
 	if (disk_reserve(ledger->fd, end + AHEAD_STEP) == 0)
 		ledger->reserved = end + AHEAD_STEP;
-	else if (ledger->has_accept)
+	else if (ledger->has_accept && (errno == ENOSPC || errno == EDQUOT))
 		return -1;
-	return 0; /* a mark may still find room when it is written */
+	return 0; /* what is really wrong, writing tells */
 }
 
 int

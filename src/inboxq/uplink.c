@@ -391,8 +391,7 @@ dial_on(struct uplink *uplink)
 		event_active(uplink->turn, EV_TIMEOUT, 1);
 		return;
 	}
-	uplink->begun = monotonic();
-	uplink->heard = uplink->begun;
+	uplink->begun = uplink->heard = monotonic();
 	say_hello(uplink->conn, setup->spool, setup->queue);
 	uplink->told.settled = queue_settled(setup->queue);
 	pump(uplink);
@@ -457,8 +456,7 @@ void
 uplink_tick(struct uplink *uplink)
 {
 	const struct settings *settings = uplink->setup->settings;
-	int64_t now = monotonic();
-	int64_t limit = (int64_t)settings->timeout;
+	int64_t now = monotonic(), limit = (int64_t)settings->timeout;
 
 	if (!is_running(uplink) || !uplink->conn)
 		return;

@@ -119,7 +119,9 @@ is_unsynced(int dir, const char *name)
 	return 0;
 }
 
+#ifdef HAVE_RENAMEAT2
 static void check_order(int fromdir, const char *from, int todir);
+#endif
 
 enum call { CHANGE, WRITE, SYNC };
 
@@ -449,6 +451,7 @@ remove_world(void)
 	sample_remove_folder(world.path);
 }
 
+#ifdef HAVE_RENAMEAT2
 /* What is published must be on the disk, and all that it stands on. */
 static void
 check_order(int fromdir, const char *from, int todir)
@@ -466,6 +469,7 @@ check_order(int fromdir, const char *from, int todir)
 		hook->disorder = 1;
 	}
 }
+#endif
 
 /* ---- a consumer */
 
