@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -284,6 +285,7 @@ session_new(struct worker *worker, int fd, int crowded)
 	s->worker = worker;
 	s->crowded = crowded;
 	s->began = s->last_answer = worker_now(worker);
+	s->site_number = worker_site_number(worker);
 	s->conn = conn_new(worker_base(worker), fd, site->tls, NULL, &events, s);
 	if (!s->conn) {
 		free(s);
@@ -320,6 +322,22 @@ session_on_superseded(struct notice *notice)
 	session_go_away(s, 0, CODE_GOAWAY_SUPERSEDED);
 }
 
+/* After a reload: who is trusted no more, for being revoked, say, goes now and
+ * not when it pleases. */
+static void
+recheck(struct session *s)
+{
+	char why[CONN_ERROR_ROOM], text[CONN_ERROR_ROOM + 64];
+
+	if (s->site_number == worker_site_number(s->worker) || !worker_may_recheck(s->worker))
+		return;
+	s->site_number = worker_site_number(s->worker);
+	if (conn_recheck(s->conn, worker_site(s->worker)->tls, why) == 0)
+		return;
+	snprintf(text, sizeof text, "the certificate is trusted no more: %s", why);
+	session_give_error(s, CODE_ERROR_IDENTITY, text);
+}
+
 void
 session_tick(struct session *s)
 {
@@ -336,6 +354,8 @@ session_tick(struct session *s)
 			on_close(s, "no handshake in time");
 		return;
 	}
+	if (s->is_open && s->state != LEAVING)
+		recheck(s);
 	if ((s->items > 0 || s->state == JOINING) && now - s->last_answer >= PROTO_WAIT_EVERY) {
 		proto_line_start(&line, VERB_WAIT);
 		proto_set_number(&line, FIELD_SECONDS, UINT64_C(2) * PROTO_WAIT_EVERY);

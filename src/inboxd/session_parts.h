@@ -62,6 +62,7 @@ struct session {
 	unsigned open_count;   /* also those that the commit thread is asked about */
 	uint64_t closed[OPENS_CLOSED]; /* numbers answered last: their DATA may still come */
 	unsigned closed_at;
+	uint64_t site_number; /* of the configuration that trusts its client */
 	/* Times, in seconds of worker_now(). */
 	uint64_t began, last_answer;
 	char farewell[PROTO_LINE_MAX + 1]; /* the last line, sent when nothing is in flight */

@@ -17,6 +17,7 @@
 #include "inboxd/space.h"
 
 #define EXPIRE_EVERY 3600 /* seconds */
+#define RECHECKS 200       /* sessions a tick */
 
 struct worker {
 	struct worker_settings settings;
@@ -32,6 +33,8 @@ struct worker {
 	uint64_t items; /* and notices: handed over and not come back */
 	uint64_t now, expire_at; /* monotonic seconds */
 	struct space space;
+	uint64_t site_number;
+	unsigned rechecks; /* that this tick still allows */
 	int draining, is_drained; /* is_drained: main has been told */
 };
 
@@ -70,6 +73,7 @@ on_site(struct worker *worker, struct new_site *message)
 {
 	site_unref(worker->site);
 	worker->site = message->site;
+	worker->site_number++;
 	free(message);
 }
 
@@ -196,6 +200,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	read_clock(worker);
 	expire_partials(worker);
 	look_at_space(worker);
+	worker->rechecks = RECHECKS;
 	for (session = worker->sessions; session; session = next) {
 		next = session_next(session);
 		session_tick(session);
@@ -368,6 +373,21 @@ struct space *
 worker_space(struct worker *worker)
 {
 	return &worker->space;
+}
+
+uint64_t
+worker_site_number(const struct worker *worker)
+{
+	return worker->site_number;
+}
+
+int
+worker_may_recheck(struct worker *worker)
+{
+	if (worker->rechecks == 0)
+		return 0;
+	worker->rechecks--;
+	return 1;
 }
 
 int

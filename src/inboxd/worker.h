@@ -82,6 +82,11 @@ void worker_send(struct worker *worker, struct message *message);
 int worker_has_room(const struct worker *worker);
 void worker_count_item(struct worker *worker, int difference);
 struct space *worker_space(struct worker *worker);
+/* Counts the configurations that this worker has had. */
+uint64_t worker_site_number(const struct worker *worker);
+/* May one more session be held against a new configuration in this tick?  It
+ * costs a check of signatures. */
+int worker_may_recheck(struct worker *worker);
 int worker_is_draining(const struct worker *worker);
 /* The session's memory is about to be freed. */
 void worker_forget(struct worker *worker, struct session *session);

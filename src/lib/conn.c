@@ -457,6 +457,12 @@ conn_peer_identity(struct conn *c, enum identity_kind kind, char identity[IDENTI
 	return rc;
 }
 
+int
+conn_recheck(struct conn *c, struct tls *tls, char error[CONN_ERROR_ROOM])
+{
+	return tls_trusts(tls, c->ssl, error);
+}
+
 const char *
 conn_peer_address(const struct conn *c)
 {

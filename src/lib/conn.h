@@ -96,6 +96,11 @@ void conn_set_idle(struct conn *conn, unsigned seconds);
 MUST_CHECK int conn_peer_identity(struct conn *conn, enum identity_kind kind,
     char identity[IDENTITY_MAX + 1], char error[IDENTITY_ERROR_ROOM]);
 
+/* Would `tls`, newer than the connection, still accept its peer?  0, or -1 with
+ * the reason. */
+#define CONN_ERROR_ROOM 512
+MUST_CHECK int conn_recheck(struct conn *conn, struct tls *tls, char error[CONN_ERROR_ROOM]);
+
 /* The peer's address as text ("192.0.2.1:4711"), for logs. */
 const char *conn_peer_address(const struct conn *conn);
 

@@ -14,7 +14,6 @@
 
 #include "lib/tls.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -31,9 +30,9 @@
 #include <openssl/x509v3.h>
 
 #include "lib/proto.h"
+#include "lib/tls_peer.h"
 
 #define READ_BUFFER (128 * 1024) /* bytes of records read ahead by one read(2) */
-#define HOST_MAX 253             /* bytes of a name in the DNS */
 #define OPTIONS (SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION)
 #define MODES (SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | \
 	SSL_MODE_RELEASE_BUFFERS)
@@ -447,31 +446,10 @@ tls_unref(struct tls *tls)
 	free(tls);
 }
 
-/* OpenSSL takes "" for "any name" and ".x" for "anything below x". */
-static int
-is_host_name(const char *host)
+int
+tls_trusts(struct tls *tls, struct ssl_st *ssl, char error[TLS_ERROR_ROOM])
 {
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
-	size_t len = strlen(host);
-
-	return len >= 1 && len <= HOST_MAX && strspn(host, allowed) == len && host[0] != '.';
-}
-
-/* What the server has to prove, by subjectAltName only (RFC 9525). */
-static int
-expect_host(SSL *ssl, const char *host)
-{
-	unsigned char address[sizeof(struct in6_addr)];
-
-	SSL_set_hostflags(ssl, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
-	    X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
-	/* No SNI for an address: RFC 6066, section 3. */
-	if (inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1)
-		return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), host) == 1 ? 0 : -1;
-	if (!is_host_name(host))
-		return -1;
-	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1 ? 0 : -1;
+	return tls_peer_recheck(tls->ctx, ssl, error, TLS_ERROR_ROOM);
 }
 
 struct ssl_st *
@@ -491,7 +469,7 @@ tls_connection(struct tls *tls, int fd, const char *host)
 		return ssl;
 	}
 	SSL_set_connect_state(ssl);
-	if (expect_host(ssl, host) == 0)
+	if (tls_peer_expect(ssl, host) == 0)
 		return ssl;
 fail:
 	ERR_clear_error();

@@ -45,6 +45,10 @@ void tls_unref(struct tls *tls);
  * cannot be a name. */
 MUST_CHECK struct ssl_st *tls_connection(struct tls *tls, int fd, const char *host);
 
+/* Would `tls` accept the peer of the open connection `ssl` now?  0, or -1 with the
+ * reason: for after a reload. */
+MUST_CHECK int tls_trusts(struct tls *tls, struct ssl_st *ssl, char error[TLS_ERROR_ROOM]);
+
 /* Drains OpenSSL's error queue of this thread into one line; "unknown error"
  * where it was empty. */
 void tls_error_text(char error[TLS_ERROR_ROOM]);

@@ -20,7 +20,7 @@ SAMPLE = {
     "rotation": ["openat:5:ENOSPC:once", "write:4:SHORT:on", "unlinkat:1:EIO:on"],
     "recovery": ["renameat:1:EIO:once", "write:1:ENOSPC:once", "fsync:1:EIO:once",
                  "readdir:1:EIO:once", "close:1:EIO:on"],
-    "stop": ["close:1:EIO:on", "fdatasync:1:EIO:once"],
+    "stop": ["close:1:EIO:on"],
     "first_add": ["mkdirat:2:ENOSPC:once", "fsync:1:EIO:once", "malloc:1:ENOMEM:once"],
     "add": ["write:2:ENOSPC:once", "renameat2:1:EIO:once", "fdatasync:1:EIO:on"],
     "run_once": ["unlinkat:1:EIO:once", "read:9:EIO:once", "malloc:20:ENOMEM:once"],

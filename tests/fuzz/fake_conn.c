@@ -182,6 +182,13 @@ conn_peer_identity(struct conn *conn, enum identity_kind kind, char name[IDENTIT
 	return identity ? 0 : -1;
 }
 
+int
+conn_recheck(struct conn *conn, struct tls *tls, char error[CONN_ERROR_ROOM])
+{
+	(void)conn, (void)tls, (void)error;
+	return 0;
+}
+
 const char *
 conn_peer_address(const struct conn *conn)
 {

@@ -104,6 +104,20 @@ worker_count_item(struct worker *w, int difference)
 	FUZZ_CHECK(w->items <= w->queue + PROTO_OPENS_MAX); /* see is_large() */
 }
 
+uint64_t
+worker_site_number(const struct worker *w)
+{
+	(void)w;
+	return 0;
+}
+
+int
+worker_may_recheck(struct worker *w)
+{
+	(void)w;
+	return 1;
+}
+
 int
 worker_is_draining(const struct worker *w)
 {

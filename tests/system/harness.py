@@ -12,7 +12,7 @@ looked at on the disk (Receiver.check) before it is stopped:
   SIGTERM ends it with exit code 0, and no sanitizer had a word to say.
 
 Output is TAP.  A failure shows the traceback and the whole log.  TEST_SEED sets
-the seed, TESTS (names, split by commas) picks some.
+the seed, TEST_ONLY (names, split by commas) picks some.
 """
 
 import contextlib
@@ -561,7 +561,7 @@ def stop_shared(number):
 
 def main():
     global SHARED_TEST
-    wanted = os.environ.get("TESTS")
+    wanted = os.environ.get("TEST_ONLY")
     chosen = [(name, function) for name, function in TESTS
               if not wanted or any(word in name for word in wanted.split(","))]
     print("1..%d" % (len(chosen) + 1), flush=True)

@@ -377,6 +377,7 @@ def reload_takes_a_new_certificate_and_revocations(t):
     install(t.pki.server(), t.pki.crl("nobody.example.org"))
     r = t.receiver({"tls": files})
     c = r.client("victim.example.org", hello=t.queue())
+    kept = r.client(hello=t.queue())
     first = c._tls.getpeercert(True)
     install(t.pki.server("renewed"), t.pki.crl("victim.example.org"))
     assert reload(r)
@@ -385,6 +386,14 @@ def reload_takes_a_new_certificate_and_revocations(t):
     late = r.client(ctx=t.client_context("victim.example.org"), handshake=False)
     late.post("HELLO 1 %s 1\n" % t.queue())
     equal(late.wait_close(), [], "what a revoked client hears")
+    # Nor may it go on with a connection that it has.
+    line = c.expect("ERROR")
+    equal(line.code, "identity")
+    contains(line.text, "revoked")
+    c.wait_close()
+    kept.put(1, "status", b"from a client that is trusted still")
+    kept.stored(1)
+    kept.quit()
     other.quit()
 
 

@@ -131,6 +131,8 @@ def right_line_with_unknown_keys_is_taken(t, verb):
             "PING": "PONG", "SETTLED": None, "SKIP": None}[verb]
     if want:
         equal(c.line().verb, want)
+    if verb == "OPEN":
+        equal(c.line().verb, "STORED", "an item of 0 bytes")
     if verb == "DATA":
         equal(c.history[-1].code, "state")
     elif verb != "QUIT":
