@@ -204,15 +204,14 @@ run_numbers(struct spool *spool, const struct arguments *arguments)
 }
 
 static int
-run_command(struct spool *spool, const struct settings *settings,
-    const struct arguments *arguments)
+run_command(struct spool *spool, struct settings *settings, const struct arguments *arguments)
 {
 	switch (arguments->command) {
 	case COMMAND_ADD:
 		return command_add(spool, arguments->inbox, arguments->name, arguments->rest,
 		    arguments->count);
 	case COMMAND_RUN:
-		return run_queue(settings, spool, &arguments->run);
+		return run_queue(arguments->config, settings, spool, &arguments->run);
 	case COMMAND_LIST:
 		return command_list(spool);
 	case COMMAND_STATUS:
@@ -226,9 +225,29 @@ run_command(struct spool *spool, const struct settings *settings,
 	return EX_SOFTWARE;
 }
 
+static void
+print_conf_error(void *ctx, const char *message)
+{
+	(void)ctx;
+	fprintf(stderr, "inboxq: %s\n", message);
+}
+
+/* A reload that is asked for before the daemon is ready must not end it:
+ * run_queue() lets it through. */
+static void
+hold_hangup(void)
+{
+	sigset_t hangup;
+
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	sigprocmask(SIG_BLOCK, &hangup, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
+	const struct conf_report report = {print_conf_error, NULL};
 	struct arguments arguments = {.config = SETTINGS_DEFAULT};
 	char why[SPOOL_WHY_ROOM];
 	struct settings settings;
@@ -239,9 +258,11 @@ main(int argc, char **argv)
 		rc = check_arguments(&arguments);
 	if (rc != EX_OK)
 		return rc;
+	if (arguments.command == COMMAND_RUN && !arguments.run.once)
+		hold_hangup();
 	signal(SIGPIPE, SIG_IGN);
 	umask(077);
-	if (settings_read(arguments.config, &settings) < 0) {
+	if (settings_read(arguments.config, &settings, &report) < 0) {
 		rc = EX_CONFIG;
 		goto out;
 	}

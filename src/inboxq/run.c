@@ -3,6 +3,10 @@
  * All happens on one event loop: a step (the next session, the next wait, or
  * the end) is an event of its own, so no callback of a session ever frees it.
  *
+ * A reload is read and checked at once, and taken between two sessions: the one
+ * under way ends in order with what it began with, and what does not do costs
+ * no session.
+ *
  * Trouble with our own spool ends the program: what a failed sync has done to
  * the page cache is not known here, and a new start reads all from disk.  A full
  * disk is no such trouble; it passes.
@@ -33,20 +37,29 @@
 
 #define STOP_SECONDS 5
 
+/* What a reload has read. */
+struct loaded {
+	struct settings settings;
+	struct tls *tls;
+	int64_t *not_before; /* of each server */
+};
+
 struct run {
-	const struct settings *settings;
+	const char *config;
+	struct settings *settings;
 	const struct run_options *options;
 	struct spool *spool;
 	struct history *history;
 	struct queue *queue;
 	struct event_base *base;
-	struct event *step, *tick, *sigterm, *sigint;
+	struct event *step, *tick, *sigterm, *sigint, *sighup;
 	struct uplink_setup setup;
 	struct uplink *uplink;
 	size_t server;      /* the next one to try in this cycle */
 	int64_t *not_before; /* of each server, by its GOAWAY: monotonic seconds */
 	uint64_t backoff;   /* seconds */
 	uint64_t stored;    /* when the back-off was last looked at */
+	struct loaded *next; /* to be taken before the next session; or NULL */
 	int run_lock;
 	int stopping, served; /* served: a session came to its orderly end */
 	int exit_code;
@@ -172,6 +185,116 @@ next_wait(struct run *run)
 	return wait;
 }
 
+static struct tls *
+load_tls(const struct settings *settings, char error[TLS_ERROR_ROOM])
+{
+	struct tls_settings tls = {.certificate = settings->certificate, .key = settings->key,
+	    .ca = settings->ca, .crl = settings->crl, .tls12 = settings->minimum};
+
+	return tls_new(&tls, error);
+}
+
+/* A file's errors each have a line; the first is the reload's reason. */
+static void
+on_conf_error(void *ctx, const char *message)
+{
+	char *reason = ctx;
+
+	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
+	if (reason[0] == '\0')
+		snprintf(reason, TLS_ERROR_ROOM, "%s", message);
+}
+
+static void
+loaded_free(struct loaded *loaded)
+{
+	if (!loaded)
+		return;
+	tls_unref(loaded->tls);
+	free(loaded->not_before);
+	settings_free(&loaded->settings);
+	free(loaded);
+}
+
+/* All that a reload needs, or NULL with the reason. */
+static struct loaded *
+load(const struct run *run, char reason[TLS_ERROR_ROOM])
+{
+	const struct conf_report report = {on_conf_error, reason};
+	struct loaded *loaded = calloc(1, sizeof *loaded);
+
+	reason[0] = '\0';
+	if (!loaded)
+		goto no_memory;
+	/* The spool is open and locked: that one stays. */
+	if (settings_read(run->config, &loaded->settings, &report) < 0 ||
+	    conf_changed(&settings_schema, run->settings, &loaded->settings, &report) > 0)
+		goto fail;
+	loaded->tls = load_tls(&loaded->settings, reason);
+	if (!loaded->tls)
+		goto fail;
+	loaded->not_before = calloc(loaded->settings.servers.count, sizeof *loaded->not_before);
+	if (loaded->not_before)
+		return loaded;
+no_memory:
+	snprintf(reason, TLS_ERROR_ROOM, "%s", strerror(ENOMEM));
+fail:
+	loaded_free(loaded);
+	return NULL;
+}
+
+/* Between two sessions.  A server that asked us to stay away is still left
+ * alone, and the back-off still falls by a stored item only. */
+static void
+take_next(struct run *run)
+{
+	struct loaded *next = run->next, old = {*run->settings, run->setup.tls, run->not_before};
+	const struct conf_list *servers = &next->settings.servers;
+
+	for (size_t i = 0; i < servers->count; i++)
+		for (size_t k = 0; k < old.settings.servers.count; k++)
+			if (strcmp(servers->items[i], old.settings.servers.items[k]) == 0)
+				next->not_before[i] = old.not_before[k];
+	*run->settings = next->settings;
+	run->setup.tls = next->tls;
+	run->not_before = next->not_before;
+	*next = old;
+	loaded_free(next);
+	run->next = NULL;
+	run->server = 0;
+	if (run->backoff < run->settings->retry_min)
+		run->backoff = run->settings->retry_min;
+	if (run->backoff > run->settings->retry_max)
+		run->backoff = run->settings->retry_max;
+	log_setup(settings_log_level(run->settings), (enum log_format)run->settings->format);
+	log_event(LOG_NOTICE, "reloaded", "servers=%zu", run->settings->servers.count);
+}
+
+static void
+on_hangup(evutil_socket_t signal_number, short events, void *ctx)
+{
+	struct run *run = ctx;
+	char reason[TLS_ERROR_ROOM];
+	struct loaded *next;
+
+	(void)signal_number, (void)events;
+	if (run->stopping)
+		return;
+	next = load(run, reason);
+	if (!next) {
+		log_event(LOG_ERR, "reload_failed",
+		    "error=\"%s\" note=\"the old configuration stays\"", reason);
+		return;
+	}
+	loaded_free(run->next);
+	run->next = next;
+	/* Nobody hurries it as a stop does: it has the time that any answer has. */
+	if (run->uplink)
+		uplink_stop(run->uplink, (unsigned)run->settings->timeout);
+	else
+		step_in(run, 0);
+}
+
 /* The session before is over, or the wait is. */
 static void
 on_step(evutil_socket_t fd, short events, void *ctx)
@@ -190,7 +313,9 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 		event_base_loopbreak(run->base);
 		return;
 	}
-	if (!was_cycle)
+	if (run->next)
+		take_next(run);
+	else if (!was_cycle)
 		run->server = 0;
 	if (start_session(run))
 		return;
@@ -254,19 +379,33 @@ lock_run(struct run *run)
 	return EX_IOERR;
 }
 
+/* One cycle reads its configuration once: SIGHUP ends it as it would any program. */
+static int
+take_hangups(struct run *run)
+{
+	sigset_t hangup;
+
+	if (run->options->once)
+		return 0;
+	run->sighup = evsignal_new(run->base, SIGHUP, on_hangup, run);
+	if (!run->sighup || event_add(run->sighup, NULL) < 0)
+		return -1;
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	return sigprocmask(SIG_UNBLOCK, &hangup, NULL);
+}
+
 static int
 set_up(struct run *run)
 {
 	const struct settings *settings = run->settings;
-	struct tls_settings tls = {.certificate = settings->certificate, .key = settings->key,
-	    .ca = settings->ca, .crl = settings->crl, .tls12 = settings->minimum};
 	char error[TLS_ERROR_ROOM];
 	struct timeval second = {.tv_sec = 1};
 	int rc = lock_run(run);
 
 	if (rc != EX_OK)
 		return rc;
-	run->setup.tls = tls_new(&tls, error);
+	run->setup.tls = load_tls(settings, error);
 	if (!run->setup.tls) {
 		fprintf(stderr, "inboxq: %s\n", error);
 		return EX_CONFIG;
@@ -287,7 +426,7 @@ set_up(struct run *run)
 	run->sigint = evsignal_new(run->base, SIGINT, on_signal, run);
 	if (!run->step || !run->tick || !run->sigterm || !run->sigint ||
 	    event_add(run->tick, &second) < 0 || event_add(run->sigterm, NULL) < 0 ||
-	    event_add(run->sigint, NULL) < 0)
+	    event_add(run->sigint, NULL) < 0 || take_hangups(run) < 0)
 		return EX_OSERR;
 	run->setup.base = run->base;
 	run->setup.settings = settings;
@@ -314,21 +453,24 @@ tear_down(struct run *run)
 	free_event(run->tick);
 	free_event(run->sigterm);
 	free_event(run->sigint);
+	free_event(run->sighup);
 	if (run->base)
 		event_base_free(run->base);
 	free(run->not_before);
 	queue_free(run->queue);
 	history_close(run->history);
 	tls_unref(run->setup.tls);
+	loaded_free(run->next);
 	if (run->run_lock >= 0)
 		close(run->run_lock);
 }
 
 int
-run_queue(const struct settings *settings, struct spool *spool, const struct run_options *options)
+run_queue(const char *config, struct settings *settings, struct spool *spool,
+    const struct run_options *options)
 {
-	struct run run = {.settings = settings, .options = options, .spool = spool,
-	    .backoff = settings->retry_min, .run_lock = -1};
+	struct run run = {.config = config, .settings = settings, .options = options,
+	    .spool = spool, .backoff = settings->retry_min, .run_lock = -1};
 	const struct queue_counts *counts;
 	int rc = set_up(&run);
 

@@ -57,7 +57,7 @@ check_server(const char *value)
 #define AT(field) offsetof(struct settings, field)
 
 static const struct conf_key keys[] = {
-    {"queue", "spool", CONF_PATH, AT(spool), LOCALSTATEDIR "/spool/inboxq", 0, 0, 0, NULL, NULL, 0},
+    {"queue", "spool", CONF_PATH, AT(spool), LOCALSTATEDIR "/spool/inboxq", 0, 0, 0, NULL, NULL, 1},
     {"server", "servers", CONF_LIST, AT(servers), NULL, 1, 0, 0, NULL, check_server, 0},
     {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), "15s", 0, 1, 3600, NULL, NULL,
         0},
@@ -76,23 +76,17 @@ static const struct conf_key keys[] = {
 
 const struct conf_schema settings_schema = {keys, NULL};
 
-static void
-on_error(void *ctx, const char *message)
-{
-	(void)ctx;
-	fprintf(stderr, "inboxq: %s\n", message);
-}
-
 int
-settings_read(const char *path, struct settings *settings)
+settings_read(const char *path, struct settings *settings, const struct conf_report *report)
 {
-	const struct conf_report report = {on_error, NULL};
+	char text[512];
 
 	memset(settings, 0, sizeof *settings);
-	if (conf_read(path, &settings_schema, settings, &report) < 0)
+	if (conf_read(path, &settings_schema, settings, report) < 0)
 		return -1;
 	if (settings->retry_max < settings->retry_min) {
-		fprintf(stderr, "inboxq: %s: [server] retry-max is below retry-min\n", path);
+		snprintf(text, sizeof text, "%s: [server] retry-max is below retry-min", path);
+		report->error(report->ctx, text);
 		return -1;
 	}
 	return 0;

@@ -24,9 +24,10 @@ struct settings {
 
 extern const struct conf_schema settings_schema;
 
-/* Reads `path` into *settings; each error goes to standard error, one a line.
- * 0, or -1; settings_free() either way. */
-MUST_CHECK int settings_read(const char *path, struct settings *settings);
+/* Reads `path` into *settings; each error is reported.  0, or -1;
+ * settings_free() either way. */
+MUST_CHECK int settings_read(const char *path, struct settings *settings,
+    const struct conf_report *report);
 void settings_free(struct settings *settings);
 
 /* Takes "host", "host:port" or "[address]:port" apart.  0, or -1 if it is none. */

@@ -173,7 +173,8 @@ spool_open(const char *path, int make, char why[SPOOL_WHY_ROOM])
 	return spool;
 fail:
 	saved = errno;
-	snprintf(why, SPOOL_WHY_ROOM, "spool %s: %s: %s", path, what, strerror(errno));
+	snprintf(why, SPOOL_WHY_ROOM, "spool %s: %s: %s%s", path, what, strerror(errno),
+	    saved == ENOENT && !make ? " (add and run make what is missing)" : "");
 	errno = saved;
 fail_said:
 	saved = errno;

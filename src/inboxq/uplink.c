@@ -488,7 +488,7 @@ uplink_bytes(const struct uplink *uplink)
 void
 uplink_stop(struct uplink *uplink, unsigned seconds)
 {
-	if (!is_running(uplink) || uplink->stop_at)
+	if (!is_running(uplink) || (uplink->stop_at && uplink->stop_at <= monotonic() + seconds))
 		return;
 	uplink->stop_at = monotonic() + seconds;
 	if (uplink->state == STATE_HELLO && !uplink->is_open)

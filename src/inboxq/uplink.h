@@ -54,7 +54,7 @@ void uplink_tick(struct uplink *uplink);
 uint64_t uplink_bytes(const struct uplink *uplink);
 
 /* Sends no further item, nor the rest of a large one, waits up to `seconds` for
- * answers that are due, then ends it. */
+ * answers that are due, then ends it.  Of two calls the earlier end holds. */
 void uplink_stop(struct uplink *uplink, unsigned seconds);
 
 #endif

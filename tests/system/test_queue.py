@@ -5,12 +5,14 @@ or by an operator's hand, and by nothing else (P5)."""
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 
 from client import sha256
 from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
 from harness import INBOXQ, bound, contains, equal, file_digest, main, test, until
+from pki import Pair
 
 
 @test
@@ -316,6 +318,69 @@ def running_queue_survives_a_restart_of_the_receiver(t):
     run.send_signal(signal.SIGTERM)
     equal(run.wait(bound(20)), 0, said(q))
     all_there(r, [b"1", b"2"])
+
+
+# ---- reload
+
+@test
+def running_queue_takes_a_renewed_certificate_and_keeps_what_it_has_from_a_bad_one(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.pair = Pair(os.path.join(q.folder, "own.crt"), os.path.join(q.folder, "own.key"))
+
+    def install(who):
+        for source, target in zip(t.pki.client(who), q.pair):
+            shutil.copy(source, target)
+
+    def hang_up(event, count=1):
+        run.send_signal(signal.SIGHUP)
+        until(lambda: said(q).count("event=" + event) == count or run.poll() is not None, 15,
+              event)
+        equal(run.poll(), None, "exit code; " + said(q))
+
+    def add(data, who):
+        """One more item, stored under the identity of `who`."""
+        count = len(r.files("status")) + 1
+        q.add("status", data)
+        until(lambda: len(r.files("status")) == count, 20, "item %d" % count)
+        names = [name for name in r.files("status") if file_digest(r.path("status", name)) ==
+                 sha256(data)]
+        assert who in names[0], "%s is not of %s" % (names, who)
+
+    install("pc1.example.org")
+    q.point_at(r)
+    run = run_in_background(t, q)
+    add(b"before", "pc1")
+    install("pc2.example.org")
+    hang_up("reloaded")
+    add(b"renewed", "pc2")
+    assert "session_lost" not in said(q), "the old session did not end in order: " + said(q)
+    # The configuration breaks, the spool moves, the certificate goes: each is told.
+    good = q.spool
+    sessions = said(q).count("event=session_ready")
+    q.keys["retry-mim"] = "1s"
+    q.point_at(r)
+    hang_up("reload_failed", 1)
+    contains(said(q), "retry-mim")
+    del q.keys["retry-mim"]
+    q.spool = good + "2"
+    q.point_at(r)
+    hang_up("reload_failed", 2)
+    contains(said(q), "[queue] spool")
+    q.spool = good
+    q.point_at(r)
+    os.unlink(q.pair.cert)
+    hang_up("reload_failed", 3)
+    contains(said(q).split("event=reload_failed")[3], "own.crt")
+    add(b"kept", "pc2")
+    equal(said(q).count("event=session_ready"), sessions, "sessions after failed reloads")
+    # What was mended is taken.
+    install("pc1.example.org")
+    hang_up("reloaded", 2)
+    add(b"mended", "pc1")
+    run.send_signal(signal.SIGTERM)
+    equal(run.wait(bound(20)), 0, said(q))
+    all_there(r, [b"before", b"renewed", b"kept", b"mended"])
 
 
 # ---- the spool and the configuration
