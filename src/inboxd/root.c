@@ -127,10 +127,16 @@ root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 }
 
 void
-root_release(struct root *root)
+root_mark_stopped(struct root *root)
 {
 	if (ftruncate(root->lock, 0) < 0)
-		log_event(LOG_WARNING, "root_not_released", "error=\"%s\"", strerror(errno));
+		log_event(LOG_WARNING, "root_not_marked", "error=\"%s\"", strerror(errno));
+}
+
+void
+root_release(struct root *root)
+{
+	root_mark_stopped(root);
 	close_all(root);
 }
 

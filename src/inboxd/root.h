@@ -23,6 +23,8 @@ struct root {
 
 /* Opens, checks and locks.  0; or one of sysexits(3) with the reason. */
 MUST_CHECK int root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
+/* The run ended in order, though its threads may still be there: nothing is closed. */
+void root_mark_stopped(struct root *root);
 /* In order: nothing is unwritten that anyone counts on. */
 void root_release(struct root *root);
 

@@ -476,7 +476,7 @@ server_run(const char *config, struct settings *settings)
 	code = start(&server, settings);
 	/* Nothing was taken in, so this start gives the next one no doubts of its own. */
 	if (code && server.root.lock >= 0 && !server.root.was_cut)
-		root_release(&server.root);
+		root_mark_stopped(&server.root);
 	if (code && server.commit)
 		_exit(code); /* exit() would take things down below running threads */
 	if (code)
