@@ -213,6 +213,7 @@ apply(struct history *h, struct record *record)
 	case RECORD_SETTLED:
 	case RECORD_GAP:
 	case RECORD_STATE:
+	case RECORD_END:
 	case RECORD_TYPES:
 		break;
 	}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,6 +20,7 @@
 struct segments {
 	int dir, fd; /* fd: the open segment, or -1 */
 	char name[SEGMENT_NAME_ROOM], before[SEGMENT_NAME_ROOM];
+	char next[NAME_ROOM]; /* which one follows, as an end record says; "": none does */
 	uint64_t count;     /* segments opened */
 	uint64_t line;      /* of the record given last, from 1 */
 	int in_state;       /* between the begin record and the state record */
@@ -84,6 +86,22 @@ fail(const struct segments *s, const char *call)
 	return -1;
 }
 
+/* Is the one that is `found` behind the last ("": none) the one that followed it?
+ * One that expired has done so after the last, which then is gone, too. */
+static void
+check_next(struct segments *s, const char *found)
+{
+	struct stat st;
+
+	if (s->next[0] != '\0' && strcmp(s->next, found) != 0 &&
+	    fstatat(s->dir, s->before, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+		s->damage++;
+		complain("ledger/%s is missing: ledger/%s says that it followed", s->next,
+		    s->before);
+	}
+	s->next[0] = '\0';
+}
+
 /* 1: the next segment is open; 0: there is none; -1: failed. */
 static int
 open_next(struct segments *s)
@@ -95,6 +113,7 @@ open_next(struct segments *s)
 	for (;;) {
 		if (segment_find_next(s->dir, s->name, name) < 0)
 			return fail(s, "list");
+		check_next(s, name);
 		if (name[0] == '\0')
 			return 0;
 		memcpy(s->name, name, sizeof(s->name));
@@ -225,6 +244,8 @@ take_record(struct segments *s, const struct record *record)
 		check_begin(s, record);
 	if (record->type == RECORD_STATE)
 		s->in_state = 0;
+	if (record->type == RECORD_END)
+		snprintf(s->next, sizeof(s->next), "%s", record->name);
 	if (record->type == RECORD_ACCEPT && record->seq >= s->next_seq)
 		s->next_seq = record->seq + 1;
 	return 1;

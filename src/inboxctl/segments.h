@@ -9,8 +9,8 @@
  *	torn     a bad line with no mark behind it.  It may never have reached the
  *	         disk, was never promised, and the receiver does not count it nor
  *	         what follows; so the walk goes on with the next segment.
- *	missing  the numbers of accepts jump, or go back, from one segment to the
- *	         next.  Counted as damage.
+ *	missing  a segment is followed by another one than its end record says, or
+ *	         the numbers of accepts jump, or go back.  Counted as damage.
  *
  * A segment that is deleted by the receiver meanwhile is none of these.
  */

@@ -92,8 +92,8 @@ parse_filter(const struct arguments *a, struct filter *filter)
 		return complain_use("until", a->until, time);
 	if (a->type && parse_types(a->type, &filter->types) < 0)
 		return complain_use("type", a->type,
-		    "all, or of accept, queue, skip, settled, gap, mark, void, begin, split by "
-		    "commas");
+		    "all, or of accept, queue, skip, settled, gap, mark, void, begin, end, split "
+		    "by commas");
 	return 0;
 }
 
@@ -112,6 +112,7 @@ item_matches(const struct record *record, uint64_t item)
 	case RECORD_VOID:
 	case RECORD_SETTLED:
 	case RECORD_STATE:
+	case RECORD_END:
 	case RECORD_TYPES:
 		break;
 	}
@@ -193,6 +194,9 @@ print_text(const struct record *record, enum outcome outcome)
 	case RECORD_BEGIN:
 		printf(" seq=%" PRIu64, record->seq);
 		break;
+	case RECORD_END:
+		printf(" next=%s", record->name);
+		break;
 	case RECORD_STATE:
 	case RECORD_TYPES:
 		break;
@@ -262,6 +266,9 @@ print_json(const struct record *record, enum outcome outcome)
 	case RECORD_VOID:
 	case RECORD_BEGIN:
 		quote_number(stdout, "seq", record->seq);
+		break;
+	case RECORD_END:
+		quote_member(stdout, "next", record->name);
 		break;
 	case RECORD_STATE:
 	case RECORD_TYPES:

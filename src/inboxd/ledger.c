@@ -107,12 +107,14 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 	return ledger_flush(ledger);
 }
 
-/* Gives the finished segment its name.  Names must sort after the newest one
- * even if the clock has been set back: then the newest one's time counts on. */
+/* Gives the finished segment its name, and tells which was the `newest` before
+ * ("": none).  Names must sort after it even if the clock has been set back:
+ * then its time counts on. */
 static int
-publish_segment(int dir, struct timespec now)
+publish_segment(int dir, struct timespec now, char newest[SEGMENT_NAME_ROOM],
+    char name[SEGMENT_NAME_ROOM])
 {
-	char newest[SEGMENT_NAME_ROOM], when[PRINT_TIME_ROOM], name[SEGMENT_NAME_ROOM];
+	char when[PRINT_TIME_ROOM];
 	struct timespec last;
 
 	if (segment_find_newest(dir, newest) < 0)
@@ -124,8 +126,39 @@ publish_segment(int dir, struct timespec now)
 		now.tv_sec += 1;
 	}
 	print_time(when, &now);
-	snprintf(name, sizeof name, "%s.log", when);
+	snprintf(name, SEGMENT_NAME_ROOM, "%s.log", when);
 	return disk_publish(dir, UNFINISHED, dir, name);
+}
+
+/*
+ * Tells the segment before that it is no longer the newest, so that a start can
+ * say when the newest is gone.  It needs no sync, since the new segment is
+ * durable by now; and where it cannot be written, only that warning is lost.
+ */
+static void
+end_segment(int dir, const char *segment, const char *next)
+{
+	struct record record = {.type = RECORD_END};
+	char line[RECORD_LINE_MAX + 1];
+	struct stat st;
+	int fd;
+
+	if (!segment[0])
+		return;
+	fd = openat(dir, segment, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		goto fail;
+	snprintf(record.name, sizeof record.name, "%s", next);
+	if (disk_write(fd, line, record_format(&record, line)) == 0) {
+		close(fd);
+		return;
+	}
+	(void)!ftruncate(fd, st.st_size); /* of half a line, which counts for nothing */
+fail:
+	log_event(LOG_WARNING, "ledger_not_ended", "segment=%s error=\"%s\"", segment,
+	    strerror(errno));
+	if (fd >= 0)
+		close(fd);
 }
 
 static void
@@ -139,6 +172,7 @@ struct ledger *
 ledger_start(int dir, const struct clients *clients, uint64_t seq)
 {
 	struct ledger *ledger = must_alloc(sizeof *ledger);
+	char before[SEGMENT_NAME_ROOM], name[SEGMENT_NAME_ROOM];
 	struct timespec now;
 	int error;
 
@@ -155,11 +189,12 @@ ledger_start(int dir, const struct clients *clients, uint64_t seq)
 	if (write_state(ledger, clients, &now) < 0)
 		goto fail;
 	sync_or_end(disk_sync_data(ledger->fd));
-	if (publish_segment(dir, now) < 0)
+	if (publish_segment(dir, now, before, name) < 0)
 		goto fail;
 	/* From here on a restart would read the new segment: going on in the old
 	 * one would lose what it gets. */
 	sync_or_end(disk_sync_dir(dir));
+	end_segment(dir, before, name);
 	return ledger;
 fail:
 	error = errno;
@@ -180,6 +215,7 @@ give_back(struct ledger *ledger)
 {
 	if (ledger->reserved > ledger->size)
 		(void)!ftruncate(ledger->fd, (off_t)ledger->size);
+	ledger->reserved = ledger->size;
 }
 
 void
@@ -283,11 +319,12 @@ delete_old(int dir, uint64_t days)
 int
 ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t days)
 {
-	struct ledger *next = ledger_start(ledger->dir, clients, ledger->seq);
+	struct ledger *next;
 
+	give_back(ledger); /* first: what follows adds its last line */
+	next = ledger_start(ledger->dir, clients, ledger->seq);
 	if (!next)
 		return -1;
-	give_back(ledger);
 	close(ledger->fd);
 	ledger->fd = next->fd;
 	ledger->size = next->size;

@@ -8,7 +8,8 @@
  * Records gather in memory until ledger_flush() hands them to the kernel, and
  * are durable after a sync of ledger_fd() (or of its file system) that the
  * commit thread makes.  A new segment becomes visible, whole and durable, by
- * one rename; a crash before it leaves the old one in force.
+ * one rename; a crash before it leaves the old one in force.  After that the old one
+ * is told by whom it was followed.
  */
 #ifndef INBOXD_LEDGER_H
 #define INBOXD_LEDGER_H

@@ -27,17 +27,16 @@
 #include <unistd.h>
 
 #include "inboxd/fatal.h"
+#include "inboxd/fresh.h"
 #include "inboxd/partial.h"
 #include "inboxd/replay.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/segment.h"
 
-#define AGAIN ".again" /* the suffix of a copy that will take an item's place */
-
 enum verdict {
 	FINISH,  /* its fresh copy lies in tmp/ under its name */
-	REPLACE, /* it is in new/; its fresh copy lies in tmp/ under its name.again */
+	REPLACE, /* it is in new/; its fresh copy lies in tmp/ beside it */
 	CLAIMED, /* a consumer has it */
 	VOID,    /* it was never published */
 	VERDICTS
@@ -72,100 +71,37 @@ fail(struct recovery *r, const char *what, const char *inbox, const char *name)
 
 /* ---- step 1: what is there */
 
-enum copied { COPIED, ABSENT, WRONG, FAILED };
-
-static enum copied
-copy_bytes(int from, int to, const struct tail_item *item)
-{
-	unsigned char buffer[64 * 1024], sha256[DIGEST_SIZE];
-	struct digest *digest = digest_new();
-	enum copied result = FAILED;
-	uint64_t size = 0;
-	ssize_t got;
-
-	if (!digest || digest_start(digest) < 0)
-		goto done;
-	while ((got = read(from, buffer, sizeof buffer)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 || disk_write(to, buffer, (size_t)got) < 0 ||
-		    digest_add(digest, buffer, (size_t)got) < 0)
-			goto done;
-		size += (uint64_t)got;
-	}
-	if (digest_end(digest, sha256) < 0)
-		goto done;
-	result = size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0 ? COPIED
-	                                                                              : WRONG;
-done:
-	digest_free(digest);
-	return result;
-}
-
-static void
-again_name(const struct tail_item *item, char dst[NAME_ROOM + sizeof AGAIN])
-{
-	snprintf(dst, NAME_ROOM + sizeof AGAIN, "%s" AGAIN, item->name);
-}
-
-/* Writes the item anew, from the folder `from` into tmp/, and syncs it. */
-static enum copied
-copy_item(const struct unfinished *u, int from)
-{
-	char again[NAME_ROOM + sizeof AGAIN];
-	enum copied result;
-	int in, out, error;
-
-	in = openat(from, u->item->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	if (in < 0)
-		return errno == ENOENT ? ABSENT : FAILED;
-	again_name(u->item, again);
-	if (unlinkat(u->inbox->tmp, again, 0) < 0 && errno != ENOENT) {
-		close(in);
-		return FAILED;
-	}
-	out = openat(u->inbox->tmp, again, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	    0600);
-	result = out < 0 ? FAILED : copy_bytes(in, out, u->item);
-	error = errno;
-	if (result == COPIED && disk_sync_data(out) < 0)
-		fatal(EX_IOERR, "sync_failed", "what=draft error=\"%s\"", strerror(errno));
-	close(in);
-	if (out >= 0)
-		close(out);
-	errno = error;
-	return result;
-}
-
 static int
 judge(struct recovery *r, struct unfinished *u)
 {
 	const struct tail_item *item = u->item;
-	char again[NAME_ROOM + sizeof AGAIN];
-	enum copied copied = u->inbox ? copy_item(u, u->inbox->tmp) : ABSENT;
+	char fresh[FRESH_NAME_ROOM];
+	enum fresh found = u->inbox ? fresh_copy(item, u->inbox, u->inbox->tmp) : FRESH_ABSENT;
 
-	again_name(item, again);
-	if (copied == COPIED) {
-		if (renameat(u->inbox->tmp, again, u->inbox->tmp, item->name) < 0)
+	fresh_name(item, fresh);
+	if (found == FRESH_COPIED) {
+		if (renameat(u->inbox->tmp, fresh, u->inbox->tmp, item->name) < 0)
 			return fail(r, "rename", item->inbox, item->name);
 		u->verdict = FINISH;
 		return 0;
 	}
-	if (copied == ABSENT && u->inbox) {
-		copied = copy_item(u, u->inbox->new);
-		if (copied == COPIED) {
+	if (found == FRESH_ABSENT && u->inbox) {
+		found = fresh_copy(item, u->inbox, u->inbox->new);
+		if (found == FRESH_COPIED) {
 			u->verdict = REPLACE;
 			return 0;
 		}
 	}
-	if (copied == FAILED)
+	if (found == FRESH_FAILED)
 		return fail(r, "read or copy", item->inbox, item->name);
 	/* It is nowhere.  Where a mark says that it was on disk as a draft, it
 	 * was published, and a consumer has it.  Else it may never have reached
 	 * the disk: its client keeps it, at the worst for a second time (P7).
 	 * So, too, where its folder cannot be looked into: the draft may lie
 	 * there still, and who calls it claimed has lost it. */
-	u->verdict = u->inbox && copied == ABSENT && item->seq <= r->replay.synced ? CLAIMED : VOID;
+	u->verdict = VOID;
+	if (u->inbox && found == FRESH_ABSENT && item->seq <= r->replay.synced)
+		u->verdict = CLAIMED;
 	return 0;
 }
 
@@ -314,7 +250,7 @@ static int
 publish(struct recovery *r, struct unfinished *u)
 {
 	const struct tail_item *item = u->item;
-	char again[NAME_ROOM + sizeof AGAIN];
+	char fresh[FRESH_NAME_ROOM];
 	int rc;
 
 	if (u->verdict == FINISH) {
@@ -328,8 +264,8 @@ publish(struct recovery *r, struct unfinished *u)
 		return 0;
 	}
 	if (u->verdict == REPLACE) {
-		again_name(item, again);
-		if (disk_replace(u->inbox->tmp, again, u->inbox->new, item->name) == 0)
+		fresh_name(item, fresh);
+		if (disk_replace(u->inbox->tmp, fresh, u->inbox->new, item->name) == 0)
 			return 0;
 		if (errno != ENOENT)
 			return fail(r, "replace", item->inbox, item->name);
@@ -412,6 +348,15 @@ replay(struct recovery *r, const char *segment, struct clients *clients)
 		snprintf(r->error, RECOVER_ERROR_ROOM, "%s", why);
 	}
 	close(fd);
+	if (rc == 0 && r->replay.next[0]) {
+		r->code = EX_DATAERR;
+		snprintf(r->error, RECOVER_ERROR_ROOM,
+		    "ledger/%s is missing: ledger/%s says that it followed. Put it back; or, to go "
+		    "on without it, which may store again what was stored in its time and is sent "
+		    "again, delete the last line of ledger/%s",
+		    r->replay.next, segment, segment);
+		return -1;
+	}
 	if (rc == 0 && r->replay.torn_bytes > 0)
 		log_event(LOG_WARNING, "ledger_tail_torn",
 		    "segment=%s bytes=%llu note=\"never synced, so never promised\"", segment,
@@ -424,7 +369,7 @@ finish_last_run(struct recovery *r, const char *segment, struct clients *clients
 {
 	if (replay(r, segment, clients) < 0)
 		return -1;
-	if (!r->replay.tail)
+	if (!r->replay.tail && r->replay.torn_bytes == 0)
 		return 0;
 	if (judge_all(r) < 0 || tell_old_segment(r, segment) < 0)
 		return -1;
@@ -455,6 +400,17 @@ begin_new(struct recovery *r, struct clients *clients, const char *segment)
 	return ledger;
 }
 
+static int
+fail_empty(struct recovery *r)
+{
+	r->code = EX_DATAERR;
+	snprintf(r->error, RECOVER_ERROR_ROOM,
+	    "ledger/ is empty, though this root has been used. Put its files back; or, to go on "
+	    "without them, which may store again what was stored and is sent again, empty the file "
+	    "lock beside it");
+	return -1;
+}
+
 struct ledger *
 recover_run(struct site *site, const struct root *root, struct clients *clients, int *code,
     char error[RECOVER_ERROR_ROOM])
@@ -471,6 +427,8 @@ recover_run(struct site *site, const struct root *root, struct clients *clients,
 		(void)fail(&r, "list", "ledger", "");
 	else if (segment[0])
 		rc = finish_last_run(&r, segment, clients);
+	else if (root->was_used)
+		rc = fail_empty(&r);
 	if (rc == 0)
 		ledger = begin_new(&r, clients, segment);
 	*code = r.code;

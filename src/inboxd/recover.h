@@ -14,7 +14,7 @@
 #include "inboxd/site.h"
 #include "lib/attr.h"
 
-#define RECOVER_ERROR_ROOM 512
+#define RECOVER_ERROR_ROOM 640
 
 /*
  * The root must be locked.  Fills the empty `clients` and returns the ledger,

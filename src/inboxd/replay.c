@@ -182,6 +182,10 @@ apply(struct reading *reading, const struct record *record)
 	case RECORD_SETTLED:
 		on_settled(reading, record);
 		break;
+	case RECORD_END:
+		snprintf(reading->replay->next, sizeof reading->replay->next, "%s",
+		    record->name);
+		break;
 	case RECORD_GAP:
 	case RECORD_TYPES:
 		break;

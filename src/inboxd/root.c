@@ -88,22 +88,47 @@ close_all(struct root *root)
 	root->fd = root->ledger = root->lock = -1;
 }
 
-/* Neither the mark nor its removal needs a sync: what a power failure does to
- * them, another boot id says. */
 static int
-mark_running(struct root *root, char error[ROOT_ERROR_ROOM])
+fail_lock(char error[ROOT_ERROR_ROOM])
+{
+	snprintf(error, ROOT_ERROR_ROOM, "the root's lock file: %s", strerror(errno));
+	return EX_IOERR;
+}
+
+/* How did the last run end? */
+static int
+read_mark(struct root *root, char error[ROOT_ERROR_ROOM])
 {
 	char before[DISK_BOOT_ROOM] = "", now[DISK_BOOT_ROOM];
 	ssize_t got = pread(root->lock, before, sizeof before - 1, 0);
 
+	if (got < 0)
+		return fail_lock(error);
 	disk_boot_id(now);
-	root->was_cut = got != 0 && strcmp(before, now) == 0;
-	if (got < 0 || ftruncate(root->lock, 0) < 0 ||
-	    pwrite(root->lock, now, strlen(now), 0) < 0) {
-		snprintf(error, ROOT_ERROR_ROOM, "the root's lock file: %s", strerror(errno));
-		return EX_IOERR;
-	}
+	root->was_used = got > 0;
+	root->was_cut = strcmp(before, now) == 0;
 	return 0;
+}
+
+/* Marks need no sync: what a power failure does to them, another boot id says. */
+static int
+write_mark(struct root *root, const char *mark)
+{
+	size_t len = strlen(mark);
+
+	/* Never empty in between, whatever stops it. */
+	if (pwrite(root->lock, mark, len, 0) != (ssize_t)len)
+		return -1;
+	return ftruncate(root->lock, (off_t)len);
+}
+
+int
+root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM])
+{
+	char now[DISK_BOOT_ROOM];
+
+	disk_boot_id(now);
+	return write_mark(root, now) == 0 ? 0 : fail_lock(error);
 }
 
 int
@@ -119,7 +144,7 @@ root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 	code = take_lock(root, path, error);
 	if (code == 0) {
 		root->ledger = open_ledger(root->fd, path, device, error);
-		code = root->ledger >= 0 ? mark_running(root, error) : EX_CONFIG;
+		code = root->ledger >= 0 ? read_mark(root, error) : EX_CONFIG;
 	}
 	if (code)
 		close_all(root);
@@ -129,7 +154,7 @@ root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 void
 root_mark_stopped(struct root *root)
 {
-	if (ftruncate(root->lock, 0) < 0)
+	if (write_mark(root, "stopped\n") < 0)
 		log_event(LOG_WARNING, "root_not_marked", "error=\"%s\"", strerror(errno));
 }
 

@@ -3,7 +3,8 @@
  * The root: the one folder, on one file system, that a receiver keeps its
  * promises in.  One receiver at a time: it holds the lock <root>/lock from
  * before it reads the ledger until it ends.  The file holds the boot id of the
- * system while a receiver runs, and is empty after one that stopped in order.
+ * system while a receiver runs, "stopped" after one that stopped in order, and
+ * nothing until a first ledger has been begun.
  */
 #ifndef INBOXD_ROOT_H
 #define INBOXD_ROOT_H
@@ -15,6 +16,7 @@ struct root {
 	int fd;     /* the root itself; also what syncfs syncs */
 	int ledger; /* <root>/ledger */
 	int lock;
+	int was_used; /* a ledger has been begun here */
 	int was_cut; /* the last run did not stop in order, on this boot of the system:
 	                what the page cache holds of it may not be what the disk holds */
 };
@@ -23,6 +25,8 @@ struct root {
 
 /* Opens, checks and locks.  0; or one of sysexits(3) with the reason. */
 MUST_CHECK int root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
+/* A ledger has been begun, and from now on items may come.  0, or one of sysexits(3). */
+MUST_CHECK int root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM]);
 /* The run ended in order, though its threads may still be there: nothing is closed. */
 void root_mark_stopped(struct root *root);
 /* In order: nothing is unwritten that anyone counts on. */

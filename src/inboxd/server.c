@@ -202,7 +202,9 @@ drain(struct server *server)
 		message->kind = WORKER_DRAIN;
 		mailbox_post(worker_mailbox(server->workers[i]), message);
 	}
-	event_add(server->deadline, &limit);
+	/* Without memory for the limit it is over now. */
+	if (event_add(server->deadline, &limit) < 0)
+		event_active(server->deadline, EV_TIMEOUT, 0);
 }
 
 /* Threads may still be at work, so the process ends without taking anything
@@ -425,7 +427,13 @@ start(struct server *server, struct settings *settings)
 	code = start_threads(server);
 	if (code == 0)
 		code = start_sockets(server);
-	return code ? code : start_events(server);
+	if (code == 0)
+		code = start_events(server);
+	if (code)
+		return code;
+	/* Last: a start that fails gives the next one no doubts of its own. */
+	code = root_mark_running(&server->root, error);
+	return code ? fail_start(code, "start_failed", error) : 0;
 }
 
 /* ---- end */
@@ -474,9 +482,6 @@ server_run(const char *config, struct settings *settings)
 		log_event(LOG_WARNING, "runs_as_root",
 		    "note=\"it needs no privilege: give it a user of its own\"");
 	code = start(&server, settings);
-	/* Nothing was taken in, so this start gives the next one no doubts of its own. */
-	if (code && server.root.lock >= 0 && !server.root.was_cut)
-		root_mark_stopped(&server.root);
 	if (code && server.commit)
 		_exit(code); /* exit() would take things down below running threads */
 	if (code)

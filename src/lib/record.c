@@ -62,6 +62,7 @@ static const struct row rows[RECORD_TYPES] = {
     [RECORD_SETTLED] = {"settled", {QUEUE, ITEM(n)}},
     [RECORD_GAP] = {"gap", {QUEUE, ITEM(n), ITEM(to)}},
     [RECORD_STATE] = {"state", {{KIND_END, 0, 0, 0}}},
+    [RECORD_END] = {"end", {F(NAME, name, 1, NAME_ROOM - 1)}},
 };
 
 #define FIELDS_MAX (sizeof rows[0].fields / sizeof rows[0].fields[0])

@@ -38,6 +38,7 @@
  *	settled identity queue n
  *	gap     identity queue n to  numbers n to `to` never came (for people)
  *	state                        last line of the state that a segment begins with
+ *	end     name                 last line of a segment that another, `name`, has followed
  */
 enum record_type {
 	RECORD_BEGIN,
@@ -49,6 +50,7 @@ enum record_type {
 	RECORD_SETTLED,
 	RECORD_GAP,
 	RECORD_STATE,
+	RECORD_END,
 	RECORD_TYPES
 };
 

@@ -219,6 +219,7 @@ def ledger():
     a = [accept % (i, i + 4, NAME.replace("0.1-", "0.%d-" % i)) for i in range(1, 5)]
     cases = {
         "begun": [begin, "state"],
+        "ended": [begin, "state", a[0], "mark 1 1", "end 20261122T151103.123456Z.log"],
         "whole": [begin, queue, "state", a[0], a[1], "mark 2 0", a[2], "mark 3 2", "mark 3 3"],
         "tail": [begin, "state", a[0], "mark 1 1", a[1], a[2]],
         "void": [begin, "state", a[0], a[1], "void 2", "mark 2 1", "void 7"],

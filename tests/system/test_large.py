@@ -249,8 +249,9 @@ def answer_midway(t, answer, expect=0, **ready):
         if line.startswith("DATA 1 "):
             frames.append(line)
             if len(frames) == 3:
-                c.answer(1, answer)
+                # First: the client may be gone before this thread goes on.
                 fake.stored[1] = b"" if answer.startswith("STORED") else None
+                c.answer(1, answer)
         return False
     fake = FakeReceiver(t, odd, **ready)
     q = Queue(t, fake)

@@ -394,11 +394,54 @@ def a_missing_segment_is_told(t):
     rows, err = ledger(t, made.root, code=65)
     equal(len(rows), 4)
     contains(err, "ledger/%s: begins with accept 3, though" % os.path.basename(fourth))
+    # The one before tells who followed it.
+    made.path = os.path.join(made.root, "ledger", clock(100) + ".log")
+    made.add("end %s" % os.path.basename(third))
+    contains(verify(t, made.root, code=65, items=4, claimed=1, unknown=1, damage=2)[1],
+             "ledger/%s is missing: ledger/%s says that it followed" % (
+                 os.path.basename(third), os.path.basename(made.path)))
     # The oldest ones are deleted by the receiver: no damage.
     for path in sorted(os.listdir(os.path.join(made.root, "ledger")))[:2]:
         os.unlink(os.path.join(made.root, "ledger", path))
     rows, err = ledger(t, made.root)
     equal((len(rows), err), (2, ""))
+
+
+@test
+def a_receiver_does_not_start_without_its_newest_segment(t):
+    r = t.receiver()
+    c = r.client(hello=t.queue())
+    c.put(1, "status", b"first")
+    name = c.stored(1).name
+    r.stop()
+    r.start()
+    r.stop()
+    folder = os.path.join(r.root, "ledger")
+    old, new = (os.path.join(folder, name) for name in sorted(os.listdir(folder)))
+    kept = lines_of(new)
+    rows, err = ledger(t, r.root, "--type", "end")
+    equal([row["next"] for row in rows], [os.path.basename(new)])
+    equal(err, "")
+    os.unlink(new)
+    r.start(wait=False)
+    r.wait_end(65)
+    contains(r.log(here=True), "ledger/%s is missing: ledger/%s says that it followed" % (
+        os.path.basename(new), os.path.basename(old)))
+    verify(t, r.root, code=65, damage=1)
+    # Put back, as the message asks for.
+    write_lines(new, kept)
+    r.start()
+    r.stop()
+    # None is left at all.
+    for part in os.listdir(folder):
+        os.unlink(os.path.join(folder, part))
+    r.start(wait=False)
+    r.wait_end(65)
+    contains(r.log(here=True), "ledger/ is empty, though this root has been used")
+    # And on without memory, as the message says.
+    os.truncate(os.path.join(r.root, "lock"), 0)
+    r.start()
+    equal(r.files("status"), [name])
 
 
 @test

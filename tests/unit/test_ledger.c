@@ -235,9 +235,13 @@ goes_on_in_a_new_segment(void **state)
 	(void)queue_add_item(queue, &record);
 	queue->stored = 1, queue->bytes = record.size, queue->last_stored = record.time;
 	assert_newest_tells(clients, 51, 1);
+	/* The old one gets a last line, and nothing else. */
 	old_after = sample_read(dir, before, &len_after);
-	assert_int_equal(len_after, len);
 	assert_memory_equal(old, old_after, len);
+	assert_int_equal(len_after, len + strlen("01234567 end \n") + strlen(after));
+	assert_int_equal(record_parse(old_after + len, len_after - len - 1, &record), 0);
+	assert_int_equal(record.type, RECORD_END);
+	assert_string_equal(record.name, after);
 	free(old);
 	free(old_after);
 	ledger_close(ledger);

@@ -136,6 +136,9 @@ reads_each_type(void **state)
 	assert_int_equal(r.to, 9);
 	assert_comes_back("state", &r);
 	assert_int_equal(r.type, RECORD_STATE);
+	assert_comes_back("end 20261122T151103.123456Z.log", &r);
+	assert_int_equal(r.type, RECORD_END);
+	assert_string_equal(r.name, "20261122T151103.123456Z.log");
 }
 
 static void

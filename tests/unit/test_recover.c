@@ -305,6 +305,7 @@ static struct {
 	struct sample before; /* the segment as the crash left it, without the torn end */
 	const struct crashed *items;
 	size_t count;
+	int was_used; /* as the lock file says */
 } world;
 
 static void
@@ -661,7 +662,8 @@ check_figures(struct clients *clients)
 static struct ledger *
 run_recovery(struct clients *clients, int *code, char error[RECOVER_ERROR_ROOM])
 {
-	struct root root = {.fd = world.root, .ledger = world.ledger, .lock = -1, .was_cut = 1};
+	struct root root = {.fd = world.root, .ledger = world.ledger, .lock = -1,
+	    .was_used = world.was_used, .was_cut = 1};
 
 	return recover_run(&world.site, &root, clients, code, error);
 }
@@ -895,6 +897,60 @@ changes_nothing_where_the_ledger_is_damaged(void **state)
 	remove_world();
 }
 
+static void
+assert_refuses(const char *why)
+{
+	struct clients *clients = clients_new();
+	char *before = describe(world.ledger, 1), *after, error[RECOVER_ERROR_ROOM];
+	int code = 0;
+
+	assert_null(run_recovery(clients, &code, error));
+	assert_int_equal(code, EX_DATAERR);
+	if (!strstr(error, why))
+		fail_msg("\"%s\" does not tell \"%s\"", error, why);
+	after = describe(world.ledger, 1);
+	assert_string_equal(before, after);
+	free(before), free(after);
+	clients_free(clients);
+}
+
+/* The older one knows by its last line that it is not the newest; without that line it is. */
+static void
+does_not_go_on_in_an_older_segment(void **state)
+{
+	char newest[SEGMENT_NAME_ROOM], why[2 * SEGMENT_NAME_ROOM];
+	char *text, *last;
+	size_t len;
+
+	(void)state;
+	make_world(everything, EVERYTHING, SYNCED, 1);
+	clients_free(recover_here());
+	assert_int_equal(segment_find_newest(world.ledger, newest), 0);
+	assert_int_equal(unlinkat(world.ledger, newest, 0), 0);
+	snprintf(why, sizeof why, "ledger/%s is missing", newest);
+	assert_refuses(why);
+	text = sample_read(world.ledger, OLD_SEGMENT, &len);
+	text[len - 1] = '\0';
+	last = strrchr(text, '\n') + 1;
+	assert_non_null(strstr(last, " end "));
+	sample_write(world.ledger, OLD_SEGMENT, text, (size_t)(last - text));
+	free(text);
+	clients_free(recover_here());
+	remove_world();
+}
+
+static void
+does_not_begin_anew_where_a_ledger_has_been(void **state)
+{
+	(void)state;
+	make_world(NULL, 0, 0, 0);
+	world.was_used = 1;
+	assert_refuses("ledger/ is empty");
+	world.was_used = 0;
+	clients_free(recover_here());
+	remove_world();
+}
+
 /* ---- recovery itself, cut off at each call */
 
 /* How many calls there were to be tried. */
@@ -987,6 +1043,8 @@ main(void)
 	    cmocka_unit_test(begins_a_first_ledger),
 	    cmocka_unit_test(recovers_everything_at_once),
 	    cmocka_unit_test(changes_nothing_where_the_ledger_is_damaged),
+	    cmocka_unit_test(does_not_go_on_in_an_older_segment),
+	    cmocka_unit_test(does_not_begin_anew_where_a_ledger_has_been),
 	    cmocka_unit_test(keeps_all_promises_when_killed_anywhere),
 	    cmocka_unit_test(keeps_all_promises_when_killed_within_a_write),
 	    cmocka_unit_test(keeps_all_promises_when_a_call_fails),
