@@ -379,6 +379,7 @@ def status():
     case("body-too-long", "POST / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n" + 2000 * "x")
     case("chunked", "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nfoo\r\n0\r\n\r\n")
     case("pipeline", 3 * "GET /healthz HTTP/1.1\r\n\r\n")
+    case("pipelined-metrics", 20 * "GET /metrics HTTP/1.1\r\n\r\n", 0, 128)
     case("pipelined-clients", 3 * "GET /clients HTTP/1.1\r\n\r\n", 1)
     case("clients-late", "GET /clients HTTP/1.1\r\n\r\n", 1)
     case("clients-gone", "GET /clients HTTP/1.1\r\n\r\n", 5)
