@@ -238,20 +238,6 @@ on_drained(void *ctx)
 }
 
 static void
-on_idle(void *ctx)
-{
-	struct session *s = ctx;
-
-	if (s->state == LEAVING) {
-		conn_finish(s->conn, 0);
-		return;
-	}
-	/* While answers are due it is we who are slow. */
-	if (s->items == 0 && worker_has_room(s->worker))
-		session_go_away(s, 0, CODE_GOAWAY_IDLE);
-}
-
-static void
 on_close(void *ctx, const char *error)
 {
 	struct session *s = ctx;
@@ -272,6 +258,21 @@ on_close(void *ctx, const char *error)
 	s->conn = NULL;
 	stats_sub(session_stats(s), STAT_NOW_CONNECTIONS, 1);
 	session_free_if_over(s);
+}
+
+static void
+on_idle(void *ctx)
+{
+	struct session *s = ctx;
+
+	/* Something is in flight, and the peer does not even take our WAITs.  It ends here, and
+	 * not when its last lines are out: an answer that comes meanwhile would be thrown away,
+	 * and nobody would have counted it as unheard. */
+	if (s->state == LEAVING)
+		on_close(s, "the peer takes nothing any more");
+	/* While answers are due it is we who are slow. */
+	else if (s->items == 0 && worker_has_room(s->worker))
+		session_go_away(s, 0, CODE_GOAWAY_IDLE);
 }
 
 static const struct conn_events events = {on_conn_open, on_read, on_drained, on_idle, on_close};
