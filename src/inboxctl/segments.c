@@ -22,6 +22,8 @@ struct segments {
 	char name[SEGMENT_NAME_ROOM], before[SEGMENT_NAME_ROOM];
 	char next[NAME_ROOM]; /* which one follows, as an end record says; "": none does */
 	uint64_t count;     /* segments opened */
+	int is_followed;    /* the open one is known not to be the newest */
+	int at_end;
 	uint64_t line;      /* of the record given last, from 1 */
 	int in_state;       /* between the begin record and the state record */
 	uint64_t marked_to; /* a good mark ends there: all before it was whole */
@@ -111,7 +113,8 @@ open_next(struct segments *s)
 
 	memcpy(s->before, s->name, sizeof(s->before));
 	for (;;) {
-		if (segment_find_next(s->dir, s->name, name) < 0)
+		name[0] = '\0';
+		if (!s->at_end && segment_find_next(s->dir, s->name, name) < 0)
 			return fail(s, "list");
 		check_next(s, name);
 		if (name[0] == '\0')
@@ -125,6 +128,7 @@ open_next(struct segments *s)
 	}
 	if (s->count++ == 0 && segment_is_name(name, &when))
 		s->began = (int64_t)when.tv_sec * 1000000 + when.tv_nsec / 1000;
+	s->is_followed = 0;
 	s->line = s->marked_to = 0;
 	s->in_state = 1;
 	s->damage_before = s->damage_here;
@@ -168,6 +172,28 @@ is_end(struct segments *s)
 		return 0;
 	tell_torn(s, s->line + 1, s->lines.offset);
 	return 1;
+}
+
+/* All that stood in the file has been read.  Whether it is followed is asked before
+ * its end is read for the last time: the receiver may have written to it, and gone
+ * on in the next, since we read. */
+static int
+on_end(struct segments *s)
+{
+	char next[SEGMENT_NAME_ROOM];
+
+	if (!s->is_followed) {
+		if (segment_find_next(s->dir, s->name, next) < 0)
+			return fail(s, "list");
+		s->is_followed = next[0] != '\0';
+		if (s->is_followed)
+			return 0;
+	}
+	if (is_end(s)) {
+		s->at_end = !s->is_followed;
+		end_segment(s);
+	}
+	return 0;
 }
 
 /* Does a good mark stand behind the line read last?  1, 0, or -1 with errno. */
@@ -278,8 +304,8 @@ segments_next(struct segments *s, struct record *out)
 		if (rc < 0)
 			return fail(s, "read");
 		if (rc == 0) {
-			if (is_end(s))
-				end_segment(s);
+			if (on_end(s) < 0)
+				return -1;
 			continue;
 		}
 		s->line++;

@@ -97,6 +97,7 @@ session_on_item(struct item *item)
 	if (item->asks && item->outcome != ITEM_UNKNOWN)
 		s->open_count--;
 	worker_count_item(s->worker, -1);
+	session_count_share(s);
 	switch (item->outcome) {
 	case ITEM_STORED:
 		answer_stored(s, item);

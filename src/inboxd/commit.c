@@ -146,8 +146,6 @@ take_message(struct commit *commit, struct message *message)
 		commit->stopping = 1;
 		free(message);
 		break;
-	case COMMIT_SUPERSEDED: /* only ever sent from here */
-		break;
 	}
 }
 
@@ -428,6 +426,7 @@ commit_start(const struct commit_settings *settings, struct clients *clients,
 		return commit;
 	errno = rc;
 fail:
+	free(commit->books); /* it alone: clients and ledger are the caller's */
 	mailbox_free(commit->in);
 	free(commit);
 	return NULL;

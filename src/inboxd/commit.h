@@ -48,9 +48,10 @@ enum commit_message {
 	COMMIT_VIEW,    /* struct view: /clients; comes back */
 	COMMIT_PROBE,   /* struct probe: are you alive?; comes back */
 	COMMIT_STOP,    /* struct message; nothing may follow */
-	/* Sent by it unasked: */
-	COMMIT_SUPERSEDED, /* struct notice, to a worker: a newer session has the queue */
 };
+
+/* What it tells a worker unasked, by a struct notice: a newer session has the queue. */
+#define COMMIT_SUPERSEDED 50
 
 struct join {
 	struct message message;

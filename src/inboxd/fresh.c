@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inboxd/draft.h"
 #include "inboxd/fatal.h"
 #include "lib/disk.h"
 
@@ -46,31 +47,101 @@ fresh_name(const struct tail_item *item, char dst[FRESH_NAME_ROOM])
 	snprintf(dst, FRESH_NAME_ROOM, "%s" FRESH_SUFFIX, item->name);
 }
 
+static int
+is_right(int fd, const struct tail_item *item)
+{
+	unsigned char sha256[DIGEST_SIZE];
+	unsigned long long size;
+
+	if (digest_file(fd, 0, sha256, &size) < 0)
+		return -1;
+	return size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0;
+}
+
+/* Each block is read and written to where it came from.  Whatever cuts this off, the
+ * file holds the same bytes before and after. */
+static int
+write_over(int fd, uint64_t size)
+{
+	unsigned char buffer[64 * 1024];
+	uint64_t at = 0;
+	ssize_t got;
+
+	while (at < size) {
+		got = pread(fd, buffer, sizeof buffer, (off_t)at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got == 0)
+			errno = EIO; /* it has become shorter */
+		if (got <= 0 || lseek(fd, (off_t)at, SEEK_SET) < 0 ||
+		    disk_write(fd, buffer, (size_t)got) < 0)
+			return -1;
+		at += (uint64_t)got;
+	}
+	return disk_sync_data(fd);
+}
+
+static enum fresh
+mend(const struct tail_item *item, const struct inbox *inbox, int from)
+{
+	int fd = openat(from, item->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	enum fresh result = FRESH_FAILED;
+	int rc, error;
+
+	if (fd < 0)
+		return errno == ENOENT ? FRESH_ABSENT : FRESH_FAILED;
+	rc = is_right(fd, item);
+	if (rc == 0)
+		result = FRESH_WRONG;
+	else if (rc > 0 && from != inbox->tmp &&
+	    disk_publish(from, item->name, inbox->tmp, item->name) < 0)
+		result = errno == ENOENT ? FRESH_ABSENT : FRESH_FAILED;
+	else if (rc > 0 && write_over(fd, item->size) == 0)
+		result = FRESH_MENDED;
+	error = errno;
+	close(fd);
+	errno = error;
+	return result;
+}
+
+/* Bytes into the new file, and onto the disk. */
+static enum fresh
+fill(int in, int out, const struct tail_item *item)
+{
+	enum fresh result = copy_bytes(in, out, item);
+
+	if (result != FRESH_COPIED || disk_sync_data(out) == 0)
+		return result;
+	if (draft_failure(errno) != DRAFT_FULL)
+		fatal(EX_IOERR, "sync_failed", "what=draft error=\"%s\"", strerror(errno));
+	return FRESH_FAILED;
+}
+
 enum fresh
 fresh_copy(const struct tail_item *item, const struct inbox *inbox, int from)
 {
 	char name[FRESH_NAME_ROOM];
-	enum fresh result;
+	enum fresh result = FRESH_FAILED;
 	int in, out, error;
 
 	in = openat(from, item->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (in < 0)
 		return errno == ENOENT ? FRESH_ABSENT : FRESH_FAILED;
 	fresh_name(item, name);
-	if (unlinkat(inbox->tmp, name, 0) < 0 && errno != ENOENT) {
-		error = errno;
-		close(in);
-		errno = error;
-		return FRESH_FAILED;
-	}
-	out = openat(inbox->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	result = out < 0 ? FRESH_FAILED : copy_bytes(in, out, item);
+	out = -1;
+	if (unlinkat(inbox->tmp, name, 0) == 0 || errno == ENOENT)
+		out = openat(inbox->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+	if (out >= 0)
+		result = fill(in, out, item);
 	error = errno;
-	if (result == FRESH_COPIED && disk_sync_data(out) < 0)
-		fatal(EX_IOERR, "sync_failed", "what=draft error=\"%s\"", strerror(errno));
 	close(in);
 	if (out >= 0)
 		close(out);
+	if (out >= 0 && result != FRESH_COPIED)
+		(void)unlinkat(inbox->tmp, name, 0); /* its room is wanted */
 	errno = error;
+	if (result == FRESH_FAILED && draft_failure(error) == DRAFT_FULL)
+		return mend(item, inbox, from);
 	return result;
 }

@@ -2,7 +2,9 @@
 /*
  * An unfinished item's bytes, written anew.  After a crash or a failed sync what
  * the page cache shows may not be what the disk holds, so a file that is only
- * found is never promised: a synced copy of it is.
+ * found is never promised: a synced copy of it is.  Where the disk has no room for
+ * one, the bytes are written anew where they are, in tmp/: a consumer may have
+ * its hands on what is in new/.
  */
 #ifndef INBOXD_FRESH_H
 #define INBOXD_FRESH_H
@@ -16,9 +18,10 @@
 
 enum fresh {
 	FRESH_COPIED, /* size and SHA-256 are right, and the copy is synced */
+	FRESH_MENDED, /* likewise, but without a copy: it is in tmp/ now, under its own name */
 	FRESH_ABSENT, /* it is not in that folder */
 	FRESH_WRONG,  /* it is there, with other bytes */
-	FRESH_FAILED  /* with errno */
+	FRESH_FAILED  /* with errno; there is no copy */
 };
 
 /* Copies the item from the folder `from` into tmp/ of its inbox, as fresh_name()

@@ -148,6 +148,7 @@ end_segment(int dir, const char *segment, const char *next)
 	fd = openat(dir, segment, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		goto fail;
+	(void)!ftruncate(fd, st.st_size); /* room that was taken ahead, and left by a crash */
 	snprintf(record.name, sizeof record.name, "%s", next);
 	if (disk_write(fd, line, record_format(&record, line)) == 0) {
 		close(fd);
@@ -243,6 +244,21 @@ take_ahead(struct ledger *ledger)
 	return 0; /* what is really wrong, writing tells */
 }
 
+/* Takes back what was written in part.  Where nothing was, nothing is to be done, and
+ * must not: to shorten a file needs room, too, where a quota is met on btrfs. */
+static int
+take_back(struct ledger *ledger)
+{
+	struct stat st;
+
+	if (fstat(ledger->fd, &st) == 0 && (uint64_t)st.st_size == ledger->size)
+		return 0;
+	if (ftruncate(ledger->fd, (off_t)ledger->size) < 0)
+		return -1;
+	ledger->reserved = ledger->size; /* what lay behind was given back */
+	return 0;
+}
+
 int
 ledger_flush(struct ledger *ledger)
 {
@@ -254,10 +270,9 @@ ledger_flush(struct ledger *ledger)
 		return -1;
 	if (disk_write(ledger->fd, ledger->gathered, ledger->length) < 0) {
 		error = errno;
-		if (ftruncate(ledger->fd, (off_t)ledger->size) < 0)
+		if (take_back(ledger) < 0)
 			fatal(EX_IOERR, "ledger_failed", "call=ftruncate error=\"%s\"",
 			    strerror(errno));
-		ledger->reserved = ledger->size; /* which gave back what lay behind */
 		errno = error;
 		return -1;
 	}
@@ -287,33 +302,35 @@ ledger_size(const struct ledger *ledger)
 
 /* The days count from a segment's last record, which is its file's last change;
  * the segment in use stays whatever its age. */
-static void
-delete_old(int dir, uint64_t days)
+static int
+is_old(int dir, const char *segment, uint64_t days)
 {
-	DIR *listing = disk_list(dir);
-	char newest[SEGMENT_NAME_ROOM];
-	struct timespec now, when;
-	const char *segment;
+	struct timespec now;
 	struct stat st;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	if (!listing || segment_find_newest(dir, newest) < 0) {
-		if (listing)
-			closedir(listing);
-		return;
-	}
-	while ((segment = segment_next(listing, &when))) {
-		if (strcmp(segment, newest) == 0 ||
-		    fstatat(dir, segment, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    (now.tv_sec - st.st_mtim.tv_sec) / 86400 < (int64_t)days)
-			continue;
-		if (unlinkat(dir, segment, 0) < 0)
+	return fstatat(dir, segment, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (now.tv_sec - st.st_mtim.tv_sec) / 86400 >= (int64_t)days;
+}
+
+void
+ledger_expire(int dir, uint64_t days)
+{
+	char newest[SEGMENT_NAME_ROOM], segment[SEGMENT_NAME_ROOM];
+
+	if (segment_find_newest(dir, newest) < 0)
+		return; /* the next rotation looks again */
+	/* Oldest first, up to one that stays: history is never one with a hole in it,
+	 * whatever the clock has said meanwhile. */
+	while (segment_find_next(dir, "", segment) == 0 && strcmp(segment, newest) != 0 &&
+	    is_old(dir, segment, days)) {
+		if (unlinkat(dir, segment, 0) < 0) {
 			log_event(LOG_WARNING, "ledger_not_deleted", "segment=%s error=\"%s\"",
 			    segment, strerror(errno));
-		else
-			log_event(LOG_INFO, "ledger_deleted", "segment=%s", segment);
+			return;
+		}
+		log_event(LOG_INFO, "ledger_deleted", "segment=%s", segment);
 	}
-	closedir(listing);
 }
 
 int
@@ -331,6 +348,6 @@ ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t day
 	ledger->reserved = next->reserved;
 	free(next->gathered);
 	free(next);
-	delete_old(ledger->dir, days);
+	ledger_expire(ledger->dir, days);
 	return 0;
 }

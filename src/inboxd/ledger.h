@@ -46,9 +46,12 @@ uint64_t ledger_last(const struct ledger *ledger);
 /* Bytes in the open segment. */
 uint64_t ledger_size(const struct ledger *ledger);
 
+/* Deletes segments that were last written more than `days` ago, but not the newest. */
+void ledger_expire(int dir, uint64_t days);
+
 /*
- * Goes on in a new segment with the state of `clients`, and deletes segments
- * that were last written more than `days` ago.  Nothing may have been gathered, and every
+ * Goes on in a new segment with the state of `clients`, and deletes old ones as
+ * ledger_expire() does.  Nothing may have been gathered, and every
  * accept must be marked as stored or void.  -1 with errno: the old segment
  * goes on.
  */

@@ -104,6 +104,7 @@ send_notice(struct session *s, enum commit_message kind, const struct proto_line
 		span_copy(notice->reason, sizeof notice->reason, line->text[FIELD_CODE]);
 	s->notices++;
 	worker_count_item(s->worker, 1);
+	session_count_share(s);
 	worker_send(s->worker, &notice->message);
 }
 
@@ -116,6 +117,7 @@ session_on_noted(struct notice *notice)
 
 	s->notices--;
 	worker_count_item(s->worker, -1);
+	session_count_share(s);
 	free(notice);
 	session_go_on(s);
 	session_free_if_over(s);

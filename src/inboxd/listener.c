@@ -48,19 +48,27 @@ on_accept_error(struct evconnlistener *socket, void *arg)
 	(void)socket;
 	log_limited(&listener->gate, LOG_ERR, "accept_failed", "error=\"%s\" rest=%ds",
 	    strerror(EVUTIL_SOCKET_ERROR()), REST_SECONDS);
+	/* Better to spin than to be deaf for ever. */
+	if (event_add(listener->resume, &rest) < 0)
+		return;
 	for (size_t i = 0; i < listener->count; i++)
 		evconnlistener_disable(listener->sockets[i]);
-	event_add(listener->resume, &rest);
 }
 
 static void
 on_resume(evutil_socket_t fd, short what, void *arg)
 {
+	const struct timeval rest = {REST_SECONDS, 0};
 	struct listener *listener = arg;
+	int failed = 0;
 
 	(void)fd, (void)what;
-	for (size_t i = 0; i < listener->count; i++)
-		evconnlistener_enable(listener->sockets[i]);
+	for (size_t i = 0; i < listener->count; i++) {
+		if (evconnlistener_enable(listener->sockets[i]) < 0)
+			failed = 1;
+	}
+	if (failed && event_add(listener->resume, &rest) < 0)
+		fatal(EX_OSERR, "out_of_memory", "what=listener");
 }
 
 /* "192.0.2.1:7117", "[::1]:7117", "*:7117" to addresses; settings.c has checked

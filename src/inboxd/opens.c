@@ -81,6 +81,17 @@ put_off(struct open *open, enum draft_result result)
 	free(item);
 }
 
+/* In the loop's next turn; without memory for a timer in this one, which costs other
+ * connections their turn and nothing else. */
+static void
+step_later(struct open *open)
+{
+	const struct timeval now = {0, 0};
+
+	if (event_add(open->step, &now) < 0)
+		event_active(open->step, EV_TIMEOUT, 0);
+}
+
 static enum draft_result
 as_failure(enum partial_result result)
 {
@@ -138,13 +149,12 @@ check_whole(struct open *open)
 static void
 on_step(evutil_socket_t fd, short what, void *arg)
 {
-	const struct timeval now = {0, 0};
 	struct open *open = arg;
 
 	(void)fd, (void)what;
 	switch (partial_catch_up(&open->partial)) {
 	case 1:
-		event_add(open->step, &now);
+		step_later(open);
 		break;
 	case 0:
 		check_whole(open);
@@ -172,11 +182,6 @@ opens_ask(struct session *s, const struct proto_line *line)
 	} else if (code == PROTO_CODE_COUNT && s->open_count >= PROTO_OPENS_MAX) {
 		snprintf(text, sizeof text, "%d items are open", PROTO_OPENS_MAX);
 		code = CODE_LATER_BUSY;
-	} else if (code == PROTO_CODE_COUNT &&
-	    !upload_take_room(s, line->number[FIELD_SIZE],
-	        line->number[FIELD_SIZE] > session_inline(s))) {
-		snprintf(text, sizeof text, "no room for large items in inbox %s", inbox->name);
-		code = CODE_LATER_FULL;
 	}
 	if (code != PROTO_CODE_COUNT) {
 		answer_not_stored(s, number, code, text);
@@ -191,7 +196,7 @@ opens_ask(struct session *s, const struct proto_line *line)
 	upload_hand_over(s, item);
 }
 
-/* The answer that it is not known has come: opens what there is of it. */
+/* Opens what there is of it. */
 static enum partial_result
 open_partial(struct open *open)
 {
@@ -206,42 +211,74 @@ open_partial(struct open *open)
 static void
 begin(struct open *open)
 {
-	const struct timeval now = {0, 0};
-
 	send_offset(open);
 	if (open->partial.is_resumed)
-		event_add(open->step, &now);
+		step_later(open);
 	else
 		check_whole(open); /* an item of 0 bytes is whole now */
 }
 
-/* Nothing of it is there, or can be: `item` ends here. */
-static void
-refuse(struct session *s, struct item *item, enum partial_result result)
+/* Takes the room for what is still to come of it: only here is it known that it
+ * was not stored before, and how much of it lies on the disk already.  0: there is
+ * none, and the answer has been given. */
+static int
+take_room(struct open *open)
 {
-	s->open_count--;
-	s->closed[s->closed_at++ % OPENS_CLOSED] = item->number;
-	if (result == PARTIAL_BUSY)
+	struct session *s = open->session;
+	struct partial *partial = &open->partial;
+	const char *inbox = open->item->draft.inbox->name;
+	enum partial_result result;
+	char text[UPLOAD_TEXT_ROOM];
+
+	if (!upload_take_room(s, partial->size - partial->written,
+	        partial->size > session_inline(s))) {
+		snprintf(text, sizeof text, "no room for large items in inbox %s", inbox);
+		answer_not_stored(s, open->item->number, CODE_LATER_FULL, text);
+		return 0;
+	}
+	result = partial_reserve(partial);
+	if (result != PARTIAL_OK)
+		answer_failure(s, open->item->number, as_failure(result), inbox);
+	return result == PARTIAL_OK;
+}
+
+/* Is the item open now?  If not, the answer has been given. */
+static int
+try_to_open(struct open *open)
+{
+	struct session *s = open->session;
+	struct item *item = open->item;
+	enum partial_result result = open_partial(open);
+
+	if (result == PARTIAL_BUSY) {
 		answer_not_stored(
 		    s, item->number, CODE_LATER_BUSY, "it is open on another connection");
-	else
+		return 0;
+	}
+	if (result != PARTIAL_OK) {
 		answer_failure(s, item->number, as_failure(result), item->draft.inbox->name);
-	draft_close(&item->draft);
-	free(item);
+		return 0;
+	}
+	if (!take_room(open)) {
+		partial_close(&open->partial);
+		return 0;
+	}
+	return 1;
 }
 
 void
 opens_start(struct session *s, struct item *item)
 {
 	struct open *open = must_alloc(sizeof *open);
-	enum partial_result result;
 
 	open->session = s;
 	open->item = item;
-	result = open_partial(open);
-	if (result != PARTIAL_OK) {
+	if (!try_to_open(open)) {
+		s->open_count--;
+		s->closed[s->closed_at++ % OPENS_CLOSED] = item->number;
+		draft_close(&item->draft);
+		free(item);
 		free(open);
-		refuse(s, item, result);
 		return;
 	}
 	draft_close(&item->draft); /* the partial holds the inbox from here on */
@@ -338,6 +375,16 @@ opens_forget(struct session *s, uint64_t number)
 	remove_open(open);
 	free(item);
 	answer_count_end(s, STAT_CUT_OFF);
+}
+
+int
+opens_are_due(const struct session *s)
+{
+	for (const struct open *open = s->opens; open; open = open->next) {
+		if (open->partial.written == open->partial.size)
+			return 1;
+	}
+	return 0;
 }
 
 void

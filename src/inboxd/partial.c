@@ -95,18 +95,18 @@ partial_open(struct partial *partial, struct site *site, struct inbox *inbox,
 		close(partial->fd);
 		return result;
 	}
-	/* Room for all of it now, rather than a full disk at its last byte. */
-	if (partial->size > 0 && disk_reserve(partial->fd, partial->size) < 0) {
-		result = say_failure(partial, "fallocate");
-		if (partial->written == 0)
-			(void)unlinkat(inbox->tmp, partial->name, 0);
-		close(partial->fd);
-		return result;
-	}
 	partial->digest = digest_new();
 	if (!partial->digest || digest_start(partial->digest) < 0)
 		fatal(EX_OSERR, "digest_failed", "call=start");
 	partial->site = site_ref(site);
+	return PARTIAL_OK;
+}
+
+enum partial_result
+partial_reserve(struct partial *partial)
+{
+	if (partial->size > 0 && disk_reserve(partial->fd, partial->size) < 0)
+		return say_failure(partial, "fallocate");
 	return PARTIAL_OK;
 }
 
@@ -220,7 +220,7 @@ partial_restart(struct partial *partial)
 		fatal(EX_OSERR, "digest_failed", "call=start");
 	partial->written = partial->hashed = partial->pushed = 0;
 	partial->is_resumed = 0;
-	return PARTIAL_OK;
+	return partial_reserve(partial); /* its room went with its bytes */
 }
 
 void

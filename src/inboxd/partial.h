@@ -53,6 +53,10 @@ enum partial_result {
 MUST_CHECK enum partial_result partial_open(struct partial *partial, struct site *site,
     struct inbox *inbox, const struct partial_key *key);
 
+/* Takes room for all of it on the disk now, rather than meet a full one at its last
+ * byte.  On failure the partial stays what it was. */
+MUST_CHECK enum partial_result partial_reserve(struct partial *partial);
+
 /* Adds bytes at its end. */
 MUST_CHECK enum partial_result partial_write(struct partial *partial, const void *data, size_t len);
 
@@ -72,7 +76,7 @@ enum partial_state partial_check(struct partial *partial);
 MUST_CHECK enum draft_result partial_to_draft(struct partial *partial, struct namer *namer,
     const char *identity, struct draft *draft);
 
-/* Back to no bytes. */
+/* Back to no bytes, with room for all of them. */
 MUST_CHECK enum partial_result partial_restart(struct partial *partial);
 
 /* Keeps what has come for the next time. */

@@ -3,6 +3,7 @@
  * The order of the steps is what makes a crash within recovery harmless: at
  * each moment a second recovery finds either the old state or a whole step.
  *
+ *	0. After an unclean stop parts of large items go (root.h): room for the rest.
  *	1. Each unfinished item is looked at; what is whole is written anew and
  *	   synced, since after a failed sync or a crash nothing read back is
  *	   known to be on the disk.
@@ -35,7 +36,7 @@
 #include "lib/segment.h"
 
 enum verdict {
-	FINISH,  /* its fresh copy lies in tmp/ under its name */
+	FINISH,  /* it lies in tmp/ under its name, written anew */
 	REPLACE, /* it is in new/; its fresh copy lies in tmp/ beside it */
 	CLAIMED, /* a consumer has it */
 	VOID,    /* it was never published */
@@ -64,6 +65,8 @@ struct recovery {
 static int
 fail(struct recovery *r, const char *what, const char *inbox, const char *name)
 {
+	if (draft_failure(errno) == DRAFT_FULL)
+		r->code = EX_TEMPFAIL;
 	snprintf(r->error, RECOVER_ERROR_ROOM, "%s %s/%s: %s", what, inbox, name,
 	    strerror(errno));
 	return -1;
@@ -91,6 +94,10 @@ judge(struct recovery *r, struct unfinished *u)
 			u->verdict = REPLACE;
 			return 0;
 		}
+	}
+	if (found == FRESH_MENDED) {
+		u->verdict = FINISH;
+		return 0;
 	}
 	if (found == FRESH_FAILED)
 		return fail(r, "read or copy", item->inbox, item->name);
@@ -303,10 +310,9 @@ publish_all(struct recovery *r)
 
 /* ---- step 5: strays */
 
-/* Drafts without a record.  Partial uploads stay for their clients to go on
- * with, but not after an unclean stop on the same boot (root.h). */
+/* What lies in tmp/: drafts, none of which has a record any more, or parts of large items. */
 static void
-delete_strays(struct recovery *r, const struct inbox *inbox)
+delete_all(struct recovery *r, const struct inbox *inbox, int parts)
 {
 	DIR *listing = disk_list(inbox->tmp);
 	struct dirent *file;
@@ -319,8 +325,7 @@ delete_strays(struct recovery *r, const struct inbox *inbox)
 	while ((file = readdir(listing))) {
 		if (strcmp(file->d_name, ".") == 0 || strcmp(file->d_name, "..") == 0)
 			continue;
-		if (!r->root->was_cut &&
-		    strncmp(file->d_name, PARTIAL_PREFIX, strlen(PARTIAL_PREFIX)) == 0)
+		if (parts != !strncmp(file->d_name, PARTIAL_PREFIX, strlen(PARTIAL_PREFIX)))
 			continue;
 		if (unlinkat(inbox->tmp, file->d_name, 0) == 0)
 			r->strays++;
@@ -369,6 +374,10 @@ finish_last_run(struct recovery *r, const char *segment, struct clients *clients
 {
 	if (replay(r, segment, clients) < 0)
 		return -1;
+	/* Parts stay for their clients to go on with, but not after an unclean stop on the
+	 * same boot (root.h).  They have no record, and their room may be wanted now. */
+	for (size_t i = 0; r->root->was_cut && i < r->site->inbox_count; i++)
+		delete_all(r, &r->site->inboxes[i], 1);
 	if (!r->replay.tail && r->replay.torn_bytes == 0)
 		return 0;
 	if (judge_all(r) < 0 || tell_old_segment(r, segment) < 0)
@@ -386,11 +395,15 @@ begin_new(struct recovery *r, struct clients *clients, const char *segment)
 		return NULL;
 	}
 	for (size_t i = 0; i < r->site->inbox_count; i++)
-		delete_strays(r, &r->site->inboxes[i]);
+		delete_all(r, &r->site->inboxes[i], 0);
 	for (size_t i = 0; i < r->closed_count; i++) {
-		if (r->closed[i].tmp >= 0)
-			delete_strays(r, &r->closed[i]);
+		if (r->closed[i].tmp < 0)
+			continue;
+		delete_all(r, &r->closed[i], 0);
+		if (r->root->was_cut)
+			delete_all(r, &r->closed[i], 1);
 	}
+	ledger_expire(r->root->ledger, r->site->settings->ledger_days);
 	log_event(LOG_INFO, "recovered",
 	    "segment=%s records=%llu queues=%zu finished=%zu replaced=%zu claimed=%zu void=%zu "
 	    "strays=%zu",

@@ -20,8 +20,8 @@
  * The root must be locked.  Fills the empty `clients` and returns the ledger,
  * open for writing; `root` is borrowed.
  * NULL with the reason in `error`, and *code one of sysexits(3): EX_DATAERR
- * (the ledger is damaged; nothing was changed), EX_IOERR, EX_OSERR.  A failed
- * sync ends the program.
+ * (the ledger is damaged or missing; nothing was changed), EX_TEMPFAIL (the disk
+ * is full), EX_IOERR.  A failed sync ends the program.
  */
 MUST_CHECK struct ledger *recover_run(struct site *site, const struct root *root,
     struct clients *clients, int *code, char error[RECOVER_ERROR_ROOM]);

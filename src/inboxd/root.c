@@ -154,7 +154,9 @@ root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 void
 root_mark_stopped(struct root *root)
 {
-	if (write_mark(root, "stopped\n") < 0)
+	/* It vouches for what has come of large items, which no turn has synced. */
+	if ((disk_has_syncfs() && disk_sync_fs(root->fd) < 0) ||
+	    write_mark(root, "stopped\n") < 0)
 		log_event(LOG_WARNING, "root_not_marked", "error=\"%s\"", strerror(errno));
 }
 

@@ -128,13 +128,6 @@ ask_clients(void *ctx, uint64_t ticket)
 
 /* ---- reload */
 
-/* Keys that need a restart must be as they were. */
-static int
-is_compatible(const struct settings *now, const struct settings *next)
-{
-	return conf_changed(&settings_schema, now, next, &report) == 0;
-}
-
 static struct site *
 load_site(struct server *server)
 {
@@ -144,7 +137,8 @@ load_site(struct server *server)
 
 	if (!settings)
 		return NULL;
-	if (!is_compatible(server->site->settings, settings)) {
+	/* Keys that need a restart must be as they were. */
+	if (conf_changed(&settings_schema, server->site->settings, settings, &report) != 0) {
 		settings_free(settings);
 		return NULL;
 	}
@@ -219,6 +213,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	status_close(server->status);
 	if (in_flight > 0)
 		fatal(EX_TEMPFAIL, "drain_timeout", "in_flight=%llu", in_flight);
+	root_mark_stopped(&server->root);
 	log_event(LOG_NOTICE, "stopped", "note=\"some clients had not closed yet\"");
 	_exit(0);
 }
@@ -482,10 +477,10 @@ server_run(const char *config, struct settings *settings)
 		log_event(LOG_WARNING, "runs_as_root",
 		    "note=\"it needs no privilege: give it a user of its own\"");
 	code = start(&server, settings);
-	if (code && server.commit)
-		_exit(code); /* exit() would take things down below running threads */
-	if (code)
+	if (code && !server.commit)
 		return code;
+	if (code)
+		_exit(code); /* exit() would take things down below running threads */
 	log_event(LOG_NOTICE, "ready", "version=%s workers=%zu inboxes=%zu", PACKAGE_VERSION,
 	    server.worker_count, server.site->inbox_count);
 	notify_ready();

@@ -3,8 +3,14 @@
  * The connection of a session, its states, and its end.
  *
  * Back-pressure is not reading: before each line, and before the body of a
- * PUT, must_wait() looks whether the client's window, the worker's share of the
- * commit queue or the client's own reading is in the way.
+ * PUT, must_wait() looks whether the client's window, its share of the worker's
+ * room at the commit thread or the client's own reading is in the way.
+ *
+ * That room is shared evenly among those who use it or wait for it, and one item
+ * of each may always be under way: so whoever sends most keeps nobody out.  And
+ * so all who wait for room have something at the commit thread, whose return
+ * lets them go on; nobody need walk a list of them.  (Room for all as it comes
+ * free went to whoever read first, turn after turn.)
  */
 #include "inboxd/session.h"
 
@@ -59,6 +65,15 @@ session_send(struct session *s, const struct proto_line *line)
 	s->last_answer = worker_now(s->worker);
 }
 
+void
+session_count_share(struct session *s)
+{
+	int has_share = s->wants_room || s->items + s->notices > 0;
+
+	worker_count_share(s->worker, has_share - s->has_share);
+	s->has_share = has_share;
+}
+
 /* ---- the end */
 
 /* What waits for the session to be over: then its memory goes. */
@@ -107,6 +122,8 @@ session_leave(struct session *s, const struct proto_line *last)
 	session_enter(s, LEAVING);
 	upload_cut_off(s);
 	opens_cut_off(s);
+	s->wants_room = 0;
+	session_count_share(s);
 	conn_pause(s->conn);
 	if (last)
 		(void)proto_format(last, s->farewell);
@@ -144,6 +161,12 @@ session_give_error(struct session *s, enum proto_code code, const char *text)
 
 /* ---- the connection */
 
+static int
+lacks_room(const struct session *s)
+{
+	return s->state == READY && !worker_has_room(s->worker, s->items + s->notices);
+}
+
 /* Must reading stop for now? */
 static int
 must_wait(const struct session *s)
@@ -153,7 +176,7 @@ must_wait(const struct session *s)
 	if (conn_pending(s->conn) > OUTPUT_MAX)
 		return 1;
 	if (s->state == READY)
-		return s->items + s->notices >= settings->window || !worker_has_room(s->worker);
+		return s->items + s->notices >= settings->window || lacks_room(s);
 	/* One item may always be under way, whatever its size. */
 	if (s->state == BODY && s->remaining == s->item->size)
 		return s->items > 0 && s->bytes + s->item->size > settings->bytes;
@@ -199,6 +222,8 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 			break; /* the rest of a line is still to come */
 		used += taken;
 	}
+	s->wants_room = s->paused && lacks_room(s);
+	session_count_share(s);
 	return used;
 }
 
@@ -254,10 +279,21 @@ on_close(void *ctx, const char *error)
 	session_enter(s, CLOSED);
 	upload_cut_off(s);
 	opens_cut_off(s);
+	s->wants_room = 0;
+	session_count_share(s);
 	conn_free(s->conn);
 	s->conn = NULL;
 	stats_sub(session_stats(s), STAT_NOW_CONNECTIONS, 1);
 	session_free_if_over(s);
+}
+
+/* Is it our turn to say something?  Also where what comes next is not even read
+ * before the commit thread has taken what came first. */
+static int
+is_due(const struct session *s)
+{
+	return s->items > 0 || s->state == JOINING || (s->paused && s->notices > 0) ||
+	    opens_are_due(s);
 }
 
 static void
@@ -267,11 +303,11 @@ on_idle(void *ctx)
 
 	/* Something is in flight, and the peer does not even take our WAITs.  It ends here, and
 	 * not when its last lines are out: an answer that comes meanwhile would be thrown away,
-	 * and nobody would have counted it as unheard. */
-	if (s->state == LEAVING)
+	 * and nobody would have counted it as unheard.  Where the peer has taken all, the
+	 * silence is ours. */
+	if (s->state == LEAVING && conn_pending(s->conn) > 0)
 		on_close(s, "the peer takes nothing any more");
-	/* While answers are due it is we who are slow. */
-	else if (s->items == 0 && worker_has_room(s->worker))
+	else if (!is_due(s))
 		session_go_away(s, 0, CODE_GOAWAY_IDLE);
 }
 
@@ -357,7 +393,7 @@ session_tick(struct session *s)
 	}
 	if (s->is_open && s->state != LEAVING)
 		recheck(s);
-	if ((s->items > 0 || s->state == JOINING) && now - s->last_answer >= PROTO_WAIT_EVERY) {
+	if (is_due(s) && now - s->last_answer >= PROTO_WAIT_EVERY) {
 		proto_line_start(&line, VERB_WAIT);
 		proto_set_number(&line, FIELD_SECONDS, UINT64_C(2) * PROTO_WAIT_EVERY);
 		session_send(s, &line);

@@ -27,8 +27,6 @@ void session_on_superseded(struct notice *notice);
 
 /* Once a second: deadlines, and WAIT where answers take long. */
 void session_tick(struct session *session);
-/* The worker has room again. */
-void session_go_on(struct session *session);
 /* The receiver stops: GOAWAY; what is in flight is answered. */
 void session_drain(struct session *session);
 

@@ -52,6 +52,8 @@ struct session {
 	int asked;              /* a join or leave is on its way */
 	uint64_t items, bytes;  /* handed over and not come back */
 	uint64_t notices;       /* likewise: SETTLED and SKIP */
+	int wants_room;         /* paused, for lack of the worker's room */
+	int has_share;          /* the worker counts it: session_count_share() */
 	/* The item that is coming in. */
 	struct item *item;    /* BODY: its draft is open */
 	uint64_t remaining;   /* bytes that are still to come */
@@ -80,6 +82,10 @@ void session_go_away(struct session *s, uint64_t seconds, enum proto_code reason
 void session_give_error(struct session *s, enum proto_code code, const char *text);
 /* Says the last line if the session is LEAVING and nothing is in flight. */
 void session_finish_if_idle(struct session *s);
+/* Something has come back from the commit thread: goes on reading if it may. */
+void session_go_on(struct session *s);
+/* After each change of items, notices or wants_room. */
+void session_count_share(struct session *s);
 /* Frees the session if it is CLOSED and nothing can come back to it. */
 void session_free_if_over(struct session *s);
 
@@ -149,13 +155,15 @@ void upload_start_dropping(struct session *s, uint64_t size);
 /* ---- opens.c: OPEN and DATA */
 
 void opens_ask(struct session *s, const struct proto_line *line);
-/* The commit thread does not know the item: its bytes are wanted.  Takes
- * `item`. */
+/* The commit thread does not know the item: its bytes are wanted, if there is room
+ * for them.  Takes `item`. */
 void opens_start(struct session *s, struct item *item);
 void opens_data(struct session *s, const struct proto_line *line);
 size_t opens_take(struct session *s, const unsigned char *data, size_t len);
 /* The number will never come: what has come of it goes. */
 void opens_forget(struct session *s, uint64_t number);
+/* Has one come whole, and we still read back what was there before? */
+int opens_are_due(const struct session *s);
 /* The connection ends: what has come stays for the next one. */
 void opens_cut_off(struct session *s);
 

@@ -76,7 +76,9 @@ space_take(struct space *space, const struct settings *settings, uint64_t size, 
 		return 0;
 	}
 	if (space->bytes < reserve || space->bytes - reserve < size) {
-		enter(space, is_large ? SPACE_NO_LARGE : SPACE_NONE, now);
+		/* One that is too large for all that is free says nothing of the others. */
+		if (space->bytes < mark(reserve, 1))
+			enter(space, is_large ? SPACE_NO_LARGE : SPACE_NONE, now);
 		return 0;
 	}
 	space->bytes -= size;

@@ -268,14 +268,19 @@ on_request(struct evhttp_request *req, void *arg)
 	    "no such page: there are /status /clients /inboxes /metrics /healthz\n");
 }
 
+/* What on_accept_failed() belongs to: the argument that it gets is evhttp's.  A process has
+ * one status socket. */
+static struct status *serving;
+
 /* Without this, libevent would try again at once, for as long as there is no
  * descriptor. */
 static void
-on_accept_failed(struct evconnlistener *listener, void *arg)
+on_accept_failed(struct evconnlistener *listener, void *http)
 {
 	const struct timeval pause = {PAUSE, 0};
-	struct status *status = arg;
+	struct status *status = serving;
 
+	(void)http;
 	log_limited(&status->gate, LOG_WARNING, "status_accept_failed", "error=\"%s\"",
 	    strerror(errno));
 	if (event_add(status->resume, &pause) == 0)
@@ -285,11 +290,14 @@ on_accept_failed(struct evconnlistener *listener, void *arg)
 static void
 on_resume(evutil_socket_t fd, short what, void *arg)
 {
+	const struct timeval pause = {PAUSE, 0};
 	struct status *status = arg;
 
 	(void)fd;
 	(void)what;
-	evconnlistener_enable(status->listener);
+	if (evconnlistener_enable(status->listener) == -1 &&
+	    event_add(status->resume, &pause) == -1)
+		log_event(LOG_ERR, "status_closed", "error=\"out of memory\"");
 }
 
 /* ---- opening and closing */
@@ -324,6 +332,7 @@ serve_on(struct status *status, struct event_base *base, int fd)
 	if (bound == NULL)
 		goto fail;
 	status->listener = evhttp_bound_socket_get_listener(bound);
+	serving = status;
 	evconnlistener_set_error_cb(status->listener, on_accept_failed);
 	return 0;
 

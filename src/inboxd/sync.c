@@ -69,9 +69,11 @@ sync_files(const struct sync_how *how, struct item *drafts, const struct item *p
 		add_folder(&folders, item->draft.inbox->new);
 		add_folder(&folders, item->draft.inbox->tmp);
 	}
-	sync_drafts(drafts);
+	/* First: a journal's commit takes along what consumers have done with the items of the
+	 * last turn, and recovery needs the mark to know that these had been there. */
 	if (disk_sync_data(how->ledger) < 0)
 		end_failed("ledger");
+	sync_drafts(drafts);
 	for (size_t i = 0; i < folders.count; i++) {
 		if (disk_sync_dir(folders.fds[i]) < 0)
 			end_failed("folder");

@@ -30,7 +30,8 @@ struct worker {
 	struct log_gate gate;
 	pthread_t thread;
 	struct session *sessions;
-	uint64_t items; /* and notices: handed over and not come back */
+	uint64_t items;  /* and notices: handed over and not come back */
+	uint64_t shares; /* sessions among which that room is shared */
 	uint64_t now, expire_at; /* monotonic seconds */
 	struct space space;
 	uint64_t site_number;
@@ -68,12 +69,32 @@ on_newcomer(struct worker *worker, struct newcomer *newcomer)
 	free(newcomer);
 }
 
+/* Each worker for itself; the first one tells the world. */
+static void
+look_at_space(struct worker *worker)
+{
+	struct space *space = &worker->space;
+	int has_changed = space_look(
+	    space, worker->settings.root, worker->site->settings, worker->now);
+
+	if (worker->settings.number != 0)
+		return;
+	stats_set(&worker->stats, STAT_NOW_FREE_BYTES, space->bytes);
+	stats_set(&worker->stats, STAT_NOW_FREE_INODES, space->inodes);
+	stats_set(&worker->stats, STAT_NOW_FULL, (uint64_t)space->state);
+	if (has_changed)
+		log_event(space->state == SPACE_ROOM ? LOG_NOTICE : LOG_ERR, "space",
+		    "takes=%s free_bytes=%llu free_inodes=%llu", space_text(space->state),
+		    (unsigned long long)space->bytes, (unsigned long long)space->inodes);
+}
+
 static void
 on_site(struct worker *worker, struct new_site *message)
 {
 	site_unref(worker->site);
 	worker->site = message->site;
 	worker->site_number++;
+	look_at_space(worker); /* its marks count at once */
 	free(message);
 }
 
@@ -88,22 +109,6 @@ on_drain(struct worker *worker)
 		session_drain(session);
 	}
 	report_if_drained(worker);
-}
-
-/* A share of the commit queue has come free: whoever waited for it may go on. */
-static void
-on_returned(struct worker *worker, struct message *message)
-{
-	int was_full = !worker_has_room(worker);
-
-	if (message->kind == COMMIT_ITEM)
-		session_on_item((struct item *)message);
-	else
-		session_on_noted((struct notice *)message);
-	if (!was_full || !worker_has_room(worker))
-		return;
-	for (struct session *session = worker->sessions; session; session = session_next(session))
-		session_go_on(session);
 }
 
 static void
@@ -124,9 +129,11 @@ on_message(struct worker *worker, struct message *message)
 		session_on_join((struct join *)message);
 		break;
 	case COMMIT_ITEM:
+		session_on_item((struct item *)message);
+		break;
 	case COMMIT_SETTLED:
 	case COMMIT_SKIP:
-		on_returned(worker, message);
+		session_on_noted((struct notice *)message);
 		break;
 	case COMMIT_LEAVE:
 		session_on_left((struct notice *)message);
@@ -157,25 +164,6 @@ read_clock(struct worker *worker)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	worker->now = (uint64_t)now.tv_sec;
-}
-
-/* Each worker for itself; the first one tells the world. */
-static void
-look_at_space(struct worker *worker)
-{
-	struct space *space = &worker->space;
-	int has_changed = space_look(
-	    space, worker->settings.root, worker->site->settings, worker->now);
-
-	if (worker->settings.number != 0)
-		return;
-	stats_set(&worker->stats, STAT_NOW_FREE_BYTES, space->bytes);
-	stats_set(&worker->stats, STAT_NOW_FREE_INODES, space->inodes);
-	stats_set(&worker->stats, STAT_NOW_FULL, (uint64_t)space->state);
-	if (has_changed)
-		log_event(space->state == SPACE_ROOM ? LOG_NOTICE : LOG_ERR, "space",
-		    "takes=%s free_bytes=%llu free_inodes=%llu", space_text(space->state),
-		    (unsigned long long)space->bytes, (unsigned long long)space->inodes);
 }
 
 /* Once an hour, by the first worker. */
@@ -358,15 +346,23 @@ worker_send(struct worker *worker, struct message *message)
 }
 
 int
-worker_has_room(const struct worker *worker)
+worker_has_room(const struct worker *worker, uint64_t held)
 {
-	return worker->items < worker->settings.queue;
+	/* Who has something there has a share, so there is one at least. */
+	return held == 0 || (worker->items < worker->settings.queue &&
+	    held < worker->settings.queue / worker->shares);
 }
 
 void
 worker_count_item(struct worker *worker, int difference)
 {
 	worker->items += (uint64_t)(int64_t)difference;
+}
+
+void
+worker_count_share(struct worker *worker, int difference)
+{
+	worker->shares += (uint64_t)(int64_t)difference;
 }
 
 struct space *

@@ -48,7 +48,8 @@ struct new_site {
 struct worker_settings {
 	unsigned number;  /* 0, 1, ... */
 	uint32_t start;   /* of names: name.h */
-	uint64_t queue;   /* items and notices that may wait for the commit thread at once */
+	uint64_t queue;   /* items and notices that may wait for the commit thread at
+	                     once, besides the first one of each session */
 	int root; /* for what is free: space.h */
 	struct mailbox *commit;
 	struct mailbox *main;
@@ -77,10 +78,12 @@ uint64_t worker_now(const struct worker *worker);
 
 /* Hands a message to the commit thread. */
 void worker_send(struct worker *worker, struct message *message);
-/* May one more item be handed over?  If not, the session pauses and
- * session_go_on() comes when one may. */
-int worker_has_room(const struct worker *worker);
+/* May a session that has `held` items and notices at the commit thread hand over
+ * one more?  The room is shared evenly, and the first one may always go. */
+int worker_has_room(const struct worker *worker, uint64_t held);
 void worker_count_item(struct worker *worker, int difference);
+/* Sessions that have a share of the room. */
+void worker_count_share(struct worker *worker, int difference);
 struct space *worker_space(struct worker *worker);
 /* Counts the configurations that this worker has had. */
 uint64_t worker_site_number(const struct worker *worker);

@@ -28,8 +28,10 @@
 static int
 say_trouble(const char *what)
 {
-	fprintf(stderr, "inboxq: %s: %s\n", what, strerror(errno));
-	return errno == EWOULDBLOCK ? EX_TEMPFAIL : EX_IOERR;
+	int error = errno;
+
+	fprintf(stderr, "inboxq: %s: %s\n", what, strerror(error));
+	return error == EWOULDBLOCK ? EX_TEMPFAIL : EX_IOERR;
 }
 
 /* Queues what was copied, and prints the numbers. */
@@ -67,6 +69,10 @@ command_add(struct spool *spool, const char *inbox, const char *name, char *cons
 	if (!intake) {
 		fprintf(stderr, "inboxq: out of memory\n");
 		return EX_OSERR;
+	}
+	if (history_take_room(spool) < 0) {
+		rc = say_trouble("cannot take room for sent.log; nothing is queued");
+		tries = 0;
 	}
 	for (size_t i = 0; i < tries && result != INTAKE_TROUBLE; i++) {
 		result = intake_copy(intake, count ? files[i] : NULL, name, why);
@@ -307,6 +313,9 @@ command_remove(struct spool *spool, const uint64_t *numbers, size_t count)
 		if (one != EX_OK)
 			rc = one;
 	}
+	if (disk_sync_dir(spool_folder(spool, SPOOL_QUEUE)) < 0 ||
+	    disk_sync_dir(spool_folder(spool, SPOOL_FAILED)) < 0)
+		rc = say_trouble("cannot sync the spool");
 	spool_unlock(spool);
 out:
 	history_close(history);

@@ -3,6 +3,9 @@
  * One write(2) a batch to a descriptor with O_APPEND, so the runner's lines
  * and those of `inboxq remove` do not mix.  A batch that was cut (crash, full
  * disk) leaves a line without its end; the next batch ends it first.
+ *
+ * Rejected: a file of ballast, deleted when the disk is full: others could take what it
+ * leaves before us.
  */
 #include "config.h"
 
@@ -22,32 +25,69 @@
 #include "lib/parse.h"
 
 #define FILE_NAME "sent.log"
-#define LINE_ROOM 2048
 
 struct history {
 	int fd;
+	off_t reserved; /* room was taken up to here */
 	char *batch;
 	size_t len, room;
 };
 
 static const char *const end_names[HISTORY_ENDS] = {"STORED", "REFUSED", "REMOVED"};
 
+static int
+open_log(const struct spool *spool)
+{
+	return openat(spool_folder(spool, SPOOL_ROOT), FILE_NAME,
+	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* Never less than half of HISTORY_AHEAD, as long as there is room at all. */
+static int
+take_ahead(int fd, off_t *reserved)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	if (size < 0 || size + HISTORY_AHEAD / 2 <= *reserved)
+		return 0;
+	if (disk_reserve(fd, (unsigned long long)size + HISTORY_AHEAD) == 0)
+		*reserved = size + HISTORY_AHEAD;
+	else if (errno == ENOSPC || errno == EDQUOT)
+		return -1;
+	return 0; /* what is really wrong, writing tells */
+}
+
+int
+history_take_room(const struct spool *spool)
+{
+	off_t reserved = 0;
+	int fd = open_log(spool);
+	int rc, saved;
+
+	if (fd < 0)
+		return -1;
+	rc = take_ahead(fd, &reserved);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return rc;
+}
+
 struct history *
 history_open(const struct spool *spool)
 {
 	struct history *history = calloc(1, sizeof *history);
-	int root = spool_folder(spool, SPOOL_ROOT);
 
 	if (!history)
 		return NULL;
-	history->fd = openat(root, FILE_NAME,
-	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (history->fd < 0 || disk_sync_dir(root) < 0) {
+	history->fd = open_log(spool);
+	if (history->fd < 0 || disk_sync_dir(spool_folder(spool, SPOOL_ROOT)) < 0) {
 		int saved = errno;
 		history_close(history);
 		errno = saved;
 		return NULL;
 	}
+	(void)take_ahead(history->fd, &history->reserved);
 	return history;
 }
 
@@ -70,8 +110,8 @@ history_add(struct history *history, uint64_t n, enum history_end end, const cha
 	struct timespec now;
 	int len;
 
-	if (history->room - history->len < LINE_ROOM) {
-		size_t room = 2 * history->room + 2 * LINE_ROOM;
+	if (history->room - history->len < HISTORY_LINE_ROOM) {
+		size_t room = 2 * history->room + 2 * HISTORY_LINE_ROOM;
 		char *more = realloc(history->batch, room);
 		if (!more)
 			return -1;
@@ -80,7 +120,7 @@ history_add(struct history *history, uint64_t n, enum history_end end, const cha
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	print_time(when, &now);
-	len = snprintf(history->batch + history->len, LINE_ROOM,
+	len = snprintf(history->batch + history->len, HISTORY_LINE_ROOM,
 	    "%s %" PRIu64 " %s %s %s %s %" PRIu64 " %s%s%s\n", when, n, end_names[end],
 	    host ? host : "-", name ? name : "-", item->inbox[0] ? item->inbox : "-", item->size,
 	    item->sha256[0] ? item->sha256 : "-", item->name[0] ? " " : "", item->name);
@@ -110,6 +150,7 @@ history_sync(struct history *history)
 		return -1;
 	if (disk_write(history->fd, history->batch, len) < 0)
 		return -1;
+	(void)take_ahead(history->fd, &history->reserved);
 	return disk_sync_data(history->fd);
 }
 
@@ -117,7 +158,7 @@ static int
 parse_line(const char *text, size_t len, struct history_line *line)
 {
 	char number[24], end[16];
-	char copy[LINE_ROOM];
+	char copy[HISTORY_LINE_ROOM];
 
 	if (len >= sizeof copy)
 		return -1;

@@ -25,7 +25,18 @@ enum history_end { HISTORY_STORED, HISTORY_REFUSED, HISTORY_REMOVED, HISTORY_END
 struct history;
 struct spool;
 
-/* NULL with errno set. */
+/*
+ * So much of the disk is taken ahead of what is in sent.log, so that a full disk,
+ * which the queue itself may have filled, does not keep the items from leaving.
+ */
+#define HISTORY_AHEAD (1024 * 1024)
+#define HISTORY_LINE_ROOM 2048 /* bytes; the longest line has some 1,500 */
+
+/* Takes that room before an item comes into the queue.  0, or -1 with errno set: there
+ * is none. */
+MUST_CHECK int history_take_room(const struct spool *spool);
+
+/* NULL with errno set.  Takes room where there is some. */
 MUST_CHECK struct history *history_open(const struct spool *spool);
 void history_close(struct history *history);
 

@@ -166,8 +166,12 @@ open_source(const char *path, struct stat *st, char why[SPOOL_WHY_ROOM])
 {
 	int fd;
 
-	if (!path)
-		return dup(STDIN_FILENO);
+	if (!path) {
+		fd = dup(STDIN_FILENO);
+		if (fd < 0)
+			snprintf(why, SPOOL_WHY_ROOM, "standard input: %s", strerror(errno));
+		return fd;
+	}
 	/* O_NONBLOCK, lest a FIFO without a writer hold us. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, st) < 0) {
@@ -296,8 +300,9 @@ intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, char why[S
 	if (*count && disk_sync_dir(spool_folder(intake->spool, SPOOL_QUEUE)) < 0) {
 		snprintf(why, SPOOL_WHY_ROOM,
 		    "cannot sync the queue's folder: %s; items %" PRIu64 " to %" PRIu64
-		    " may be lost by a power failure",
+		    " are in it, and may be lost by a power failure",
 		    strerror(errno), numbers[0], numbers[*count - 1]);
+		*count = 0;
 		return INTAKE_TROUBLE;
 	}
 	return result;

@@ -39,8 +39,8 @@ size_t intake_count(const struct intake *intake);
 
 /*
  * Syncs the batch and gives the numbers, in the order of the copies, to
- * `numbers` (room for INTAKE_BATCH); *count says how many are queued, also
- * where the result is INTAKE_TROUBLE.
+ * `numbers` (room for INTAKE_BATCH); *count says how many are queued so that it
+ * lasts, also where the result is INTAKE_TROUBLE.
  */
 MUST_CHECK enum intake_result intake_queue(struct intake *intake, uint64_t *numbers,
     size_t *count, char why[SPOOL_WHY_ROOM]);

@@ -130,6 +130,20 @@ fail:
 }
 
 int
+item_is_to_blame(int error)
+{
+	switch (error) {
+	case ENOENT: /* it is gone */
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case EINTR:
+		return 0;
+	}
+	return 1;
+}
+
+int
 item_is_damaged(const struct spool *spool, enum spool_part part, uint64_t n)
 {
 	unsigned char sha256[DIGEST_SIZE];
@@ -140,9 +154,9 @@ item_is_damaged(const struct spool *spool, enum spool_part part, uint64_t n)
 	int damaged = 0;
 
 	if (fd < 0)
-		return errno == EILSEQ || errno == EIO;
+		return item_is_to_blame(errno);
 	if (digest_file(fd, SPOOL_HEADER, sha256, &size) < 0) {
-		damaged = errno == EIO;
+		damaged = item_is_to_blame(errno);
 	} else {
 		digest_print(text, sha256);
 		damaged = size != item.size || strcmp(text, item.sha256) != 0;
@@ -179,14 +193,37 @@ item_write_reason(const struct spool *spool, uint64_t n, const char *text)
 	return spool_write_file(spool, SPOOL_FAILED, name, line, 1);
 }
 
+/* After a power failure some file systems have both the name that a file was given and
+ * the one it had. */
+static int
+is_in_both(const struct spool *spool, const char *name)
+{
+	struct stat here, there;
+
+	return fstatat(spool_folder(spool, SPOOL_QUEUE), name, &here, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    fstatat(spool_folder(spool, SPOOL_FAILED), name, &there, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    here.st_ino == there.st_ino && here.st_dev == there.st_dev;
+}
+
 int
 item_set_aside(const struct spool *spool, uint64_t n)
 {
+	int queue = spool_folder(spool, SPOOL_QUEUE), failed = spool_folder(spool, SPOOL_FAILED);
 	char name[SPOOL_NAME_ROOM];
 
 	spool_number_name(name, n);
-	return disk_publish(
-	    spool_folder(spool, SPOOL_QUEUE), name, spool_folder(spool, SPOOL_FAILED), name);
+	if (disk_publish(queue, name, failed, name) == 0)
+		return 0;
+	if (errno != EEXIST)
+		return -1;
+	if (!is_in_both(spool, name)) {
+		errno = EEXIST;
+		return -1;
+	}
+	/* The name that stays must last first. */
+	if (disk_sync_dir(failed) < 0)
+		return -1;
+	return unlinkat(queue, name, 0);
 }
 
 void

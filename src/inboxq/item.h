@@ -40,10 +40,14 @@ MUST_CHECK int item_header_parse(const char header[SPOOL_HEADER], struct spool_i
  * Opens item `n` and reads its header; the descriptor stands at the item's
  * first byte.  -1: errno is ENOENT where it is gone, EILSEQ where the header
  * or the file's size is not what it should be (`why` says which), and *item
- * holds what could be read.
+ * holds what could be read; item_is_to_blame() judges any other.
  */
 MUST_CHECK int item_open(const struct spool *spool, enum spool_part part, uint64_t n,
     struct spool_item *item, char why[SPOOL_WHY_ROOM]);
+
+/* Does an errno of opening or reading an item tell of that item (a bad disk, a file that
+ * is none of ours), and not of a lack of ours? */
+int item_is_to_blame(int error);
 
 /* Reads the whole item: does it no longer have the size and the SHA-256 of its
  * header, or can it not be read?  An item that is gone is not damaged. */
@@ -54,7 +58,8 @@ MUST_CHECK int item_is_damaged(const struct spool *spool, enum spool_part part, 
 /* Deletes the item's file; one that is gone already is fine. */
 MUST_CHECK int item_delete(const struct spool *spool, enum spool_part part, uint64_t n);
 
-/* Moves the item from queue/ to failed/; item_write_reason(), which writes
+/* Moves the item from queue/ to failed/, also where a crash has left it in both: EEXIST
+ * only where failed/ has another one of that number.  item_write_reason(), which writes
  * failed/N.reason (one line of text) so that it lasts, goes before it. */
 MUST_CHECK int item_write_reason(const struct spool *spool, uint64_t n, const char *text);
 MUST_CHECK int item_set_aside(const struct spool *spool, uint64_t n);

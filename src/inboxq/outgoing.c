@@ -189,7 +189,7 @@ load_next(struct outgoing *outgoing, enum queue_lane lane, int64_t now, struct l
 		loaded->fd = item_open(outgoing->spool, SPOOL_QUEUE, n, &loaded->item, why);
 		if (loaded->fd < 0 && errno == ENOENT) {
 			queue_forget(outgoing->queue, n);
-		} else if (loaded->fd < 0 && (errno == EILSEQ || errno == EIO)) {
+		} else if (loaded->fd < 0 && item_is_to_blame(errno)) {
 			if (set_aside(outgoing, n, why) < 0)
 				return -1;
 		} else if (loaded->fd < 0) {

@@ -8,6 +8,7 @@
 #include "inboxq/queue.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "inboxq/queue_parts.h"
 #include "inboxq/spool.h"
 #include "lib/disk.h"
+#include "lib/log.h"
 
 void
 queue_reset_lanes(struct queue *queue, int64_t recheck)
@@ -47,7 +49,6 @@ queue_free(struct queue *queue)
 	if (!queue)
 		return;
 	free(queue->entries);
-	free(queue->batch);
 	free(queue);
 }
 
@@ -74,6 +75,14 @@ skip_gone(struct queue *queue)
 {
 	while (queue->low < queue->count && queue->entries[queue->low].state == ENTRY_GONE)
 		queue->low++;
+}
+
+int
+queue_holds(const struct queue *queue, uint64_t n)
+{
+	const struct entry *entry = find(queue, n);
+
+	return entry && entry->state != ENTRY_GONE;
 }
 
 uint64_t
@@ -260,20 +269,20 @@ queue_take_back(struct queue *queue)
 static int
 add_answer(struct queue *queue, struct entry *entry, uint64_t size, int is_refused)
 {
-	if (queue->batch_count == queue->batch_room) {
-		size_t room = queue->batch_room ? 2 * queue->batch_room : 64;
-		struct answer *more = realloc(queue->batch, room * sizeof *more);
-
-		if (!more)
-			return -1;
-		queue->batch = more;
-		queue->batch_room = room;
-	}
 	queue->batch[queue->batch_count++] = (struct answer){entry->n, size, is_refused};
 	leave_state(queue, entry);
 	entry->state = ENTRY_ANSWERED;
 	queue->counts.answered++;
-	return 0;
+	return queue->batch_count == QUEUE_BATCH ? queue_commit(queue) : 0;
+}
+
+/* What became of it stands in sent.log or is to be said again: the item stays for now. */
+static void
+keep(struct queue *queue, struct entry *entry)
+{
+	log_event(LOG_ERR, "item_stuck", "n=%" PRIu64 " error=\"%s\"", entry->n, strerror(errno));
+	leave_state(queue, entry);
+	set_waiting(queue, entry, QUEUE_NEVER);
 }
 
 /* The header, for sent.log; an item that an operator removed meanwhile, or whose
@@ -313,8 +322,10 @@ queue_refused(struct queue *queue, uint64_t n, const char *host, const char *cod
 	if (!entry || entry->state == ENTRY_ANSWERED || entry->state == ENTRY_GONE)
 		return 0;
 	snprintf(reason, sizeof reason, "%s: %s (%s)", code, text, host ? host : "set aside here");
-	if (item_write_reason(queue->spool, n, reason) < 0)
-		return -1;
+	if (item_write_reason(queue->spool, n, reason) < 0) {
+		keep(queue, entry);
+		return 0;
+	}
 	read_header(queue, n, &item);
 	if (history_add(queue->history, n, HISTORY_REFUSED, host, code, &item) < 0)
 		return -1;
@@ -336,19 +347,45 @@ carry_out(struct queue *queue, const struct answer *answer)
 	return 0;
 }
 
+static void
+end_batch(struct queue *queue)
+{
+	queue->batch_count = 0;
+	queue->counts.answered = 0;
+	skip_gone(queue);
+}
+
+/* All of it is to be sent again. */
+static void
+drop_batch(struct queue *queue)
+{
+	for (size_t i = 0; i < queue->batch_count; i++) {
+		struct entry *entry = find(queue, queue->batch[i].n);
+
+		if (entry)
+			set_waiting(queue, entry, 0);
+	}
+	end_batch(queue);
+}
+
 int
 queue_commit(struct queue *queue)
 {
-	size_t done = 0;
-	int moved = 0, rc = history_sync(queue->history);
+	int moved = 0;
 
-	for (; rc == 0 && done < queue->batch_count; done++) {
-		const struct answer *answer = &queue->batch[done];
+	if (history_sync(queue->history) < 0) {
+		drop_batch(queue);
+		return -1;
+	}
+	for (size_t i = 0; i < queue->batch_count; i++) {
+		const struct answer *answer = &queue->batch[i];
 		struct entry *entry = find(queue, answer->n);
 
-		rc = carry_out(queue, answer);
-		if (rc < 0)
-			break;
+		if (carry_out(queue, answer) < 0) {
+			if (entry)
+				keep(queue, entry);
+			continue;
+		}
 		if (entry)
 			entry->state = ENTRY_GONE;
 		queue->counts.stored += !answer->is_refused;
@@ -356,17 +393,12 @@ queue_commit(struct queue *queue)
 		queue->counts.stored_bytes += answer->is_refused ? 0 : answer->size;
 		moved |= answer->is_refused;
 	}
-	for (size_t i = done; i < queue->batch_count; i++) {
-		struct entry *entry = find(queue, queue->batch[i].n);
-		if (entry)
-			set_waiting(queue, entry, 0);
-	}
-	queue->batch_count = 0;
-	queue->counts.answered = 0;
-	skip_gone(queue);
-	if (rc == 0 && moved)
-		rc = disk_sync_dir(spool_folder(queue->spool, SPOOL_FAILED));
-	return rc;
+	end_batch(queue);
+	/* In this order an item is in one of the two whatever happens; and it has left
+	 * queue/ for good before SKIP says so. */
+	if (moved && disk_sync_dir(spool_folder(queue->spool, SPOOL_FAILED)) < 0)
+		return -1;
+	return moved ? queue_sync(queue) : 0;
 }
 
 int

@@ -52,6 +52,8 @@ MUST_CHECK int queue_scan(struct queue *queue);
 
 /* The lowest number still in the queue, or the highest ever given + 1. */
 uint64_t queue_settled(const struct queue *queue);
+/* Is item `n` in the queue still, whatever was answered? */
+int queue_holds(const struct queue *queue, uint64_t n);
 /* The lowest number in the queue, 0 if it is empty. */
 uint64_t queue_first(const struct queue *queue);
 const struct queue_counts *queue_counts(const struct queue *queue);
@@ -81,14 +83,19 @@ void queue_forget(struct queue *queue, uint64_t n);
  * server to say. */
 void queue_take_back(struct queue *queue);
 
-/* Answers, carried out by queue_commit().  -1: out of memory, or a reason could
- * not be written (errno). */
+/* Answers, carried out by queue_commit(), at once where the batch is full.  An item whose
+ * reason cannot be written stays, put off until the next session.  -1: out of memory, or
+ * as queue_commit(). */
 MUST_CHECK int queue_stored(struct queue *queue, uint64_t n, const char *host, const char *name);
 /* `host` NULL: set aside by ourselves. */
 MUST_CHECK int queue_refused(struct queue *queue, uint64_t n, const char *host, const char *code,
     const char *text);
-/* 0, or -1 with errno set: nothing of the batch has left the queue, or a part;
- * what is left will be sent again. */
+/*
+ * 0, or -1 with errno set: nothing of the batch has left the queue (sent.log failed),
+ * or it is not known to last (a sync).  An item that cannot be deleted or moved is
+ * logged, and stays, put off until the next session; those behind it go on, and the
+ * settled mark stays below it.
+ */
 MUST_CHECK int queue_commit(struct queue *queue);
 
 /* Makes the deletions so far last, before a receiver is told to forget. */

@@ -7,7 +7,12 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "inboxq/history.h"
 #include "inboxq/queue.h"
+
+/* Answers in a batch, a line of sent.log each: it never needs more room there than
+ * is taken ahead. */
+#define QUEUE_BATCH (HISTORY_AHEAD / 2 / HISTORY_LINE_ROOM)
 
 enum entry_state { ENTRY_WAITING, ENTRY_SENT, ENTRY_ANSWERED, ENTRY_GONE };
 
@@ -40,12 +45,14 @@ struct queue {
 	size_t low; /* nothing below it is in the queue */
 	struct lane lanes[QUEUE_LANES];
 	uint64_t highest; /* number ever seen */
-	struct answer *batch;
-	size_t batch_count, batch_room;
+	struct answer batch[QUEUE_BATCH];
+	size_t batch_count;
 	struct queue_counts counts;
-	/* The last scan: the folder's time then, and what the scan cost. */
-	struct timespec seen, looked;
-	double cost;
+	/* The last scan: the folder's time then, and whether that was young; when it began
+	 * (monotonic) and what it cost, seconds. */
+	struct timespec seen;
+	int was_young;
+	double looked, cost;
 };
 
 /* Each lane is looked through from the begin now, and again at `recheck`. */

@@ -17,13 +17,14 @@
 #include "inboxq/spool.h"
 #include "lib/disk.h"
 
+/* Whoever sets the clock neither puts a scan off nor makes one dear. */
 static double
-seconds_since(const struct timespec *then)
+monotonic(void)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (double)(now.tv_sec - then->tv_sec) + 1e-9 * (double)(now.tv_nsec - then->tv_nsec);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* Both lists ascend: numbers known keep their state, new ones wait, and those
@@ -77,29 +78,28 @@ is_scan_due(struct queue *queue)
 {
 	struct stat st;
 
-	if (queue->looked.tv_sec == 0)
+	if (queue->looked == 0.0)
 		return 1;
-	if (seconds_since(&queue->looked) < 10 * queue->cost)
+	if (monotonic() - queue->looked < 10 * queue->cost)
 		return 0;
 	if (fstat(spool_folder(queue->spool, SPOOL_QUEUE), &st) < 0)
 		return 1;
 	return st.st_mtim.tv_sec != queue->seen.tv_sec ||
-	    st.st_mtim.tv_nsec != queue->seen.tv_nsec ||
-	    queue->looked.tv_sec - queue->seen.tv_sec < 2;
+	    st.st_mtim.tv_nsec != queue->seen.tv_nsec || queue->was_young;
 }
 
 int
 queue_scan(struct queue *queue)
 {
 	struct spool_numbers found = {0};
-	struct timespec begin;
+	double begin = monotonic();
+	time_t now = time(NULL);
 	struct stat st;
 	uint64_t highest;
 	int rc = -1;
 
 	if (!is_scan_due(queue))
 		return 0;
-	clock_gettime(CLOCK_REALTIME, &begin);
 	if (spool_lock(queue->spool) < 0)
 		return -1;
 	if (fstat(spool_folder(queue->spool, SPOOL_QUEUE), &st) < 0 ||
@@ -117,7 +117,8 @@ queue_scan(struct queue *queue)
 	queue->highest = highest;
 	queue->looked = begin;
 	queue->seen = st.st_mtim;
-	queue->cost = seconds_since(&begin);
+	queue->was_young = now - st.st_mtim.tv_sec < 2;
+	queue->cost = monotonic() - begin;
 	rc = 0;
 out:
 	spool_unlock(queue->spool);

@@ -300,26 +300,24 @@ static void
 on_step(evutil_socket_t fd, short events, void *ctx)
 {
 	struct run *run = ctx;
-	int was_cycle = run->uplink != NULL;
+	int was_cycle = run->uplink != NULL, is_over;
 	uint64_t wait;
 
 	(void)fd, (void)events;
 	uplink_free(run->uplink);
 	run->uplink = NULL;
 	queue_take_back(run->queue);
-	if (!run->stopping && queue_scan(run->queue) < 0)
-		on_trouble(run, "scan", errno);
-	if (run->stopping || (run->options->once && run->served)) {
-		event_base_loopbreak(run->base);
-		return;
-	}
-	if (run->next)
+	if (run->next && !run->stopping)
 		take_next(run);
 	else if (!was_cycle)
 		run->server = 0;
-	if (start_session(run))
+	/* What is not known is not told: on trouble no server is left for this cycle. */
+	if (!run->stopping && queue_scan(run->queue) < 0)
+		on_trouble(run, "scan", errno);
+	is_over = run->stopping || (run->options->once && run->served);
+	if (!is_over && start_session(run))
 		return;
-	if (run->options->once) {
+	if (is_over || run->options->once) {
 		event_base_loopbreak(run->base);
 		return;
 	}

@@ -14,10 +14,13 @@
 #include "inboxq/queue.h"
 #include "inboxq/say.h"
 
+#define SKIPS_AT_ONCE 100 /* numbers that a receiver must remember until SETTLED */
+
 struct lost {
 	uint64_t n;
 	size_t order;
 	const char *reason; /* NULL: the server has it */
+	int is_removed;
 };
 
 struct gathering {
@@ -63,7 +66,8 @@ on_line(void *ctx, const struct history_line *line)
 		gathering->room = room;
 	}
 	gathering->lost[gathering->count] =
-	    (struct lost){line->n, gathering->count, reason_of(line, gathering->host)};
+	    (struct lost){line->n, gathering->count, reason_of(line, gathering->host),
+	        line->end == HISTORY_REMOVED};
 	gathering->count++;
 }
 
@@ -77,41 +81,71 @@ compare(const void *a, const void *b)
 	return (x->order > y->order) - (x->order < y->order);
 }
 
+/* A line is written before its item leaves queue/: where that is there still, since it
+ * could not leave or a crash came between, the last word is not spoken.  One that was
+ * removed may be there for us, but has no file. */
 static int
-say_skips(const struct spool *spool, struct skips_told *told, const char *host, struct conn *conn)
+is_lost(const struct queue *queue, const struct lost *lost)
 {
-	struct gathering gathering = {.first = told->settled, .host = host};
-	int rc = history_read(spool, &told->history, on_line, &gathering);
+	return lost->reason && (lost->is_removed || !queue_holds(queue, lost->n));
+}
 
-	if (rc == 0 && gathering.failed) {
-		errno = ENOMEM;
-		rc = -1;
-	}
-	if (rc == 0 && gathering.count)
-		qsort(gathering.lost, gathering.count, sizeof *gathering.lost, compare);
-	for (size_t i = 0; rc == 0 && i < gathering.count; i++) {
-		const struct lost *lost = &gathering.lost[i];
+/* `settled`: how far the queue's mark allows. */
+static void
+tell(const struct gathering *gathering, const struct queue *queue, struct skips_told *told,
+    uint64_t settled, struct conn *conn)
+{
+	unsigned said = 0;
 
-		if ((i + 1 == gathering.count || lost[1].n != lost->n) && lost->reason)
-			say_skip(conn, lost->n, lost->reason);
+	for (size_t i = 0; i < gathering->count; i++) {
+		const struct lost *lost = &gathering->lost[i];
+
+		if ((i + 1 < gathering->count && lost[1].n == lost->n) || !is_lost(queue, lost))
+			continue;
+		if (said >= SKIPS_AT_ONCE && lost->n > told->settled && lost->n <= settled) {
+			say_settled(conn, lost->n);
+			told->settled = lost->n;
+			said = 0;
+		}
+		say_skip(conn, lost->n, lost->reason);
+		said++;
 	}
-	free(gathering.lost);
-	return rc;
+	if (settled > told->settled) {
+		say_settled(conn, settled);
+		told->settled = settled;
+	}
+}
+
+int
+skips_hello(const struct spool *spool, struct queue *queue, struct skips_told *told,
+    struct conn *conn)
+{
+	if (queue_sync(queue) < 0)
+		return -1;
+	say_hello(conn, spool, queue);
+	told->settled = queue_settled(queue);
+	return 0;
 }
 
 int
 skips_settle(const struct spool *spool, struct queue *queue, struct skips_told *told,
     const char *host, struct conn *conn)
 {
+	struct gathering gathering = {.first = told->settled, .host = host};
 	uint64_t settled = queue_settled(queue);
+	int rc;
 
 	if (settled > told->settled && queue_sync(queue) < 0)
 		return -1;
-	if (say_skips(spool, told, host, conn) < 0)
-		return -1;
-	if (settled > told->settled) {
-		say_settled(conn, settled);
-		told->settled = settled;
+	rc = history_read(spool, &told->history, on_line, &gathering);
+	if (rc == 0 && gathering.failed) {
+		errno = ENOMEM;
+		rc = -1;
 	}
-	return 0;
+	if (rc == 0 && gathering.count)
+		qsort(gathering.lost, gathering.count, sizeof *gathering.lost, compare);
+	if (rc == 0)
+		tell(&gathering, queue, told, settled, conn);
+	free(gathering.lost);
+	return rc;
 }

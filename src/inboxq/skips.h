@@ -22,12 +22,17 @@ struct skips_told {
 	off_t history;    /* sent.log has been read up to here */
 };
 
+/* Says HELLO, with a mark that a crash of ours does not take back: the deletions are
+ * synced.  0, or -1 with errno set. */
+MUST_CHECK int skips_hello(const struct spool *spool, struct queue *queue,
+    struct skips_told *told, struct conn *conn);
+
 /*
  * Writes SKIP, once each, for the numbers from the mark on that sent.log shows
  * as lost to the server `host` (the last line of a number counts), then SETTLED
- * if the queue's mark is above the server's; by then the deletions are synced, so that
- * no item that the server may forget comes back from a crash of ours.  0, or
- * -1 with errno set.
+ * if the queue's mark is above the server's, and in between where they are many: what a
+ * server remembers is bounded.  By then the deletions are synced, so that no item that
+ * the server may forget comes back from a crash of ours.  0, or -1 with errno set.
  */
 MUST_CHECK int skips_settle(const struct spool *spool, struct queue *queue,
     struct skips_told *told, const char *host, struct conn *conn);

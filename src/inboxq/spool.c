@@ -27,6 +27,7 @@
 #define LOCK_WAIT_MS 30000
 #define LOCK_POLL_MS 5
 #define DRAFT_AGE (24 * 60 * 60) /* seconds */
+#define NO_NUMBER "00000000000000000000"
 
 struct spool {
 	int folder[SPOOL_PARTS];
@@ -114,6 +115,17 @@ load_id(struct spool *spool, int make)
 	return 0;
 }
 
+/* A first `last`, lest it be made when the disk is full. */
+static int
+make_last(const struct spool *spool)
+{
+	if (faccessat(spool->folder[SPOOL_ROOT], "last", F_OK, 0) == 0)
+		return 0;
+	if (spool_write_file(spool, SPOOL_ROOT, "last", NO_NUMBER "\n", 0) < 0 && errno != EEXIST)
+		return -1;
+	return 0;
+}
+
 /* Opens the four folders; `what` names the one at fault. */
 static int
 open_folders(struct spool *spool, const char *path, int make, const char **what)
@@ -169,6 +181,9 @@ spool_open(const char *path, int make, char why[SPOOL_WHY_ROOM])
 	}
 	what = "queue-id";
 	if (load_id(spool, make) < 0)
+		goto fail;
+	what = "last";
+	if (make && make_last(spool) < 0)
 		goto fail;
 	return spool;
 fail:
@@ -330,7 +345,8 @@ spool_last(const struct spool *spool, uint64_t *last)
 	*last = 0;
 	if (len < 0)
 		return errno == ENOENT ? 0 : -1;
-	if (parse_u64(text, (size_t)len, PROTO_NUMBER_MAX, last) < 0) {
+	*last = number_of(text);
+	if (*last == 0 && strcmp(text, NO_NUMBER) != 0) {
 		errno = EILSEQ;
 		return -1;
 	}
@@ -342,13 +358,22 @@ spool_raise_last(const struct spool *spool, uint64_t n)
 {
 	char text[SPOOL_NAME_ROOM];
 	uint64_t last;
+	int fd, rc;
 
 	if (spool_last(spool, &last) < 0)
 		return -1;
 	if (n <= last)
 		return 0;
-	snprintf(text, sizeof text, "%" PRIu64 "\n", n);
-	return spool_write_file(spool, SPOOL_ROOT, "last", text, 1);
+	fd = openat(spool->folder[SPOOL_ROOT], "last", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	spool_number_name(text, n);
+	rc = disk_write(fd, text, sizeof NO_NUMBER - 1);
+	if (rc == 0)
+		rc = disk_sync_data(fd);
+	if (close(fd) < 0)
+		rc = -1;
+	return rc;
 }
 
 int

@@ -8,7 +8,7 @@
  *	failed/    items set aside, and N.reason beside each
  *	sent.log   what became of each number (history.h)
  *	queue-id   the queue's random 128-bit id
- *	last       no number up to this one is ever given again
+ *	last       no number up to this one is ever given again (20 digits)
  *	lock       held while numbers are given or looked at as a whole
  *	run.lock   held by the one `inboxq run`
  *
@@ -62,7 +62,8 @@ MUST_CHECK int spool_list(const struct spool *spool, enum spool_part part,
 MUST_CHECK int spool_highest(const struct spool *spool, uint64_t *highest);
 
 /* `last` as it stands, and raising it (never lowering), under the lock:
- * durable on return. */
+ * durable on return.  It is written in place, one sector as a whole, so that raising it
+ * needs no room on the disk. */
 MUST_CHECK int spool_last(const struct spool *spool, uint64_t *last);
 MUST_CHECK int spool_raise_last(const struct spool *spool, uint64_t n);
 

@@ -20,6 +20,7 @@
 #include "inboxq/answers.h"
 #include "inboxq/dial.h"
 #include "inboxq/outgoing.h"
+#include "inboxq/pulse.h"
 #include "inboxq/queue.h"
 #include "inboxq/say.h"
 #include "inboxq/settings.h"
@@ -50,12 +51,10 @@ struct uplink {
 	int is_open;                   /* the handshake is done */
 	enum uplink_end end;           /* how it ends, once it does */
 	uint64_t seconds;              /* GOAWAY's */
-	int64_t begun, heard, stop_at; /* monotonic seconds; stop_at 0: not asked to */
-	uint64_t idle;                 /* READY's, seconds; 0: unknown */
-	int ping_due;
+	int64_t begun, stop_at;        /* monotonic seconds; stop_at 0: not asked to */
+	struct pulse pulse;
 	char server[256]; /* READY's host */
 	struct skips_told told;
-	uint64_t wait;    /* seconds that the server asked for by WAIT */
 };
 
 static void dial_on(struct uplink *uplink);
@@ -177,7 +176,7 @@ on_ready(struct uplink *uplink, const struct proto_line *line)
 	const struct queue_counts *counts = queue_counts(uplink->setup->queue);
 
 	if (proto_has(line, FIELD_IDLE))
-		uplink->idle = line->number[FIELD_IDLE];
+		uplink->pulse.idle = line->number[FIELD_IDLE];
 	span_copy(uplink->server, sizeof uplink->server, line->text[FIELD_HOST]);
 	/* From here on sent.log is read, from its begin: a server whose mark is
 	 * behind ours is told what became of the numbers between. */
@@ -227,7 +226,7 @@ on_answer(struct uplink *uplink, const struct proto_line *line)
 	else if (rc > 0)
 		outgoing_answered(uplink->outgoing, line->number[FIELD_NUMBER], size);
 	/* To look at an item for damage takes its time. */
-	uplink->heard = monotonic();
+	uplink->pulse.beat = monotonic();
 }
 
 static void
@@ -252,7 +251,7 @@ on_line(struct uplink *uplink, const struct proto_line *line)
 {
 	char code[40], text[PROTO_LINE_MAX];
 
-	uplink->wait = 0;
+	uplink->pulse.wait = 0;
 	switch (line->verb) {
 	case VERB_READY:
 		on_ready(uplink, line);
@@ -269,10 +268,10 @@ on_line(struct uplink *uplink, const struct proto_line *line)
 			on_answer(uplink, line);
 		break;
 	case VERB_PONG:
-		uplink->ping_due = 0;
+		uplink->pulse.ping_due = 0;
 		break;
 	case VERB_WAIT:
-		uplink->wait = line->number[FIELD_SECONDS];
+		uplink->pulse.wait = line->number[FIELD_SECONDS];
 		break;
 	case VERB_GOAWAY:
 		on_goaway(uplink, line);
@@ -298,7 +297,7 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 	size_t used = 0;
 	int line_len;
 
-	uplink->heard = monotonic();
+	uplink->pulse.beat = monotonic();
 	while (is_running(uplink)) {
 		line_len = proto_find_line(data + used, len - used, &error);
 		if (line_len == 0)
@@ -339,7 +338,7 @@ on_open(void *ctx)
 	struct uplink *uplink = ctx;
 
 	uplink->is_open = 1;
-	uplink->heard = monotonic();
+	uplink->pulse.beat = monotonic();
 }
 
 static void
@@ -347,7 +346,7 @@ on_drained(void *ctx)
 {
 	struct uplink *uplink = ctx;
 
-	uplink->heard = monotonic();
+	uplink->pulse.beat = monotonic();
 	event_active(uplink->turn, EV_TIMEOUT, 1);
 }
 
@@ -391,10 +390,11 @@ dial_on(struct uplink *uplink)
 		event_active(uplink->turn, EV_TIMEOUT, 1);
 		return;
 	}
-	uplink->begun = uplink->heard = monotonic();
-	say_hello(uplink->conn, setup->spool, setup->queue);
-	uplink->told.settled = queue_settled(setup->queue);
-	pump(uplink);
+	uplink->begun = uplink->pulse.beat = monotonic();
+	if (skips_hello(setup->spool, setup->queue, &uplink->told, uplink->conn) < 0)
+		finish(uplink, UPLINK_TROUBLE, errno);
+	else
+		pump(uplink);
 }
 
 struct uplink *
@@ -437,26 +437,15 @@ uplink_free(struct uplink *uplink)
 static int
 is_answer_due(const struct uplink *uplink)
 {
-	return uplink->state != STATE_OPEN || uplink->ping_due ||
+	return uplink->state != STATE_OPEN || uplink->pulse.ping_due ||
 	    queue_counts(uplink->setup->queue)->sent > 0;
-}
-
-/* Keeps an idle connection: half of what the server lets pass. */
-static void
-ping(struct uplink *uplink, int64_t silent)
-{
-	if (uplink->state != STATE_OPEN || uplink->idle == 0 || uplink->ping_due ||
-	    outgoing_is_midway(uplink->outgoing) || silent < (int64_t)(uplink->idle / 2))
-		return;
-	say_word(uplink->conn, VERB_PING);
-	uplink->ping_due = 1;
 }
 
 void
 uplink_tick(struct uplink *uplink)
 {
 	const struct settings *settings = uplink->setup->settings;
-	int64_t now = monotonic(), limit = (int64_t)settings->timeout;
+	int64_t now = monotonic();
 
 	if (!is_running(uplink) || !uplink->conn)
 		return;
@@ -468,14 +457,18 @@ uplink_tick(struct uplink *uplink)
 		    uplink->host, conn_peer_address(uplink->conn));
 		dial_on(uplink);
 	} else {
-		if (limit < (int64_t)uplink->wait)
-			limit = (int64_t)uplink->wait;
-		if (uplink->is_open && is_answer_due(uplink) && now - uplink->heard > limit) {
+		pulse_look(&uplink->pulse, uplink->conn, now);
+		if (uplink->is_open && is_answer_due(uplink) &&
+		    pulse_is_late(&uplink->pulse, now, settings->timeout)) {
 			lose(uplink, "no answer in time");
 			return;
 		}
-		ping(uplink, now - uplink->heard);
+		if (uplink->state == STATE_OPEN && !outgoing_is_midway(uplink->outgoing) &&
+		    pulse_wants_ping(&uplink->pulse, now))
+			say_word(uplink->conn, VERB_PING);
 		pump(uplink);
+		if (uplink->conn)
+			pulse_note(&uplink->pulse, uplink->conn);
 	}
 }
 

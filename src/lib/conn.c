@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -67,7 +68,11 @@ set_timer(struct conn *c)
 		left = 0;
 	tv.tv_sec = (time_t)(left / 1000);
 	tv.tv_usec = (suseconds_t)(left % 1000 * 1000);
-	event_add(&c->timer, &tv);
+	if (event_add(&c->timer, &tv) == 0)
+		return;
+	/* Without a limit it could hang for ever: it ends, in leave(). */
+	c->failure = conn_no_memory;
+	event_active(&c->turn, EV_TIMEOUT, 0);
 }
 
 /* ---- the end */
@@ -467,4 +472,15 @@ const char *
 conn_peer_address(const struct conn *c)
 {
 	return c->peer;
+}
+
+size_t
+conn_unsent(const struct conn *c)
+{
+	int queued = 0;
+
+#ifdef TIOCOUTQ /* tcp(7) */
+	(void)!ioctl(c->fd, TIOCOUTQ, &queued);
+#endif
+	return c->out_len + (size_t)queued;
 }

@@ -5,6 +5,7 @@ Each runs in a thread of its own until `stopping`; what one of them sees go
 wrong lands in its list `errors`.  Every item begins with an id that no other has.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -13,13 +14,13 @@ import threading
 import time
 
 from common import harness
-from scenarios import BROKEN
+from lives import BROKEN, converse
 
 INBOXES = ("status", "reports")
 
 
 def item(random, origin, number):
-    size = random.choice((0, 50, 300, 3000, 3000, 40000))
+    size = random.choice((0, 50, 300, 3000, 3000, 40000, 300000))
     return b"ID %s-%d\n" % (origin.encode(), number) + random.randbytes(size)
 
 
@@ -111,14 +112,13 @@ class PythonClient(Actor):
         c = harness.Client(("127.0.0.1", self.port), self.context, timeout=3)
         try:
             c.hello(self.queue, self.settled())
-            for n, (inbox, data) in list(self.waiting.items())[:60]:
-                c.put(n, inbox, data)
+            items = dict(list(self.waiting.items())[:60])
             if self.random.random() < 0.2 and not self.finishing:
-                c.flow(self.random.uniform(0, 0.02))
+                with contextlib.suppress(*BROKEN):
+                    converse(c, items, list(items), self.random.uniform(0, 0.02))
                 c.cut()
                 return
-            for n in list(c.asked):
-                c.answer(n, 3)
+            converse(c, items, list(items), 3)
             self.note(c)
             c.settled(self.settled())
             c.ping(3)

@@ -22,7 +22,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, "../fault")]
 
 from common import harness  # noqa: E402
-import scenarios  # noqa: E402
+import lives  # noqa: E402
 from actors import INBOXES, Consumer, PythonClient, Queue, id_of  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
@@ -35,7 +35,7 @@ class Crash:
         self.random = random.Random(seed)
         self.kills = collections.Counter()
         self.errors = []
-        self.run = scenarios.ReceiverRun(t)
+        self.run = lives.ReceiverRun(t)
         self.r = self.run.r
         self.r.sections["log"]["level"] = "notice"
         self.r.write_conf()
@@ -53,12 +53,12 @@ class Crash:
 
     def start_receiver(self):
         if not self.run.start():
-            raise scenarios.Wrong("the receiver does not start:\n" + self.r.log(here=True))
+            raise lives.Wrong("the receiver does not start:\n" + self.r.log(here=True))
 
     def kill_receiver(self):
         code = self.r.process.poll()
         if code is not None:
-            raise scenarios.Wrong("the receiver ended with %d by itself:\n%s" % (
+            raise lives.Wrong("the receiver ended with %d by itself:\n%s" % (
                 code, self.r.log(here=True)[-3000:]))
         self.r.process.kill()
         self.r.process.wait()

@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <netdb.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,16 @@ find(word_call **known, const char *name)
 	}
 	__atomic_store_n(known, found, __ATOMIC_RELEASE);
 	return found;
+}
+
+/* Else SSL_get_error() would say what the call before wanted. */
+void
+shim_tls_error(void)
+{
+	static word_call *begin, *set;
+
+	find(&begin, "ERR_new")(0, 0, 0, 0, 0, 0);
+	find(&set, "ERR_set_error")(20 /* ERR_LIB_SSL */, 1, 0, 0, 0, 0);
 }
 
 /* `counted` is the name that FAULT knows it by, `failure` what it returns. */
@@ -64,6 +75,7 @@ CALL(fstatat, "fstatat")
 CALL(fstatat64, "fstatat")
 CALL(lstat, "fstatat")
 CALL(lstat64, "fstatat")
+CALL(faccessat, "fstatat")
 CALL(fstatvfs, "statvfs")
 CALL(fstatvfs64, "statvfs")
 CALL(statvfs, "statvfs")
@@ -84,13 +96,25 @@ CALL(pread, "read")
 CALL(pread64, "read")
 CALL(lseek, "lseek")
 CALL(lseek64, "lseek")
+CALL(fseeko, "lseek")
+CALL(fseeko64, "lseek")
+CALL(flock, "flock")
+CALL(dup, "dup")
+CALL(fflush, "fflush")
+#ifdef __GLIBC__
+/* getline(): that it was an error is told by the stream. */
+ROW(__getdelim, "read", PROGRAM, ((FILE *)d)->_flags |= 0x20, -1)
+#endif
 CALL(fcntl, "fcntl")
 CALL(fcntl64, "fcntl")
+MAKES(fdopen, "fdopendir")
 MAKES(fdopendir, "fdopendir")
 MAKES(readdir, "readdir")
 MAKES(readdir64, "readdir")
 /* Linux has given the descriptor back, whatever it says. */
 ROW(close, "close", PROGRAM, real(a, b, c, d, e, f), -1)
+ROW(closedir, "close", PROGRAM, real(a, b, c, d, e, f), -1)
+ROW(fclose, "close", PROGRAM, real(a, b, c, d, e, f), -1)
 
 /* Memory. */
 MAKES(malloc, "malloc")
@@ -101,12 +125,22 @@ MAKES(strndup, "malloc")
 MAKES(mmap, "mmap")
 MAKES(open_memstream, "malloc")
 MAKES(tsearch, "malloc")
+MAKES(json_object, "malloc")
+MAKES(json_integer, "malloc")
+MAKES(json_string, "malloc")
+MAKES(json_dumps, "malloc")
+CALL(json_dumpf, "malloc")
+ROW(ini_parse_stream, "malloc", PROGRAM, (void)0, -2)
+CALL(getrlimit, "system")
+CALL(setrlimit, "system")
+CALL(gethostname, "system")
 
 /* Threads, and what wakes them. */
 CALL(eventfd, "eventfd")
 CALL(pipe2, "eventfd")
 CALL(poll, "poll")
 GIVES_ERRNO(pthread_create, "pthread_create")
+GIVES_ERRNO(pthread_mutex_init, "pthread_create")
 
 /* The network: libevent accepts for us. */
 ROW(accept4, "accept4", NULL, (void)0, -1)
@@ -115,22 +149,54 @@ CALL(bind, "socket")
 CALL(listen, "socket")
 CALL(connect, "connect")
 CALL(setsockopt, "setsockopt")
+CALL(getsockopt, "setsockopt")
+CALL(getpeername, "setsockopt")
+CALL(shutdown, "setsockopt")
+CALL(recv, "read")
+ROW(getaddrinfo, "getaddrinfo", PROGRAM, (void)0, EAI_MEMORY)
+CALL(evutil_make_socket_nonblocking, "fcntl")
+CALL(evutil_make_socket_closeonexec, "fcntl")
 MAKES(event_new, "event")
 MAKES(event_base_new, "event")
 MAKES(event_base_new_with_config, "event")
 MAKES(event_config_new, "event")
 MAKES(evconnlistener_new, "event")
+CALL(evconnlistener_enable, "event")
+CALL(evconnlistener_disable, "event")
 MAKES(evhttp_new, "event")
+MAKES(evhttp_accept_socket_with_handle, "event")
+CALL(evhttp_add_header, "event")
 MAKES(evbuffer_new, "event")
+CALL(evbuffer_add, "event")
 CALL(event_add, "event")
 CALL(event_assign, "event")
+CALL(event_base_dispatch, "event")
 
 /* TLS and digests. */
 MAKES(SSL_new, "SSL_new")
 MAKES(SSL_CTX_new, "SSL_new")
 MAKES(SSL_set_fd, "SSL_new")
 MAKES(BIO_new, "SSL_new")
-MAKES(RAND_bytes, "digest")
+MAKES(BIO_new_fp, "SSL_new")
+MAKES(PEM_read_bio_X509, "SSL_new")
+MAKES(PEM_read_bio_X509_AUX, "SSL_new")
+MAKES(PEM_read_bio_PrivateKey, "SSL_new")
+MAKES(PEM_X509_INFO_read_bio, "SSL_new")
+MAKES(SSL_CTX_use_certificate, "SSL_new")
+MAKES(SSL_CTX_use_PrivateKey, "SSL_new")
+MAKES(SSL_CTX_add_client_CA, "SSL_new")
+MAKES(SSL_CTX_set_cipher_list, "SSL_new")
+ROW(SSL_CTX_set_alpn_protos, "SSL_new", PROGRAM, (void)0, 1)
+MAKES(X509_STORE_add_cert, "SSL_new")
+MAKES(X509_STORE_CTX_new, "SSL_new")
+MAKES(X509_STORE_CTX_init, "SSL_new")
+MAKES(X509_get_ext_d2i, "SSL_new")
+MAKES(X509_VERIFY_PARAM_set1_ip_asc, "SSL_new")
+MAKES(SSL_set1_host, "SSL_new")
+MAKES(SSL_get1_peer_certificate, "SSL_new")
+ROW(SSL_do_handshake, "SSL_io", PROGRAM, shim_tls_error(), -1)
+ROW(SSL_read, "SSL_io", PROGRAM, shim_tls_error(), -1)
+ROW(SSL_shutdown, "SSL_io", PROGRAM, shim_tls_error(), -1)
 CALL(getentropy, "digest")
 MAKES(EVP_MD_fetch, "digest")
 MAKES(EVP_MD_CTX_new, "digest")

@@ -23,6 +23,7 @@ import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import lives  # noqa: E402
 import scenarios  # noqa: E402
 from common import harness  # noqa: E402
 
@@ -31,22 +32,26 @@ N_MAX = 3000
 FAILURES_MAX = 6  # of one call in one scenario
 CALLS = {  # call -> [(error, modes)]
     "open": [("EIO", BOTH), ("EMFILE", BOTH)],
-    "openat": [("ENOSPC", BOTH), ("EMFILE", BOTH), ("EIO", ONCE)],
+    "openat": [("ENOSPC", BOTH), ("EMFILE", BOTH), ("EIO", ONCE), ("EDQUOT", ONCE)],
     "write": [("EIO", BOTH), ("ENOSPC", BOTH), ("EDQUOT", ONCE), ("EINTR", ONCE),
               ("SHORT", BOTH)],
     "read": [("EIO", BOTH), ("EINTR", ONCE)],
     "lseek": [("EIO", ONCE)],
     "fsync": [("EIO", BOTH), ("ENOSPC", ONCE), ("EINTR", ONCE)],
     "fdatasync": [("EIO", BOTH), ("ENOSPC", BOTH), ("EDQUOT", ONCE), ("EINTR", ONCE)],
-    "syncfs": [("EIO", BOTH), ("EINTR", ONCE)],
+    "syncfs": [("EIO", BOTH), ("ENOSPC", ONCE), ("EINTR", ONCE)],
     "sync_file_range": [("EIO", BOTH)],
-    "renameat": [("EIO", BOTH), ("ENOSPC", ONCE)],
-    "renameat2": [("EIO", BOTH), ("ENOSPC", BOTH), ("ENOSYS", BOTH), ("EPERM", ON)],
-    "linkat": [("EIO", BOTH), ("ENOSPC", ONCE)],
-    "unlinkat": [("EIO", BOTH)],
-    "mkdirat": [("ENOSPC", BOTH)],
-    "fallocate": [("ENOSPC", BOTH), ("EOPNOTSUPP", ON), ("EINTR", ONCE)],
-    "statvfs": [("EIO", BOTH)],
+    "renameat": [("EIO", BOTH), ("ENOSPC", ONCE), ("EDQUOT", ONCE)],
+    "renameat2": [("EIO", BOTH), ("ENOSPC", BOTH), ("EDQUOT", ONCE), ("ENOSYS", BOTH),
+                  ("EPERM", ON)],
+    "linkat": [("EIO", BOTH), ("ENOSPC", ONCE), ("EDQUOT", ONCE)],
+    "unlinkat": [("EIO", BOTH), ("EDQUOT", ONCE)],
+    "mkdirat": [("ENOSPC", BOTH), ("EDQUOT", ONCE)],
+    "fallocate": [("ENOSPC", BOTH), ("EDQUOT", ONCE), ("EOPNOTSUPP", ON), ("EINTR", ONCE)],
+    "flock": [("ENOLCK", BOTH)],
+    "dup": [("EMFILE", ONCE)],
+    "fflush": [("ENOSPC", BOTH)],
+    "statvfs": [("EIO", BOTH), ("EINTR", ONCE)],
     "ftruncate": [("EIO", BOTH)],
     "fstat": [("EIO", BOTH)],
     "fstatat": [("EIO", BOTH)],
@@ -64,13 +69,20 @@ CALLS = {  # call -> [(error, modes)]
     "connect": [("EIO", BOTH)],
     "setsockopt": [("EINVAL", BOTH)],
     "event": [("ENOMEM", BOTH)],
+    "getaddrinfo": [("ENOMEM", BOTH)],
+    "system": [("EPERM", BOTH)],
     "SSL_new": [("ENOMEM", BOTH)],
+    "SSL_io": [("EIO", BOTH)],
     "digest": [("ENOMEM", BOTH)],
 }
 # What only happens beside another fault.
-BESIDE = {"linkat": "renameat2:1:ENOSYS:on,", "ftruncate": "write@ledger:1:ENOSPC:once,"}
-# The setting that the call needs.
-SYNC = {"syncfs": "filesystem"}
+BESIDE = {"linkat": "renameat2:1:ENOSYS:on,", "ftruncate":
+          "write@ledger:1:SHORT:once,write@ledger:2:ENOSPC:once,"}
+# These scenarios run with `sync = filesystem`, too, for the calls that it concerns.
+FILESYSTEM = "@filesystem"
+FILESYSTEM_SCENARIOS = ("start", "upload", "duplicate", "rotation", "recovery", "stop", "large")
+FILESYSTEM_CALLS = {"openat", "write", "fdatasync", "fsync", "syncfs", "renameat2", "linkat",
+                    "unlinkat", "close"}
 
 Outcome = collections.namedtuple("Outcome", "scenario fault met error seconds")
 
@@ -90,20 +102,20 @@ class Bench:
 
     def sound_receiver(self):
         if self.receiver is None:
-            self.receiver = self.base.receiver()
+            self.receiver = self.base.receiver({"limits": lives.SETTINGS["limits"]})
         return self.receiver
 
     def run(self, scenario, fault):
         self.count += 1
         t = self.new_test("%s %s" % (scenario, fault))
         began, error, met = time.monotonic(), None, None
+        name = scenario.removesuffix(FILESYSTEM)
         try:
-            if scenario in scenarios.RECEIVER:
-                call = fault.split(",")[-1].split(":")[0].split("@")[0]
-                run = scenarios.ReceiverRun(t, fault, SYNC.get(call, "files"))
-                steps = lambda: scenarios.RECEIVER[scenario](run, self.roots)  # noqa: E731
+            if name in scenarios.RECEIVER:
+                run = lives.ReceiverRun(t, fault, "files" if name == scenario else "filesystem")
+                steps = lambda: scenarios.RECEIVER[name](run, self.roots)  # noqa: E731
             else:
-                run = scenarios.QueueRun(t, self.sound_receiver(), fault)
+                run = lives.QueueRun(t, self.sound_receiver(), fault)
                 steps = lambda: scenarios.QUEUE[scenario](run)  # noqa: E731
             try:
                 steps()
@@ -112,9 +124,9 @@ class Bench:
                 met = run.met()
         except Exception as what:
             error = "%s: %s" % (type(what).__name__, what)
-            if not isinstance(what, scenarios.Wrong):
+            if not isinstance(what, lives.Wrong):
                 error += "\n" + traceback.format_exc()
-            if scenario in scenarios.RECEIVER and os.path.exists(run.r.log_path):
+            if name in scenarios.RECEIVER and os.path.exists(run.r.log_path):
                 error += "\n" + run.r.log()[-3000:]
         finally:
             self.clean(t)
@@ -217,9 +229,20 @@ def gather(results, workers, show=tell):
     return runs, met, failures, unfinished
 
 
+def all_scenarios():
+    return [*scenarios.RECEIVER, *scenarios.QUEUE,
+            *(name + FILESYSTEM for name in FILESYSTEM_SCENARIOS)]
+
+
+def concerns(call, scenario):
+    """syncfs is for `sync = filesystem` alone; there only some calls are made to fail."""
+    return call in FILESYSTEM_CALLS if scenario.endswith(FILESYSTEM) else call != "syncfs"
+
+
 def enumerate_all(calls, seconds, workers, step=1, chosen=None):
-    names = chosen or list(scenarios.RECEIVER) + list(scenarios.QUEUE)
-    tasks_all = [(scenario, call, rows) for call, rows in calls.items() for scenario in names]
+    names = chosen or all_scenarios()
+    tasks_all = [(scenario, call, rows) for call, rows in calls.items() for scenario in names
+                 if concerns(call, scenario)]
     folder = tempfile.mkdtemp(prefix="inboxd-fault-")
     try:
         pki = harness.Pki(os.path.join(folder, "pki"))

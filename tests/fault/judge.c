@@ -58,7 +58,7 @@ static const struct {
     {"EIO", EIO}, {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT}, {"EMFILE", EMFILE}, {"ENFILE", ENFILE},
     {"ENOSYS", ENOSYS}, {"EINVAL", EINVAL}, {"EEXIST", EEXIST}, {"EINTR", EINTR}, {"EPERM", EPERM},
     {"EACCES", EACCES}, {"EROFS", EROFS}, {"EOPNOTSUPP", EOPNOTSUPP},
-    {"ENOMEM", ENOMEM}, {"EAGAIN", EAGAIN}, {"EXDEV", EXDEV},
+    {"ENOMEM", ENOMEM}, {"EAGAIN", EAGAIN}, {"EXDEV", EXDEV}, {"ENOLCK", ENOLCK},
 };
 
 static void
@@ -157,6 +157,14 @@ shim_counts(const void *caller)
 	uintptr_t at = (uintptr_t)caller;
 
 	return scoped && at >= program_begin && at < program_end;
+}
+
+void
+shim_lift(void)
+{
+	pthread_mutex_lock(&lock);
+	fault_count = 0;
+	pthread_mutex_unlock(&lock);
 }
 
 enum shim_verdict

@@ -1,231 +1,21 @@
 # SPDX-License-Identifier: ISC
-"""Short lives of the receiver and the queue, each with one fault in it, and what must hold.
+"""What happens in the short lives that are judged in lives.py.
 
-A scenario sets up without faults, makes the shim count (arm), does one thing,
-and is then judged: by the exit code, by what a client saw acknowledged, by a
-start without faults, where every item is sent again and must lie in new/ once.
-One engine serves faults (enumerate.py) and kills (tests/crash/steps.py).
+One set of scenarios serves faults (enumerate.py) and kills (tests/crash/steps.py).
 """
 
+import http.client
+import json
 import os
-import re
-import shutil
 import signal
-import ssl
-import subprocess
 import time
 
 from common import harness
-from client import Closed, Timeout
-
-EXIT_RECEIVER = {0, 69, 71, 73, 74, 75, 78}   # inboxd(8), without wrong usage and a damaged ledger
-EXIT_QUEUE = {0, 66, 69, 71, 73, 74, 75, 77, 78}  # inboxq(1), without wrong usage
-PATIENCE = 20.0  # seconds, in which everything must have an answer
-IMPATIENCE = 0.4 # where a fault stays, this long; then it is lifted
-BROKEN = (Closed, Timeout, OSError, ssl.SSLError)
-SETTINGS = {"receiver": {"workers": "1", "drain": "3s", "ledger-size": "64K"}}
-
-
-class Wrong(AssertionError):
-    """A promise was broken."""
-
-
-def must(holds, text, *values):
-    if not holds:
-        raise Wrong(text % values)
-
-
-class Run:
-    """One life with one fault.  `fault` is as in judge.c, or empty."""
-
-    def __init__(self, t, fault=""):
-        self.t = t
-        self.fault = fault
-        self.lasts = fault.endswith(":on")
-        self.kills = ":KILL:" in fault or ":TORN:" in fault
-        self.arm_file = os.path.join(t.folder, "arm")
-        self.met_file = os.path.join(t.folder, "met")
-        self.env = {"LD_PRELOAD": harness.SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0",
-                    "LSAN_OPTIONS": "exitcode=0", "FAULT": fault, "FAULT_SCOPE": "program",
-                    "FAULT_ARM": self.arm_file, "FAULT_MET": self.met_file} if fault else {}
-
-    def arm(self):
-        with open(self.arm_file, "w", encoding="ascii"):
-            pass
-
-    def disarm(self):
-        if os.path.exists(self.arm_file):
-            os.unlink(self.arm_file)
-
-    def met(self):
-        """Where the fault struck, or None."""
-        if not os.path.exists(self.met_file):
-            return None
-        with open(self.met_file, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
+from lives import (BROKEN, FRAME, IMPATIENCE, LARGE, NEVER, PATIENCE, ReceiverRun, Wrong, must,
+                   say)
 
 
 # ---- the receiver
-
-class ReceiverRun(Run):
-    def __init__(self, t, fault="", sync="files"):
-        super().__init__(t, fault)
-        self.queue = t.queue()
-        self.items = {}  # n -> (inbox, bytes)
-        self.acked = {}  # n -> name
-        self.baseline = None
-        settings = {"receiver": {**SETTINGS["receiver"], "sync": sync}}
-        self.r = t.receiver(settings, start=False, make=False, env=self.env)
-
-    def new_items(self, count, first=1, sizes=(0, 300, 5000)):
-        numbers = range(first, first + count)
-        for n in numbers:
-            self.items[n] = ("reports" if n % 3 == 2 else "status",
-                             self.t.bytes(sizes[n % len(sizes)]))
-        return list(numbers)
-
-    def use_root(self, template):
-        shutil.copytree(template, self.r.root)
-
-    def alive(self):
-        return self.r.process is not None and self.r.process.poll() is None
-
-    def start(self):
-        """Starts it; it may fail.  True if it serves."""
-        self.r.start(wait=False)
-        limit = time.monotonic() + harness.bound(PATIENCE)
-        while True:
-            ended = not self.alive()
-            log = self.r.log(here=True)
-            if re.search(r"event=ready\b", log):
-                found = re.search(r"event=listening [^\n]*address=\S+:(\d+)", log)
-                self.r.port = int(found.group(1))
-                return not ended
-            if ended:
-                return False
-            if time.monotonic() > limit:
-                if self.lasts and os.path.exists(self.arm_file):
-                    self.disarm()
-                    limit = time.monotonic() + harness.bound(PATIENCE)
-                    continue
-                raise Wrong("neither ready nor at its end after %g s" % PATIENCE)
-            time.sleep(0.004)
-
-    def descriptors(self):
-        return len(os.listdir("/proc/%d/fd" % self.r.process.pid))
-
-    def exchange(self, numbers, wait):
-        """Sends these items on a connection of their own; True if each had an answer."""
-        c = None
-        try:
-            c = self.r.client(timeout=wait)
-            c.hello(self.queue)
-            for n in numbers:
-                c.put(n, *self.items[n])
-            for n in numbers:
-                c.answer(n, wait)
-            return True
-        except BROKEN as error:
-            if isinstance(error, (Timeout, TimeoutError)) and self.alive() and not self.lasts:
-                raise Wrong("no answer in %g s: %s" % (wait, error)) from None
-            return False
-        finally:
-            if c:
-                self.note_acks(c)
-                c.close()
-                self.t.closing.remove(c)
-
-    def note_acks(self, c):
-        for line in c.history:
-            if line.verb == "STORED":
-                before = self.acked.setdefault(line.n, line.name)
-                must(before == line.name, "item %d has two names: %s and %s", line.n, before,
-                     line.name)
-
-    def offer(self, numbers):
-        """Offers items while the fault is there."""
-        if self.alive():
-            self.exchange(numbers, IMPATIENCE if self.lasts else harness.bound(PATIENCE))
-
-    # ---- what must hold
-
-    def judge(self):
-        self.disarm()
-        if self.alive() and not self.kills:
-            self.judge_living()
-        self.end_faulty()
-        self.judge_restart()
-
-    def judge_living(self):
-        """The fault is over, and it goes on serving."""
-        self.lasts = False
-        if not self.exchange(sorted(self.items), harness.bound(PATIENCE)):
-            self.await_end("a connection broke without a fault")
-            return
-        self.r.at_rest()
-        offered, ends = self.r.balance()
-        must(offered == sum(ends.values()), "offered %d, ends %r", offered, ends)
-        if self.baseline is not None:
-            limit = time.monotonic() + harness.bound(2)
-            while self.descriptors() > self.baseline and time.monotonic() < limit:
-                time.sleep(0.005)
-            must(self.descriptors() <= self.baseline, "%d descriptors, %d at first: %s",
-                 self.descriptors(), self.baseline, self.open_files())
-
-    def open_files(self):
-        folder = "/proc/%d/fd" % self.r.process.pid
-        return sorted(os.readlink(os.path.join(folder, fd)) for fd in os.listdir(folder))
-
-    def await_end(self, why):
-        limit = time.monotonic() + harness.bound(2)
-        while self.alive() and time.monotonic() < limit:
-            time.sleep(0.005)
-        must(not self.alive(), "%s", why)
-
-    def end_faulty(self):
-        if self.alive():
-            self.r.process.send_signal(signal.SIGKILL if self.kills else signal.SIGTERM)
-        process, self.r.process = self.r.process, None
-        if process is None:
-            return
-        try:
-            code = process.wait(harness.bound(PATIENCE))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            raise Wrong("SIGTERM did not end it in %g s" % PATIENCE) from None
-        must(code in ({-signal.SIGKILL} | EXIT_RECEIVER if self.kills else EXIT_RECEIVER),
-             "exit code %d", code)
-        # What a start held that failed, the system takes back.
-        told = [word for word in self.r.complaints() if code == 0 or word != "LeakSanitizer"]
-        must(not told, "the sanitizer: %r", told)
-
-    def judge_restart(self):
-        """Without faults: nothing acknowledged is gone, all is stored once, nothing is torn."""
-        self.r.env = {}
-        must(self.start(), "it does not start again")
-        numbers = sorted(self.items)
-        self.lasts = False
-        must(self.exchange(numbers, harness.bound(PATIENCE)),
-             "the connection after the restart broke")
-        lost = [n for n in numbers if n not in self.acked]
-        must(not lost, "not stored after the restart: %r", lost)
-        found = {(inbox, name) for inbox in self.r.inboxes for name in self.r.files(inbox)}
-        want = {(self.items[n][0], self.acked[n]) for n in numbers}
-        must(found == want, "in new/ and not acknowledged: %r; acknowledged and not in new/: %r",
-             found - want, want - found)
-        for n in numbers:
-            inbox, data = self.items[n]
-            must(self.r.read(inbox, self.acked[n]) == data, "item %d is torn", n)
-        self.r.at_rest()
-        offered, ends = self.r.balance()
-        must(offered == sum(ends.values()), "offered %d, ends %r", offered, ends)
-        for inbox in self.r.inboxes:
-            must(not self.r.files(inbox, "tmp"), "tmp/ of %s is not empty", inbox)
-        self.r.stop(0)
-        told = [word for word in self.r.complaints() if word != "LeakSanitizer"]
-        must(not told, "the sanitizer: %r", told)
-
 
 def serving(run, root):
     run.use_root(root)
@@ -251,7 +41,8 @@ def upload(run, roots):
 def duplicate(run, roots):
     serving(run, roots["empty"])
     numbers = run.new_items(3)
-    must(run.exchange(numbers, harness.bound(PATIENCE)), "no answer before the fault")
+    must(run.exchange(numbers, harness.bound(PATIENCE)) is not None,
+         "no answer before the fault")
     run.arm()
     run.offer(numbers)
 
@@ -260,11 +51,7 @@ def reload(run, roots):
     serving(run, roots["empty"])
     numbers = run.new_items(2)
     run.arm()
-    run.r.process.send_signal(signal.SIGHUP)
-    limit = time.monotonic() + harness.bound(PATIENCE)
-    while run.alive() and "event=reload" not in run.r.log(here=True):
-        must(time.monotonic() < limit, "the reload came to no end")
-        time.sleep(0.004)
+    run.reload()
     run.offer(numbers)
 
 
@@ -324,6 +111,91 @@ def stop(run, roots):
         time.sleep(0.05)
 
 
+def large(run, roots):
+    """In pieces, with small ones between them."""
+    serving(run, roots["empty"])
+    run.arm()
+    run.offer([run.new_large(9), *run.new_items(2)])
+
+
+def send_parts(run, numbers):
+    """The first bytes of these items, wrong ones of item 9."""
+    c = run.r.client(hello=run.queue)
+    for n in numbers:
+        say(c, run.items, n)
+        must(c.answer(n).verb == "SEND", "no SEND before the fault")
+        c.post("DATA %d 0 %d\n" % (n, FRAME))
+        c.post(run.items[n][1][:FRAME] if n == 8 else b"?" * FRAME)
+    c.ping()
+    c.close()
+    run.r.at_rest()
+    sizes = [os.path.getsize(run.r.path("status", name, "tmp"))
+             for name in run.r.files("status", "tmp")]
+    must(sizes == [FRAME for _ in numbers], "before the fault: %r", sizes)
+
+
+def resume(run, roots):
+    """Parts of two items came, of one of them wrong bytes; a new connection goes on."""
+    serving(run, roots["empty"])
+    numbers = [run.new_large(8), run.new_large(9)]
+    send_parts(run, numbers)
+    run.arm()
+    run.offer(numbers)
+
+
+def expire(run, roots):
+    """A part that nobody has gone on with for a year; the receiver looks a second after
+    its start."""
+    serving(run, roots["empty"])
+    send_parts(run, [run.new_large(9)])
+    run.r.stop(0)
+    name, = run.r.files("status", "tmp")
+    os.utime(run.r.path("status", name, "tmp"), (0, time.time() - 365 * 86400))
+    must(run.start(), "it does not start again")
+    run.arm()
+    began = time.monotonic()
+    while run.alive() and run.r.files("status", "tmp") and (
+            time.monotonic() - began < (1.5 if run.met() else harness.bound(5))):
+        time.sleep(0.01)
+    must(run.met() or not run.r.files("status", "tmp"), "it has not expired")
+
+
+def full(run, roots):
+    """No room, by its marks, for large items, then for none; a reload makes room (judge()).
+    The shim cannot fill a disk, but the marks can be put where the disk is full."""
+    run.set_marks(**{"reserve-large": NEVER})
+    serving(run, roots["empty"])
+    run.arm()
+    answers = run.offer([run.new_large(9), *run.new_items(2)])
+    codes = answers and [answers[n].get("code", "stored") for n in (1, 2, 9)]
+    must(run.met() or codes == ["stored", "stored", "full"], "no large items: %r", answers)
+    if not run.alive():
+        return
+    run.set_marks(reserve=NEVER)
+    run.reload()
+    answers = run.offer(run.new_items(1, 3))
+    must(run.met() or answers[3].get("code") == "full", "no items: %r", answers)
+
+
+def status(run, roots):
+    """All pages are asked for; what is served is whole, or nothing."""
+    serving(run, roots["empty"])
+    must(run.exchange(run.new_items(2), harness.bound(PATIENCE)) is not None,
+         "no answer before the fault")
+    run.arm()
+    for page in ("/status", "/clients", "/inboxes", "/metrics", "/healthz", "/nosuch"):
+        if not run.alive():
+            return
+        try:
+            code, kind, body = run.r.get(page, patience=IMPATIENCE if run.lasts else None)
+        except (OSError, http.client.HTTPException):
+            continue
+        # A page whose type found no memory is whole all the same.
+        if code == 200 and page in ("/status", "/clients", "/inboxes"):
+            json.loads(body)
+        must(page != "/metrics" or code != 200 or body.endswith("\n"), "%r", body)
+
+
 def killed_run(t, empty):
     """A receiver killed at the second publishing of a turn; which items were in that turn
     is a matter of timing."""
@@ -331,7 +203,7 @@ def killed_run(t, empty):
     run.use_root(empty)
     must(run.start(), "it does not start")
     numbers = run.new_items(2, sizes=(40, 300))
-    must(run.exchange(numbers, harness.bound(PATIENCE)), "no answer")
+    must(run.exchange(numbers, harness.bound(PATIENCE)) is not None, "no answer")
     run.items.update({n: ("status", t.bytes(100 * n)) for n in range(11, 15)})
     run.arm()
     c = run.r.client(hello=run.queue)
@@ -379,90 +251,6 @@ def make_roots(t):
 
 # ---- the queue
 
-class QueueRun(Run):
-    """inboxq with a fault, against a receiver without."""
-
-    def __init__(self, t, receiver, fault=""):
-        super().__init__(t, fault)
-        self.r = receiver
-        self.folder = os.path.join(t.folder, "client")
-        os.mkdir(self.folder, 0o700)
-        self.spool = os.path.join(self.folder, "spool")
-        self.conf = os.path.join(self.folder, "inboxq.conf")
-        self.promised, self.offered, self.refused = [], [], []
-        pair = t.pki.client("pc1.example.org")
-        with open(self.conf, "w", encoding="ascii") as file:
-            file.write("[queue]\nspool = %s\n[server]\nservers = localhost:%d\n"
-                       "connect-timeout = 3s\ntimeout = 5s\nretry-min = 1s\nretry-max = 1s\n"
-                       "[tls]\ncertificate = %s\nkey = %s\nca = %s\n" % (
-                           self.spool, receiver.port, pair.cert, pair.key, t.pki.ca.cert))
-
-    def inboxq(self, *arguments, env=None):
-        try:
-            return self.t.run([harness.INBOXQ, arguments[0], "-c", self.conf, *arguments[1:]],
-                              timeout=20, env=env)
-        except subprocess.TimeoutExpired:
-            raise Wrong("inboxq %s hangs" % arguments[0]) from None
-
-    def add(self, count, inbox="status", env=None):
-        contents = [self.t.bytes(20 + 700 * i) for i in range(count)]
-        paths = []
-        for i, content in enumerate(contents):
-            paths.append(os.path.join(self.folder, "file%d" % i))
-            with open(paths[-1], "wb") as file:
-                file.write(content)
-        done = self.inboxq("add", "-i", inbox, *paths, env=env)
-        printed = [int(n) for n in done.stdout.split()]
-        must(env or done.returncode == 0, "add: %s", done.stderr)
-        must(done.returncode != 0 or len(printed) == count, "add ends with 0 and queued %d of %d",
-             len(printed), count)
-        # All or a part: which ones is told by what lies under the numbers.
-        for n in printed:
-            path = os.path.join(self.spool, "queue", "%020d" % n)
-            must(os.path.isfile(path), "%d was printed and is not queued", n)
-            with open(path, "rb") as file:
-                body = file.read()[1024:]
-            must(body in contents, "%d is queued and torn", n)
-            (self.promised if inbox == "status" else self.refused).append(body)
-        self.offered += contents
-        return done.returncode
-
-    def judge_code(self, code):
-        must(code in ({-signal.SIGKILL} | EXIT_QUEUE if self.kills else EXIT_QUEUE),
-             "exit code %d", code)
-
-    def judge(self):
-        self.disarm()
-        for attempt in range(3):
-            done = self.inboxq("run", "--once")
-            if done.returncode != 75:
-                break
-        must(done.returncode == 0, "run without faults ends with %d: %s", done.returncode,
-             done.stderr)
-        part = os.path.join(self.spool, "queue")
-        must(os.listdir(part) == [], "still queued: %r", os.listdir(part))
-        found = []
-        for inbox in self.r.inboxes:
-            for name in self.r.files(inbox):
-                found.append(self.r.read(inbox, name))
-                os.unlink(self.r.path(inbox, name))
-        aside = []
-        part = os.path.join(self.spool, "failed")
-        for name in os.listdir(part):
-            if name.isdigit():
-                with open(os.path.join(part, name), "rb") as file:
-                    aside.append(file.read()[1024:])
-                must(os.path.exists(os.path.join(part, name.lstrip("0") + ".reason")) or
-                     os.path.exists(os.path.join(part, name + ".reason")), "no reason beside it")
-        # What could not be read is set aside as damaged; then the reader was at fault.
-        both = found + aside
-        must(len(set(both)) == len(both), "stored twice, or stored and set aside")
-        must(all(data in both for data in self.promised), "queued and lost")
-        must(all(data in self.offered for data in both), "torn")
-        must(all(data in aside for data in self.refused), "refused and lost")
-        must(not aside or self.fault or set(aside) == set(self.refused), "set aside")
-
-
 def first_add(run):
     run.arm()
     run.judge_code(run.add(2, env=run.env))
@@ -477,6 +265,30 @@ def add(run):
     run.judge_code(run.add(2, env=run.env))
 
 
+def add_stdin(run):
+    run.add(1)
+    run.arm()
+    run.judge_code(run.add(1, env=run.env, by_stdin=True))
+
+
+def requeue(run):
+    """What was refused; it will be again."""
+    run.add(2, "nosuch")
+    must(run.inboxq("run", "--once").returncode == 0, "no answer before the fault")
+    run.arm()
+    run.judge_code(run.inboxq("requeue", "--all", env=run.env).returncode)
+
+
+def remove(run):
+    run.add(2)
+    run.arm()
+    done = run.inboxq("remove", "1", env=run.env)
+    run.judge_code(done.returncode)
+    must(done.returncode != 0 or os.listdir(os.path.join(run.spool, "queue")) == ["%020d" % 2],
+         "removed, and there")
+    run.promised.pop(0)
+
+
 def run_once(run):
     run.add(2)
     run.add(1, "nosuch")
@@ -484,6 +296,14 @@ def run_once(run):
     run.judge_code(run.inboxq("run", "--once", env=run.env).returncode)
 
 
+def run_large(run):
+    run.add(2, sizes=(LARGE, 30))
+    run.arm()
+    run.judge_code(run.inboxq("run", "--once", env=run.env).returncode)
+
+
 RECEIVER = {function.__name__: function for function in (
-    start, upload, duplicate, reload, rotation, recovery, stop)}
-QUEUE = {"first_add": first_add, "add": add, "run_once": run_once}
+    start, upload, duplicate, reload, rotation, recovery, stop, large, resume, expire, full,
+    status)}
+QUEUE = {function.__name__: function for function in (
+    first_add, add, add_stdin, requeue, remove, run_once, run_large)}

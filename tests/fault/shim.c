@@ -307,10 +307,10 @@ writev(int fd, const struct iovec *parts, int count)
 	ssize_t \
 	function(int fd, const void *data, size_t len, offset_type at) \
 	{ \
-		char path[PATH_ROOM]; \
+		char path[PATH_ROOM] = ""; \
 		ssize_t rc; \
 		NEXT(function) \
-		if (!is_ours(fd, path)) \
+		if (!is_ours(fd, path) && !shim_counts(__builtin_return_address(0))) \
 			return real(fd, data, len, at); \
 		rc = is_faulty("write", path) ? -1 : real(fd, data, len, at); \
 		note("end", "write", path, (long)rc, data, \
@@ -367,6 +367,10 @@ SSL_write(void *ssl, const void *data, int len)
 {
 	NEXT(SSL_write)
 	note_answers(data, len > 0 ? (size_t)len : 0);
+	if (is_faulty("SSL_io", "")) {
+		shim_tls_error();
+		return -1;
+	}
 	return real(ssl, data, len);
 }
 

@@ -20,11 +20,17 @@ int shim_counts(const void *caller);
  * the program, for what a library does on its behalf. */
 enum shim_verdict shim_judge(const char *call, const char *path, const void *caller);
 
+/* No call fails from here on: what gcov writes at the end is none of the program's. */
+void shim_lift(void);
+
 /* What of an inbox's the path is: draft, tmpdir, item, newdir, ledger, ledgerdir or other. */
 const char *shim_kind(const char *path);
 
 /* Ends the process, which is not as the test wants it. */
 void shim_end(const char *what) __attribute__((noreturn));
+
+/* A call of libssl fails: leaves an error behind. */
+void shim_tls_error(void);
 
 /* SIGKILL, to ourselves. */
 void shim_die_now(void) __attribute__((noreturn));

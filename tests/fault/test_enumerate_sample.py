@@ -21,9 +21,20 @@ SAMPLE = {
     "recovery": ["renameat:1:EIO:once", "write:1:ENOSPC:once", "fsync:1:EIO:once",
                  "readdir:1:EIO:once", "close:1:EIO:on"],
     "stop": ["close:1:EIO:on"],
+    "large": ["fallocate:1:EDQUOT:once", "write:4:ENOSPC:once", "fdatasync:1:ENOSPC:once",
+              "openat:1:ENOSPC:once"],
+    "resume": ["flock:1:ENOLCK:once", "read:1:EIO:once", "ftruncate:1:EIO:once",
+               "renameat2:1:EDQUOT:once", "event:3:ENOMEM:on"],
+    "expire": ["unlinkat:1:EIO:once"],
+    "full": ["statvfs:1:EIO:on", "malloc:9:ENOMEM:once"],
+    "status": ["accept4:1:EMFILE:on", "malloc:1:ENOMEM:on"],
     "first_add": ["mkdirat:2:ENOSPC:once", "fsync:1:EIO:once", "malloc:1:ENOMEM:once"],
     "add": ["write:2:ENOSPC:once", "renameat2:1:EIO:once", "fdatasync:1:EIO:on"],
+    "add_stdin": ["dup:1:EMFILE:once", "read:2:EINTR:once"],
+    "requeue": ["renameat2:1:EIO:once", "fsync:1:EIO:once"],
+    "remove": ["fdatasync:1:EIO:once", "unlinkat:1:EIO:once"],
     "run_once": ["unlinkat:1:EIO:once", "read:9:EIO:once", "malloc:20:ENOMEM:once"],
+    "run_large": ["read:9:EIO:once", "fdatasync:1:EIO:once"],
 }
 
 

@@ -61,8 +61,17 @@ def acks_nothing_when_sync_fails(t, sync, fault):
     ("no descriptors in the system", "openat@draft:1:ENFILE:once", "trouble"),
     ("no inode for a draft", "openat@draft:1:ENOSPC:once", "full"),
     ("a read-only file system", "openat@draft:1:EROFS:once", "trouble"),
+    ("no room to be reserved", "fallocate:1:ENOSPC:once", "full"),
+    ("room that cannot be reserved", "fallocate:1:EIO:once", "trouble"),
+    ("a draft that cannot be published", "renameat2@draft:1:EIO:once", "trouble"),
+    ("no space to publish a draft", "renameat2@draft:1:ENOSPC:once", "full"),
+    ("a name taken, and no other to be had",
+     "renameat2@draft:1:EEXIST:once,linkat@draft:1:EIO:once", "trouble"),
 ])
 def item_is_later_and_the_connection_lives_with(t, fault, code):
+    for call in ("fallocate", "renameat2"):
+        if call in fault:
+            need_call(call)
     r = t.receiver(env=shim(t, fault))
     c = r.client(hello=t.queue())
     c.put(1, "status", b"before")
@@ -174,7 +183,12 @@ def taken_name_is_a_reason_for_another_name(t, how):
     c.quit()
 
 
-@cases([("on write", "write@ledger:1:EIO:once"), ("for want of space", "write@ledger:1:ENOSPC:on")])
+@cases([
+    ("on write", "write@ledger:1:EIO:once"),
+    ("for want of space", "write@ledger:1:ENOSPC:on"),
+    ("halfway, and cannot be cut back",
+     "write@ledger:1:SHORT:once,write@ledger:2:EIO:once,ftruncate:1:EIO:once"),
+])
 def ledger_that_fails_acks_nothing(t, fault):
     r = t.receiver(env=shim(t, fault))
     r.consumed = True

@@ -33,6 +33,7 @@
 #include "inboxq/settings.h"
 #include "inboxq/spool.h"
 #include "inboxq/uplink.h"
+#include "lib/conn.h"
 #include "lib/proto.h"
 
 enum flag {
@@ -99,6 +100,12 @@ __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 	t->tv_sec = now;
 	t->tv_nsec = 0;
 	return 0;
+}
+
+size_t
+conn_unsent(const struct conn *conn)
+{
+	return conn_pending(conn);
 }
 
 /* ---- the spool */

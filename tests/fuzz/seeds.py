@@ -109,6 +109,8 @@ def session():
     case("stalled-reader", HELLO + 20 * "PING\n" + "QUIT\n", 0, steps(0x80, 0x08, 0x0b, 0x80, 0x0a))
     case("idle", HELLO + "PING\n", 0, steps(0x80, 0x08, 0x0d, 0x0d))
     case("idle-in-flight", HELLO + put(1, "foo") + "QUIT\nPI", 1,
+         steps(*feed(HELLO), 0x08, *feed(put(1, "foo") + "QUIT\n"), 0x0b, 0x0d, 0x08))
+    case("idle-and-heard", HELLO + put(1, "foo") + "QUIT\nPI", 1,
          steps(*feed(HELLO), 0x08, *feed(put(1, "foo") + "QUIT\n"), 0x0d, 0x08))
     case("stopping", HELLO + put(1, "foo") + put(2, "b"), 1, steps(0x90, 0x08, 0xa0, 0x0e, 0x06))
     case("broken", HELLO + put(1, "foo"), 1, steps(0x90, 0x08, 0xa0, 0x0f))

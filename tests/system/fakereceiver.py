@@ -13,6 +13,7 @@ import select
 import socket
 import ssl
 import threading
+import time
 
 READY = {"window": 1024, "bytes": 1 << 26, "inline": 1 << 20, "item": 1 << 40, "idle": 300}
 ITEM = re.compile(r"(PUT|OPEN) (\d+) (\S+) (\d+) ([0-9a-f]{64})(?: .*)?")
@@ -36,7 +37,10 @@ class Connection:
         self.dropped = set()  # answered while on their way
 
     def more(self):
-        data = self.sock.recv(65536)
+        rate = self.receiver.rate
+        data = self.sock.recv(rate // 10 if rate else 65536)
+        if rate:
+            time.sleep(0.1)
         if not data:
             raise Cut
         self.buffer += data
@@ -159,6 +163,7 @@ class FakeReceiver:
         self.on_complete = on_complete or (lambda *_: False)
         self.cuts = cuts or {}   # number of the connection -> bytes
         self.host = host
+        self.rate = None         # bytes a second that it takes; None: all
         self.ready = {**READY, **ready}
         self.stored, self.partials, self.digests = {}, {}, {}
         self.lines, self.wrong = [], []

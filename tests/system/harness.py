@@ -245,8 +245,8 @@ class Receiver:
 
     # ---- what it says of itself
 
-    def get(self, path, **headers):
-        connection = Unix(self.socket, bound(10))
+    def get(self, path, patience=None, **headers):
+        connection = Unix(self.socket, patience or bound(10))
         try:
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()

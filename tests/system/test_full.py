@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: ISC
 """A full disk is a state: items wait with their clients, and nothing acknowledged is lost.
 
-Needs a small file system: a tmpfs of its own, mounted as root or, without root, in a user
-and mount namespace that this script makes for itself."""
+Needs a small file system: a tmpfs of its own, in a mount namespace that this script makes for
+itself (without root: and a user namespace); for the quota root and btrfs."""
 
+import contextlib
 import os
 import subprocess
 import sys
 
 from client import sha256
-from harness import Skip, bound, equal, main, test, until
+from copyqueue import Queue, all_there
+from harness import SHIM, Skip, bound, cases, equal, main, test, until
 
 KIB = 1024
 MIB = 1 << 20
@@ -29,7 +31,8 @@ def small_disk(t, options):
 
 
 def away(folder):
-    subprocess.run(["umount", "-l", folder], timeout=bound(10), check=False)
+    subprocess.run(["umount", "-l", folder], stderr=subprocess.DEVNULL, timeout=bound(10),
+                   check=False)
 
 
 def offer(c, n, data):
@@ -103,6 +106,93 @@ def large_items_are_put_off_first_and_all_come_in_again(t):
         away(folder)
 
 
+@cases([("in pieces", "64K", 12 * MIB), ("in one piece", "16M", 15 * MIB)])
+def item_too_large_for_what_is_free_keeps_no_other_out(t, inline, size):
+    folder = small_disk(t, "size=16m")
+    try:
+        r = t.receiver({"limits": {**LIMITS, "inline": inline},
+                        "receiver": {"root": folder + "/root", "workers": "1"}})
+        c = r.client(hello=t.queue())
+        verb = "OPEN" if inline == "64K" else "PUT"
+        for n in range(1, 7, 2):
+            data = bytes(size)
+            c.announce(n, "status", data, verb=verb)
+            if verb == "PUT":
+                c.post(data)
+            small = t.bytes(100 * KIB)
+            c.announce(n + 1, "status", small, verb=verb)
+            if verb == "PUT":
+                c.post(small)
+            line = c.answer(n)
+            equal((line.verb, line.code), ("LATER", "full"), "the large item")
+            equal(c.answer(n + 1).verb, "SEND" if verb == "OPEN" else "STORED", "the other one")
+        equal(full(r), 0, "full")
+        c.quit()
+        r.finish()
+    finally:
+        for one in t.receivers:
+            one.stop(None)
+        away(folder)
+
+
+@test
+def upload_that_was_let_in_is_gone_on_with_when_room_is_short(t):
+    """Its bytes are on the disk already: they are not asked for twice."""
+    folder = small_disk(t, "size=16m")
+    try:
+        r = t.receiver({"limits": {**LIMITS, "reserve-large": "5M"},
+                        "receiver": {"root": folder + "/root", "workers": "1"}})
+        queue, data = t.queue(), t.bytes(9 * MIB)
+        c = r.client(hello=queue)
+        c.announce(1, "status", data, verb="OPEN")
+        equal(c.answer(1).offset, 0, "offset")
+        for end in range(256 * KIB, 8 * MIB + 1, 256 * KIB):
+            c.post("DATA 1 %d %d\n" % (end - 256 * KIB, 256 * KIB))
+            c.post(data[end - 256 * KIB:end])
+        c.ping()
+        c.cut()
+        r.at_rest()
+        c = r.client(hello=queue)
+        c.announce(1, "status", data, verb="OPEN")
+        line = c.answer(1)
+        equal((line.verb, line.get("offset")), ("SEND", 8 * MIB), "answer")
+        for offset in range(8 * MIB, len(data), 256 * KIB):
+            c.post("DATA 1 %d %d\n" % (offset, 256 * KIB))
+            c.post(data[offset:offset + 256 * KIB])
+        equal(sha256(r.read("status", c.stored(1).name)), sha256(data), "bytes")
+        c.quit()
+        r.finish()
+    finally:
+        for one in t.receivers:
+            one.stop(None)
+        away(folder)
+
+
+@test
+def stored_large_item_is_known_on_a_full_disk(t):
+    folder = small_disk(t, "size=16m")
+    try:
+        r = t.receiver({"limits": LIMITS, "receiver": {"root": folder + "/root"}})
+        queue, data = t.queue(), t.bytes(500 * KIB)
+        c = r.client(hello=queue)
+        name = offer(c, 1, data).name
+        with open(folder + "/filler", "wb") as file:
+            file.write(bytes(14 * MIB))
+        until(lambda: full(r) == 2, 10, "no items")
+        c.cut()
+        c = r.client(hello=queue)
+        line = offer(c, 1, data)
+        equal((line.verb, line.get("name"), line.get("again")), ("STORED", name, "1"), "answer")
+        equal(offer(c, 2, data).verb, "LATER", "another one")
+        equal(r.files("status", "tmp"), [], "tmp/")
+        c.quit()
+        r.finish()
+    finally:
+        for one in t.receivers:
+            one.stop(None)
+        away(folder)
+
+
 @test
 def inodes_run_out_like_bytes(t):
     folder = small_disk(t, "size=64m,nr_inodes=300")
@@ -150,10 +240,223 @@ def disk_without_a_reserve_fills_to_the_last_byte_and_loses_nothing(t):
         away(folder)
 
 
+def disk_with_quota(t, size, limit):
+    """A folder with a quota on a file system of its own.  btrfs, since its quotas need no
+    user of their own and hold for root, too; tmpfs, ext4 and xfs have them where the
+    kernel was built so."""
+    image, folder = os.path.join(t.folder, "image"), os.path.join(t.folder, "disk")
+    os.mkdir(folder, 0o700)
+    with open(image, "wb") as file:
+        file.truncate(size)
+    path = os.environ.get("PATH", "") + ":/sbin:/usr/sbin"
+    part = folder + "/part"
+    for command in (["mkfs.btrfs", "-q", image], ["mount", "-o", "loop", image, folder],
+                    ["btrfs", "quota", "enable", folder],
+                    ["btrfs", "subvolume", "create", part],
+                    ["btrfs", "qgroup", "limit", str(limit), part]):
+        try:
+            done = subprocess.run(command, env={"PATH": path}, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.PIPE, timeout=bound(20), check=False)
+        except FileNotFoundError:
+            away(folder)
+            raise Skip("%s is not installed" % command[0]) from None
+        if done.returncode:
+            away(folder)
+            raise Skip("no quota can be set here: %s: %s" % (
+                command[0], " ".join(done.stderr.decode().split())))
+    return folder, part
+
+
+def load(t, r, queues, n, rounds):
+    """Several clients at once, each with many items under way; how many were put off."""
+    put_off = 0
+    for n in range(n, n + 8 * rounds, 8):
+        clients = [r.client(hello=queue) for queue in queues]
+        for c in clients:
+            for i in range(n, n + 8):
+                c.put(i, "status", t.bytes(t.random.choice([10, 1000, 20000, 60000])))
+        for c in clients:
+            for i in range(n, n + 8):
+                line = c.answer(i)
+                assert line.verb == "STORED" or line.code in ("full", "trouble"), line
+                put_off += line.verb == "LATER" and line.code == "full"
+            c.cut()
+        r.at_rest()
+        r.check_disk()
+    return put_off
+
+
+@cases([(sync, sync) for sync in ("files", "filesystem")])
+def quota_is_met_like_a_full_disk(t, sync):
+    folder, part = disk_with_quota(t, 512 * MIB, 6 * MIB)
+    try:
+        r = t.receiver({"limits": LIMITS, "receiver": {"root": part + "/root", "sync": sync}})
+        queues, n = [t.queue() for _ in range(3)], 1
+        for _ in range(2):
+            assert load(t, r, queues, n, 20) > 0, "the quota was not met"
+            free = os.statvfs(part)
+            assert free.f_bavail * free.f_frsize > 64 * MIB, "it is the quota, not the disk"
+            equal(full(r), 0, "the marks see nothing of a quota")
+            n += 1000
+            line = offer(r.client(hello=queues[0]), n, t.bytes(500 * KIB))
+            equal((line.verb, line.code), ("LATER", "full"), "a large item")
+            assert int(line.seconds) >= 60, line
+            consume(r, 0.9)
+            os.sync()  # only then has btrfs the room again
+            data = t.bytes(500 * KIB)
+            c = r.client(hello=queues[0])
+            until(lambda: offer(c, n, data).verb == "STORED", 10, "a large item")
+            c.quit()
+            n += 1
+        r.kill()
+        r.start()
+        c = r.client(hello=queues[0])
+        equal(offer(c, n, b"after it").verb, "STORED", "an item after a kill")
+        c.quit()
+        r.finish()
+    finally:
+        for one in t.receivers:
+            one.stop(None)
+        away(folder)
+
+
+# ---- a start
+
+@test
+def a_start_without_room_ends_with_75_and_loses_nothing(t):
+    folder = small_disk(t, "size=4m")
+    try:
+        r = t.receiver({"limits": LIMITS, "receiver": {"root": folder + "/root"}})
+        c = r.client(hello=t.queue())
+        c.put(1, "status", b"before")
+        name = c.stored(1).name
+        c.quit()
+        r.stop()
+        with open(folder + "/filler", "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)):
+                    pass
+            except OSError:
+                pass
+        for _ in range(2):
+            r.start(wait=False)
+            r.wait_end(75)
+        os.unlink(folder + "/filler")
+        r.start()
+        equal(r.files("status"), [name])
+        r.finish()
+    finally:
+        for one in t.receivers:
+            one.stop(None)
+        away(folder)
+
+
+@cases([("published", "fsync@newdir:1:KILL:once"),
+        ("a draft", "renameat2:2:KILL:once")])
+def recovery_needs_no_room_for_a_second_copy(t, fault):
+    folder = small_disk(t, "size=16m")
+    armed = os.path.join(t.folder, "arm")
+    try:
+        r = t.receiver({"limits": {**LIMITS, "reserve-large": "2M"},
+                        "receiver": {"root": folder + "/root"}}, start=False)
+        r.start(env={"LD_PRELOAD": SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0",
+                     "FAULT": fault, "FAULT_ARM": armed})
+        queue, data = t.queue(), t.bytes(9 * MIB)
+        c = r.client(hello=queue)
+        c.announce(1, "status", data, verb="OPEN")
+        equal(c.answer(1).verb, "SEND", "answer")
+        for offset in range(0, len(data), 256 * KIB):
+            if offset + 256 * KIB == len(data):
+                c.ping()
+                with open(armed, "wb"):
+                    pass
+            part = data[offset:offset + 256 * KIB]
+            c.post("DATA 1 %d %d\n" % (offset, len(part)))
+            c.post(part)
+        with contextlib.suppress(OSError):
+            c.wait_close()
+        r.wait_end(-9)
+        os.unlink(armed)
+        place = "new" if fault.startswith("fsync") else "tmp"
+        equal(len(r.files("status", place)), 1, "files in %s/ after the kill" % place)
+        r.start()
+        c = r.client(hello=queue)
+        c.announce(1, "status", data, verb="OPEN")
+        line = c.answer(1)
+        equal((line.verb, line.again), ("STORED", "1"), "answer to a known item")
+        equal(sha256(r.read("status", line.name)), sha256(data), "bytes")
+        equal(r.files("status", "tmp"), [], "files in tmp/")
+        c.quit()
+        r.finish()
+    finally:
+        for one in t.receivers:
+            one.stop(None)
+        away(folder)
+
+
+# ---- the client's disk
+
+@test
+def queue_that_filled_its_own_disk_drains(t):
+    """It never ran before, and not a byte is left."""
+    r = t.receiver()
+    q = Queue(t, r)
+    folder = small_disk(t, "size=4m")
+    try:
+        q.spool = os.path.join(folder, "spool")
+        q.point_at(r)
+        q.add("nosuch", b"refused")
+        items = [b"%d" % n for n in range(400)]
+        q.add("status", *items)
+        path = os.path.join(q.folder, "item")
+        while True:
+            data = t.bytes(50000)
+            with open(path, "wb") as file:
+                file.write(data)
+            done = q("add", "-i", "status", path, expect=None)
+            if done.returncode:
+                equal((done.returncode, done.stdout), (74, ""), "of the add that found no room")
+                break
+            items.append(data)
+        with open(os.path.join(folder, "filler"), "wb", buffering=0) as file:
+            while True:
+                try:
+                    file.write(bytes(4096))
+                except OSError:
+                    break
+        equal(os.statvfs(folder).f_bavail, 0, "blocks left")
+        # The refused one's reason finds room once others have left.
+        codes = [q("run", "--once", expect=None).returncode for _ in range(2)]
+        equal(codes[1], 0, "exit codes %r" % codes)
+        all_there(r, items)
+        equal((q.numbers(), q.numbers("failed")), ([], [1]), "queue/ and failed/")
+        row = r.client_row(q.id())
+        equal((row["settled"], row["missing"]), (len(items) + 2, 0), "settled and missing")
+        q.add("status", b"there is room again")
+    finally:
+        away(folder)
+
+
+@test
+def add_takes_nothing_where_sent_log_has_no_room(t):
+    """Lest an item come in that could not leave."""
+    q = Queue(t, servers=["localhost:1"])
+    folder = small_disk(t, "size=1m")
+    try:
+        q.spool = os.path.join(folder, "spool")
+        q.point_at(servers=["localhost:1"])
+        done = q("add", "-i", "status", "/etc/hostname", expect=74)
+        equal(done.stdout, "", "numbers printed")
+        equal(q.numbers(), [])
+    finally:
+        away(folder)
+
+
 if __name__ == "__main__":
-    if os.geteuid() != 0 and "INBOXD_TEST_NAMESPACE" not in os.environ:
+    if "INBOXD_TEST_NAMESPACE" not in os.environ:
         os.environ["INBOXD_TEST_NAMESPACE"] = "1"
-        if subprocess.run(["unshare", "-rm", "true"], stderr=subprocess.DEVNULL,
+        unshare = ["unshare", "-m" if os.geteuid() == 0 else "-rm"]
+        if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL,
                           check=False).returncode == 0:
-            os.execvp("unshare", ["unshare", "-rm", sys.executable, *sys.argv])
+            os.execvp("unshare", [*unshare, sys.executable, *sys.argv])
     main()

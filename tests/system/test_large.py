@@ -421,6 +421,16 @@ def busy_passes_within_one_cycle(t):
     equal(len(tries), 2)
 
 
+@test
+def slow_link_takes_longer_than_the_timeout_and_loses_no_session(t):
+    fake = FakeReceiver(t, inline=700000)
+    fake.rate = 163840  # a TLS record each tenth of a second
+    q = Queue(t, fake, timeout="2s")
+    items = q.add("status", large(t, 1)[:700000], large(t, 1)[:700001], b"small")
+    once(t, q, fake, items)
+    equal(fake.connections, 1, "connections")
+
+
 # ---- our own side
 
 @test

@@ -408,6 +408,19 @@ def a_missing_segment_is_told(t):
 
 
 @test
+def old_segments_go_at_a_start_too(t):
+    r = t.receiver({"receiver": {"ledger-days": "2"}})
+    folder = os.path.join(r.root, "ledger")
+    r.restart()
+    r.stop()
+    then = time.time() - 86400 * 9
+    for name in os.listdir(folder):
+        os.utime(os.path.join(folder, name), (then, then))
+    r.start()
+    equal(len(os.listdir(folder)), 2, "segments: one in use, one that was ended just now")
+
+
+@test
 def a_receiver_does_not_start_without_its_newest_segment(t):
     r = t.receiver()
     c = r.client(hello=t.queue())

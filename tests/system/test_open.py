@@ -6,7 +6,7 @@ import os
 import signal
 
 from client import sha256
-from harness import equal, main, test, until
+from harness import cases, equal, main, test, until
 
 MIB = 1 << 20
 PIECE = 1 << 18
@@ -140,9 +140,13 @@ def spoilt_resumed_upload_begins_again_once(t):
         file.seek(1000)
         file.write(bytes([data[1000] ^ 1]))
     c = r.client(hello=queue)
-    pieces(c, 1, data, open_item(c, 1, data))
+    offset = open_item(c, 1, data)
+    room = os.stat(r.path("status", partials(r)[0], "tmp")).st_blocks
+    pieces(c, 1, data, offset)
     send = c.answer(1)
     equal((send.verb, send.offset), ("SEND", 0), "SEND once more")
+    equal(os.stat(r.path("status", partials(r)[0], "tmp")).st_blocks, room,
+          "blocks that are reserved for it")
     pieces(c, 1, data, 0)
     equal(sha256(r.read("status", c.stored(1).name)), sha256(data), "bytes")
     c.quit()
@@ -261,9 +265,9 @@ def old_partials_expire(t):
     until(lambda: not os.path.exists(path), 10, "the old partial to go")
 
 
-@test
-def drain_keeps_what_has_come(t):
-    r = t.receiver()
+@cases([("in order", "30s"), ("at its limit", "1s")])
+def drain_keeps_what_has_come(t, drain):
+    r = t.receiver({"receiver": {"drain": drain}})
     queue, data = t.queue(), t.bytes(2 * MIB)
     c = r.client(hello=queue)
     pieces(c, 1, data, open_item(c, 1, data), MIB)
@@ -272,7 +276,9 @@ def drain_keeps_what_has_come(t):
     r.stop(how=signal.SIGTERM)
     r.start()
     c = r.client(hello=queue)
-    pieces(c, 1, data, open_item(c, 1, data))
+    offset = open_item(c, 1, data)
+    equal(offset, MIB, "where it goes on")
+    pieces(c, 1, data, offset)
     c.stored(1)
     c.quit()
 

@@ -11,7 +11,7 @@ import subprocess
 
 from client import sha256
 from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
-from harness import INBOXQ, bound, contains, equal, file_digest, main, test, until
+from harness import INBOXQ, SHIM, bound, contains, equal, file_digest, main, test, until
 from pki import Pair
 
 
@@ -203,6 +203,24 @@ def second_server_is_used_when_the_first_is_away_and_told_of_it_later(t):
 
 
 @test
+def many_items_stored_elsewhere_are_told_within_what_a_server_remembers(t):
+    first = t.receiver({"limits": {"unsettled": "100"}})
+    second = t.receiver({"receiver": {"host": "cap2"}})
+    q = Queue(t, first)
+    q.add("status", b"first")
+    q("run", "--once")
+    q.point_at(second)
+    q.add("status", *[b"%d" % n for n in range(900)])
+    q("run", "--once")
+    q.point_at(first)
+    q.add("status", b"last")
+    q("run", "--once")
+    row = first.client_row(q.id())
+    equal((row["settled"], row["skipped"], row["missing"]), (903, 900, 0),
+          "settled, skipped, missing")
+
+
+@test
 def server_with_another_name_is_not_trusted(t):
     other = t.pki.server("other.example.org")
     r = t.receiver({"tls": {"certificate": other.cert, "key": other.key}})
@@ -228,6 +246,77 @@ def spoilt_item_is_not_deleted(t):
     q("run", "--once", expect=None)
     all_there(r, [b"good"])
     equal(q.numbers() + q.numbers("failed"), [1])
+
+
+def set_aside_and_the_rest_stored(r, q, bad, rest):
+    all_there(r, rest)
+    equal((q.numbers(), q.numbers("failed")), ([], bad), "queue/ and failed/")
+    row = r.client_row(q.id())
+    equal((row["skipped"], row["missing"]), (len(bad), 0), "skipped and missing")
+
+
+@test
+def item_that_cannot_be_opened_is_set_aside_and_others_go_on(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"1", b"2", b"3")
+    for n, spoil in ((1, lambda path: os.symlink("/etc/hostname", path)), (2, os.mkdir)):
+        path = os.path.join(q.spool, "queue", "%020d" % n)
+        os.unlink(path)
+        spoil(path)
+    q("run", "--once")
+    set_aside_and_the_rest_stored(r, q, [1, 2], [b"3"])
+    for n in (1, 2):
+        with open(os.path.join(q.spool, "failed", "%020d.reason" % n), encoding="ascii") as file:
+            contains(file.read(), "damaged")
+
+
+@test
+def item_that_cannot_leave_the_queue_stays_and_others_go_on(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("nosuch", b"refused")
+    q.add("status", b"2", b"3", b"4")
+    other = os.path.join(q.spool, "failed", "%020d" % 1)
+    with open(other, "wb") as file:
+        file.write(b"another item of that number")
+    for _ in range(2):  # it is tried again by each session
+        done = q("run", "--once", expect=TEMPFAIL)
+        contains(done.stderr, "event=item_stuck n=1 ")
+        equal((q.numbers(), q.numbers("failed")), ([1], [1]), "queue/ and failed/")
+        row = r.client_row(q.id())
+        equal((row["settled"], row["skipped"]), (1, 0), "settled and skipped")
+    equal(file_digest(other), sha256(b"another item of that number"))
+    os.unlink(other)
+    q("run", "--once")
+    set_aside_and_the_rest_stored(r, q, [1], [b"2", b"3", b"4"])
+
+
+@test
+def refused_item_that_a_power_failure_left_in_both_folders_is_set_aside(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("nosuch", b"refused")
+    q.add("status", b"2", b"3")
+    os.link(*(os.path.join(q.spool, part, "%020d" % 1) for part in ("queue", "failed")))
+    q("run", "--once")
+    set_aside_and_the_rest_stored(r, q, [1], [b"2", b"3"])
+
+
+@test
+def queue_that_could_not_be_looked_at_is_not_said_to_be_empty(t):
+    """The disk is full when the spool is synced before the first session."""
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"kept")
+    env = {"LD_PRELOAD": SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0",
+           "FAULT": "fsync:2:ENOSPC:once"}
+    done = t.run([INBOXQ, "run", "-c", q.conf, "--once"], env=env)
+    contains(done.stderr, "event=spool_trouble in=scan")
+    equal(done.returncode, TEMPFAIL, "exit code")
+    equal(r.json("/clients")["clients"], [], "what the receiver was told")
+    q("run", "--once")
+    all_there(r, [b"kept"])
 
 
 # ---- crashes

@@ -18,7 +18,9 @@
 
 #include <cmocka.h>
 
+#include "inboxd/replay.h"
 #include "lib/disk.h"
+#include "lib/segment.h"
 
 #define TIME (INT64_C(1795356663) * 1000000 + 123456)
 
@@ -230,4 +232,75 @@ sample_count_files(int dir)
 		count += file->d_name[0] != '.';
 	closedir(listing);
 	return count;
+}
+
+struct record
+sample_accept_record(uint64_t n, const char *bytes)
+{
+	struct record record = {.type = RECORD_ACCEPT, .n = n, .time = TIME};
+
+	record.size = strlen(bytes);
+	sample_digest(bytes, record.sha256);
+	snprintf(record.identity, sizeof record.identity, "%s", SAMPLE_CLIENT);
+	snprintf(record.queue, sizeof record.queue, "%s", SAMPLE_QUEUE);
+	snprintf(record.inbox, sizeof record.inbox, "status");
+	snprintf(record.name, sizeof record.name, "name-%s", bytes);
+	return record;
+}
+
+void
+sample_fill(struct clients *clients, size_t queues, uint64_t items)
+{
+	for (size_t i = 0; i < queues; i++) {
+		char identity[32], bytes[32];
+		struct queue *queue;
+		snprintf(identity, sizeof identity, "pc%zu", i);
+		queue = clients_add(clients, identity, SAMPLE_QUEUE, 5);
+		queue->stored = 1000 + i, queue->bytes = 2000 + i;
+		queue->skipped = 3, queue->missing = 4;
+		queue->seen = 5000000, queue->last_stored = 6000000;
+		queue->pending = 7, queue->oldest = 8;
+		snprintf(queue->agent, sizeof queue->agent, "inboxq%%20/%zu", i);
+		for (uint64_t n = 5; n < 5 + items; n++) {
+			struct record record;
+			snprintf(bytes, sizeof bytes, "%zu-%u", i, (unsigned)n);
+			record = sample_accept_record(n, bytes);
+			record.seq = n;
+			(void)queue_add_item(queue, &record);
+		}
+		assert_int_equal(queue_add_skip(queue, 900000), 1);
+		assert_int_equal(queue_add_skip(queue, 900002), 1);
+	}
+}
+
+void
+sample_assert_newest(int dir, const struct clients *wanted, uint64_t next_seq, size_t tail)
+{
+	struct clients *found = clients_new();
+	char name[SEGMENT_NAME_ROOM], why[REPLAY_ERROR_ROOM];
+	char *expected = sample_dump(wanted), *got, *text;
+	struct replay replay;
+	size_t len;
+	FILE *file = tmpfile();
+
+	assert_int_equal(segment_find_newest(dir, name), 0);
+	text = sample_read(dir, name, &len);
+	assert_non_null(text);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	rewind(file);
+	if (replay_segment(fileno(file), name, found, &replay, why) < 0)
+		fail_msg("%s", why);
+	got = sample_dump(found);
+	assert_string_equal(got, expected);
+	assert_int_equal(replay.next_seq, next_seq);
+	assert_int_equal(replay.torn_bytes, 0);
+	for (const struct tail_item *item = replay.tail; item; item = item->next)
+		tail--;
+	assert_int_equal(tail, 0);
+	replay_free(&replay);
+	clients_free(found);
+	fclose(file);
+	free(text);
+	free(got);
+	free(expected);
 }

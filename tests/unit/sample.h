@@ -40,6 +40,16 @@ void sample_text(struct sample *segment, const char *text, size_t len);
 /* The digest of a string. */
 void sample_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE]);
 
+/* An item as it comes to the ledger: into the inbox "status", without a `seq`. */
+struct record sample_accept_record(uint64_t n, const char *bytes);
+
+/* So many queues with all that there is to remember. */
+void sample_fill(struct clients *clients, size_t queues, uint64_t items);
+
+/* Reads the newest segment in `dir` back: it must tell what `wanted` remembers, and have
+ * so many items behind the last mark. */
+void sample_assert_newest(int dir, const struct clients *wanted, uint64_t next_seq, size_t tail);
+
 /* All that is remembered, as malloc'ed text. */
 char *sample_dump(const struct clients *clients);
 

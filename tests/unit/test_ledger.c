@@ -64,79 +64,6 @@ __wrap_clock_gettime(clockid_t id, struct timespec *now)
 	return rc;
 }
 
-static struct record
-accept_record(uint64_t n, const char *bytes)
-{
-	struct record record = {.type = RECORD_ACCEPT, .n = n, .time = 1795356663000000};
-
-	record.size = strlen(bytes);
-	sample_digest(bytes, record.sha256);
-	snprintf(record.identity, sizeof record.identity, "%s", SAMPLE_CLIENT);
-	snprintf(record.queue, sizeof record.queue, "%s", SAMPLE_QUEUE);
-	snprintf(record.inbox, sizeof record.inbox, "status");
-	snprintf(record.name, sizeof record.name, "name-%s", bytes);
-	return record;
-}
-
-/* Some clients with all that there is to remember. */
-static void
-fill(size_t queues, uint64_t items)
-{
-	for (size_t i = 0; i < queues; i++) {
-		char identity[32], bytes[32];
-		struct queue *queue;
-		snprintf(identity, sizeof identity, "pc%zu", i);
-		queue = clients_add(clients, identity, SAMPLE_QUEUE, 5);
-		queue->stored = 1000 + i, queue->bytes = 2000 + i;
-		queue->skipped = 3, queue->missing = 4;
-		queue->seen = 5000000, queue->last_stored = 6000000;
-		queue->pending = 7, queue->oldest = 8;
-		snprintf(queue->agent, sizeof queue->agent, "inboxq%%20/%zu", i);
-		for (uint64_t n = 5; n < 5 + items; n++) {
-			struct record record;
-			snprintf(bytes, sizeof bytes, "%zu-%u", i, (unsigned)n);
-			record = accept_record(n, bytes);
-			record.seq = n;
-			(void)queue_add_item(queue, &record);
-		}
-		assert_int_equal(queue_add_skip(queue, 900000), 1);
-		assert_int_equal(queue_add_skip(queue, 900002), 1);
-	}
-}
-
-/* Reads the newest segment back and holds it to be what is remembered. */
-static void
-assert_newest_tells(const struct clients *wanted, uint64_t next_seq, size_t tail)
-{
-	struct clients *found = clients_new();
-	char name[SEGMENT_NAME_ROOM], why[REPLAY_ERROR_ROOM];
-	char *expected = sample_dump(wanted), *got, *text;
-	struct replay replay;
-	size_t len;
-	FILE *file = tmpfile();
-
-	assert_int_equal(segment_find_newest(dir, name), 0);
-	text = sample_read(dir, name, &len);
-	assert_non_null(text);
-	assert_int_equal(fwrite(text, 1, len, file), len);
-	rewind(file);
-	if (replay_segment(fileno(file), name, found, &replay, why) < 0)
-		fail_msg("%s", why);
-	got = sample_dump(found);
-	assert_string_equal(got, expected);
-	assert_int_equal(replay.next_seq, next_seq);
-	assert_int_equal(replay.torn_bytes, 0);
-	for (const struct tail_item *item = replay.tail; item; item = item->next)
-		tail--;
-	assert_int_equal(tail, 0);
-	replay_free(&replay);
-	clients_free(found);
-	fclose(file);
-	free(text);
-	free(got);
-	free(expected);
-}
-
 static struct ledger *
 start(uint64_t seq)
 {
@@ -154,14 +81,14 @@ begins_with_the_whole_state(void **state)
 
 	(void)state;
 	ledger = start(1);
-	assert_newest_tells(clients, 1, 0);
+	sample_assert_newest(dir, clients, 1, 0);
 	ledger_close(ledger);
-	fill(5, 20);
+	sample_fill(clients, 5, 20);
 	ledger = start(78);
 	assert_int_equal(fstat(ledger_fd(ledger), &st), 0);
 	assert_int_equal(ledger_size(ledger), st.st_size);
 	assert_int_equal(st.st_mode & 07777, 0600);
-	assert_newest_tells(clients, 78, 0);
+	sample_assert_newest(dir, clients, 78, 0);
 	assert_int_equal(sample_count_files(dir), 2);
 	ledger_close(ledger);
 	ledger_close(NULL);
@@ -172,9 +99,9 @@ static void
 begins_with_a_large_state(void **state)
 {
 	(void)state;
-	fill(3, 3000);
+	sample_fill(clients, 3, 3000);
 	ledger_close(start(10000));
-	assert_newest_tells(clients, 10000, 0);
+	sample_assert_newest(dir, clients, 10000, 0);
 }
 
 static void
@@ -189,7 +116,7 @@ appends_what_it_is_told(void **state)
 	queue_record(queue, &record);
 	ledger_append(ledger, &record);
 	for (uint64_t n = 1; n <= 3; n++) {
-		record = accept_record(n, "x");
+		record = sample_accept_record(n, "x");
 		ledger_append(ledger, &record);
 		assert_int_equal(record.seq, 9 + n);
 		(void)queue_add_item(queue, &record);
@@ -201,11 +128,11 @@ appends_what_it_is_told(void **state)
 	size = ledger_size(ledger);
 	assert_int_equal(ledger_flush(ledger), 0);
 	assert_int_equal(ledger_size(ledger), size);
-	assert_newest_tells(clients, 13, 3);
+	sample_assert_newest(dir, clients, 13, 3);
 	record = (struct record){.type = RECORD_MARK, .synced = 12, .stored = 12};
 	ledger_append(ledger, &record);
 	assert_int_equal(ledger_flush(ledger), 0);
-	assert_newest_tells(clients, 13, 0);
+	sample_assert_newest(dir, clients, 13, 0);
 	ledger_close(ledger);
 }
 
@@ -213,28 +140,28 @@ static void
 goes_on_in_a_new_segment(void **state)
 {
 	char before[SEGMENT_NAME_ROOM], after[SEGMENT_NAME_ROOM];
-	struct record record = accept_record(5000, "behind");
+	struct record record = sample_accept_record(5000, "behind");
 	struct queue *queue;
 	struct ledger *ledger;
 	size_t len, len_after;
 	char *old, *old_after;
 
 	(void)state;
-	fill(2, 10);
+	sample_fill(clients, 2, 10);
 	ledger = start(50);
 	assert_int_equal(segment_find_newest(dir, before), 0);
 	old = sample_read(dir, before, &len);
 	assert_int_equal(ledger_rotate(ledger, clients, 3), 0);
 	assert_int_equal(segment_find_newest(dir, after), 0);
 	assert_true(strcmp(after, before) > 0);
-	assert_newest_tells(clients, 50, 0);
+	sample_assert_newest(dir, clients, 50, 0);
 	ledger_append(ledger, &record);
 	assert_int_equal(record.seq, 50);
 	assert_int_equal(ledger_flush(ledger), 0);
 	queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
 	(void)queue_add_item(queue, &record);
 	queue->stored = 1, queue->bytes = record.size, queue->last_stored = record.time;
-	assert_newest_tells(clients, 51, 1);
+	sample_assert_newest(dir, clients, 51, 1);
 	/* The old one gets a last line, and nothing else. */
 	old_after = sample_read(dir, before, &len_after);
 	assert_memory_equal(old, old_after, len);
@@ -256,17 +183,17 @@ sorts_newest_though_the_clock_was_set_back(void **state)
 
 	(void)state;
 	sample_write(dir, future, "", 0);
-	fill(1, 1);
+	sample_fill(clients, 1, 1);
 	ledger = start(1);
 	assert_int_equal(segment_find_newest(dir, name), 0);
 	assert_string_equal(name, "21000101T000000.999999Z.log");
-	assert_newest_tells(clients, 1, 0);
+	sample_assert_newest(dir, clients, 1, 0);
 	for (int i = 0; i < 3; i++) {
 		memcpy(last, name, sizeof last);
 		assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
 		assert_int_equal(segment_find_newest(dir, name), 0);
 		assert_true(strcmp(name, last) > 0);
-		assert_newest_tells(clients, 1, 0);
+		sample_assert_newest(dir, clients, 1, 0);
 	}
 	ledger_close(ledger);
 }
@@ -332,9 +259,9 @@ deletes_segments_older_than_days_and_nothing_else(void **state)
 	/* No days at all: what is in use stays. */
 	assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
 	assert_int_equal(segment_find_newest(dir, newest), 0);
-	assert_newest_tells(clients, 1, 0);
+	sample_assert_newest(dir, clients, 1, 0);
 	assert_int_equal(ledger_rotate(ledger, clients, UINT64_MAX / 2), 0);
-	assert_newest_tells(clients, 1, 0);
+	sample_assert_newest(dir, clients, 1, 0);
 	ledger_close(ledger);
 }
 
@@ -345,13 +272,13 @@ never_deletes_the_newest_segment(void **state)
 	struct ledger *ledger;
 
 	(void)state;
-	fill(1, 2);
+	sample_fill(clients, 1, 2);
 	ledger = start(1);
 	step = 86400 * 10;
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
 		assert_int_equal(sample_count_files(dir), 1);
-		assert_newest_tells(clients, 1, 0);
+		sample_assert_newest(dir, clients, 1, 0);
 	}
 	step = ahead = 0;
 	ledger_close(ledger);
@@ -362,10 +289,10 @@ removes_an_unfinished_segment(void **state)
 {
 	(void)state;
 	sample_write(dir, "unfinished", "half a state", 12);
-	fill(1, 1);
+	sample_fill(clients, 1, 1);
 	ledger_close(start(1));
 	assert_int_equal(sample_count_files(dir), 1);
-	assert_newest_tells(clients, 1, 0);
+	sample_assert_newest(dir, clients, 1, 0);
 }
 
 /* From here on the kernel lets no file grow beyond `bytes`. */
@@ -391,7 +318,7 @@ keeps_records_and_file_when_a_flush_fails(void **state)
 
 	(void)state;
 	for (uint64_t n = 1; n <= 10; n++) {
-		record = accept_record(n, "0123456789");
+		record = sample_accept_record(n, "0123456789");
 		ledger_append(ledger, &record);
 		(void)queue_add_item(queue, &record);
 		queue->stored++, queue->bytes += 10, queue->last_stored = record.time;
@@ -408,7 +335,7 @@ keeps_records_and_file_when_a_flush_fails(void **state)
 	}
 	limit_files(RLIM_INFINITY);
 	assert_int_equal(ledger_flush(ledger), 0);
-	assert_newest_tells(clients, 11, 10);
+	sample_assert_newest(dir, clients, 11, 10);
 	ledger_close(ledger);
 }
 
@@ -416,13 +343,13 @@ static void
 goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
 {
 	char before[SEGMENT_NAME_ROOM], after[SEGMENT_NAME_ROOM];
-	struct record record = accept_record(1, "x");
+	struct record record = sample_accept_record(1, "x");
 	struct ledger *ledger;
 	struct queue *queue;
 	uint64_t size;
 
 	(void)state;
-	fill(2, 5);
+	sample_fill(clients, 2, 5);
 	ledger = start(1);
 	size = ledger_size(ledger);
 	assert_int_equal(segment_find_newest(dir, before), 0);
@@ -441,7 +368,7 @@ goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
 	queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
 	(void)queue_add_item(queue, &record);
 	queue->stored = queue->bytes = 1, queue->last_stored = record.time;
-	assert_newest_tells(clients, 2, 1);
+	sample_assert_newest(dir, clients, 2, 1);
 	ledger_close(ledger);
 }
 

@@ -32,6 +32,7 @@
 
 #include <cmocka.h>
 
+#include "inboxd/fresh.h"
 #include "inboxd/replay.h"
 #include "lib/disk.h"
 #include "lib/log.h"
@@ -49,9 +50,14 @@ enum mode {
 	TEAR,       /* the same within a write, and half of it is done */
 	FAIL,       /* the call, which is no sync, fails with EIO */
 	FAIL_SYNC,  /* a sync fails with EIO */
+	INTERRUPT,  /* a read, write or sync fails with EINTR, and would not the next time */
 	CLAIM,      /* a consumer takes all that is in new/ */
 	CLAIM_KILL, /* and then the process ends */
 };
+
+/* Has the disk room for copies?  Else opening one fails, or the first write to it. */
+static enum room { ROOM, NO_INODE, NO_BLOCK } room;
+static int doomed = -1; /* the copy that gets no block */
 
 static struct hook {
 	enum mode mode;
@@ -61,6 +67,8 @@ static struct hook {
 
 int __real_openat(int dir, const char *name, int flags, ...);
 int __wrap_openat(int dir, const char *name, int flags, ...);
+ssize_t __real_read(int fd, void *data, size_t len);
+ssize_t __wrap_read(int fd, void *data, size_t len);
 ssize_t __real_write(int fd, const void *data, size_t len);
 ssize_t __wrap_write(int fd, const void *data, size_t len);
 int __wrap_ftruncate(int fd, off_t len);
@@ -75,6 +83,10 @@ int __real_linkat(int fromdir, const char *from, int todir, const char *to, int 
 int __wrap_linkat(int fromdir, const char *from, int todir, const char *to, int flags);
 int __real_unlinkat(int dir, const char *name, int flags);
 int __wrap_unlinkat(int dir, const char *name, int flags);
+struct digest *__real_digest_new(void);
+struct digest *__wrap_digest_new(void);
+int __real_digest_end(struct digest *digest, unsigned char sha256[DIGEST_SIZE]);
+int __wrap_digest_end(struct digest *digest, unsigned char sha256[DIGEST_SIZE]);
 
 static void claim_all(void);
 
@@ -123,7 +135,7 @@ is_unsynced(int dir, const char *name)
 static void check_order(int fromdir, const char *from, int todir);
 #endif
 
-enum call { CHANGE, WRITE, SYNC };
+enum call { CHANGE, DIGEST, READ, WRITE, SYNC };
 
 /* Does this mode count such a call? */
 static int
@@ -138,12 +150,14 @@ counts(enum call call)
 		return call != SYNC;
 	case FAIL_SYNC:
 		return call == SYNC;
+	case INTERRUPT:
+		return call != CHANGE && call != DIGEST;
 	case KILL:
 	case CLAIM:
 	case CLAIM_KILL:
 		break;
 	}
-	return 1;
+	return call != READ && call != DIGEST; /* what changes nothing is no new moment */
 }
 
 /* Is this call to fail? */
@@ -167,10 +181,20 @@ trips(enum call call)
 	case FAIL_SYNC:
 		errno = EIO;
 		return 1;
+	case INTERRUPT:
+		errno = EINTR;
+		return 1;
 	case QUIET:
 		break;
 	}
 	return 0;
+}
+
+/* Not the stray that has such a name, too. */
+static int
+is_copy(const char *name, int flags)
+{
+	return flags & O_CREAT && strncmp(name, "2026", 4) == 0 && strstr(name, FRESH_SUFFIX);
 }
 
 int
@@ -185,7 +209,24 @@ __wrap_openat(int dir, const char *name, int flags, ...)
 	va_end(args);
 	if (flags & O_CREAT)
 		note(dir, 0);
-	return trips(CHANGE) ? -1 : __real_openat(dir, name, flags, mode);
+	if (trips(CHANGE))
+		return -1;
+	if (room == NO_INODE && is_copy(name, flags)) {
+		errno = ENOSPC;
+		return -1;
+	}
+	int fd = __real_openat(dir, name, flags, mode);
+	if (fd >= 0 && fd == doomed)
+		doomed = -1;
+	if (room == NO_BLOCK && is_copy(name, flags))
+		doomed = fd;
+	return fd;
+}
+
+ssize_t
+__wrap_read(int fd, void *data, size_t len)
+{
+	return trips(READ) ? -1 : __real_read(fd, data, len);
 }
 
 ssize_t
@@ -194,7 +235,13 @@ __wrap_write(int fd, const void *data, size_t len)
 	if (hook->mode == TEAR && hook->count + 1 == hook->at)
 		(void)!__real_write(fd, data, len / 2);
 	note(fd, 0);
-	return trips(WRITE) ? -1 : __real_write(fd, data, len);
+	if (trips(WRITE))
+		return -1;
+	if (fd == doomed) {
+		errno = EDQUOT;
+		return -1;
+	}
+	return __real_write(fd, data, len);
 }
 
 int
@@ -247,6 +294,18 @@ __wrap_unlinkat(int dir, const char *name, int flags)
 	return trips(CHANGE) ? -1 : __real_unlinkat(dir, name, flags);
 }
 
+struct digest *
+__wrap_digest_new(void)
+{
+	return trips(DIGEST) ? NULL : __real_digest_new();
+}
+
+int
+__wrap_digest_end(struct digest *digest, unsigned char sha256[DIGEST_SIZE])
+{
+	return trips(DIGEST) ? -1 : __real_digest_end(digest, sha256);
+}
+
 /* ---- what a crash left */
 
 enum file {
@@ -288,6 +347,8 @@ static const struct crashed everything[] = {
     {12, "status", NONE, OTHER, VOID},
     {13, "old", RIGHT, NONE, STORED},
     {14, "status", NONE, RIGHT, STORED},
+    {15, "old", RIGHT, NONE, STORED},
+    {16, "gone", NONE, NONE, VOID},
 };
 #define EVERYTHING (sizeof everything / sizeof everything[0])
 
@@ -302,6 +363,7 @@ static struct {
 	struct folders status, old; /* `old` is configured no more */
 	struct inbox inbox;
 	struct site site;
+	struct settings settings;
 	struct sample before; /* the segment as the crash left it, without the torn end */
 	const struct crashed *items;
 	size_t count;
@@ -429,6 +491,8 @@ make_world(const struct crashed *items, size_t count, unsigned synced, unsigned 
 		fail_msg("%s", why);
 	world.site.inboxes = &world.inbox;
 	world.site.inbox_count = 1;
+	world.site.settings = &world.settings;
+	world.settings.ledger_days = 36500;
 	for (size_t i = 0; i < count; i++) {
 		make_file(folders_of(&items[i])->tmp, items[i].seq, items[i].draft);
 		make_file(folders_of(&items[i])->new, items[i].seq, items[i].published);
@@ -457,10 +521,13 @@ remove_world(void)
 static void
 check_order(int fromdir, const char *from, int todir)
 {
-	struct stat to, ledger;
+	struct stat to, ledger, tmp, old_tmp;
 
-	if (fstat(todir, &to) < 0 || fstat(world.ledger, &ledger) < 0)
+	if (fstat(todir, &to) < 0 || fstat(world.ledger, &ledger) < 0 ||
+	    fstat(world.status.tmp, &tmp) < 0 || fstat(world.old.tmp, &old_tmp) < 0)
 		return;
+	if (to.st_ino == tmp.st_ino || to.st_ino == old_tmp.st_ino)
+		return; /* out of new/, to be mended */
 	if (is_unsynced(fromdir, from))
 		hook->disorder = 1;
 	if (to.st_ino == ledger.st_ino) {
@@ -996,6 +1063,36 @@ keeps_all_promises_when_a_call_fails(void **state)
 	assert_true(try_each_call(FAIL, -1) > 80);
 }
 
+static int
+make_room(void **state)
+{
+	(void)state;
+	room = ROOM;
+	return 0;
+}
+
+/* Nor does it need any for copies: what is there is written anew where it is. */
+static void
+keeps_all_promises_without_room_for_copies(void **state)
+{
+	(void)state;
+	for (room = NO_INODE; room <= NO_BLOCK; room++) {
+		make_world(everything, EVERYTHING, SYNCED, 1);
+		recover_and_check(QUIET);
+		remove_world();
+		assert_true(try_each_call(KILL, KILLED) > 80);
+	}
+	room = NO_BLOCK;
+	assert_true(try_each_call(FAIL, -1) > 80);
+}
+
+static void
+goes_on_when_interrupted(void **state)
+{
+	(void)state;
+	assert_true(try_each_call(INTERRUPT, 0) > 50);
+}
+
 static void
 ends_with_74_when_a_sync_fails(void **state)
 {
@@ -1048,6 +1145,8 @@ main(void)
 	    cmocka_unit_test(keeps_all_promises_when_killed_anywhere),
 	    cmocka_unit_test(keeps_all_promises_when_killed_within_a_write),
 	    cmocka_unit_test(keeps_all_promises_when_a_call_fails),
+	    cmocka_unit_test_teardown(keeps_all_promises_without_room_for_copies, make_room),
+	    cmocka_unit_test(goes_on_when_interrupted),
 	    cmocka_unit_test(ends_with_74_when_a_sync_fails),
 #ifndef DISK_PORTABLE
 	    cmocka_unit_test(keeps_all_promises_beside_a_consumer),

@@ -18,16 +18,65 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "inboxq/commands.h"
 #include "inboxq/history.h"
 #include "inboxq/intake.h"
 #include "inboxq/item.h"
 #include "inboxq/queue.h"
+#include "inboxq/skips.h"
 #include "inboxq/spool.h"
+#include "lib/conn.h"
+
+/* ---- what stands in for the system: the programs' calls come here */
+
+static time_t clock_off; /* seconds that the clock goes wrong by each time it is asked */
+static ino_t fails;      /* the folder whose sync fails */
+static ino_t synced[64];
+static size_t synced_count;
+static char said[4096]; /* to the server */
+
+int
+clock_gettime(clockid_t clock, struct timespec *t)
+{
+	static time_t off;
+
+	if (syscall(SYS_clock_gettime, clock, t) < 0)
+		return -1;
+	if (clock == CLOCK_REALTIME)
+		t->tv_sec += off += clock_off;
+	return 0;
+}
+
+int
+fsync(int fd)
+{
+	struct stat st = {0};
+
+	if (fstat(fd, &st) == 0 && synced_count < sizeof synced / sizeof *synced)
+		synced[synced_count++] = st.st_ino;
+	if (fails && st.st_ino == fails) {
+		errno = EIO;
+		return -1;
+	}
+	return (int)syscall(SYS_fsync, fd);
+}
+
+void
+conn_write(struct conn *conn, const void *data, size_t len)
+{
+	(void)conn;
+	assert_true(strlen(said) + len < sizeof said);
+	strncat(said, data, len);
+}
+
+/* ---- */
 
 static char folder[256];
 static char why[SPOOL_WHY_ROOM];
@@ -100,6 +149,27 @@ add_items(struct spool *spool, unsigned count)
 	assert_int_equal(queued, count);
 	intake_free(intake);
 	return numbers[count - 1];
+}
+
+static ino_t
+inode_of(const char *name)
+{
+	struct stat st;
+
+	assert_int_equal(stat(below(name), &st), 0);
+	return st.st_ino;
+}
+
+/* Was it synced since synced_count was set to 0? */
+static int
+was_synced(const char *name)
+{
+	ino_t inode = inode_of(name);
+
+	for (size_t i = 0; i < synced_count; i++)
+		if (synced[i] == inode)
+			return 1;
+	return 0;
 }
 
 static size_t
@@ -479,6 +549,209 @@ small_items_pass_large_ones(void **state)
 	spool_close(spool);
 }
 
+static void
+says_hello_with_a_mark_that_lasts(void **state)
+{
+	struct spool *spool = open_spool();
+	struct history *history = history_open(spool);
+	struct queue *queue = queue_new(spool, history);
+	struct skips_told told = {0};
+
+	(void)state;
+	assert_int_equal(add_items(spool, 2), 2);
+	assert_int_equal(queue_scan(queue), 0);
+	queue_mark_sent(queue, queue_next(queue, QUEUE_SMALL, 0), 3);
+	assert_int_equal(queue_stored(queue, 1, "cap1", "name1"), 0);
+	assert_int_equal(queue_commit(queue), 0);
+	synced_count = 0;
+	said[0] = '\0';
+	fails = inode_of("spool/queue");
+	assert_int_equal(skips_hello(spool, queue, &told, NULL), -1);
+	fails = 0;
+	assert_string_equal(said, "");
+	assert_int_equal(skips_hello(spool, queue, &told, NULL), 0);
+	assert_true(was_synced("spool/queue"));
+	assert_memory_equal(said, "HELLO 1 ", 8);
+	assert_non_null(strstr(said, " 2 pending=1 "));
+	assert_int_equal(told.settled, 2);
+	queue_free(queue);
+	history_close(history);
+	spool_close(spool);
+}
+
+static void
+item_that_cannot_be_deleted_stays_and_others_go(void **state)
+{
+	struct spool *spool = open_spool();
+	struct history *history = history_open(spool);
+	struct queue *queue = queue_new(spool, history);
+	char name[SPOOL_NAME_ROOM];
+
+	(void)state;
+	assert_int_equal(add_items(spool, 2), 2);
+	assert_int_equal(queue_scan(queue), 0);
+	for (uint64_t n = 1; n <= 2; n++) {
+		queue_mark_sent(queue, queue_next(queue, QUEUE_SMALL, 0), 3);
+		assert_int_equal(queue_stored(queue, n, "cap1", "name"), 0);
+	}
+	/* A file that cannot be unlinked: a folder. */
+	spool_number_name(name, 1);
+	assert_int_equal(item_delete(spool, SPOOL_QUEUE, 1), 0);
+	assert_int_equal(mkdirat(spool_folder(spool, SPOOL_QUEUE), name, 0700), 0);
+	assert_int_equal(queue_commit(queue), 0);
+	assert_int_equal(queue_settled(queue), 1);
+	assert_int_equal(queue_counts(queue)->stored, 1);
+	assert_int_equal(queue_counts(queue)->waiting, 1);
+	assert_true(queue_holds(queue, 1));
+	assert_false(queue_holds(queue, 2));
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100000), 0);
+	queue_take_back(queue);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 0), 1);
+	queue_free(queue);
+	history_close(history);
+	spool_close(spool);
+}
+
+/* However many answers come in one turn, sent.log needs no more room than was taken. */
+static void
+carries_out_a_batch_that_is_full(void **state)
+{
+	enum { LONG = HISTORY_AHEAD / 2 / HISTORY_LINE_ROOM };
+	struct spool *spool = open_spool();
+	struct history *history = history_open(spool);
+	struct queue *queue = queue_new(spool, history);
+
+	(void)state;
+	for (uint64_t left = LONG + 1; left; left -= left > 200 ? 200 : left)
+		(void)add_items(spool, left > 200 ? 200 : (unsigned)left);
+	assert_int_equal(queue_scan(queue), 0);
+	for (uint64_t n = 1; n <= LONG; n++) {
+		assert_int_equal(queue_counts(queue)->stored, 0);
+		queue_mark_sent(queue, n, 3);
+		assert_int_equal(queue_stored(queue, n, "cap1", "name"), 0);
+	}
+	assert_int_equal(queue_counts(queue)->stored, LONG);
+	assert_int_equal(count_files(spool, SPOOL_QUEUE), 1);
+	queue_free(queue);
+	history_close(history);
+	spool_close(spool);
+}
+
+static void
+raises_last_without_a_new_file(void **state)
+{
+	struct spool *spool = open_spool();
+	int fd = open(below("spool/last"), O_RDONLY | O_CLOEXEC);
+	char text[SPOOL_NAME_ROOM] = "", want[SPOOL_NAME_ROOM];
+	uint64_t last;
+
+	(void)state;
+	assert_int_equal(spool_last(spool, &last), 0);
+	assert_int_equal(last, 0);
+	for (uint64_t n = 9; n < PROTO_NUMBER_MAX / 10; n *= 10) {
+		assert_int_equal(spool_raise_last(spool, n), 0);
+		assert_int_equal(spool_raise_last(spool, n - 1), 0);
+		assert_int_equal(spool_last(spool, &last), 0);
+		assert_int_equal(last, n);
+		/* It is the same file. */
+		spool_number_name(want, n);
+		assert_int_equal(pread(fd, text, sizeof text - 1, 0), 21);
+		assert_memory_equal(text, want, 20);
+	}
+	close(fd);
+	write_file("spool/last", "0000000000000000000x\n");
+	assert_int_equal(spool_last(spool, &last), -1);
+	assert_int_equal(errno, EILSEQ);
+	spool_close(spool);
+}
+
+static void
+clock_that_is_set_puts_no_scan_off(void **state)
+{
+	struct spool *spool = open_spool();
+	struct history *history = history_open(spool);
+	struct queue *queue = queue_new(spool, history);
+
+	(void)state;
+	for (uint64_t n = 1; n <= 6; n++) {
+		/* A day back, and a day forth, with each look at it. */
+		clock_off = n % 2 ? -86400 : 86400;
+		assert_int_equal(add_items(spool, 1), n);
+		/* A scan is not repeated within ten times what it took. */
+		for (int i = 0; i < 500 && queue_counts(queue)->waiting < n; i++) {
+			assert_int_equal(queue_scan(queue), 0);
+			usleep(10000);
+		}
+		assert_int_equal(queue_counts(queue)->waiting, n);
+	}
+	clock_off = 0;
+	queue_free(queue);
+	history_close(history);
+	spool_close(spool);
+}
+
+static void
+prints_no_number_that_a_crash_may_take_back(void **state)
+{
+	struct spool *spool = open_spool();
+	struct intake *intake = intake_new(spool, "status");
+	uint64_t numbers[INTAKE_BATCH];
+	size_t queued = 1;
+
+	(void)state;
+	write_file("item", "foo");
+	assert_int_equal(intake_copy(intake, below("item"), NULL, why), INTAKE_OK);
+	fails = inode_of("spool/queue");
+	assert_int_equal(intake_queue(intake, numbers, &queued, why), INTAKE_TROUBLE);
+	fails = 0;
+	assert_int_equal(queued, 0);
+	assert_non_null(strstr(why, "items 1 to 1 are in it"));
+	intake_free(intake);
+	spool_close(spool);
+}
+
+static void
+removes_items_for_good(void **state)
+{
+	struct spool *spool = open_spool();
+	const uint64_t numbers[] = {1, 2};
+
+	(void)state;
+	assert_int_equal(add_items(spool, 2), 2);
+	assert_int_equal(item_set_aside(spool, 2), 0);
+	synced_count = 0;
+	assert_int_equal(command_remove(spool, numbers, 2), 0);
+	assert_true(was_synced("spool/queue") && was_synced("spool/failed"));
+	assert_int_equal(count_files(spool, SPOOL_QUEUE) + count_files(spool, SPOOL_FAILED), 0);
+	assert_int_equal(add_items(spool, 1), 3);
+	fails = inode_of("spool/queue");
+	assert_int_equal(command_remove(spool, (const uint64_t[]){3}, 1), 74);
+	fails = 0;
+	spool_close(spool);
+}
+
+static void
+says_why_standard_input_is_none(void **state)
+{
+	struct spool *spool = open_spool();
+	struct intake *intake = intake_new(spool, "status");
+	int saved = dup(STDIN_FILENO);
+	enum intake_result result;
+
+	(void)state;
+	snprintf(why, sizeof why, "nothing was said");
+	close(STDIN_FILENO);
+	result = intake_copy(intake, NULL, NULL, why);
+	if (saved >= 0) {
+		assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
+		close(saved);
+	}
+	assert_int_equal(result, INTAKE_NOT_TAKEN);
+	assert_non_null(strstr(why, "standard input: "));
+	intake_free(intake);
+	spool_close(spool);
+}
+
 /* A disk that takes no more: a limit on the size of files stands in for it. */
 static void
 deletes_nothing_when_sent_log_fails(void **state)
@@ -560,6 +833,14 @@ main(void)
 	    TEST(runner_sees_the_mark_move_as_answers_come),
 	    TEST(waits_as_long_as_later_says),
 	    TEST(small_items_pass_large_ones),
+	    TEST(says_hello_with_a_mark_that_lasts),
+	    TEST(item_that_cannot_be_deleted_stays_and_others_go),
+	    TEST(carries_out_a_batch_that_is_full),
+	    TEST(raises_last_without_a_new_file),
+	    TEST(clock_that_is_set_puts_no_scan_off),
+	    TEST(prints_no_number_that_a_crash_may_take_back),
+	    TEST(removes_items_for_good),
+	    TEST(says_why_standard_input_is_none),
 	    TEST(deletes_nothing_when_sent_log_fails),
 	    TEST(leaves_no_item_half_added_when_killed),
 	};
