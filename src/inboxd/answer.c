@@ -96,8 +96,7 @@ session_on_item(struct item *item)
 	s->bytes -= item->counted;
 	if (item->asks && item->outcome != ITEM_UNKNOWN)
 		s->open_count--;
-	worker_count_item(s->worker, -1);
-	session_count_share(s);
+	session_count_item(s, -1);
 	switch (item->outcome) {
 	case ITEM_STORED:
 		answer_stored(s, item);

@@ -61,22 +61,19 @@ is_right(int fd, const struct tail_item *item)
 /* Each block is read and written to where it came from.  Whatever cuts this off, the
  * file holds the same bytes before and after. */
 static int
-write_over(int fd, uint64_t size)
+write_over(int fd)
 {
 	unsigned char buffer[64 * 1024];
-	uint64_t at = 0;
+	off_t at = 0;
 	ssize_t got;
 
-	while (at < size) {
-		got = pread(fd, buffer, sizeof buffer, (off_t)at);
+	while ((got = pread(fd, buffer, sizeof buffer, at)) != 0) {
 		if (got < 0 && errno == EINTR)
 			continue;
-		if (got == 0)
-			errno = EIO; /* it has become shorter */
-		if (got <= 0 || lseek(fd, (off_t)at, SEEK_SET) < 0 ||
+		if (got < 0 || lseek(fd, at, SEEK_SET) < 0 ||
 		    disk_write(fd, buffer, (size_t)got) < 0)
 			return -1;
-		at += (uint64_t)got;
+		at += got;
 	}
 	return disk_sync_data(fd);
 }
@@ -96,7 +93,7 @@ mend(const struct tail_item *item, const struct inbox *inbox, int from)
 	else if (rc > 0 && from != inbox->tmp &&
 	    disk_publish(from, item->name, inbox->tmp, item->name) < 0)
 		result = errno == ENOENT ? FRESH_ABSENT : FRESH_FAILED;
-	else if (rc > 0 && write_over(fd, item->size) == 0)
+	else if (rc > 0 && write_over(fd) == 0)
 		result = FRESH_MENDED;
 	error = errno;
 	close(fd);

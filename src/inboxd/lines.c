@@ -103,8 +103,7 @@ send_notice(struct session *s, enum commit_message kind, const struct proto_line
 	if (kind == COMMIT_SKIP)
 		span_copy(notice->reason, sizeof notice->reason, line->text[FIELD_CODE]);
 	s->notices++;
-	worker_count_item(s->worker, 1);
-	session_count_share(s);
+	session_count_item(s, 1);
 	worker_send(s->worker, &notice->message);
 }
 
@@ -116,8 +115,7 @@ session_on_noted(struct notice *notice)
 	struct session *s = notice->session;
 
 	s->notices--;
-	worker_count_item(s->worker, -1);
-	session_count_share(s);
+	session_count_item(s, -1);
 	free(notice);
 	session_go_on(s);
 	session_free_if_over(s);

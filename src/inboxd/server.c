@@ -467,7 +467,7 @@ stop_events(struct server *server)
 	event_base_free(server->base);
 }
 
-int
+void
 server_run(const char *config, struct settings *settings)
 {
 	struct server server = {.config = config};
@@ -477,8 +477,6 @@ server_run(const char *config, struct settings *settings)
 		log_event(LOG_WARNING, "runs_as_root",
 		    "note=\"it needs no privilege: give it a user of its own\"");
 	code = start(&server, settings);
-	if (code && !server.commit)
-		return code;
 	if (code)
 		_exit(code); /* exit() would take things down below running threads */
 	log_event(LOG_NOTICE, "ready", "version=%s workers=%zu inboxes=%zu", PACKAGE_VERSION,
@@ -491,5 +489,4 @@ server_run(const char *config, struct settings *settings)
 	site_unref(server.site);
 	root_release(&server.root);
 	log_event(LOG_NOTICE, "stopped", "%s", "");
-	return 0;
 }

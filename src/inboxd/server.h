@@ -11,9 +11,9 @@
 
 /*
  * Takes `settings`, read from `config`.  Serves until SIGTERM or SIGINT, then
- * drains.  Returns the exit code: one of sysexits(3), as inboxd(8) lists them;
- * the reason for any but 0 has been logged.
+ * drains and returns.  Where it cannot start or go on it logs the reason and ends
+ * the process with one of sysexits(3), as inboxd(8) lists them.
  */
-int server_run(const char *config, struct settings *settings);
+void server_run(const char *config, struct settings *settings);
 
 #endif

@@ -6,11 +6,11 @@
  * PUT, must_wait() looks whether the client's window, its share of the worker's
  * room at the commit thread or the client's own reading is in the way.
  *
- * That room is shared evenly among those who use it or wait for it, and one item
- * of each may always be under way: so whoever sends most keeps nobody out.  And
- * so all who wait for room have something at the commit thread, whose return
- * lets them go on; nobody need walk a list of them.  (Room for all as it comes
- * free went to whoever read first, turn after turn.)
+ * That room is shared evenly among those who want more of it than there is, and
+ * one item of each may always be under way: so whoever sends most keeps nobody
+ * out.  And so all who wait for room have something at the commit thread, whose
+ * return lets them go on; nobody need walk a list of them.  (Room for all as it
+ * comes free went to whoever read first, turn after turn.)
  */
 #include "inboxd/session.h"
 
@@ -66,12 +66,19 @@ session_send(struct session *s, const struct proto_line *line)
 }
 
 void
-session_count_share(struct session *s)
+session_count_item(struct session *s, int difference)
 {
-	int has_share = s->wants_room || s->items + s->notices > 0;
+	worker_count_item(s->worker, difference, s->waits_for_room);
+}
 
-	worker_count_share(s->worker, has_share - s->has_share);
-	s->has_share = has_share;
+/* It waits until it has been read again, not only until it may be: what it is
+ * let go on for is kept for it. */
+static void
+set_waits(struct session *s, int waits)
+{
+	if (waits != s->waits_for_room)
+		worker_count_waiting(s->worker, waits ? 1 : -1, s->items + s->notices);
+	s->waits_for_room = waits;
 }
 
 /* ---- the end */
@@ -122,8 +129,6 @@ session_leave(struct session *s, const struct proto_line *last)
 	session_enter(s, LEAVING);
 	upload_cut_off(s);
 	opens_cut_off(s);
-	s->wants_room = 0;
-	session_count_share(s);
 	conn_pause(s->conn);
 	if (last)
 		(void)proto_format(last, s->farewell);
@@ -164,7 +169,8 @@ session_give_error(struct session *s, enum proto_code code, const char *text)
 static int
 lacks_room(const struct session *s)
 {
-	return s->state == READY && !worker_has_room(s->worker, s->items + s->notices);
+	return s->state == READY &&
+	    !worker_has_room(s->worker, s->items + s->notices, s->waits_for_room);
 }
 
 /* Must reading stop for now? */
@@ -222,8 +228,7 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 			break; /* the rest of a line is still to come */
 		used += taken;
 	}
-	s->wants_room = s->paused && lacks_room(s);
-	session_count_share(s);
+	set_waits(s, s->paused && lacks_room(s));
 	return used;
 }
 
@@ -279,8 +284,7 @@ on_close(void *ctx, const char *error)
 	session_enter(s, CLOSED);
 	upload_cut_off(s);
 	opens_cut_off(s);
-	s->wants_room = 0;
-	session_count_share(s);
+	set_waits(s, 0);
 	conn_free(s->conn);
 	s->conn = NULL;
 	stats_sub(session_stats(s), STAT_NOW_CONNECTIONS, 1);

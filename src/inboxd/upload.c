@@ -82,8 +82,7 @@ upload_hand_over(struct session *s, struct item *item)
 {
 	s->items++;
 	s->bytes += item->counted;
-	worker_count_item(s->worker, 1);
-	session_count_share(s);
+	session_count_item(s, 1);
 	worker_send(s->worker, &item->message);
 }
 

@@ -30,8 +30,8 @@ struct worker {
 	struct log_gate gate;
 	pthread_t thread;
 	struct session *sessions;
-	uint64_t items;  /* and notices: handed over and not come back */
-	uint64_t shares; /* sessions among which that room is shared */
+	uint64_t items; /* and notices: handed over and not come back */
+	uint64_t waiting, waiting_items; /* sessions that wait for room; what they have of it */
 	uint64_t now, expire_at; /* monotonic seconds */
 	struct space space;
 	uint64_t site_number;
@@ -346,23 +346,28 @@ worker_send(struct worker *worker, struct message *message)
 }
 
 int
-worker_has_room(const struct worker *worker, uint64_t held)
+worker_has_room(const struct worker *worker, uint64_t held, int waits)
 {
-	/* Who has something there has a share, so there is one at least. */
+	uint64_t others = worker->items - worker->waiting_items - (waits ? 0 : held);
+	uint64_t sharers = worker->waiting + (waits ? 0 : 1);
+
 	return held == 0 || (worker->items < worker->settings.queue &&
-	    held < worker->settings.queue / worker->shares);
+	    held < (worker->settings.queue - others) / sharers);
 }
 
 void
-worker_count_item(struct worker *worker, int difference)
+worker_count_item(struct worker *worker, int difference, int waits)
 {
 	worker->items += (uint64_t)(int64_t)difference;
+	if (waits)
+		worker->waiting_items += (uint64_t)(int64_t)difference;
 }
 
 void
-worker_count_share(struct worker *worker, int difference)
+worker_count_waiting(struct worker *worker, int difference, uint64_t held)
 {
-	worker->shares += (uint64_t)(int64_t)difference;
+	worker->waiting += (uint64_t)(int64_t)difference;
+	worker->waiting_items += difference > 0 ? held : 0 - held;
 }
 
 struct space *

@@ -79,11 +79,13 @@ uint64_t worker_now(const struct worker *worker);
 /* Hands a message to the commit thread. */
 void worker_send(struct worker *worker, struct message *message);
 /* May a session that has `held` items and notices at the commit thread hand over
- * one more?  The room is shared evenly, and the first one may always go. */
-int worker_has_room(const struct worker *worker, uint64_t held);
-void worker_count_item(struct worker *worker, int difference);
-/* Sessions that have a share of the room. */
-void worker_count_share(struct worker *worker, int difference);
+ * one more?  Those that wait for room share evenly what the others leave of it, and
+ * the first one may always go.  `waits`: it is counted among those that wait. */
+int worker_has_room(const struct worker *worker, uint64_t held, int waits);
+/* An item or notice is handed over (1) or has come back (-1). */
+void worker_count_item(struct worker *worker, int difference, int waits);
+/* A session that has `held` of them waits for room (1), or does so no more (-1). */
+void worker_count_waiting(struct worker *worker, int difference, uint64_t held);
 struct space *worker_space(struct worker *worker);
 /* Counts the configurations that this worker has had. */
 uint64_t worker_site_number(const struct worker *worker);

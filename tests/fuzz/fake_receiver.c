@@ -92,24 +92,25 @@ worker_now(const struct worker *w)
 }
 
 int
-worker_has_room(const struct worker *w, uint64_t held)
+worker_has_room(const struct worker *w, uint64_t held, int waits)
 {
-	FUZZ_CHECK(held == 0 || w->shares == 1);
-	return held == 0 || (w->items < w->queue && held < w->queue / w->shares);
+	FUZZ_CHECK(held == w->items && w->waiting == (uint64_t)waits);
+	return held == 0 || held < w->queue;
 }
 
 void
-worker_count_item(struct worker *w, int difference)
+worker_count_item(struct worker *w, int difference, int waits)
 {
 	w->items += (uint64_t)(int64_t)difference;
+	FUZZ_CHECK(w->waiting == (uint64_t)waits);
 	FUZZ_CHECK(w->items <= w->queue + PROTO_OPENS_MAX); /* see is_large() */
 }
 
 void
-worker_count_share(struct worker *w, int difference)
+worker_count_waiting(struct worker *w, int difference, uint64_t held)
 {
-	w->shares += (uint64_t)(int64_t)difference;
-	FUZZ_CHECK(w->shares <= 1);
+	w->waiting += (uint64_t)(int64_t)difference;
+	FUZZ_CHECK(w->waiting <= 1 && held == w->items);
 }
 
 uint64_t

@@ -18,7 +18,7 @@ struct worker {
 	struct namer namer;
 	struct log_gate gate;
 	struct space space;
-	uint64_t now, items, queue, shares;
+	uint64_t now, items, queue, waiting;
 	int draining;
 	struct session *session; /* NULL: forgotten */
 	struct message *first, **end; /* on their way to the commit thread */

@@ -190,7 +190,7 @@ play(struct fuzz_input *input, const uint8_t *steps, size_t count, unsigned flag
 	while (fake_commit_one(0))
 		;
 	run_events();
-	FUZZ_CHECK(!worker.session && !worker.first && worker.items == 0 && worker.shares == 0);
+	FUZZ_CHECK(!worker.session && !worker.first && worker.items == 0 && worker.waiting == 0);
 }
 
 /* The client comes back, and goes on with its next HELLO. */

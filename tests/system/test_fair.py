@@ -83,6 +83,24 @@ def clients_that_send_much_get_equal_shares(t):
 
 
 @test
+def client_that_sends_much_gets_what_others_leave(t):
+    need_call("syncfs")
+    r = slow_disk(t, "syncfs:1:100ms:on", ONE_WORKER)
+    clients = [r.client(hello=t.queue()) for _ in range(QUEUE // 4 + 1)]
+    bulk, *others = clients
+    arm(t)
+    offer(bulk, 1, 3000)
+    flow_until(clients, lambda: stored(bulk) >= QUEUE, 20, "the first one, alone")
+    before = stored(bulk)
+    for n in range(1, 5):
+        for c in others:
+            offer(c, n, 1)
+        flow_until(clients, lambda n=n: all(stored(c) == n for c in others), 20, "one of each")
+    assert stored(bulk) - before >= 2 * QUEUE, "stored: %d" % (stored(bulk) - before)
+    leave(t, r, clients)
+
+
+@test
 def each_of_more_clients_than_the_queue_holds_is_served(t):
     need_call("syncfs")
     r = slow_disk(t, "syncfs:1:100ms:on", ONE_WORKER)

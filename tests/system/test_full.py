@@ -297,10 +297,8 @@ def quota_is_met_like_a_full_disk(t, sync):
             free = os.statvfs(part)
             assert free.f_bavail * free.f_frsize > 64 * MIB, "it is the quota, not the disk"
             equal(full(r), 0, "the marks see nothing of a quota")
-            n += 1000
-            line = offer(r.client(hello=queues[0]), n, t.bytes(500 * KIB))
-            equal((line.verb, line.code), ("LATER", "full"), "a large item")
-            assert int(line.seconds) >= 60, line
+            # btrfs may find room again for some, when it has settled its accounts.
+            n = fill(t, r.client(hello=queues[0]), n + 1000, 500 * KIB, 20)
             consume(r, 0.9)
             os.sync()  # only then has btrfs the room again
             data = t.bytes(500 * KIB)

@@ -55,9 +55,9 @@ enum mode {
 	CLAIM_KILL, /* and then the process ends */
 };
 
-/* Has the disk room for copies?  Else opening one fails, or the first write to it. */
-static enum room { ROOM, NO_INODE, NO_BLOCK } room;
-static int doomed = -1; /* the copy that gets no block */
+/* Has the disk room for copies?  Else opening one fails, or writing to it, or its sync. */
+static enum room { ROOM, NO_INODE, NO_BLOCK, NO_ROOM_AT_SYNC } room;
+static int doomed = -1; /* the copy that has no room */
 
 static struct hook {
 	enum mode mode;
@@ -69,6 +69,8 @@ int __real_openat(int dir, const char *name, int flags, ...);
 int __wrap_openat(int dir, const char *name, int flags, ...);
 ssize_t __real_read(int fd, void *data, size_t len);
 ssize_t __wrap_read(int fd, void *data, size_t len);
+ssize_t __real_pread(int fd, void *data, size_t len, off_t at);
+ssize_t __wrap_pread(int fd, void *data, size_t len, off_t at);
 ssize_t __real_write(int fd, const void *data, size_t len);
 ssize_t __wrap_write(int fd, const void *data, size_t len);
 int __wrap_ftruncate(int fd, off_t len);
@@ -218,7 +220,7 @@ __wrap_openat(int dir, const char *name, int flags, ...)
 	int fd = __real_openat(dir, name, flags, mode);
 	if (fd >= 0 && fd == doomed)
 		doomed = -1;
-	if (room == NO_BLOCK && is_copy(name, flags))
+	if (room >= NO_BLOCK && is_copy(name, flags))
 		doomed = fd;
 	return fd;
 }
@@ -230,6 +232,12 @@ __wrap_read(int fd, void *data, size_t len)
 }
 
 ssize_t
+__wrap_pread(int fd, void *data, size_t len, off_t at)
+{
+	return trips(READ) ? -1 : __real_pread(fd, data, len, at);
+}
+
+ssize_t
 __wrap_write(int fd, const void *data, size_t len)
 {
 	if (hook->mode == TEAR && hook->count + 1 == hook->at)
@@ -237,7 +245,7 @@ __wrap_write(int fd, const void *data, size_t len)
 	note(fd, 0);
 	if (trips(WRITE))
 		return -1;
-	if (fd == doomed) {
+	if (room == NO_BLOCK && fd == doomed) {
 		errno = EDQUOT;
 		return -1;
 	}
@@ -254,6 +262,10 @@ __wrap_ftruncate(int fd, off_t len)
 int
 __wrap_fdatasync(int fd)
 {
+	if (room == NO_ROOM_AT_SYNC && fd == doomed) {
+		errno = ENOSPC;
+		return -1;
+	}
 	note(fd, 1);
 	return trips(SYNC) ? -1 : 0;
 }
@@ -1076,7 +1088,7 @@ static void
 keeps_all_promises_without_room_for_copies(void **state)
 {
 	(void)state;
-	for (room = NO_INODE; room <= NO_BLOCK; room++) {
+	for (room = NO_INODE; room <= NO_ROOM_AT_SYNC; room++) {
 		make_world(everything, EVERYTHING, SYNCED, 1);
 		recover_and_check(QUIET);
 		remove_world();
@@ -1084,6 +1096,7 @@ keeps_all_promises_without_room_for_copies(void **state)
 	}
 	room = NO_BLOCK;
 	assert_true(try_each_call(FAIL, -1) > 80);
+	assert_true(try_each_call(INTERRUPT, 0) > 50);
 }
 
 static void
