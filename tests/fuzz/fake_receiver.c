@@ -140,7 +140,8 @@ worker_forget(struct worker *w, struct session *session)
 	w->session = NULL;
 }
 
-/* What is handed over is whole, as its line declared it. */
+/* What is handed over is whole, as its line declared it.  (Of bytes that were digested as
+ * they came and changed by others since, the receiver cannot know.) */
 static void
 check_draft(const struct item *item)
 {
@@ -150,8 +151,8 @@ check_draft(const struct item *item)
 
 	FUZZ_CHECK(fd >= 0 && digest_file(fd, 0, sha256, &size) == 0);
 	close(fd);
-	FUZZ_CHECK(size == item->size);
-	FUZZ_CHECK(memcmp(sha256, item->sha256, DIGEST_SIZE) == 0);
+	FUZZ_CHECK(worker.was_tampered_with ||
+	    (size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0));
 }
 
 /* Those that came in pieces do not wait for the window when they become whole. */

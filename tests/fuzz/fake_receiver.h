@@ -28,6 +28,7 @@ struct worker {
 	uint64_t in_items, in_large, in_bytes, in_notices;
 	/* Over all connections. */
 	uint64_t connections, steps, stored, again, stale, said_ready;
+	int was_tampered_with; /* somebody has shortened a file in tmp/ */
 };
 
 extern struct worker worker;

@@ -101,6 +101,7 @@ shorten(const char *name)
 
 	FUZZ_CHECK(fd >= 0 && ftruncate(fd, 1) == 0);
 	close(fd);
+	worker.was_tampered_with = 1;
 }
 
 static void
