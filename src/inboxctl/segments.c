@@ -23,7 +23,7 @@ struct segments {
 	char next[NAME_ROOM]; /* which one follows, as an end record says; "": none does */
 	uint64_t count;     /* segments opened */
 	int is_followed;    /* the open one is known not to be the newest */
-	int at_end;
+	int at_end;         /* the last one was not followed when it was read to its end */
 	uint64_t line;      /* of the record given last, from 1 */
 	int in_state;       /* between the begin record and the state record */
 	uint64_t marked_to; /* a good mark ends there: all before it was whole */
@@ -88,8 +88,8 @@ fail(const struct segments *s, const char *call)
 	return -1;
 }
 
-/* Is the one that is `found` behind the last ("": none) the one that followed it?
- * One that expired has done so after the last, which then is gone, too. */
+/* Is the segment `found` behind the last one ("": none) the one that followed it?  Where
+ * that has expired, the last one is older, and is gone, too. */
 static void
 check_next(struct segments *s, const char *found)
 {

@@ -78,6 +78,8 @@ write_over(int fd)
 	return disk_sync_data(fd);
 }
 
+/* There is no room for a copy: takes the item to tmp/, if it is not there, and writes it
+ * anew where it lies. */
 static enum fresh
 mend(const struct tail_item *item, const struct inbox *inbox, int from)
 {

@@ -8,8 +8,8 @@
  * Records gather in memory until ledger_flush() hands them to the kernel, and
  * are durable after a sync of ledger_fd() (or of its file system) that the
  * commit thread makes.  A new segment becomes visible, whole and durable, by
- * one rename; a crash before it leaves the old one in force.  After that the old one
- * is told by whom it was followed.
+ * one rename; a crash before it leaves the old one in force.  After that the old
+ * one gets its last line, an end record with the new one's name.
  */
 #ifndef INBOXD_LEDGER_H
 #define INBOXD_LEDGER_H
@@ -23,9 +23,9 @@
 struct ledger;
 
 /*
- * Begins a new segment in `dir` (borrowed), with the state of `clients`; the
- * next accept gets `seq`.  NULL with errno set: nothing was changed.  A failed
- * sync ends the program (P9).
+ * Begins a new segment in `dir` (borrowed), with the state of `clients`, and ends
+ * the one that was the newest; the next accept gets `seq`.  NULL with errno set:
+ * nothing was changed.  A failed sync ends the program (P9).
  */
 MUST_CHECK struct ledger *ledger_start(int dir, const struct clients *clients, uint64_t seq);
 /* Flushes nothing. */
@@ -46,14 +46,14 @@ uint64_t ledger_last(const struct ledger *ledger);
 /* Bytes in the open segment. */
 uint64_t ledger_size(const struct ledger *ledger);
 
-/* Deletes segments that were last written more than `days` ago, but not the newest. */
+/* Deletes segments that were last written `days` ago or before, oldest first, up to the
+ * first one that stays; the newest always does. */
 void ledger_expire(int dir, uint64_t days);
 
 /*
  * Goes on in a new segment with the state of `clients`, and deletes old ones as
- * ledger_expire() does.  Nothing may have been gathered, and every
- * accept must be marked as stored or void.  -1 with errno: the old segment
- * goes on.
+ * ledger_expire() does.  Nothing may have been gathered, and every accept must be
+ * marked as stored or void.  -1 with errno: the old segment goes on.
  */
 MUST_CHECK int ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t days);
 

@@ -308,9 +308,9 @@ publish_all(struct recovery *r)
 	return 0;
 }
 
-/* ---- step 5: strays */
+/* ---- steps 0 and 5: what goes from tmp/ */
 
-/* What lies in tmp/: drafts, none of which has a record any more, or parts of large items. */
+/* `parts`: parts of large items; else drafts, none of which has a record any more. */
 static void
 delete_all(struct recovery *r, const struct inbox *inbox, int parts)
 {

@@ -52,7 +52,7 @@ struct session {
 	int asked;              /* a join or leave is on its way */
 	uint64_t items, bytes;  /* handed over and not come back */
 	uint64_t notices;       /* likewise: SETTLED and SKIP */
-	int waits_for_room;     /* the worker's: unread for lack of it */
+	int waits_for_room;     /* it is not read for lack of the worker's; counted there */
 	/* The item that is coming in. */
 	struct item *item;    /* BODY: its draft is open */
 	uint64_t remaining;   /* bytes that are still to come */
@@ -83,7 +83,7 @@ void session_give_error(struct session *s, enum proto_code code, const char *tex
 void session_finish_if_idle(struct session *s);
 /* Something has come back from the commit thread: goes on reading if it may. */
 void session_go_on(struct session *s);
-/* With each change of items or notices, by 1 or -1. */
+/* Tells the worker of each change of `items` or `notices`: 1 or -1. */
 void session_count_item(struct session *s, int difference);
 /* Frees the session if it is CLOSED and nothing can come back to it. */
 void session_free_if_over(struct session *s);

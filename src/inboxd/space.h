@@ -35,8 +35,9 @@ struct space {
 int space_look(struct space *space, int root, const struct settings *settings, uint64_t now);
 
 /* Takes room for an item of `size` bytes; `is_large`: larger than [limits]
- * inline.  0: there is none, which enters the state that says so, if that state would
- * last; with more free than that the item is too large, and turned away alone. */
+ * inline.  0: there is none.  That enters the state which says so, where the next look
+ * would not leave it at once; with more free than that the item is too large, and turned
+ * away alone. */
 int space_take(struct space *space, const struct settings *settings, uint64_t size, int is_large,
     uint64_t now);
 /* A write found no room. */

@@ -2,10 +2,10 @@
 /*
  * The one sync of a commit turn, in two ways to choose from:
  *
- * files       write-out of all drafts is started, then each draft, the ledger
- *             and each folder that a name came into or left is synced.  Costs
- *             by the file; names the file that failed; leaves the disk's other
- *             users alone.
+ * files       write-out of all drafts is started, then the ledger, each draft
+ *             and each folder that a name came into or left is synced, in this
+ *             order.  Costs by the file; names the file that failed; leaves the
+ *             disk's other users alone.
  * filesystem  syncfs(2) on the whole file system.  Costs once; also flushes
  *             whatever others wrote there.
  */

@@ -50,7 +50,7 @@ struct worker_settings {
 	uint32_t start;   /* of names: name.h */
 	uint64_t queue;   /* items and notices that may wait for the commit thread at
 	                     once, besides the first one of each session */
-	int root; /* for what is free: space.h */
+	int root;         /* for what is free: space.h */
 	struct mailbox *commit;
 	struct mailbox *main;
 };
@@ -82,7 +82,7 @@ void worker_send(struct worker *worker, struct message *message);
  * one more?  Those that wait for room share evenly what the others leave of it, and
  * the first one may always go.  `waits`: it is counted among those that wait. */
 int worker_has_room(const struct worker *worker, uint64_t held, int waits);
-/* An item or notice is handed over (1) or has come back (-1). */
+/* An item or notice is handed over (1) or has come back (-1); `waits`: as above. */
 void worker_count_item(struct worker *worker, int difference, int waits);
 /* A session that has `held` of them waits for room (1), or does so no more (-1). */
 void worker_count_waiting(struct worker *worker, int difference, uint64_t held);

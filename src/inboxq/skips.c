@@ -14,7 +14,7 @@
 #include "inboxq/queue.h"
 #include "inboxq/say.h"
 
-#define SKIPS_AT_ONCE 100 /* numbers that a receiver must remember until SETTLED */
+#define SKIPS_AT_ONCE 100 /* a receiver must remember each until SETTLED */
 
 struct lost {
 	uint64_t n;

@@ -72,7 +72,7 @@ void conn_free(struct conn *conn);
 void conn_write(struct conn *conn, const void *data, size_t len);
 /* Bytes of output that wait. */
 size_t conn_pending(const struct conn *conn);
-/* The same, and where the system tells, those that it has and the peer's has not yet. */
+/* Those, and where the system tells, the bytes that it has taken and the peer's not yet. */
 size_t conn_unsent(const struct conn *conn);
 
 /* Stops and resumes on_read; may be called inside it.  Counts nothing: two

@@ -4,8 +4,7 @@
 
 A kill is no power loss, what was written stays: so not only is nothing acknowledged
 lost, no item may come twice either (P4).  SECONDS says how long, SEED repeats the
-draws of a run (its timing is the machine's).  With STEPS=1 the kills are not random: one
-before every call that changes a disk (steps.py).
+draws of a run (its timing is the machine's).  steps.py kills before every call, in order.
 """
 
 import collections

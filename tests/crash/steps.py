@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: ISC
 """Death at every step: SIGKILL before the N-th call that changes a disk, for N = 1, 2, 3 ...
 
-The scenarios, and what must hold after, are those of tests/fault: start, upload,
-rotation, recovery (a kill within it is a fault in the recovery of another kill), and the
-queue's add and run.  TORN writes half of what it should and dies then.  The variables
-and the line that repeats a run are those of tests/fault/enumerate.py.
+The scenarios, and what must hold after, are those of tests/fault; in the one named
+recovery it is a kill in the recovery from another kill.  TORN writes half of what it should
+and dies then.  The variables and the line that repeats a run are those of
+tests/fault/enumerate.py.
 """
 
 import os

@@ -28,7 +28,7 @@ def shim(t, faults="", trace=False):
     """The environment for a receiver under the shim; its file `arm` makes faults count."""
     if not os.path.exists(harness.SHIM):
         raise AssertionError("not built: " + harness.SHIM)
-    env = {"LD_PRELOAD": harness.SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0"}
+    env = dict(harness.SHIMMED)
     if faults:
         env["FAULT"] = faults
         env["FAULT_ARM"] = os.path.join(t.folder, "arm")

@@ -20,7 +20,7 @@ from client import LAST, Closed, Timeout
 EXIT_RECEIVER = {0, 69, 71, 73, 74, 75, 78}   # inboxd(8), without wrong usage and a damaged ledger
 EXIT_QUEUE = {0, 66, 69, 71, 73, 74, 75, 77, 78}  # inboxq(1), without wrong usage
 PATIENCE = 20.0  # seconds, in which everything must have an answer
-IMPATIENCE = 0.4 # where a fault stays, this long; then it is lifted
+IMPATIENCE = 0.4  # where a fault stays, this long; then it is lifted
 ROOM = 5.0       # seconds, in which it takes all again once the fault is over
 BROKEN = (Closed, Timeout, OSError, ssl.SSLError)
 SETTINGS = {"receiver": {"workers": "1", "drain": "3s", "ledger-size": "64K", "host": None},
@@ -50,9 +50,9 @@ class Run:
         self.kills = ":KILL:" in fault or ":TORN:" in fault
         self.arm_file = os.path.join(t.folder, "arm")
         self.met_file = os.path.join(t.folder, "met")
-        self.env = {"LD_PRELOAD": harness.SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0",
-                    "LSAN_OPTIONS": "exitcode=0", "FAULT": fault, "FAULT_SCOPE": "program",
-                    "FAULT_ARM": self.arm_file, "FAULT_MET": self.met_file} if fault else {}
+        self.env = {**harness.SHIMMED, "LSAN_OPTIONS": "exitcode=0", "FAULT": fault,
+                    "FAULT_SCOPE": "program", "FAULT_ARM": self.arm_file,
+                    "FAULT_MET": self.met_file} if fault else {}
 
     def arm(self):
         with open(self.arm_file, "w", encoding="ascii"):
@@ -239,15 +239,18 @@ class ReceiverRun(Run):
                 break
             must(time.monotonic() < limit, "not stored once the fault is over: %r", answers)
             time.sleep(0.1)
-        self.r.at_rest()
-        offered, ends = self.r.balance()
-        must(offered == sum(ends.values()), "offered %d, ends %r", offered, ends)
+        self.judge_counters()
         if self.baseline is not None:
             limit = time.monotonic() + harness.bound(2)
             while self.descriptors() > self.baseline and time.monotonic() < limit:
                 time.sleep(0.005)
             must(self.descriptors() <= self.baseline, "%d descriptors, %d at first: %s",
                  self.descriptors(), self.baseline, self.open_files())
+
+    def judge_counters(self):
+        self.r.at_rest()
+        offered, ends = self.r.balance()
+        must(offered == sum(ends.values()), "offered %d, ends %r", offered, ends)
 
     def open_files(self):
         folder = "/proc/%d/fd" % self.r.process.pid
@@ -294,9 +297,7 @@ class ReceiverRun(Run):
         for n in numbers:
             inbox, data = self.items[n]
             must(self.r.read(inbox, self.acked[n]) == data, "item %d is torn", n)
-        self.r.at_rest()
-        offered, ends = self.r.balance()
-        must(offered == sum(ends.values()), "offered %d, ends %r", offered, ends)
+        self.judge_counters()
         for inbox in self.r.inboxes:
             must(not self.r.files(inbox, "tmp"), "tmp/ of %s is not empty", inbox)
         self.r.stop(0)

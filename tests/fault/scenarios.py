@@ -4,6 +4,7 @@
 One set of scenarios serves faults (enumerate.py) and kills (tests/crash/steps.py).
 """
 
+import hashlib
 import http.client
 import json
 import os
@@ -207,13 +208,13 @@ def killed_run(t, empty):
     run.items.update({n: ("status", t.bytes(100 * n)) for n in range(11, 15)})
     run.arm()
     c = run.r.client(hello=run.queue)
-    data = b"".join(b"PUT %d status %d %s\n" % (n, len(body), harness.hashlib.sha256(
+    data = b"".join(b"PUT %d status %d %s\n" % (n, len(body), hashlib.sha256(
         body).hexdigest().encode()) + body for n, (_, body) in run.items.items() if n > 10)
     for n in range(11, 15):
         c.asked[n] = ("status", "")
     c.post(data)  # in one batch
-    with_end = time.monotonic() + harness.bound(PATIENCE)
-    while run.alive() and time.monotonic() < with_end:
+    limit = time.monotonic() + harness.bound(PATIENCE)
+    while run.alive() and time.monotonic() < limit:
         c.flow(0.01)
     must(not run.alive(), "it was not killed")
     run.note_acks(c)

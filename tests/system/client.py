@@ -299,6 +299,14 @@ class Client:
         self.announce(n, inbox, data, **how)
         self.post(data)
 
+    def pieces(self, n, data, begin=0, end=None, size=1 << 18):
+        """DATA from `begin` on."""
+        end = len(data) if end is None else end
+        for offset in range(begin, end, size):
+            part = data[offset:min(offset + size, end)]
+            self.post("DATA %d %d %d\n" % (n, offset, len(part)))
+            self.post(part)
+
     def settled(self, n):
         self.post("SETTLED %d\n" % n)
 

@@ -10,7 +10,7 @@ import threading
 import time
 
 from client import Closed, Timeout
-from harness import SHIM, bound, cases, equal, main, need_call, test, until
+from harness import SHIMMED, bound, cases, equal, main, need_call, test, until
 
 
 class Supervisor:
@@ -220,9 +220,8 @@ def half_an_item_does_not_keep_a_place_for_ever(t):
 @test
 def slow_disk_says_wait_and_answers_in_the_end(t):
     arm = os.path.join(t.folder, "arm")
-    r = t.receiver(env={"LD_PRELOAD": SHIM, "FAULT_ARM": arm,
-                        "FAULT": "fdatasync@draft:1:6500ms:once",
-                        "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    r = t.receiver(env={**SHIMMED, "FAULT_ARM": arm,
+                        "FAULT": "fdatasync@draft:1:6500ms:once"})
     c = r.client(hello=t.queue())
     open(arm, "w", encoding="ascii").close()
     c.put(1, "status", b"slow")

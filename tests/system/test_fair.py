@@ -9,17 +9,18 @@ import os
 import time
 
 from client import sha256
-from harness import SHIM, bound, equal, main, need_call, test, until
+from harness import SHIMMED, bound, equal, main, need_call, test, until
 
 MIB = 1 << 20
 QUEUE = 64
+ONE_WORKER = {"limits": {"queue": str(QUEUE)},
+              "receiver": {"workers": "1", "sync": "filesystem"}}
 
 
 def slow_disk(t, fault, sections):
     """A receiver whose calls are late once arm() was called."""
-    return t.receiver(sections, env={
-        "LD_PRELOAD": SHIM, "FAULT": fault, "FAULT_SCOPE": "program",
-        "FAULT_ARM": os.path.join(t.folder, "arm"), "ASAN_OPTIONS": "verify_asan_link_order=0"})
+    return t.receiver(sections, env={**SHIMMED, "FAULT": fault, "FAULT_SCOPE": "program",
+                                     "FAULT_ARM": os.path.join(t.folder, "arm")})
 
 
 def arm(t, slow=True):
@@ -28,10 +29,6 @@ def arm(t, slow=True):
         open(path, "w", encoding="ascii").close()
     else:
         os.unlink(path)
-
-
-ONE_WORKER = {"limits": {"queue": str(QUEUE)},
-              "receiver": {"workers": "1", "sync": "filesystem"}}
 
 
 def offer(c, first, count):
@@ -146,10 +143,7 @@ def upload_is_read_back_at_leisure(t):
         c = r.client(hello=queue)
         c.announce(1, "status", data, verb="OPEN")
         equal(c.answer(1).offset, begin, "offset")
-        for offset in range(begin, end, 1 << 18):
-            part = data[offset:min(offset + (1 << 18), end)]
-            c.post("DATA 1 %d %d\n" % (offset, len(part)))
-            c.post(part)
+        c.pieces(1, data, begin, end)
         if end < len(data):
             c.ping()
             c.cut()

@@ -12,27 +12,43 @@ import sys
 
 from client import sha256
 from copyqueue import Queue, all_there
-from harness import SHIM, Skip, bound, cases, equal, main, test, until
+from harness import SHIMMED, Skip, bound, cases, equal, main, test, until
 
 KIB = 1024
 MIB = 1 << 20
 LIMITS = {"inline": "64K", "reserve": "2M", "reserve-large": "6M", "reserve-inodes": "100"}
 
 
+@contextlib.contextmanager
 def small_disk(t, options):
-    """A folder on a file system of its own; taken away with the test."""
+    """A folder on a file system of its own, and the end of the receivers there."""
     folder = os.path.join(t.folder, "disk")
     os.mkdir(folder, 0o700)
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700," + options, "tmpfs", folder],
                           stderr=subprocess.PIPE, timeout=bound(10), check=False)
     if done.returncode:
         raise Skip("no file system can be mounted here: " + done.stderr.decode().strip())
-    return folder
+    try:
+        yield folder
+    finally:
+        take_away(t, folder)
 
 
-def away(folder):
+def take_away(t, folder):
+    for r in t.receivers:
+        if r.root.startswith(folder):
+            r.stop(None)
     subprocess.run(["umount", "-l", folder], stderr=subprocess.DEVNULL, timeout=bound(10),
                    check=False)
+
+
+def fill_up(folder):
+    """To the last byte; the file that did it."""
+    path = os.path.join(folder, "filler")
+    with open(path, "wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    return path
 
 
 def offer(c, n, data):
@@ -44,10 +60,7 @@ def offer(c, n, data):
     line = c.answer(n)
     if line.verb != "SEND":
         return line
-    for offset in range(0, len(data), 256 * KIB):
-        part = data[offset:offset + 256 * KIB]
-        c.post("DATA %d %d %d\n" % (n, offset, len(part)))
-        c.post(part)
+    c.pieces(n, data)
     return c.answer(n)
 
 
@@ -80,8 +93,7 @@ def full(r):
 
 @test
 def large_items_are_put_off_first_and_all_come_in_again(t):
-    folder = small_disk(t, "size=16m")
-    try:
+    with small_disk(t, "size=16m") as folder:
         r = t.receiver({"limits": LIMITS, "receiver": {"root": folder + "/root"}})
         c = r.client(hello=t.queue())
         n = fill(t, c, 1, 500 * KIB, 40)
@@ -100,16 +112,11 @@ def large_items_are_put_off_first_and_all_come_in_again(t):
         equal(offer(c, n + 1, t.bytes(500 * KIB)).verb, "STORED", "a large item")
         c.quit()
         r.finish()
-    finally:
-        for one in t.receivers:
-            one.stop(None)
-        away(folder)
 
 
 @cases([("in pieces", "64K", 12 * MIB), ("in one piece", "16M", 15 * MIB)])
 def item_too_large_for_what_is_free_keeps_no_other_out(t, inline, size):
-    folder = small_disk(t, "size=16m")
-    try:
+    with small_disk(t, "size=16m") as folder:
         r = t.receiver({"limits": {**LIMITS, "inline": inline},
                         "receiver": {"root": folder + "/root", "workers": "1"}})
         c = r.client(hello=t.queue())
@@ -129,26 +136,19 @@ def item_too_large_for_what_is_free_keeps_no_other_out(t, inline, size):
         equal(full(r), 0, "full")
         c.quit()
         r.finish()
-    finally:
-        for one in t.receivers:
-            one.stop(None)
-        away(folder)
 
 
 @test
 def upload_that_was_let_in_is_gone_on_with_when_room_is_short(t):
     """Its bytes are on the disk already: they are not asked for twice."""
-    folder = small_disk(t, "size=16m")
-    try:
+    with small_disk(t, "size=16m") as folder:
         r = t.receiver({"limits": {**LIMITS, "reserve-large": "5M"},
                         "receiver": {"root": folder + "/root", "workers": "1"}})
         queue, data = t.queue(), t.bytes(9 * MIB)
         c = r.client(hello=queue)
         c.announce(1, "status", data, verb="OPEN")
         equal(c.answer(1).offset, 0, "offset")
-        for end in range(256 * KIB, 8 * MIB + 1, 256 * KIB):
-            c.post("DATA 1 %d %d\n" % (end - 256 * KIB, 256 * KIB))
-            c.post(data[end - 256 * KIB:end])
+        c.pieces(1, data, 0, 8 * MIB)
         c.ping()
         c.cut()
         r.at_rest()
@@ -156,22 +156,15 @@ def upload_that_was_let_in_is_gone_on_with_when_room_is_short(t):
         c.announce(1, "status", data, verb="OPEN")
         line = c.answer(1)
         equal((line.verb, line.get("offset")), ("SEND", 8 * MIB), "answer")
-        for offset in range(8 * MIB, len(data), 256 * KIB):
-            c.post("DATA 1 %d %d\n" % (offset, 256 * KIB))
-            c.post(data[offset:offset + 256 * KIB])
+        c.pieces(1, data, 8 * MIB)
         equal(sha256(r.read("status", c.stored(1).name)), sha256(data), "bytes")
         c.quit()
         r.finish()
-    finally:
-        for one in t.receivers:
-            one.stop(None)
-        away(folder)
 
 
 @test
 def stored_large_item_is_known_on_a_full_disk(t):
-    folder = small_disk(t, "size=16m")
-    try:
+    with small_disk(t, "size=16m") as folder:
         r = t.receiver({"limits": LIMITS, "receiver": {"root": folder + "/root"}})
         queue, data = t.queue(), t.bytes(500 * KIB)
         c = r.client(hello=queue)
@@ -187,16 +180,11 @@ def stored_large_item_is_known_on_a_full_disk(t):
         equal(r.files("status", "tmp"), [], "tmp/")
         c.quit()
         r.finish()
-    finally:
-        for one in t.receivers:
-            one.stop(None)
-        away(folder)
 
 
 @test
 def inodes_run_out_like_bytes(t):
-    folder = small_disk(t, "size=64m,nr_inodes=300")
-    try:
+    with small_disk(t, "size=64m,nr_inodes=300") as folder:
         r = t.receiver({"limits": LIMITS, "receiver": {"root": folder + "/root"}})
         c = r.client(hello=t.queue())
         fill(t, c, 1, 10, 300)
@@ -205,16 +193,11 @@ def inodes_run_out_like_bytes(t):
         until(lambda: full(r) == 0, 10, "room for all")
         c.quit()
         r.finish()
-    finally:
-        for one in t.receivers:
-            one.stop(None)
-        away(folder)
 
 
 @test
 def disk_without_a_reserve_fills_to_the_last_byte_and_loses_nothing(t):
-    folder = small_disk(t, "size=4m")
-    try:
+    with small_disk(t, "size=4m") as folder:
         none = {"reserve": "0", "reserve-large": "0", "reserve-inodes": "0", "inline": "64K"}
         r = t.receiver({"limits": none, "receiver": {"root": folder + "/root"}})
         queue, n = t.queue(), 1
@@ -234,12 +217,9 @@ def disk_without_a_reserve_fills_to_the_last_byte_and_loses_nothing(t):
         equal(offer(c, n, b"after it").verb, "STORED", "an item when there is room")
         c.quit()
         r.finish()
-    finally:
-        for one in t.receivers:
-            one.stop(None)
-        away(folder)
 
 
+@contextlib.contextmanager
 def disk_with_quota(t, size, limit):
     """A folder with a quota on a file system of its own.  btrfs, since its quotas need no
     user of their own and hold for root, too; tmpfs, ext4 and xfs have them where the
@@ -250,21 +230,22 @@ def disk_with_quota(t, size, limit):
         file.truncate(size)
     path = os.environ.get("PATH", "") + ":/sbin:/usr/sbin"
     part = folder + "/part"
-    for command in (["mkfs.btrfs", "-q", image], ["mount", "-o", "loop", image, folder],
-                    ["btrfs", "quota", "enable", folder],
-                    ["btrfs", "subvolume", "create", part],
-                    ["btrfs", "qgroup", "limit", str(limit), part]):
-        try:
-            done = subprocess.run(command, env={"PATH": path}, stdout=subprocess.DEVNULL,
-                                  stderr=subprocess.PIPE, timeout=bound(20), check=False)
-        except FileNotFoundError:
-            away(folder)
-            raise Skip("%s is not installed" % command[0]) from None
-        if done.returncode:
-            away(folder)
-            raise Skip("no quota can be set here: %s: %s" % (
-                command[0], " ".join(done.stderr.decode().split())))
-    return folder, part
+    try:
+        for command in (["mkfs.btrfs", "-q", image], ["mount", "-o", "loop", image, folder],
+                        ["btrfs", "quota", "enable", folder],
+                        ["btrfs", "subvolume", "create", part],
+                        ["btrfs", "qgroup", "limit", str(limit), part]):
+            try:
+                done = subprocess.run(command, env={"PATH": path}, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.PIPE, timeout=bound(20), check=False)
+            except FileNotFoundError:
+                raise Skip("%s is not installed" % command[0]) from None
+            if done.returncode:
+                raise Skip("no quota can be set here: %s: %s" % (
+                    command[0], " ".join(done.stderr.decode().split())))
+        yield part
+    finally:
+        take_away(t, folder)
 
 
 def load(t, r, queues, n, rounds):
@@ -288,8 +269,7 @@ def load(t, r, queues, n, rounds):
 
 @cases([(sync, sync) for sync in ("files", "filesystem")])
 def quota_is_met_like_a_full_disk(t, sync):
-    folder, part = disk_with_quota(t, 512 * MIB, 6 * MIB)
-    try:
+    with disk_with_quota(t, 512 * MIB, 6 * MIB) as part:
         r = t.receiver({"limits": LIMITS, "receiver": {"root": part + "/root", "sync": sync}})
         queues, n = [t.queue() for _ in range(3)], 1
         for _ in range(2):
@@ -312,65 +292,46 @@ def quota_is_met_like_a_full_disk(t, sync):
         equal(offer(c, n, b"after it").verb, "STORED", "an item after a kill")
         c.quit()
         r.finish()
-    finally:
-        for one in t.receivers:
-            one.stop(None)
-        away(folder)
 
 
 # ---- a start
 
 @test
 def a_start_without_room_ends_with_75_and_loses_nothing(t):
-    folder = small_disk(t, "size=4m")
-    try:
+    with small_disk(t, "size=4m") as folder:
         r = t.receiver({"limits": LIMITS, "receiver": {"root": folder + "/root"}})
         c = r.client(hello=t.queue())
         c.put(1, "status", b"before")
         name = c.stored(1).name
         c.quit()
         r.stop()
-        with open(folder + "/filler", "wb", buffering=0) as file:
-            try:
-                while file.write(bytes(4096)):
-                    pass
-            except OSError:
-                pass
+        filler = fill_up(folder)
         for _ in range(2):
             r.start(wait=False)
             r.wait_end(75)
-        os.unlink(folder + "/filler")
+        os.unlink(filler)
         r.start()
         equal(r.files("status"), [name])
         r.finish()
-    finally:
-        for one in t.receivers:
-            one.stop(None)
-        away(folder)
 
 
 @cases([("published", "fsync@newdir:1:KILL:once"),
         ("a draft", "renameat2:2:KILL:once")])
 def recovery_needs_no_room_for_a_second_copy(t, fault):
-    folder = small_disk(t, "size=16m")
     armed = os.path.join(t.folder, "arm")
-    try:
+    with small_disk(t, "size=16m") as folder:
         r = t.receiver({"limits": {**LIMITS, "reserve-large": "2M"},
                         "receiver": {"root": folder + "/root"}}, start=False)
-        r.start(env={"LD_PRELOAD": SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0",
-                     "FAULT": fault, "FAULT_ARM": armed})
+        r.start(env={**SHIMMED, "FAULT": fault, "FAULT_ARM": armed})
         queue, data = t.queue(), t.bytes(9 * MIB)
         c = r.client(hello=queue)
         c.announce(1, "status", data, verb="OPEN")
         equal(c.answer(1).verb, "SEND", "answer")
-        for offset in range(0, len(data), 256 * KIB):
-            if offset + 256 * KIB == len(data):
-                c.ping()
-                with open(armed, "wb"):
-                    pass
-            part = data[offset:offset + 256 * KIB]
-            c.post("DATA 1 %d %d\n" % (offset, len(part)))
-            c.post(part)
+        c.pieces(1, data, 0, len(data) - 1)
+        c.ping()
+        with open(armed, "wb"):
+            pass
+        c.pieces(1, data, len(data) - 1)
         with contextlib.suppress(OSError):
             c.wait_close()
         r.wait_end(-9)
@@ -386,10 +347,6 @@ def recovery_needs_no_room_for_a_second_copy(t, fault):
         equal(r.files("status", "tmp"), [], "files in tmp/")
         c.quit()
         r.finish()
-    finally:
-        for one in t.receivers:
-            one.stop(None)
-        away(folder)
 
 
 # ---- the client's disk
@@ -399,8 +356,7 @@ def queue_that_filled_its_own_disk_drains(t):
     """It never ran before, and not a byte is left."""
     r = t.receiver()
     q = Queue(t, r)
-    folder = small_disk(t, "size=4m")
-    try:
+    with small_disk(t, "size=4m") as folder:
         q.spool = os.path.join(folder, "spool")
         q.point_at(r)
         q.add("nosuch", b"refused")
@@ -416,12 +372,7 @@ def queue_that_filled_its_own_disk_drains(t):
                 equal((done.returncode, done.stdout), (74, ""), "of the add that found no room")
                 break
             items.append(data)
-        with open(os.path.join(folder, "filler"), "wb", buffering=0) as file:
-            while True:
-                try:
-                    file.write(bytes(4096))
-                except OSError:
-                    break
+        fill_up(folder)
         equal(os.statvfs(folder).f_bavail, 0, "blocks left")
         # The refused one's reason finds room once others have left.
         codes = [q("run", "--once", expect=None).returncode for _ in range(2)]
@@ -431,23 +382,18 @@ def queue_that_filled_its_own_disk_drains(t):
         row = r.client_row(q.id())
         equal((row["settled"], row["missing"]), (len(items) + 2, 0), "settled and missing")
         q.add("status", b"there is room again")
-    finally:
-        away(folder)
 
 
 @test
 def add_takes_nothing_where_sent_log_has_no_room(t):
     """Lest an item come in that could not leave."""
     q = Queue(t, servers=["localhost:1"])
-    folder = small_disk(t, "size=1m")
-    try:
+    with small_disk(t, "size=1m") as folder:
         q.spool = os.path.join(folder, "spool")
         q.point_at(servers=["localhost:1"])
         done = q("add", "-i", "status", "/etc/hostname", expect=74)
         equal(done.stdout, "", "numbers printed")
         equal(q.numbers(), [])
-    finally:
-        away(folder)
 
 
 if __name__ == "__main__":

@@ -20,16 +20,6 @@ def open_item(c, n, data, inbox="status", **how):
     return send.offset
 
 
-def pieces(c, n, data, offset, end=None, size=PIECE):
-    """DATA from offset on."""
-    end = len(data) if end is None else end
-    while offset < end:
-        part = data[offset:min(offset + size, end)]
-        c.post("DATA %d %d %d\n" % (n, offset, len(part)))
-        c.post(part)
-        offset += len(part)
-
-
 def partials(r, inbox="status"):
     return [name for name in r.files(inbox, "tmp") if name.startswith("part-")]
 
@@ -42,7 +32,7 @@ def partial_size(r):
 def begin_and_cut(t, r, queue, data, end):
     """Sends the first `end` bytes of item 1 and closes; waits until they are there."""
     c = r.client(hello=queue)
-    pieces(c, 1, data, open_item(c, 1, data), end)
+    c.pieces(1, data, open_item(c, 1, data), end)
     c.ping()
     until(lambda: partial_size(r) == end, 10, "%d bytes to be there" % end)
     c.cut()
@@ -56,7 +46,7 @@ def large_item_comes_in_pieces(t):
     for n, size in enumerate((0, 1, 65536, 65537, PIECE, PIECE + 1, 5 * MIB + 7), 1):
         data = t.bytes(size)
         equal(open_item(c, n, data), 0, "offset")
-        pieces(c, n, data, 0)
+        c.pieces(n, data, 0)
         equal(sha256(r.read("status", c.stored(n).name)), sha256(data), "bytes")
     c.quit()
 
@@ -69,10 +59,10 @@ def small_items_pass_between_the_pieces(t):
     open_item(c, 1, data)
     for n, offset in enumerate(range(0, len(data), PIECE), 2):
         if offset + PIECE < len(data):
-            pieces(c, 1, data, offset, offset + PIECE)
+            c.pieces(1, data, offset, offset + PIECE)
         c.put(n, "status", b"small %d" % n)
         c.stored(n)
-    pieces(c, 1, data, len(data) - PIECE)
+    c.pieces(1, data, len(data) - PIECE)
     c.stored(1)
     c.quit()
 
@@ -98,7 +88,7 @@ def upload_goes_on_where_it_was_cut_off(t):
     c = r.client(hello=queue)
     offset = open_item(c, 1, data)
     equal(offset, len(data) - 1, "offset")
-    pieces(c, 1, data, offset)
+    c.pieces(1, data, offset)
     equal(sha256(r.read("status", c.stored(1).name)), sha256(data), "bytes")
     c.quit()
 
@@ -111,7 +101,7 @@ def upload_goes_on_after_a_clean_restart(t):
     r.restart()
     c = r.client(hello=queue)
     equal(open_item(c, 1, data), MIB, "offset")
-    pieces(c, 1, data, MIB)
+    c.pieces(1, data, MIB)
     c.stored(1)
     c.quit()
 
@@ -126,7 +116,7 @@ def upload_begins_again_after_a_kill(t):
     equal(partials(r), [], "partials after an unclean stop on the same boot")
     c = r.client(hello=queue)
     equal(open_item(c, 1, data), 0, "offset")
-    pieces(c, 1, data, 0)
+    c.pieces(1, data, 0)
     c.stored(1)
     c.quit()
 
@@ -142,12 +132,12 @@ def spoilt_resumed_upload_begins_again_once(t):
     c = r.client(hello=queue)
     offset = open_item(c, 1, data)
     room = os.stat(r.path("status", partials(r)[0], "tmp")).st_blocks
-    pieces(c, 1, data, offset)
+    c.pieces(1, data, offset)
     send = c.answer(1)
     equal((send.verb, send.offset), ("SEND", 0), "SEND once more")
     equal(os.stat(r.path("status", partials(r)[0], "tmp")).st_blocks, room,
           "blocks that are reserved for it")
-    pieces(c, 1, data, 0)
+    c.pieces(1, data, 0)
     equal(sha256(r.read("status", c.stored(1).name)), sha256(data), "bytes")
     c.quit()
 
@@ -157,7 +147,7 @@ def wrong_digest_is_later_and_leaves_nothing(t):
     r = t.receiver()
     c = r.client(hello=t.queue())
     data = t.bytes(MIB)
-    pieces(c, 1, data, open_item(c, 1, data, digest=sha256(b"other")))
+    c.pieces(1, data, open_item(c, 1, data, digest=sha256(b"other")))
     equal(c.answer(1).code, "digest", "code")
     equal(r.files("status", "tmp"), [], "tmp/")
     c.quit()
@@ -168,7 +158,7 @@ def known_item_is_not_sent_twice(t):
     r = t.receiver()
     queue, data = t.queue(), t.bytes(MIB)
     c = r.client(hello=queue)
-    pieces(c, 1, data, open_item(c, 1, data))
+    c.pieces(1, data, open_item(c, 1, data))
     name = c.stored(1).name
     c.cut()
     c = r.client(hello=queue)
@@ -189,7 +179,7 @@ def ninth_open_item_is_busy(t):
     c.announce(9, "status", data[8], verb="OPEN")
     equal(c.answer(9).code, "busy", "code")
     for n in range(1, 9):
-        pieces(c, n, data[n - 1], 0)
+        c.pieces(n, data[n - 1], 0)
     for n in range(1, 9):
         c.stored(n)
     c.quit()
@@ -222,8 +212,8 @@ def data_of_an_answered_item_is_dropped(t):
     r = t.shared("open", {"limits": {"inline": "64K"}})
     c = r.client(hello=t.queue())
     data = t.bytes(1000)
-    pieces(c, 1, data, open_item(c, 1, data, digest=sha256(b"other")))
-    pieces(c, 1, data, 0)
+    c.pieces(1, data, open_item(c, 1, data, digest=sha256(b"other")))
+    c.pieces(1, data, 0)
     equal(c.answer(1).code, "digest", "code")
     c.put(2, "status", b"after it")
     c.stored(2)
@@ -245,7 +235,7 @@ def skipped_item_is_dropped_and_makes_room(t):
     r = t.receiver()
     c = r.client(hello=t.queue())
     data = t.bytes(MIB)
-    pieces(c, 1, data, open_item(c, 1, data), 1000)
+    c.pieces(1, data, open_item(c, 1, data), 1000)
     c.post("SKIP 1 removed\n")
     c.ping()
     equal(partials(r), [], "partials")
@@ -270,7 +260,7 @@ def drain_keeps_what_has_come(t, drain):
     r = t.receiver({"receiver": {"drain": drain}})
     queue, data = t.queue(), t.bytes(2 * MIB)
     c = r.client(hello=queue)
-    pieces(c, 1, data, open_item(c, 1, data), MIB)
+    c.pieces(1, data, open_item(c, 1, data), MIB)
     c.ping()
     until(lambda: partial_size(r) == MIB, 10, "the first half to be there")
     r.stop(how=signal.SIGTERM)
@@ -278,7 +268,7 @@ def drain_keeps_what_has_come(t, drain):
     c = r.client(hello=queue)
     offset = open_item(c, 1, data)
     equal(offset, MIB, "where it goes on")
-    pieces(c, 1, data, offset)
+    c.pieces(1, data, offset)
     c.stored(1)
     c.quit()
 

@@ -11,7 +11,7 @@ import subprocess
 
 from client import sha256
 from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
-from harness import INBOXQ, SHIM, bound, contains, equal, file_digest, main, test, until
+from harness import INBOXQ, SHIMMED, bound, contains, equal, file_digest, main, test, until
 from pki import Pair
 
 
@@ -309,9 +309,8 @@ def queue_that_could_not_be_looked_at_is_not_said_to_be_empty(t):
     r = t.receiver()
     q = Queue(t, r)
     q.add("status", b"kept")
-    env = {"LD_PRELOAD": SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0",
-           "FAULT": "fsync:2:ENOSPC:once"}
-    done = t.run([INBOXQ, "run", "-c", q.conf, "--once"], env=env)
+    done = t.run([INBOXQ, "run", "-c", q.conf, "--once"],
+                 env={**SHIMMED, "FAULT": "fsync:2:ENOSPC:once"})
     contains(done.stderr, "event=spool_trouble in=scan")
     equal(done.returncode, TEMPFAIL, "exit code")
     equal(r.json("/clients")["clients"], [], "what the receiver was told")

@@ -18,7 +18,6 @@
 
 #include <cmocka.h>
 
-#include "inboxd/replay.h"
 #include "lib/disk.h"
 #include "lib/segment.h"
 
@@ -248,6 +247,20 @@ sample_accept_record(uint64_t n, const char *bytes)
 	return record;
 }
 
+uint64_t
+sample_append(struct ledger *ledger, struct clients *clients, uint64_t n, const char *bytes)
+{
+	struct record record = sample_accept_record(n, bytes);
+	struct queue *queue = clients_find(clients, SAMPLE_CLIENT, SAMPLE_QUEUE);
+
+	if (!queue)
+		queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
+	ledger_append(ledger, &record);
+	(void)queue_add_item(queue, &record);
+	queue->stored++, queue->bytes += record.size, queue->last_stored = record.time;
+	return record.seq;
+}
+
 void
 sample_fill(struct clients *clients, size_t queues, uint64_t items)
 {
@@ -273,34 +286,37 @@ sample_fill(struct clients *clients, size_t queues, uint64_t items)
 	}
 }
 
+struct clients *
+sample_replay(int dir, const char *name, struct replay *replay)
+{
+	struct clients *found = clients_new();
+	char newest[SEGMENT_NAME_ROOM], why[REPLAY_ERROR_ROOM];
+	int fd;
+
+	assert_int_equal(segment_find_newest(dir, newest), 0);
+	fd = openat(dir, name ? name : newest, O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	if (replay_segment(fd, name ? name : newest, found, replay, why) < 0)
+		fail_msg("%s", why);
+	assert_int_equal(replay->torn_bytes, 0);
+	close(fd);
+	return found;
+}
+
 void
 sample_assert_newest(int dir, const struct clients *wanted, uint64_t next_seq, size_t tail)
 {
-	struct clients *found = clients_new();
-	char name[SEGMENT_NAME_ROOM], why[REPLAY_ERROR_ROOM];
-	char *expected = sample_dump(wanted), *got, *text;
 	struct replay replay;
-	size_t len;
-	FILE *file = tmpfile();
+	struct clients *found = sample_replay(dir, NULL, &replay);
+	char *expected = sample_dump(wanted), *got = sample_dump(found);
 
-	assert_int_equal(segment_find_newest(dir, name), 0);
-	text = sample_read(dir, name, &len);
-	assert_non_null(text);
-	assert_int_equal(fwrite(text, 1, len, file), len);
-	rewind(file);
-	if (replay_segment(fileno(file), name, found, &replay, why) < 0)
-		fail_msg("%s", why);
-	got = sample_dump(found);
 	assert_string_equal(got, expected);
 	assert_int_equal(replay.next_seq, next_seq);
-	assert_int_equal(replay.torn_bytes, 0);
 	for (const struct tail_item *item = replay.tail; item; item = item->next)
 		tail--;
 	assert_int_equal(tail, 0);
 	replay_free(&replay);
 	clients_free(found);
-	fclose(file);
-	free(text);
 	free(got);
 	free(expected);
 }

@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "inboxd/clients.h"
+#include "inboxd/ledger.h"
+#include "inboxd/replay.h"
 #include "lib/record.h"
 
 /* The client that all these records are of. */
@@ -42,9 +44,16 @@ void sample_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE]);
 
 /* An item as it comes to the ledger: into the inbox "status", without a `seq`. */
 struct record sample_accept_record(uint64_t n, const char *bytes);
+/* Such a one, appended and remembered; its `seq`. */
+uint64_t sample_append(struct ledger *ledger, struct clients *clients, uint64_t n,
+    const char *bytes);
 
 /* So many queues with all that there is to remember. */
 void sample_fill(struct clients *clients, size_t queues, uint64_t items);
+
+/* Reads a segment in `dir` back, NULL: the newest, into what is remembered; it must not be
+ * damaged or torn.  For replay_free() and clients_free(). */
+struct clients *sample_replay(int dir, const char *name, struct replay *replay);
 
 /* Reads the newest segment in `dir` back: it must tell what `wanted` remembers, and have
  * so many items behind the last mark. */

@@ -20,7 +20,6 @@
 
 #include <cmocka.h>
 
-#include "inboxd/replay.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 #include "lib/segment.h"
@@ -115,13 +114,8 @@ appends_what_it_is_told(void **state)
 	(void)state;
 	queue_record(queue, &record);
 	ledger_append(ledger, &record);
-	for (uint64_t n = 1; n <= 3; n++) {
-		record = sample_accept_record(n, "x");
-		ledger_append(ledger, &record);
-		assert_int_equal(record.seq, 9 + n);
-		(void)queue_add_item(queue, &record);
-		queue->stored++, queue->bytes++, queue->last_stored = record.time;
-	}
+	for (uint64_t n = 1; n <= 3; n++)
+		assert_int_equal(sample_append(ledger, clients, n, "x"), 9 + n);
 	assert_int_equal(ledger_size(ledger), size);
 	assert_int_equal(ledger_flush(ledger), 0);
 	assert_true(ledger_size(ledger) > size);
@@ -140,8 +134,7 @@ static void
 goes_on_in_a_new_segment(void **state)
 {
 	char before[SEGMENT_NAME_ROOM], after[SEGMENT_NAME_ROOM];
-	struct record record = sample_accept_record(5000, "behind");
-	struct queue *queue;
+	struct record record;
 	struct ledger *ledger;
 	size_t len, len_after;
 	char *old, *old_after;
@@ -155,12 +148,8 @@ goes_on_in_a_new_segment(void **state)
 	assert_int_equal(segment_find_newest(dir, after), 0);
 	assert_true(strcmp(after, before) > 0);
 	sample_assert_newest(dir, clients, 50, 0);
-	ledger_append(ledger, &record);
-	assert_int_equal(record.seq, 50);
+	assert_int_equal(sample_append(ledger, clients, 5000, "behind"), 50);
 	assert_int_equal(ledger_flush(ledger), 0);
-	queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
-	(void)queue_add_item(queue, &record);
-	queue->stored = 1, queue->bytes = record.size, queue->last_stored = record.time;
 	sample_assert_newest(dir, clients, 51, 1);
 	/* The old one gets a last line, and nothing else. */
 	old_after = sample_read(dir, before, &len_after);
@@ -310,19 +299,14 @@ limit_files(rlim_t bytes)
 static void
 keeps_records_and_file_when_a_flush_fails(void **state)
 {
-	struct queue *queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
 	struct ledger *ledger = start(1);
-	uint64_t size = ledger_size(ledger);
-	struct record record;
+	uint64_t size;
 	struct stat st;
 
 	(void)state;
-	for (uint64_t n = 1; n <= 10; n++) {
-		record = sample_accept_record(n, "0123456789");
-		ledger_append(ledger, &record);
-		(void)queue_add_item(queue, &record);
-		queue->stored++, queue->bytes += 10, queue->last_stored = record.time;
-	}
+	size = ledger_size(ledger);
+	for (uint64_t n = 1; n <= 10; n++)
+		(void)sample_append(ledger, clients, n, "0123456789");
 	/* None of it, a part of the first line, all but the last byte. */
 	for (rlim_t room = 0; room < 1500; room += room < 300 ? 1 : 97) {
 		limit_files(size + room);
@@ -343,9 +327,7 @@ static void
 goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
 {
 	char before[SEGMENT_NAME_ROOM], after[SEGMENT_NAME_ROOM];
-	struct record record = sample_accept_record(1, "x");
 	struct ledger *ledger;
-	struct queue *queue;
 	uint64_t size;
 
 	(void)state;
@@ -362,12 +344,8 @@ goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
 		/* It must not keep from others the room that there is not. */
 		assert_int_equal(sample_count_files(dir), 1);
 	}
-	ledger_append(ledger, &record);
-	assert_int_equal(record.seq, 1);
+	assert_int_equal(sample_append(ledger, clients, 1, "x"), 1);
 	assert_int_equal(ledger_flush(ledger), 0);
-	queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
-	(void)queue_add_item(queue, &record);
-	queue->stored = queue->bytes = 1, queue->last_stored = record.time;
 	sample_assert_newest(dir, clients, 2, 1);
 	ledger_close(ledger);
 }

@@ -26,7 +26,6 @@
 
 #include <cmocka.h>
 
-#include "inboxd/replay.h"
 #include "lib/log.h"
 #include "lib/segment.h"
 #include "sample.h"
@@ -190,14 +189,7 @@ static size_t records; /* items behind the state */
 static void
 append_item(void)
 {
-	struct record record = sample_accept_record(1000 + records, "x");
-	struct queue *queue = clients_find(clients, SAMPLE_CLIENT, SAMPLE_QUEUE);
-
-	if (!queue)
-		queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
-	ledger_append(ledger, &record);
-	(void)queue_add_item(queue, &record);
-	queue->stored++, queue->bytes++, queue->last_stored = record.time;
+	(void)sample_append(ledger, clients, 1000 + records, "x");
 	records++;
 }
 
@@ -249,22 +241,15 @@ teardown(void **state)
 static void
 assert_first_is_whole(const char *before, size_t len)
 {
-	struct clients *found = clients_new();
-	char why[REPLAY_ERROR_ROOM];
 	struct replay replay;
 	size_t len_after;
 	char *after = sample_read(dir, first, &len_after);
-	int fd = openat(dir, first, O_RDONLY | O_CLOEXEC);
 
 	assert_non_null(after);
 	assert_true(len_after >= len);
 	assert_memory_equal(after, before, len);
-	if (replay_segment(fd, first, found, &replay, why) < 0)
-		fail_msg("%s", why);
-	assert_int_equal(replay.torn_bytes, 0);
+	clients_free(sample_replay(dir, first, &replay));
 	replay_free(&replay);
-	clients_free(found);
-	close(fd);
 	free(after);
 }
 

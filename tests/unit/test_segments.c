@@ -111,7 +111,7 @@ assert_accepts(struct segments *segments, uint64_t first, uint64_t last)
 }
 
 static struct segments *
-open_at_first_accept(void)
+open_behind_first_item(void)
 {
 	struct segments *segments = segments_open(dir);
 	struct record record;
@@ -123,7 +123,7 @@ open_at_first_accept(void)
 	return segments;
 }
 
-/* ---- */
+/* ---- the tests */
 
 static void
 write_and_rotate(void)
@@ -140,7 +140,7 @@ write_and_rotate(void)
 static void
 misses_nothing_written_before_a_rotation(void **state)
 {
-	struct segments *segments = open_at_first_accept();
+	struct segments *segments = open_behind_first_item();
 
 	(void)state;
 	meanwhile = write_and_rotate;
@@ -160,7 +160,7 @@ write_on(void)
 static void
 ends_where_nothing_follows(void **state)
 {
-	struct segments *segments = open_at_first_accept();
+	struct segments *segments = open_behind_first_item();
 
 	(void)state;
 	meanwhile = write_on;
@@ -185,7 +185,7 @@ rotate_and_delete(void)
 static void
 calls_nothing_missing_that_expired(void **state)
 {
-	struct segments *segments = open_at_first_accept();
+	struct segments *segments = open_behind_first_item();
 
 	(void)state;
 	meanwhile = rotate_and_delete;

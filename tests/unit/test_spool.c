@@ -29,7 +29,7 @@
 #include "inboxq/history.h"
 #include "inboxq/intake.h"
 #include "inboxq/item.h"
-#include "inboxq/queue.h"
+#include "inboxq/queue_parts.h"
 #include "inboxq/skips.h"
 #include "inboxq/spool.h"
 #include "lib/conn.h"
@@ -616,21 +616,20 @@ item_that_cannot_be_deleted_stays_and_others_go(void **state)
 static void
 carries_out_a_batch_that_is_full(void **state)
 {
-	enum { LONG = HISTORY_AHEAD / 2 / HISTORY_LINE_ROOM };
 	struct spool *spool = open_spool();
 	struct history *history = history_open(spool);
 	struct queue *queue = queue_new(spool, history);
 
 	(void)state;
-	for (uint64_t left = LONG + 1; left; left -= left > 200 ? 200 : left)
+	for (uint64_t left = QUEUE_BATCH + 1; left; left -= left > 200 ? 200 : left)
 		(void)add_items(spool, left > 200 ? 200 : (unsigned)left);
 	assert_int_equal(queue_scan(queue), 0);
-	for (uint64_t n = 1; n <= LONG; n++) {
+	for (uint64_t n = 1; n <= QUEUE_BATCH; n++) {
 		assert_int_equal(queue_counts(queue)->stored, 0);
 		queue_mark_sent(queue, n, 3);
 		assert_int_equal(queue_stored(queue, n, "cap1", "name"), 0);
 	}
-	assert_int_equal(queue_counts(queue)->stored, LONG);
+	assert_int_equal(queue_counts(queue)->stored, QUEUE_BATCH);
 	assert_int_equal(count_files(spool, SPOOL_QUEUE), 1);
 	queue_free(queue);
 	history_close(history);
