@@ -61,7 +61,7 @@ is_right(int fd, const struct tail_item *item)
 /* Each block is read and written to where it came from.  Whatever cuts this off, the
  * file holds the same bytes before and after. */
 static int
-write_over(int fd)
+write_over(int fd, const struct tail_item *item)
 {
 	unsigned char buffer[64 * 1024];
 	off_t at = 0;
@@ -75,11 +75,16 @@ write_over(int fd)
 			return -1;
 		at += got;
 	}
-	return disk_sync_data(fd);
+	if (disk_sync_data(fd) < 0)
+		return -1;
+	/* Is it so on the disk, and not only in memory? */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	errno = EIO;
+	return is_right(fd, item) > 0 ? 0 : -1;
 }
 
-/* There is no room for a copy: takes the item to tmp/, if it is not there, and writes it
- * anew where it lies. */
+/* There is no room for a copy: the item is written anew as it is, in tmp/, where no consumer
+ * reaches; but it stays there no longer than that takes. */
 static enum fresh
 mend(const struct tail_item *item, const struct inbox *inbox, int from)
 {
@@ -92,11 +97,20 @@ mend(const struct tail_item *item, const struct inbox *inbox, int from)
 	rc = is_right(fd, item);
 	if (rc == 0)
 		result = FRESH_WRONG;
-	else if (rc > 0 && from != inbox->tmp &&
-	    disk_publish(from, item->name, inbox->tmp, item->name) < 0)
-		result = errno == ENOENT ? FRESH_ABSENT : FRESH_FAILED;
-	else if (rc > 0 && write_over(fd) == 0)
+	if (rc <= 0)
+		goto done;
+	if (from != inbox->tmp && disk_publish(from, item->name, inbox->tmp, item->name) < 0) {
+		result = errno == ENOENT ? FRESH_CLAIMED : FRESH_FAILED;
+		goto done;
+	}
+	if (write_over(fd, item) == 0)
 		result = FRESH_MENDED;
+	error = errno;
+	if (from != inbox->tmp && disk_publish(inbox->tmp, item->name, from, item->name) < 0)
+		result = FRESH_FAILED;
+	else
+		errno = error;
+done:
 	error = errno;
 	close(fd);
 	errno = error;

@@ -3,8 +3,7 @@
  * An unfinished item's bytes, written anew.  After a crash or a failed sync what
  * the page cache shows may not be what the disk holds, so a file that is only
  * found is never promised: a synced copy of it is.  Where the disk has no room for
- * one, the bytes are written anew where they are, in tmp/: a consumer may have
- * its hands on what is in new/.
+ * one, the file itself is written anew, out of reach of consumers meanwhile.
  */
 #ifndef INBOXD_FRESH_H
 #define INBOXD_FRESH_H
@@ -18,7 +17,8 @@
 
 enum fresh {
 	FRESH_COPIED, /* size and SHA-256 are right, and the copy is synced */
-	FRESH_MENDED, /* likewise, but without a copy: it is in tmp/ now, under its own name */
+	FRESH_MENDED, /* likewise, but without a copy: it is where it was */
+	FRESH_CLAIMED, /* a consumer has taken it meanwhile */
 	FRESH_ABSENT, /* it is not in that folder */
 	FRESH_WRONG,  /* it is there, with other bytes */
 	FRESH_FAILED  /* with errno; there is no copy */

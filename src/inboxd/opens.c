@@ -366,15 +366,11 @@ void
 opens_forget(struct session *s, uint64_t number)
 {
 	struct open *open = find_open(s, number);
-	struct item *item;
 
-	if (!open)
-		return;
-	item = open->item;
-	partial_discard(&open->partial);
-	remove_open(open);
-	free(item);
-	answer_count_end(s, STAT_CUT_OFF);
+	/* It is answered all the same, as each OPEN is: who took the item's file away need
+	 * not have told those who wait for the answer. */
+	if (open)
+		give_up(open, CODE_LATER_TROUBLE, "it was skipped");
 }
 
 int

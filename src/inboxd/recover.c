@@ -38,6 +38,7 @@
 enum verdict {
 	FINISH,  /* it lies in tmp/ under its name, written anew */
 	REPLACE, /* it is in new/; its fresh copy lies in tmp/ beside it */
+	LEAVE,   /* it is in new/, written anew */
 	CLAIMED, /* a consumer has it */
 	VOID,    /* it was never published */
 	VERDICTS
@@ -88,16 +89,16 @@ judge(struct recovery *r, struct unfinished *u)
 		u->verdict = FINISH;
 		return 0;
 	}
-	if (found == FRESH_ABSENT && u->inbox) {
-		found = fresh_copy(item, u->inbox, u->inbox->new);
-		if (found == FRESH_COPIED) {
-			u->verdict = REPLACE;
-			return 0;
-		}
-	}
 	if (found == FRESH_MENDED) {
 		u->verdict = FINISH;
 		return 0;
+	}
+	if (found == FRESH_ABSENT && u->inbox) {
+		found = fresh_copy(item, u->inbox, u->inbox->new);
+		if (found == FRESH_COPIED || found == FRESH_MENDED) {
+			u->verdict = found == FRESH_COPIED ? REPLACE : LEAVE;
+			return 0;
+		}
 	}
 	if (found == FRESH_FAILED)
 		return fail(r, "read or copy", item->inbox, item->name);
@@ -107,7 +108,8 @@ judge(struct recovery *r, struct unfinished *u)
 	 * So, too, where its folder cannot be looked into: the draft may lie
 	 * there still, and who calls it claimed has lost it. */
 	u->verdict = VOID;
-	if (u->inbox && found == FRESH_ABSENT && item->seq <= r->replay.synced)
+	if (found == FRESH_CLAIMED ||
+	    (u->inbox && found == FRESH_ABSENT && item->seq <= r->replay.synced))
 		u->verdict = CLAIMED;
 	return 0;
 }
@@ -298,7 +300,7 @@ publish_all(struct recovery *r)
 		r->verdicts[r->all[i].verdict]++;
 		log_event(LOG_NOTICE, "recover_item", "inbox=%s name=%s verdict=%s",
 		    r->all[i].item->inbox, r->all[i].item->name,
-		    (const char *const[]){"finished", "replaced", "claimed",
+		    (const char *const[]){"finished", "replaced", "mended", "claimed",
 		        "void"}[r->all[i].verdict]);
 	}
 	for (size_t i = 0; i < r->site->inbox_count; i++)
@@ -405,10 +407,10 @@ begin_new(struct recovery *r, struct clients *clients, const char *segment)
 	}
 	ledger_expire(r->root->ledger, r->site->settings->ledger_days);
 	log_event(LOG_INFO, "recovered",
-	    "segment=%s records=%llu queues=%zu finished=%zu replaced=%zu claimed=%zu void=%zu "
-	    "strays=%zu",
+	    "segment=%s records=%llu queues=%zu finished=%zu replaced=%zu mended=%zu claimed=%zu "
+	    "void=%zu strays=%zu",
 	    segment[0] ? segment : "none", (unsigned long long)r->replay.records,
-	    clients_count(clients), r->verdicts[FINISH], r->verdicts[REPLACE],
+	    clients_count(clients), r->verdicts[FINISH], r->verdicts[REPLACE], r->verdicts[LEAVE],
 	    r->verdicts[CLAIMED], r->verdicts[VOID], r->strays);
 	return ledger;
 }

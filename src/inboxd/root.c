@@ -9,6 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "inboxd/draft.h"
 #include "inboxd/inbox.h"
 #include "lib/disk.h"
 #include "lib/log.h"
@@ -91,8 +92,10 @@ close_all(struct root *root)
 static int
 fail_lock(char error[ROOT_ERROR_ROOM])
 {
-	snprintf(error, ROOT_ERROR_ROOM, "the root's lock file: %s", strerror(errno));
-	return EX_IOERR;
+	int error_number = errno;
+
+	snprintf(error, ROOT_ERROR_ROOM, "the root's lock file: %s", strerror(error_number));
+	return draft_failure(error_number) == DRAFT_FULL ? EX_TEMPFAIL : EX_IOERR;
 }
 
 /* How did the last run end? */

@@ -129,6 +129,7 @@ session_leave(struct session *s, const struct proto_line *last)
 	session_enter(s, LEAVING);
 	upload_cut_off(s);
 	opens_cut_off(s);
+	set_waits(s, 0);
 	conn_pause(s->conn);
 	if (last)
 		(void)proto_format(last, s->farewell);
@@ -235,9 +236,12 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 void
 session_go_on(struct session *s)
 {
-	if (!s->paused || s->state == JOINING || s->state == LEAVING || s->state == CLOSED ||
-	    must_wait(s))
+	if (!s->paused || s->state == JOINING || s->state == LEAVING || s->state == CLOSED)
 		return;
+	if (must_wait(s)) {
+		set_waits(s, lacks_room(s)); /* or for something else by now */
+		return;
+	}
 	s->paused = 0;
 	conn_resume(s->conn);
 }

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "inboxq/history.h"
@@ -20,6 +21,8 @@
 #include "inboxq/spool.h"
 #include "lib/disk.h"
 #include "lib/log.h"
+
+#define STUCK_SECONDS 60 /* until an item that could not leave the spool is tried again */
 
 void
 queue_reset_lanes(struct queue *queue, int64_t recheck)
@@ -41,6 +44,12 @@ queue_new(struct spool *spool, struct history *history)
 		queue_reset_lanes(queue, QUEUE_NEVER);
 	}
 	return queue;
+}
+
+void
+queue_be_patient(struct queue *queue)
+{
+	queue->is_patient = 1;
 }
 
 void
@@ -276,13 +285,23 @@ add_answer(struct queue *queue, struct entry *entry, uint64_t size, int is_refus
 	return queue->batch_count == QUEUE_BATCH ? queue_commit(queue) : 0;
 }
 
+static int64_t
+monotonic_seconds(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (int64_t)time.tv_sec;
+}
+
 /* What became of it stands in sent.log or is to be said again: the item stays for now. */
 static void
 keep(struct queue *queue, struct entry *entry)
 {
 	log_event(LOG_ERR, "item_stuck", "n=%" PRIu64 " error=\"%s\"", entry->n, strerror(errno));
 	leave_state(queue, entry);
-	set_waiting(queue, entry, QUEUE_NEVER);
+	set_waiting(queue, entry,
+	    queue->is_patient ? monotonic_seconds() + STUCK_SECONDS : QUEUE_NEVER);
 }
 
 /* The header, for sent.log; an item that an operator removed meanwhile, or whose

@@ -40,6 +40,9 @@ struct queue_counts {
 
 /* Borrows both.  NULL: out of memory. */
 MUST_CHECK struct queue *queue_new(struct spool *spool, struct history *history);
+/* For a session without an end of its own: an item that cannot leave the spool, or whose
+ * reason finds no room, is tried again after a minute, and not only in the next session. */
+void queue_be_patient(struct queue *queue);
 void queue_free(struct queue *queue);
 
 /*

@@ -48,6 +48,7 @@ struct queue {
 	struct answer batch[QUEUE_BATCH];
 	size_t batch_count;
 	struct queue_counts counts;
+	int is_patient; /* what is stuck is tried again within the session */
 	/* The last scan: the folder's time then, and whether that was young; when it began
 	 * (monotonic) and what it cost, seconds. */
 	struct timespec seen;

@@ -418,6 +418,8 @@ set_up(struct run *run)
 	run->base = event_base_new();
 	if (!run->queue || !run->not_before || !run->base)
 		return EX_OSERR;
+	if (!run->options->once)
+		queue_be_patient(run->queue);
 	run->step = evtimer_new(run->base, on_step, run);
 	run->tick = event_new(run->base, -1, EV_PERSIST, on_tick, run);
 	run->sigterm = evsignal_new(run->base, SIGTERM, on_signal, run);

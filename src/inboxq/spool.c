@@ -33,6 +33,8 @@ struct spool {
 	int folder[SPOOL_PARTS];
 	int lock; /* -1: not held */
 	char id[PROTO_QUEUE_LEN + 1];
+	uint64_t durable; /* `last` is known to be at or above it on the disk; what it reads
+	                     may only be in the page cache */
 };
 
 static const char *const folder_names[SPOOL_PARTS] = {NULL, "tmp", "queue", "failed"};
@@ -354,16 +356,18 @@ spool_last(const struct spool *spool, uint64_t *last)
 }
 
 int
-spool_raise_last(const struct spool *spool, uint64_t n)
+spool_raise_last(struct spool *spool, uint64_t n)
 {
 	char text[SPOOL_NAME_ROOM];
 	uint64_t last;
 	int fd, rc;
 
-	if (spool_last(spool, &last) < 0)
-		return -1;
-	if (n <= last)
+	if (n <= spool->durable)
 		return 0;
+	if (make_last(spool) < 0 || spool_last(spool, &last) < 0)
+		return -1;
+	if (n < last)
+		n = last;
 	fd = openat(spool->folder[SPOOL_ROOT], "last", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
@@ -373,6 +377,8 @@ spool_raise_last(const struct spool *spool, uint64_t n)
 		rc = disk_sync_data(fd);
 	if (close(fd) < 0)
 		rc = -1;
+	if (rc == 0)
+		spool->durable = n;
 	return rc;
 }
 

@@ -65,7 +65,7 @@ MUST_CHECK int spool_highest(const struct spool *spool, uint64_t *highest);
  * durable on return.  It is written in place, one sector as a whole, so that raising it
  * needs no room on the disk. */
 MUST_CHECK int spool_last(const struct spool *spool, uint64_t *last);
-MUST_CHECK int spool_raise_last(const struct spool *spool, uint64_t n);
+MUST_CHECK int spool_raise_last(struct spool *spool, uint64_t n);
 
 void spool_number_name(char name[SPOOL_NAME_ROOM], uint64_t n);
 

@@ -108,7 +108,8 @@ class Promises:
 
     def recovered(self, when):
         for finished, replaced, claimed, void in re.findall(
-                r"event=recovered .*finished=(\d+) replaced=(\d+) claimed=(\d+) void=(\d+)",
+                r"event=recovered .*finished=(\d+) replaced=(\d+) mended=0 claimed=(\d+) "
+                r"void=(\d+)",
                 self.receiver.log(here=True)):
             self.counts.update(finished=int(finished), replaced=int(replaced),
                                claimed=int(claimed), void=int(void))

@@ -58,6 +58,7 @@ enum mode {
 /* Has the disk room for copies?  Else opening one fails, or writing to it, or its sync. */
 static enum room { ROOM, NO_INODE, NO_BLOCK, NO_ROOM_AT_SYNC } room;
 static int doomed = -1; /* the copy that has no room */
+static char mended[NAME_ROOM];
 
 static struct hook {
 	enum mode mode;
@@ -493,6 +494,7 @@ make_world(const struct crashed *items, size_t count, unsigned synced, unsigned 
 	char why[SITE_ERROR_ROOM];
 
 	memset(&world, 0, sizeof world);
+	mended[0] = '\0';
 	world.items = items;
 	world.count = count;
 	world.root = sample_make_folder(world.path);
@@ -538,8 +540,12 @@ check_order(int fromdir, const char *from, int todir)
 	if (fstat(todir, &to) < 0 || fstat(world.ledger, &ledger) < 0 ||
 	    fstat(world.status.tmp, &tmp) < 0 || fstat(world.old.tmp, &old_tmp) < 0)
 		return;
-	if (to.st_ino == tmp.st_ino || to.st_ino == old_tmp.st_ino)
-		return; /* out of new/, to be mended */
+	if (to.st_ino == tmp.st_ino || to.st_ino == old_tmp.st_ino) {
+		snprintf(mended, sizeof mended, "%s", from); /* out of new/, for a moment */
+		return;
+	}
+	if (strcmp(from, mended) == 0)
+		return; /* it goes back to where it was, mended or not */
 	if (is_unsynced(fromdir, from))
 		hook->disorder = 1;
 	if (to.st_ino == ledger.st_ino) {

@@ -54,6 +54,20 @@ clock_gettime(clockid_t clock, struct timespec *t)
 	return 0;
 }
 
+static int data_sync_error;
+static size_t data_syncs;
+
+int
+fdatasync(int fd)
+{
+	data_syncs++;
+	if (data_sync_error) {
+		errno = data_sync_error;
+		return -1;
+	}
+	return (int)syscall(SYS_fdatasync, fd);
+}
+
 int
 fsync(int fd)
 {
@@ -607,6 +621,16 @@ item_that_cannot_be_deleted_stays_and_others_go(void **state)
 	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100000), 0);
 	queue_take_back(queue);
 	assert_int_equal(queue_next(queue, QUEUE_SMALL, 0), 1);
+	/* A session that has no end tries it again by itself. */
+	queue_be_patient(queue);
+	queue_mark_sent(queue, 1, 3);
+	assert_int_equal(queue_stored(queue, 1, "cap1", "name"), 0);
+	assert_int_equal(queue_commit(queue), 0);
+	assert_true(queue_holds(queue, 1));
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, 0), 0);
+	assert_int_equal(queue_next(queue, QUEUE_LARGE, 0), 0);
+	assert_int_not_equal(queue_due(queue), QUEUE_NEVER);
+	assert_int_equal(queue_next(queue, QUEUE_SMALL, queue_due(queue)), 1);
 	queue_free(queue);
 	history_close(history);
 	spool_close(spool);
@@ -661,6 +685,35 @@ raises_last_without_a_new_file(void **state)
 	write_file("spool/last", "0000000000000000000x\n");
 	assert_int_equal(spool_last(spool, &last), -1);
 	assert_int_equal(errno, EILSEQ);
+	spool_close(spool);
+}
+
+/* What it reads may only be in the page cache: another process was killed before its sync, or
+ * that sync failed. */
+static void
+believes_no_last_that_it_has_not_synced(void **state)
+{
+	struct spool *spool = open_spool();
+	uint64_t last;
+
+	(void)state;
+	data_sync_error = ENOSPC;
+	assert_int_equal(spool_raise_last(spool, 7), -1);
+	assert_int_equal(spool_last(spool, &last), 0);
+	assert_int_equal(last, 7);
+	assert_int_equal(spool_raise_last(spool, 7), -1);
+	data_sync_error = 0;
+	data_syncs = 0;
+	assert_int_equal(spool_raise_last(spool, 5), 0);
+	assert_int_equal(data_syncs, 1);
+	assert_int_equal(spool_raise_last(spool, 7), 0);
+	assert_int_equal(data_syncs, 1);
+	assert_int_equal(spool_last(spool, &last), 0);
+	assert_int_equal(last, 7);
+	spool_close(spool);
+	spool = open_spool();
+	assert_int_equal(spool_raise_last(spool, 1), 0);
+	assert_int_equal(data_syncs, 2);
 	spool_close(spool);
 }
 
@@ -836,6 +889,7 @@ main(void)
 	    TEST(item_that_cannot_be_deleted_stays_and_others_go),
 	    TEST(carries_out_a_batch_that_is_full),
 	    TEST(raises_last_without_a_new_file),
+	    TEST(believes_no_last_that_it_has_not_synced),
 	    TEST(clock_that_is_set_puts_no_scan_off),
 	    TEST(prints_no_number_that_a_crash_may_take_back),
 	    TEST(removes_items_for_good),
