@@ -419,9 +419,11 @@ start(struct server *server, struct settings *settings)
 	server->in = mailbox_new();
 	if (!server->base || !server->in)
 		return fail_start(EX_OSERR, "start_failed", strerror(errno));
-	code = start_threads(server);
+	/* Sockets before the ledger: a start that finds its port taken, again and again,
+	 * begins no segment each time.  Nobody is accepted before all is there. */
+	code = start_sockets(server);
 	if (code == 0)
-		code = start_sockets(server);
+		code = start_threads(server);
 	if (code == 0)
 		code = start_events(server);
 	if (code)

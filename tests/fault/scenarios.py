@@ -198,9 +198,9 @@ def status(run, roots):
 
 
 def killed_run(t, empty):
-    """A receiver killed at the second publishing of a turn; which items were in that turn
-    is a matter of timing."""
-    run = ReceiverRun(t, "renameat2:2:KILL:once,linkat:2:KILL:once")
+    """A receiver killed at the second publishing: of one item a turn before, or of the first
+    of those that came while that turn's sync, which is late, held them up."""
+    run = ReceiverRun(t, "fdatasync:1:500ms:once,renameat2:2:KILL:once,linkat:2:KILL:once")
     run.use_root(empty)
     must(run.start(), "it does not start")
     numbers = run.new_items(2, sizes=(40, 300))
@@ -208,11 +208,13 @@ def killed_run(t, empty):
     run.items.update({n: ("status", t.bytes(100 * n)) for n in range(11, 15)})
     run.arm()
     c = run.r.client(hello=run.queue)
-    data = b"".join(b"PUT %d status %d %s\n" % (n, len(body), hashlib.sha256(
-        body).hexdigest().encode()) + body for n, (_, body) in run.items.items() if n > 10)
+    lines = [b"PUT %d status %d %s\n" % (n, len(body), hashlib.sha256(
+        body).hexdigest().encode()) + body for n, (_, body) in run.items.items() if n > 10]
     for n in range(11, 15):
         c.asked[n] = ("status", "")
-    c.post(data)  # in one batch
+    c.post(lines[0])
+    time.sleep(0.1)
+    c.post(b"".join(lines[1:]))
     limit = time.monotonic() + harness.bound(PATIENCE)
     while run.alive() and time.monotonic() < limit:
         c.flow(0.01)

@@ -408,6 +408,20 @@ def a_missing_segment_is_told(t):
 
 
 @test
+def a_start_without_its_port_begins_no_segment(t):
+    r = t.receiver()
+    other = t.receiver()
+    other.stop()
+    other.sections["receiver"]["listen"] = "127.0.0.1:%d" % r.port
+    other.write_conf()
+    before = os.listdir(os.path.join(other.root, "ledger"))
+    for _ in range(2):
+        other.start(wait=False)
+        other.wait_end(69)
+    equal(os.listdir(os.path.join(other.root, "ledger")), before, "segments")
+
+
+@test
 def old_segments_go_at_a_start_too(t):
     r = t.receiver({"receiver": {"ledger-days": "2"}})
     folder = os.path.join(r.root, "ledger")
