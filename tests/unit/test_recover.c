@@ -1094,6 +1094,7 @@ keeps_all_promises_without_room_for_copies(void **state)
 	room = NO_BLOCK;
 	assert_true(try_each_call(FAIL, -1) > 80);
 	assert_true(try_each_call(INTERRUPT, 0) > 50);
+	assert_true(try_each_call(FAIL_SYNC, EX_IOERR) > 10);
 }
 
 static void
