@@ -52,7 +52,7 @@ static uint64_t
 later_seconds(struct session *s, enum proto_code code)
 {
 	if (code == CODE_LATER_FULL)
-		return space_seconds(worker_space(s->worker), worker_now(s->worker));
+		return space_seconds(&s->shop->space, s->shop->now);
 	return code == CODE_LATER_BUSY ? BUSY_SECONDS : LATER_SECONDS;
 }
 
@@ -68,7 +68,7 @@ answer_not_stored(struct session *s, uint64_t number, enum proto_code code, cons
 	proto_set_text(&line, FIELD_CODE, proto_code_text(code));
 	proto_set_text(&line, FIELD_TEXT, text);
 	answer_count_end(s, stats_of_code(code));
-	log_limited(worker_gate(s->worker), LOG_NOTICE, "item_not_stored",
+	log_limited(&s->shop->gate, LOG_NOTICE, "item_not_stored",
 	    "client=%s n=%" PRIu64 " code=%s note=\"%s\"", s->identity, number,
 	    proto_code_text(code), text);
 	session_send(s, &line);
@@ -80,7 +80,7 @@ answer_failure(struct session *s, uint64_t number, enum draft_result result, con
 	char text[128];
 
 	if (result == DRAFT_FULL)
-		space_failed(worker_space(s->worker), worker_now(s->worker));
+		space_failed(&s->shop->space, s->shop->now);
 	snprintf(text, sizeof text,
 	    result == DRAFT_FULL ? "no room in inbox %s" : "inbox %s cannot take items now", inbox);
 	answer_not_stored(s, number,
@@ -88,9 +88,10 @@ answer_failure(struct session *s, uint64_t number, enum draft_result result, con
 }
 
 void
-session_on_item(struct item *item)
+answer_item(struct request *request)
 {
-	struct session *s = item->session;
+	struct item *item = (struct item *)request;
+	struct session *s = request->asker;
 
 	s->items--;
 	s->bytes -= item->counted;

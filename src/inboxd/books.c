@@ -91,13 +91,9 @@ may_gather(const struct books *books)
 }
 
 static void
-supersede(struct books *books, const struct queue *queue)
+supersede(struct books *books, struct queue *queue)
 {
-	struct notice *notice = must_alloc(sizeof *notice);
-
-	notice->message.kind = COMMIT_SUPERSEDED;
-	notice->session = queue->session;
-	mailbox_post(queue->session_mailbox, &notice->message);
+	mailbox_post(queue->superseded->reply, &queue->superseded->message);
 	stats_add(books->stats, STAT_SUPERSEDED, 1);
 }
 
@@ -117,10 +113,10 @@ books_join(struct books *books, struct join *join)
 	join->queue = queue;
 	if (!queue)
 		return;
-	if (queue->session)
+	if (queue->superseded)
 		supersede(books, queue);
-	queue->session = join->session;
-	queue->session_mailbox = join->reply;
+	queue->superseded = join->superseded;
+	join->superseded = NULL;
 	queue->seen = now_utc();
 	queue->pending = join->pending;
 	queue->oldest = join->oldest;
@@ -134,8 +130,10 @@ books_join(struct books *books, struct join *join)
 void
 books_leave(struct notice *notice)
 {
-	if (notice->generation == notice->queue->generation)
-		notice->queue->session = NULL;
+	if (notice->generation != notice->queue->generation)
+		return;
+	free(notice->queue->superseded);
+	notice->queue->superseded = NULL;
 }
 
 static void
@@ -206,7 +204,7 @@ books_view(const struct books *books, struct view *view)
 		snprintf(out->identity, sizeof out->identity, "%s", queue->identity);
 		snprintf(out->queue, sizeof out->queue, "%s", queue->id);
 		snprintf(out->agent, sizeof out->agent, "%s", queue->agent);
-		out->connected = queue->session != NULL;
+		out->connected = queue->superseded != NULL;
 		out->settled = queue->settled;
 		out->unsettled = queue->items;
 		out->stored = queue->stored;

@@ -12,6 +12,7 @@
 #include "inboxd/clients.h"
 #include "inboxd/commit.h"
 #include "inboxd/ledger.h"
+#include "inboxd/request.h"
 #include "inboxd/stats.h"
 
 struct books;

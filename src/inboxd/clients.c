@@ -46,6 +46,7 @@ clients_free(struct clients *clients)
 		for (size_t j = 0; j < queue->count; j++)
 			free(queue->entries[j]);
 		free(queue->entries);
+		free(queue->superseded);
 		free(queue);
 	}
 	free(clients->queues);

@@ -20,6 +20,7 @@
 #include "lib/record.h"
 
 struct clients;
+struct request;
 
 /* An item that is stored or about to be, or (sha256 all zero, inbox "") a
  * number skipped. */
@@ -42,10 +43,9 @@ struct queue {
 	int64_t seen, last_stored; /* UTC microseconds; 0: never */
 	uint64_t pending, oldest;
 	char agent[RECORD_AGENT_ROOM];
-	/* The session that speaks for it now: books.c. */
+	/* Who speaks for it now: books.c. */
 	uint64_t generation;
-	struct session *session;
-	struct mailbox *session_mailbox;
+	struct request *superseded; /* tells that one that a newer one does; NULL: nobody */
 };
 
 /* All these end the program when memory runs out. */

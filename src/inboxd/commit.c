@@ -65,10 +65,16 @@ now_monotonic(void)
 }
 
 static void
+give_back(struct request *request)
+{
+	mailbox_post(request->reply, &request->message);
+}
+
+static void
 answer(struct item *item, enum item_outcome outcome)
 {
 	item->outcome = outcome;
-	mailbox_post(item->reply, &item->message);
+	give_back(&item->request);
 }
 
 /*
@@ -115,38 +121,37 @@ on_item(struct commit *commit, struct item *item)
 static void
 take_message(struct commit *commit, struct message *message)
 {
+	struct request *request = (struct request *)message;
+
 	switch ((enum commit_message)message->kind) {
-	case COMMIT_JOIN:
-		books_join(commit->books, (struct join *)message);
-		mailbox_post(((struct join *)message)->reply, message);
-		break;
 	case COMMIT_ITEM:
-		on_item(commit, (struct item *)message);
-		break;
-	case COMMIT_SETTLED:
-		books_settle(commit->books, (struct notice *)message);
-		mailbox_post(((struct notice *)message)->reply, message);
-		break;
-	case COMMIT_SKIP:
-		books_skip(commit->books, (struct notice *)message);
-		mailbox_post(((struct notice *)message)->reply, message);
-		break;
-	case COMMIT_LEAVE:
-		books_leave((struct notice *)message);
-		mailbox_post(((struct notice *)message)->reply, message);
-		break;
-	case COMMIT_VIEW:
-		books_view(commit->books, (struct view *)message);
-		mailbox_post(((struct view *)message)->reply, message);
-		break;
-	case COMMIT_PROBE:
-		mailbox_post(((struct probe *)message)->reply, message);
-		break;
+		on_item(commit, (struct item *)request);
+		return; /* it is answered when it is time */
 	case COMMIT_STOP:
 		commit->stopping = 1;
 		free(message);
+		return;
+	case COMMIT_JOIN:
+		books_join(commit->books, (struct join *)request);
+		break;
+	case COMMIT_SETTLED:
+		books_settle(commit->books, (struct notice *)request);
+		break;
+	case COMMIT_SKIP:
+		books_skip(commit->books, (struct notice *)request);
+		break;
+	case COMMIT_LEAVE:
+		books_leave((struct notice *)request);
+		break;
+	case COMMIT_VIEW:
+		books_view(commit->books, (struct view *)request);
+		break;
+	case COMMIT_PROBE:
+	case COMMIT_SUPERSEDED:
+	case COMMIT_MESSAGES:
 		break;
 	}
+	give_back(request);
 }
 
 /* ---- the steps of a turn */

@@ -15,6 +15,23 @@
 
 /* ---- HELLO */
 
+static void on_join(struct request *request);
+
+/* A newer connection has the queue. */
+static void
+on_superseded(struct request *request)
+{
+	struct session *s = request->asker;
+
+	free(request);
+	if (s->state == LEAVING || s->state == CLOSED)
+		return;
+	log_limited(&s->shop->gate, LOG_NOTICE, "session_superseded",
+	    "client=%s peer=%s note=\"a newer connection has its queue\"", s->identity,
+	    conn_peer_address(s->conn));
+	session_go_away(s, 0, CODE_GOAWAY_SUPERSEDED);
+}
+
 static void
 on_hello(struct session *s, const struct proto_line *line)
 {
@@ -25,9 +42,9 @@ on_hello(struct session *s, const struct proto_line *line)
 		return;
 	}
 	join = must_alloc(sizeof *join);
-	join->message.kind = COMMIT_JOIN;
-	join->reply = worker_mailbox(s->worker);
-	join->session = s;
+	session_ask(s, &join->request, COMMIT_JOIN, on_join);
+	join->superseded = must_alloc(sizeof *join->superseded);
+	session_ask(s, join->superseded, COMMIT_SUPERSEDED, on_superseded);
 	snprintf(join->identity, sizeof join->identity, "%s", s->identity);
 	span_copy(join->queue_id, sizeof join->queue_id, line->text[FIELD_QUEUE]);
 	join->settled = line->number[FIELD_SETTLED];
@@ -39,13 +56,13 @@ on_hello(struct session *s, const struct proto_line *line)
 		span_copy(join->agent, sizeof join->agent, line->text[FIELD_AGENT]);
 	session_enter(s, JOINING);
 	s->asked = 1;
-	worker_send(s->worker, &join->message);
+	s->shop->send(s->shop, &join->request.message);
 }
 
 static void
 send_ready(struct session *s, uint64_t mark)
 {
-	const struct site *site = worker_site(s->worker);
+	const struct site *site = s->shop->site;
 	struct proto_line line;
 
 	proto_line_start(&line, VERB_READY);
@@ -60,17 +77,18 @@ send_ready(struct session *s, uint64_t mark)
 	session_send(s, &line);
 }
 
-void
-session_on_join(struct join *join)
+static void
+on_join(struct request *request)
 {
-	struct session *s = join->session;
+	struct join *join = (struct join *)request;
+	struct session *s = request->asker;
 
 	s->asked = 0;
 	s->queue = join->queue;
 	s->generation = join->generation;
 	memcpy(s->queue_id, join->queue_id, sizeof s->queue_id);
 	if (s->state == JOINING && !join->queue) {
-		log_limited(worker_gate(s->worker), LOG_WARNING, "queue_refused",
+		log_limited(&s->shop->gate, LOG_WARNING, "queue_refused",
 		    "client=%s note=\"[limits] queues are known, or the disk is full\"",
 		    s->identity);
 		session_go_away(s, LATER_SECONDS, CODE_GOAWAY_CROWDED);
@@ -83,20 +101,21 @@ session_on_join(struct join *join)
 		send_ready(s, join->mark);
 		session_go_on(s);
 	}
+	free(join->superseded);
 	free(join);
 	session_free_if_over(s);
 }
 
 /* ---- the other lines */
 
+static void on_noted(struct request *request);
+
 static void
 send_notice(struct session *s, enum commit_message kind, const struct proto_line *line)
 {
 	struct notice *notice = must_alloc(sizeof *notice);
 
-	notice->message.kind = (int)kind;
-	notice->reply = worker_mailbox(s->worker);
-	notice->session = s;
+	session_ask(s, &notice->request, kind, on_noted);
 	notice->queue = s->queue;
 	notice->generation = s->generation;
 	notice->number = line->number[FIELD_NUMBER];
@@ -104,19 +123,19 @@ send_notice(struct session *s, enum commit_message kind, const struct proto_line
 		span_copy(notice->reason, sizeof notice->reason, line->text[FIELD_CODE]);
 	s->notices++;
 	session_count_item(s, 1);
-	worker_send(s->worker, &notice->message);
+	s->shop->send(s->shop, &notice->request.message);
 }
 
 /* It counts like an item until the commit thread has taken it: else a client
  * could say SETTLED without end while a sync runs, and fill our memory. */
-void
-session_on_noted(struct notice *notice)
+static void
+on_noted(struct request *request)
 {
-	struct session *s = notice->session;
+	struct session *s = request->asker;
 
 	s->notices--;
 	session_count_item(s, -1);
-	free(notice);
+	free(request);
 	session_go_on(s);
 	session_free_if_over(s);
 }

@@ -104,7 +104,7 @@ finish_right(struct open *open)
 	struct session *s = open->session;
 	struct item *item = open->item;
 	enum draft_result result = partial_to_draft(
-	    &open->partial, worker_namer(s->worker), s->identity, &item->draft);
+	    &open->partial, &s->shop->namer, s->identity, &item->draft);
 
 	if (result != DRAFT_OK) {
 		put_off(open, result);
@@ -176,7 +176,7 @@ opens_ask(struct session *s, const struct proto_line *line)
 
 	answer_count_offer(s);
 	code = upload_refusal(s, line, &inbox, text);
-	if (code == PROTO_CODE_COUNT && session_inline(s) >= worker_site(s->worker)->item) {
+	if (code == PROTO_CODE_COUNT && session_inline(s) >= s->shop->site->item) {
 		snprintf(text, sizeof text, "this receiver takes items of any size with PUT");
 		code = CODE_LATER_USE_PUT;
 	} else if (code == PROTO_CODE_COUNT && s->open_count >= PROTO_OPENS_MAX) {
@@ -191,7 +191,7 @@ opens_ask(struct session *s, const struct proto_line *line)
 	item->asks = 1;
 	item->draft.fd = -1;
 	item->draft.inbox = inbox;
-	item->draft.site = site_ref(worker_site(s->worker));
+	item->draft.site = site_ref(s->shop->site);
 	s->open_count++;
 	upload_hand_over(s, item);
 }
@@ -282,7 +282,7 @@ opens_start(struct session *s, struct item *item)
 		return;
 	}
 	draft_close(&item->draft); /* the partial holds the inbox from here on */
-	open->step = event_new(worker_base(s->worker), -1, 0, on_step, open);
+	open->step = event_new(s->shop->base, -1, 0, on_step, open);
 	if (!open->step)
 		fatal(EX_OSERR, "out_of_memory", "what=event");
 	open->next = s->opens;

@@ -87,8 +87,7 @@ on_accept(void *ctx, int fd)
 	newcomer->message.kind = WORKER_CONNECTION;
 	newcomer->fd = fd;
 	newcomer->crowded = open >= most;
-	/* Counted here and not where it is served: of a burst, many would be let
-	 * in before the first of them is counted. */
+	/* Counted here, not where it is served: of a burst, too many would be let in. */
 	stats_add(&server->stats, STAT_NOW_CONNECTIONS, 1);
 	mailbox_post(worker_mailbox(server->workers[server->next_worker]), &newcomer->message);
 	server->next_worker = (server->next_worker + 1) % server->worker_count;
@@ -115,15 +114,34 @@ give_inbox(void *ctx, size_t i, struct inbox_view *out)
 }
 
 static void
+ask_commit(struct server *server, struct request *request, enum commit_message kind,
+    void (*take_back)(struct request *request))
+{
+	request->message.kind = (int)kind;
+	request->reply = server->in;
+	request->take_back = take_back;
+	request->asker = server;
+	mailbox_post(commit_mailbox(server->commit), &request->message);
+}
+
+static void
+on_view(struct request *request)
+{
+	struct server *server = request->asker;
+	struct view *view = (struct view *)request;
+
+	status_clients(server->status, view->ticket, view->views, view->count);
+	free(view);
+}
+
+static void
 ask_clients(void *ctx, uint64_t ticket)
 {
 	struct server *server = ctx;
 	struct view *view = must_alloc(sizeof *view);
 
-	view->message.kind = COMMIT_VIEW;
-	view->reply = server->in;
 	view->ticket = ticket;
-	mailbox_post(commit_mailbox(server->commit), &view->message);
+	ask_commit(server, &view->request, COMMIT_VIEW, on_view);
 }
 
 /* ---- reload */
@@ -233,24 +251,13 @@ on_signal(evutil_socket_t number, short what, void *arg)
 static void
 on_message(struct server *server, struct message *message)
 {
-	struct view *view;
-
-	switch (message->kind) {
-	case COMMIT_VIEW:
-		view = (struct view *)message;
-		status_clients(server->status, view->ticket, view->views, view->count);
-		free(view);
-		break;
-	case COMMIT_PROBE:
-		notify_watchdog();
-		free(message);
-		break;
-	case WORKER_DRAINED:
-		free(message);
-		if (++server->drained == server->worker_count)
-			event_base_loopbreak(server->base);
-		break;
+	if (message->kind != WORKER_DRAINED) {
+		(void)request_return(message);
+		return;
 	}
+	free(message);
+	if (++server->drained == server->worker_count)
+		event_base_loopbreak(server->base);
 }
 
 static void
@@ -266,18 +273,19 @@ on_inbound(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-/* The watchdog is fed by the commit thread's answer: a receiver that cannot
- * store is not alive. */
+/* Fed by the commit thread's answer: a receiver that cannot store is not alive. */
+static void
+on_probe(struct request *request)
+{
+	notify_watchdog();
+	free(request);
+}
+
 static void
 on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
-	struct server *server = arg;
-	struct probe *probe = must_alloc(sizeof *probe);
-
 	(void)fd, (void)what;
-	probe->message.kind = COMMIT_PROBE;
-	probe->reply = server->in;
-	mailbox_post(commit_mailbox(server->commit), &probe->message);
+	ask_commit(arg, must_alloc(sizeof(struct request)), COMMIT_PROBE, on_probe);
 }
 
 /* ---- start */
@@ -375,8 +383,7 @@ start_events(struct server *server)
 		if (!server->signals[i] || event_add(server->signals[i], NULL) < 0)
 			return fail_start(EX_OSERR, "start_failed", "out of memory");
 	}
-	/* main() has blocked it, so that one that came early is not fatal but
-	 * done now. */
+	/* main() has blocked it: one that came early is not fatal but done now. */
 	sigemptyset(&hangup);
 	sigaddset(&hangup, SIGHUP);
 	pthread_sigmask(SIG_UNBLOCK, &hangup, NULL);
@@ -394,8 +401,7 @@ start_sockets(struct server *server)
 	    server->base, settings->socket, settings_socket_mode(settings), &source, why);
 	if (!server->status)
 		return fail_start(EX_UNAVAILABLE, "start_failed", why);
-	server->listener =
-	    listener_open(server->base, &settings->listen, on_accept, server, why);
+	server->listener = listener_open(server->base, &settings->listen, on_accept, server, why);
 	return server->listener ? 0 : fail_start(EX_UNAVAILABLE, "start_failed", why);
 }
 

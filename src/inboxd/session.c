@@ -62,13 +62,13 @@ session_send(struct session *s, const struct proto_line *line)
 	if (s->state == CLOSED)
 		return;
 	conn_write(s->conn, text, proto_format(line, text));
-	s->last_answer = worker_now(s->worker);
+	s->last_answer = s->shop->now;
 }
 
 void
 session_count_item(struct session *s, int difference)
 {
-	worker_count_item(s->worker, difference, s->waits_for_room);
+	share_count_item(&s->shop->share, difference, s->waits_for_room);
 }
 
 /* It waits until it has been read again, not only until it may be: what it is
@@ -77,11 +77,31 @@ static void
 set_waits(struct session *s, int waits)
 {
 	if (waits != s->waits_for_room)
-		worker_count_waiting(s->worker, waits ? 1 : -1, s->items + s->notices);
+		share_count_waiting(&s->shop->share, waits ? 1 : -1, s->items + s->notices);
 	s->waits_for_room = waits;
 }
 
+void
+session_ask(struct session *s, struct request *request, enum commit_message kind,
+    void (*take_back)(struct request *request))
+{
+	request->message.kind = (int)kind;
+	request->reply = s->shop->replies;
+	request->take_back = take_back;
+	request->asker = s;
+}
+
 /* ---- the end */
+
+static void
+on_left(struct request *request)
+{
+	struct session *s = request->asker;
+
+	s->asked = 0;
+	free(request);
+	session_free_if_over(s);
+}
 
 /* What waits for the session to be over: then its memory goes. */
 void
@@ -93,18 +113,16 @@ session_free_if_over(struct session *s)
 		return;
 	if (s->queue) {
 		leave = must_alloc(sizeof *leave);
-		leave->message.kind = COMMIT_LEAVE;
-		leave->reply = worker_mailbox(s->worker);
-		leave->session = s;
+		session_ask(s, &leave->request, COMMIT_LEAVE, on_left);
 		leave->queue = s->queue;
 		leave->generation = s->generation;
 		s->asked = 1;
 		s->queue = NULL;
-		worker_send(s->worker, &leave->message);
+		s->shop->send(s->shop, &leave->request.message);
 		return;
 	}
 	digest_free(s->digest);
-	worker_forget(s->worker, s);
+	s->shop->on_over(s->shop, s);
 	free(s);
 }
 
@@ -156,7 +174,7 @@ session_give_error(struct session *s, enum proto_code code, const char *text)
 	struct proto_line line;
 
 	stats_add(session_stats(s), STAT_PROTOCOL_ERRORS, 1);
-	log_limited(worker_gate(s->worker), LOG_WARNING, "protocol_error",
+	log_limited(&s->shop->gate, LOG_WARNING, "protocol_error",
 	    "client=%s peer=%s code=%s note=\"%s\"", s->identity[0] ? s->identity : "-",
 	    conn_peer_address(s->conn), proto_code_text(code), text);
 	proto_line_start(&line, VERB_ERROR);
@@ -171,14 +189,14 @@ static int
 lacks_room(const struct session *s)
 {
 	return s->state == READY &&
-	    !worker_has_room(s->worker, s->items + s->notices, s->waits_for_room);
+	    !share_has_room(&s->shop->share, s->items + s->notices, s->waits_for_room);
 }
 
 /* Must reading stop for now? */
 static int
 must_wait(const struct session *s)
 {
-	const struct settings *settings = worker_site(s->worker)->settings;
+	const struct settings *settings = s->shop->site->settings;
 
 	if (conn_pending(s->conn) > OUTPUT_MAX)
 		return 1;
@@ -260,7 +278,7 @@ on_conn_open(void *ctx)
 		session_give_error(s, CODE_ERROR_IDENTITY, why);
 	} else if (s->crowded) {
 		session_go_away(s, LATER_SECONDS, CODE_GOAWAY_CROWDED);
-	} else if (worker_is_draining(s->worker)) {
+	} else if (s->shop->draining) {
 		session_go_away(s, 0, CODE_GOAWAY_STOPPING);
 	}
 }
@@ -278,7 +296,7 @@ on_close(void *ctx, const char *error)
 
 	if (error) {
 		stats_add(session_stats(s), STAT_CONNECTIONS_FAILED, 1);
-		log_limited(worker_gate(s->worker), LOG_NOTICE, "connection_failed",
+		log_limited(&s->shop->gate, LOG_NOTICE, "connection_failed",
 		    "client=%s peer=%s error=\"%s\"", s->identity[0] ? s->identity : "-",
 		    conn_peer_address(s->conn), error);
 	} else {
@@ -322,50 +340,25 @@ on_idle(void *ctx)
 static const struct conn_events events = {on_conn_open, on_read, on_drained, on_idle, on_close};
 
 struct session *
-session_new(struct worker *worker, int fd, int crowded)
+session_new(struct shop *shop, int fd, int crowded)
 {
 	struct session *s = must_alloc(sizeof *s);
-	struct site *site = worker_site(worker);
 
-	s->worker = worker;
+	s->shop = shop;
 	s->crowded = crowded;
-	s->began = s->last_answer = worker_now(worker);
-	s->site_number = worker_site_number(worker);
-	s->conn = conn_new(worker_base(worker), fd, site->tls, NULL, &events, s);
+	s->began = s->last_answer = shop->now;
+	s->site_number = shop->site_number;
+	s->conn = conn_new(shop->base, fd, shop->site->tls, NULL, &events, s);
 	if (!s->conn) {
 		free(s);
 		return NULL;
 	}
-	conn_set_idle(s->conn, (unsigned)site->settings->hello);
-	stats_add(worker_counters(worker), STAT_CONNECTIONS, 1);
+	conn_set_idle(s->conn, (unsigned)shop->site->settings->hello);
+	stats_add(&shop->stats, STAT_CONNECTIONS, 1);
 	return s;
 }
 
 /* ---- from the worker */
-
-void
-session_on_left(struct notice *notice)
-{
-	struct session *s = notice->session;
-
-	s->asked = 0;
-	free(notice);
-	session_free_if_over(s);
-}
-
-void
-session_on_superseded(struct notice *notice)
-{
-	struct session *s = notice->session;
-
-	free(notice);
-	if (s->state == LEAVING || s->state == CLOSED)
-		return;
-	log_limited(worker_gate(s->worker), LOG_NOTICE, "session_superseded",
-	    "client=%s peer=%s note=\"a newer connection has its queue\"", s->identity,
-	    conn_peer_address(s->conn));
-	session_go_away(s, 0, CODE_GOAWAY_SUPERSEDED);
-}
 
 /* After a reload: who is trusted no more, for being revoked, say, goes now and
  * not when it pleases. */
@@ -374,10 +367,11 @@ recheck(struct session *s)
 {
 	char why[CONN_ERROR_ROOM], text[CONN_ERROR_ROOM + 64];
 
-	if (s->site_number == worker_site_number(s->worker) || !worker_may_recheck(s->worker))
+	if (s->site_number == s->shop->site_number || s->shop->rechecks == 0)
 		return;
-	s->site_number = worker_site_number(s->worker);
-	if (conn_recheck(s->conn, worker_site(s->worker)->tls, why) == 0)
+	s->shop->rechecks--;
+	s->site_number = s->shop->site_number;
+	if (conn_recheck(s->conn, s->shop->site->tls, why) == 0)
 		return;
 	snprintf(text, sizeof text, "the certificate is trusted no more: %s", why);
 	session_give_error(s, CODE_ERROR_IDENTITY, text);
@@ -386,7 +380,7 @@ recheck(struct session *s)
 void
 session_tick(struct session *s)
 {
-	uint64_t now = worker_now(s->worker);
+	uint64_t now = s->shop->now;
 	struct proto_line line;
 
 	if (s->state == CLOSED)

@@ -9,21 +9,13 @@
 #ifndef INBOXD_SESSION_H
 #define INBOXD_SESSION_H
 
-#include "inboxd/commit.h"
 #include "lib/attr.h"
 
 struct session;
-struct worker;
+struct shop;
 
 /* Takes `fd`.  `crowded`: only to say GOAWAY crowded.  NULL: out of memory. */
-MUST_CHECK struct session *session_new(struct worker *worker, int fd, int crowded);
-
-/* What comes back from the commit thread; each takes its message. */
-void session_on_join(struct join *join);
-void session_on_item(struct item *item);
-void session_on_noted(struct notice *notice);
-void session_on_left(struct notice *notice);
-void session_on_superseded(struct notice *notice);
+MUST_CHECK struct session *session_new(struct shop *shop, int fd, int crowded);
 
 /* Once a second: deadlines, and WAIT where answers take long. */
 void session_tick(struct session *session);

@@ -10,8 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxd/request.h"
 #include "inboxd/session.h"
-#include "inboxd/worker.h"
+#include "inboxd/shop.h"
 #include "lib/identity.h"
 #include "lib/proto.h"
 
@@ -39,7 +40,7 @@ enum state { GREETING, JOINING, READY, BODY, PIECE, DROPPING, LEAVING, CLOSED, S
 
 struct session {
 	struct session *next, *previous;
-	struct worker *worker;
+	struct shop *shop;
 	struct conn *conn;
 	enum state state;
 	int crowded, is_open; /* is_open: the handshake is done */
@@ -91,23 +92,27 @@ void session_free_if_over(struct session *s);
 static inline struct stats *
 session_stats(struct session *s)
 {
-	return worker_counters(s->worker);
+	return &s->shop->stats;
 }
 
 static inline const struct settings *
 session_settings(struct session *s)
 {
-	return worker_site(s->worker)->settings;
+	return s->shop->site->settings;
 }
 
 /* The largest item that PUT takes, bytes. */
 static inline uint64_t
 session_inline(struct session *s)
 {
-	uint64_t most = session_settings(s)->inline_size, item = worker_site(s->worker)->item;
+	uint64_t most = session_settings(s)->inline_size, item = s->shop->site->item;
 
 	return most < item ? most : item;
 }
+
+/* Fills in what brings a request of this session back to it. */
+void session_ask(struct session *s, struct request *request, enum commit_message kind,
+    void (*take_back)(struct request *request));
 
 /* ---- lines.c */
 
@@ -118,6 +123,8 @@ size_t lines_take(struct session *s, const unsigned char *data, size_t len);
 /* ---- answer.c */
 
 void answer_count_offer(struct session *s);
+/* An item has come back from the commit thread. */
+void answer_item(struct request *request);
 /* An item's way ends; `how` is its counter. */
 void answer_count_end(struct session *s, enum counter how);
 /* LATER or REFUSED, as the code has it. */

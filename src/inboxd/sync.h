@@ -12,7 +12,7 @@
 #ifndef INBOXD_SYNC_H
 #define INBOXD_SYNC_H
 
-#include "inboxd/commit.h"
+#include "inboxd/request.h"
 
 struct sync_how {
 	int root;   /* opened before anything was written, for syncfs */

@@ -30,7 +30,7 @@ upload_refusal(struct session *s, const struct proto_line *line, struct inbox **
 {
 	struct span name = line->text[FIELD_INBOX];
 
-	*inbox = site_find_inbox(worker_site(s->worker), name.at, name.len);
+	*inbox = site_find_inbox(s->shop->site, name.at, name.len);
 	if (!*inbox) {
 		snprintf(text, UPLOAD_TEXT_ROOM, "there is no inbox %.*s", (int)name.len, name.at);
 		return CODE_REFUSED_NO_INBOX;
@@ -51,8 +51,8 @@ upload_refusal(struct session *s, const struct proto_line *line, struct inbox **
 int
 upload_take_room(struct session *s, uint64_t size, int is_large)
 {
-	return space_take(worker_space(s->worker), session_settings(s), size, is_large,
-	    worker_now(s->worker));
+	return space_take(&s->shop->space, session_settings(s), size, is_large,
+	    s->shop->now);
 }
 
 struct item *
@@ -61,9 +61,7 @@ upload_new_item(struct session *s, const struct proto_line *line)
 	struct span sha256 = line->text[FIELD_SHA256];
 	struct item *item = must_alloc(sizeof *item);
 
-	item->message.kind = COMMIT_ITEM;
-	item->reply = worker_mailbox(s->worker);
-	item->session = s;
+	session_ask(s, &item->request, COMMIT_ITEM, answer_item);
 	item->queue = s->queue;
 	item->generation = s->generation;
 	item->number = line->number[FIELD_NUMBER];
@@ -83,7 +81,7 @@ upload_hand_over(struct session *s, struct item *item)
 	s->items++;
 	s->bytes += item->counted;
 	session_count_item(s, 1);
-	worker_send(s->worker, &item->message);
+	s->shop->send(s->shop, &item->request.message);
 }
 
 /* All bytes have come: are they the ones that were declared? */
@@ -114,7 +112,7 @@ void
 upload_start(struct session *s, const struct proto_line *line)
 {
 	uint64_t number = line->number[FIELD_NUMBER], size = line->number[FIELD_SIZE];
-	struct site *site = worker_site(s->worker);
+	struct site *site = s->shop->site;
 	enum draft_result result;
 	enum proto_code code;
 	struct inbox *inbox;
@@ -138,7 +136,7 @@ upload_start(struct session *s, const struct proto_line *line)
 	s->item = upload_new_item(s, line);
 	s->item->counted = size;
 	result = draft_create(
-	    &s->item->draft, site, inbox, worker_namer(s->worker), s->identity);
+	    &s->item->draft, site, inbox, &s->shop->namer, s->identity);
 	if (result == DRAFT_OK) {
 		result = draft_reserve(&s->item->draft, size);
 		if (result != DRAFT_OK)

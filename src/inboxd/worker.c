@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/worker.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -14,43 +15,53 @@
 #include "inboxd/fatal.h"
 #include "inboxd/partial.h"
 #include "inboxd/session.h"
-#include "inboxd/space.h"
+#include "inboxd/shop.h"
 
 #define EXPIRE_EVERY 3600 /* seconds */
 #define RECHECKS 200       /* sessions a tick */
 
 struct worker {
+	struct shop shop; /* what its sessions see of it; first, see of_shop() */
 	struct worker_settings settings;
-	struct site *site;
-	struct event_base *base;
 	struct event *inbound, *tick;
 	struct mailbox *in;
-	struct stats stats;
-	struct namer namer;
-	struct log_gate gate;
 	pthread_t thread;
 	struct session *sessions;
-	uint64_t items; /* and notices: handed over and not come back */
-	uint64_t waiting, waiting_items; /* sessions that wait for room; what they have of it */
-	uint64_t now, expire_at; /* monotonic seconds */
-	struct space space;
-	uint64_t site_number;
-	unsigned rechecks; /* that this tick still allows */
-	int draining, is_drained; /* is_drained: main has been told */
+	uint64_t expire_at; /* monotonic seconds */
+	int is_drained;     /* main has been told */
 };
+
+static struct worker *
+of_shop(struct shop *shop)
+{
+	return (struct worker *)shop;
+}
 
 static void
 report_if_drained(struct worker *worker)
 {
 	struct message *report;
 
-	if (!worker->draining || worker->sessions || worker->is_drained)
+	if (!worker->shop.draining || worker->sessions || worker->is_drained)
 		return;
 	worker->is_drained = 1;
 	report = must_alloc(sizeof *report);
 	report->kind = WORKER_DRAINED;
 	mailbox_post(worker->settings.main, report);
-	event_base_loopbreak(worker->base);
+	event_base_loopbreak(worker->shop.base);
+}
+
+static void
+send_message(struct shop *shop, struct message *message)
+{
+	mailbox_post(of_shop(shop)->settings.commit, message);
+}
+
+static void
+on_over(struct shop *shop, struct session *session)
+{
+	session_unlink(&of_shop(shop)->sessions, session);
+	report_if_drained(of_shop(shop));
 }
 
 static void
@@ -58,14 +69,14 @@ on_newcomer(struct worker *worker, struct newcomer *newcomer)
 {
 	struct session *session = NULL;
 
-	if (worker->draining)
+	if (worker->shop.draining)
 		close(newcomer->fd);
 	else
-		session = session_new(worker, newcomer->fd, newcomer->crowded);
+		session = session_new(&worker->shop, newcomer->fd, newcomer->crowded);
 	if (session)
 		session_link(&worker->sessions, session);
 	else
-		stats_sub(&worker->stats, STAT_NOW_CONNECTIONS, 1);
+		stats_sub(&worker->shop.stats, STAT_NOW_CONNECTIONS, 1);
 	free(newcomer);
 }
 
@@ -73,15 +84,15 @@ on_newcomer(struct worker *worker, struct newcomer *newcomer)
 static void
 look_at_space(struct worker *worker)
 {
-	struct space *space = &worker->space;
+	struct space *space = &worker->shop.space;
 	int has_changed = space_look(
-	    space, worker->settings.root, worker->site->settings, worker->now);
+	    space, worker->settings.root, worker->shop.site->settings, worker->shop.now);
 
 	if (worker->settings.number != 0)
 		return;
-	stats_set(&worker->stats, STAT_NOW_FREE_BYTES, space->bytes);
-	stats_set(&worker->stats, STAT_NOW_FREE_INODES, space->inodes);
-	stats_set(&worker->stats, STAT_NOW_FULL, (uint64_t)space->state);
+	stats_set(&worker->shop.stats, STAT_NOW_FREE_BYTES, space->bytes);
+	stats_set(&worker->shop.stats, STAT_NOW_FREE_INODES, space->inodes);
+	stats_set(&worker->shop.stats, STAT_NOW_FULL, (uint64_t)space->state);
 	if (has_changed)
 		log_event(space->state == SPACE_ROOM ? LOG_NOTICE : LOG_ERR, "space",
 		    "takes=%s free_bytes=%llu free_inodes=%llu", space_text(space->state),
@@ -91,9 +102,9 @@ look_at_space(struct worker *worker)
 static void
 on_site(struct worker *worker, struct new_site *message)
 {
-	site_unref(worker->site);
-	worker->site = message->site;
-	worker->site_number++;
+	site_unref(worker->shop.site);
+	worker->shop.site = message->site;
+	worker->shop.site_number++;
 	look_at_space(worker); /* its marks count at once */
 	free(message);
 }
@@ -103,7 +114,7 @@ on_drain(struct worker *worker)
 {
 	struct session *session, *next;
 
-	worker->draining = 1;
+	worker->shop.draining = 1;
 	for (session = worker->sessions; session; session = next) {
 		next = session_next(session);
 		session_drain(session);
@@ -125,21 +136,9 @@ on_message(struct worker *worker, struct message *message)
 		free(message);
 		on_drain(worker);
 		break;
-	case COMMIT_JOIN:
-		session_on_join((struct join *)message);
-		break;
-	case COMMIT_ITEM:
-		session_on_item((struct item *)message);
-		break;
-	case COMMIT_SETTLED:
-	case COMMIT_SKIP:
-		session_on_noted((struct notice *)message);
-		break;
-	case COMMIT_LEAVE:
-		session_on_left((struct notice *)message);
-		break;
-	case COMMIT_SUPERSEDED:
-		session_on_superseded((struct notice *)message);
+	default:
+		if (!request_return(message))
+			assert(0 && "a message for a worker");
 		break;
 	}
 }
@@ -163,19 +162,19 @@ read_clock(struct worker *worker)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	worker->now = (uint64_t)now.tv_sec;
+	worker->shop.now = (uint64_t)now.tv_sec;
 }
 
 /* Once an hour, by the first worker. */
 static void
 expire_partials(struct worker *worker)
 {
-	if (worker->settings.number != 0 || worker->now < worker->expire_at)
+	if (worker->settings.number != 0 || worker->shop.now < worker->expire_at)
 		return;
-	worker->expire_at = worker->now + EXPIRE_EVERY;
-	for (size_t i = 0; i < worker->site->inbox_count; i++)
+	worker->expire_at = worker->shop.now + EXPIRE_EVERY;
+	for (size_t i = 0; i < worker->shop.site->inbox_count; i++)
 		(void)partial_expire(
-		    &worker->site->inboxes[i], worker->site->settings->partial);
+		    &worker->shop.site->inboxes[i], worker->shop.site->settings->partial);
 }
 
 static void
@@ -188,7 +187,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	read_clock(worker);
 	expire_partials(worker);
 	look_at_space(worker);
-	worker->rechecks = RECHECKS;
+	worker->shop.rechecks = RECHECKS;
 	for (session = worker->sessions; session; session = next) {
 		next = session_next(session);
 		session_tick(session);
@@ -200,7 +199,7 @@ run(void *arg)
 {
 	struct worker *worker = arg;
 
-	if (event_base_dispatch(worker->base) < 0)
+	if (event_base_dispatch(worker->shop.base) < 0)
 		fatal(EX_OSERR, "event_loop_failed", "worker=%u", worker->settings.number);
 	return NULL;
 }
@@ -212,10 +211,10 @@ free_worker(struct worker *worker)
 		event_free(worker->tick);
 	if (worker->inbound)
 		event_free(worker->inbound);
-	if (worker->base)
-		event_base_free(worker->base);
+	if (worker->shop.base)
+		event_base_free(worker->shop.base);
 	mailbox_free(worker->in);
-	site_unref(worker->site);
+	site_unref(worker->shop.site);
 	free(worker);
 }
 
@@ -242,18 +241,21 @@ worker_start(const struct worker_settings *settings, struct site *site)
 	int rc;
 
 	worker->settings = *settings;
-	worker->site = site_ref(site);
-	worker->namer.start = settings->start;
-	worker->namer.worker = settings->number;
+	worker->shop.site = site_ref(site);
+	worker->shop.namer.start = settings->start;
+	worker->shop.namer.worker = settings->number;
 	read_clock(worker);
 	look_at_space(worker);
-	worker->in = mailbox_new();
-	worker->base = new_base();
-	if (!worker->in || !worker->base)
+	worker->in = worker->shop.replies = mailbox_new();
+	worker->shop.share.room = settings->queue;
+	worker->shop.send = send_message;
+	worker->shop.on_over = on_over;
+	worker->shop.base = new_base();
+	if (!worker->in || !worker->shop.base)
 		goto fail;
-	worker->inbound = event_new(worker->base, mailbox_fd(worker->in), EV_READ | EV_PERSIST,
+	worker->inbound = event_new(worker->shop.base, mailbox_fd(worker->in), EV_READ | EV_PERSIST,
 	    on_inbound, worker);
-	worker->tick = event_new(worker->base, -1, EV_PERSIST, on_tick, worker);
+	worker->tick = event_new(worker->shop.base, -1, EV_PERSIST, on_tick, worker);
 	if (!worker->inbound || !worker->tick || event_add(worker->inbound, NULL) < 0 ||
 	    event_add(worker->tick, &second) < 0)
 		goto fail;
@@ -300,106 +302,5 @@ worker_mailbox(struct worker *worker)
 const struct stats *
 worker_stats(const struct worker *worker)
 {
-	return &worker->stats;
-}
-
-struct event_base *
-worker_base(struct worker *worker)
-{
-	return worker->base;
-}
-
-struct site *
-worker_site(struct worker *worker)
-{
-	return worker->site;
-}
-
-struct stats *
-worker_counters(struct worker *worker)
-{
-	return &worker->stats;
-}
-
-struct namer *
-worker_namer(struct worker *worker)
-{
-	return &worker->namer;
-}
-
-struct log_gate *
-worker_gate(struct worker *worker)
-{
-	return &worker->gate;
-}
-
-uint64_t
-worker_now(const struct worker *worker)
-{
-	return worker->now;
-}
-
-void
-worker_send(struct worker *worker, struct message *message)
-{
-	mailbox_post(worker->settings.commit, message);
-}
-
-int
-worker_has_room(const struct worker *worker, uint64_t held, int waits)
-{
-	uint64_t others = worker->items - worker->waiting_items - (waits ? 0 : held);
-	uint64_t sharers = worker->waiting + (waits ? 0 : 1);
-
-	return held == 0 || (worker->items < worker->settings.queue &&
-	    held < (worker->settings.queue - others) / sharers);
-}
-
-void
-worker_count_item(struct worker *worker, int difference, int waits)
-{
-	worker->items += (uint64_t)(int64_t)difference;
-	if (waits)
-		worker->waiting_items += (uint64_t)(int64_t)difference;
-}
-
-void
-worker_count_waiting(struct worker *worker, int difference, uint64_t held)
-{
-	worker->waiting += (uint64_t)(int64_t)difference;
-	worker->waiting_items += difference > 0 ? held : 0 - held;
-}
-
-struct space *
-worker_space(struct worker *worker)
-{
-	return &worker->space;
-}
-
-uint64_t
-worker_site_number(const struct worker *worker)
-{
-	return worker->site_number;
-}
-
-int
-worker_may_recheck(struct worker *worker)
-{
-	if (worker->rechecks == 0)
-		return 0;
-	worker->rechecks--;
-	return 1;
-}
-
-int
-worker_is_draining(const struct worker *worker)
-{
-	return worker->draining;
-}
-
-void
-worker_forget(struct worker *worker, struct session *session)
-{
-	session_unlink(&worker->sessions, session);
-	report_if_drained(worker);
+	return &worker->shop.stats;
 }

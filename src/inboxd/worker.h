@@ -14,13 +14,8 @@
 #include "inboxd/site.h"
 #include "inboxd/stats.h"
 #include "lib/attr.h"
-#include "lib/log.h"
-#include "lib/name.h"
 
 struct commit;
-struct event_base;
-struct session;
-struct space;
 struct worker;
 
 /* What it is told, besides what comes back from the commit thread (kinds of
@@ -65,35 +60,5 @@ void worker_free(struct worker *worker);
 
 struct mailbox *worker_mailbox(struct worker *worker);
 const struct stats *worker_stats(const struct worker *worker);
-
-/* ---- for the worker's own sessions */
-
-struct event_base *worker_base(struct worker *worker);
-struct site *worker_site(struct worker *worker);
-struct stats *worker_counters(struct worker *worker);
-struct namer *worker_namer(struct worker *worker);
-struct log_gate *worker_gate(struct worker *worker);
-/* Seconds, monotonic; as of the last tick, which comes once a second. */
-uint64_t worker_now(const struct worker *worker);
-
-/* Hands a message to the commit thread. */
-void worker_send(struct worker *worker, struct message *message);
-/* May a session that has `held` items and notices at the commit thread hand over
- * one more?  Those that wait for room share evenly what the others leave of it, and
- * the first one may always go.  `waits`: it is counted among those that wait. */
-int worker_has_room(const struct worker *worker, uint64_t held, int waits);
-/* An item or notice is handed over (1) or has come back (-1); `waits`: as above. */
-void worker_count_item(struct worker *worker, int difference, int waits);
-/* A session that has `held` of them waits for room (1), or does so no more (-1). */
-void worker_count_waiting(struct worker *worker, int difference, uint64_t held);
-struct space *worker_space(struct worker *worker);
-/* Counts the configurations that this worker has had. */
-uint64_t worker_site_number(const struct worker *worker);
-/* May one more session be held against a new configuration in this tick?  It
- * costs a check of signatures. */
-int worker_may_recheck(struct worker *worker);
-int worker_is_draining(const struct worker *worker);
-/* The session's memory is about to be freed. */
-void worker_forget(struct worker *worker, struct session *session);
 
 #endif

@@ -13,6 +13,7 @@
 
 #include "fake_conn.h"
 #include "fuzz.h"
+#include "inboxd/request.h"
 #include "lib/digest.h"
 #include "lib/disk.h"
 #include "lib/parse.h"
@@ -40,104 +41,11 @@ static size_t stored_count, stored_seen;
 
 /* ---- what a session asks of its worker */
 
-struct mailbox *
-worker_mailbox(struct worker *w)
-{
-	(void)w;
-	return NULL;
-}
-
-struct event_base *
-worker_base(struct worker *w)
-{
-	(void)w;
-	return base;
-}
-
-struct site *
-worker_site(struct worker *w)
-{
-	(void)w;
-	return &site;
-}
-
-struct stats *
-worker_counters(struct worker *w)
-{
-	return &w->stats;
-}
-
-struct namer *
-worker_namer(struct worker *w)
-{
-	return &w->namer;
-}
-
-struct log_gate *
-worker_gate(struct worker *w)
-{
-	return &w->gate;
-}
-
-struct space *
-worker_space(struct worker *w)
-{
-	return &w->space;
-}
-
-uint64_t
-worker_now(const struct worker *w)
-{
-	return w->now;
-}
-
-int
-worker_has_room(const struct worker *w, uint64_t held, int waits)
-{
-	FUZZ_CHECK(held == w->items && w->waiting == (uint64_t)waits);
-	return held == 0 || held < w->queue;
-}
-
 void
-worker_count_item(struct worker *w, int difference, int waits)
+fake_on_over(struct shop *shop, struct session *session)
 {
-	w->items += (uint64_t)(int64_t)difference;
-	FUZZ_CHECK(w->waiting == (uint64_t)waits);
-	FUZZ_CHECK(w->items <= w->queue + PROTO_OPENS_MAX); /* see is_large() */
-}
-
-void
-worker_count_waiting(struct worker *w, int difference, uint64_t held)
-{
-	w->waiting += (uint64_t)(int64_t)difference;
-	FUZZ_CHECK(w->waiting <= 1 && held == w->items);
-}
-
-uint64_t
-worker_site_number(const struct worker *w)
-{
-	(void)w;
-	return 0;
-}
-
-int
-worker_may_recheck(struct worker *w)
-{
-	(void)w;
-	return 1;
-}
-
-int
-worker_is_draining(const struct worker *w)
-{
-	return w->draining;
-}
-
-void
-worker_forget(struct worker *w, struct session *session)
-{
-	FUZZ_CHECK(session && session == w->session);
-	w->session = NULL;
+	FUZZ_CHECK(shop == &worker.shop && session && session == worker.session);
+	worker.session = NULL;
 }
 
 /* What is handed over is whole, as its line declared it.  (Of bytes that were digested as
@@ -177,8 +85,11 @@ check_item(const struct item *item)
 }
 
 void
-worker_send(struct worker *w, struct message *message)
+fake_send(struct shop *shop, struct message *message)
 {
+	struct worker *w = &worker;
+
+	FUZZ_CHECK(shop == &w->shop);
 	if (message->kind == COMMIT_ITEM)
 		check_item((struct item *)message);
 	else if (message->kind == COMMIT_SETTLED || message->kind == COMMIT_SKIP)
@@ -192,6 +103,9 @@ worker_send(struct worker *w, struct message *message)
 
 /* ---- the commit thread */
 
+/* Tells the session that a newer one has its queue. */
+static struct request *superseded;
+
 static void
 answer_join(struct join *join)
 {
@@ -200,11 +114,14 @@ answer_join(struct join *join)
 	FUZZ_CHECK(strcmp(join->identity, "pc17.example.org") == 0 && join->settled >= 1);
 	worker.has_joined = 1;
 	snprintf(worker.queue_id, sizeof worker.queue_id, "%s", join->queue_id);
-	if (!worker.refuses_queue)
+	if (!worker.refuses_queue) {
 		join->queue = (struct queue *)&queue_token;
+		superseded = join->superseded;
+		join->superseded = NULL;
+	}
 	join->generation = 7;
 	join->mark = join->settled;
-	session_on_join(join);
+	(void)request_return(&join->request.message);
 }
 
 static void
@@ -253,7 +170,7 @@ store(struct item *item, size_t known)
 }
 
 static void
-answer_item(struct item *item, unsigned how)
+store_item(struct item *item, unsigned how)
 {
 	static const enum proto_code codes[] = {
 	    CODE_LATER_TROUBLE, CODE_LATER_FULL, CODE_LATER_UNSETTLED};
@@ -276,7 +193,7 @@ answer_item(struct item *item, unsigned how)
 	} else {
 		store(item, known);
 	}
-	session_on_item(item);
+	(void)request_return(&item->request.message);
 }
 
 int
@@ -298,17 +215,19 @@ fake_commit_one(unsigned how)
 		check_token(notice->queue, notice->generation);
 		FUZZ_CHECK(worker.in_items == 0 && worker.in_notices == 0);
 		worker.is_superseded = 1; /* nobody is told any more */
-		session_on_left(notice);
+		free(superseded);
+		superseded = NULL;
+		(void)request_return(message);
 		return 1;
 	case COMMIT_ITEM:
-		answer_item((struct item *)message, how);
+		store_item((struct item *)message, how);
 		break;
 	case COMMIT_SETTLED:
 	case COMMIT_SKIP:
 		check_token(notice->queue, notice->generation);
 		FUZZ_CHECK(notice->number >= 1);
 		worker.in_notices--;
-		session_on_noted(notice);
+		(void)request_return(message);
 		break;
 	default:
 		fuzz_fail(__FILE__, __LINE__, "a message that a session sends");
@@ -319,16 +238,11 @@ fake_commit_one(unsigned how)
 void
 fake_supersede(void)
 {
-	struct notice *notice;
-
 	if (!worker.session || !worker.has_joined || worker.refuses_queue || worker.is_superseded)
 		return;
 	worker.is_superseded = 1;
-	notice = calloc(1, sizeof *notice);
-	FUZZ_CHECK(notice);
-	notice->message.kind = COMMIT_SUPERSEDED;
-	notice->session = worker.session;
-	session_on_superseded(notice);
+	(void)request_return(&superseded->message);
+	superseded = NULL;
 }
 
 /* ---- what the client hears */
@@ -374,8 +288,8 @@ fake_check_output(void)
 	}
 	FUZZ_CHECK(said[VERB_READY] <= 1 && said[VERB_GOAWAY] <= 1);
 	worker.said_ready += said[VERB_READY];
-	FUZZ_CHECK(worker.said_ready == stats_get(&worker.stats, STAT_SESSIONS));
-	FUZZ_CHECK(said[VERB_ERROR] <= stats_get(&worker.stats, STAT_PROTOCOL_ERRORS));
+	FUZZ_CHECK(worker.said_ready == stats_get(&worker.shop.stats, STAT_SESSIONS));
+	FUZZ_CHECK(said[VERB_ERROR] <= stats_get(&worker.shop.stats, STAT_PROTOCOL_ERRORS));
 	for (; stored_seen < stored_count; stored_seen++)
 		FUZZ_CHECK(!stored[stored_seen].is_due);
 }
@@ -383,7 +297,7 @@ fake_check_output(void)
 void
 fake_check_counters(void)
 {
-	const struct stats *stats = &worker.stats;
+	const struct stats *stats = &worker.shop.stats;
 	uint64_t ended = 0;
 
 	for (enum counter c = STAT_STORED; c <= STAT_CUT_OFF; c++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What stands around a session in the receiver, played in one thread: its worker
- * (the functions of inboxd/worker.h that sessions use) and the commit thread,
+ * What stands around a session in the receiver, played in one thread: its shop
+ * (inboxd/shop.h) and the commit thread,
  * which stores at once and remembers what is to be answered.
  */
 #ifndef FUZZ_FAKE_RECEIVER_H
@@ -10,16 +10,10 @@
 #include <stdint.h>
 
 #include "inboxd/session.h"
-#include "inboxd/space.h"
-#include "inboxd/worker.h"
+#include "inboxd/shop.h"
 
 struct worker {
-	struct stats stats;
-	struct namer namer;
-	struct log_gate gate;
-	struct space space;
-	uint64_t now, items, queue, waiting;
-	int draining;
+	struct shop shop;
 	struct session *session; /* NULL: forgotten */
 	struct message *first, **end; /* on their way to the commit thread */
 	/* What the commit thread knows of the session now. */
@@ -45,6 +39,10 @@ void fake_forget(void);
 /* One message to the commit thread is answered, as worker.c would pass it on;
  * `how` 1 to 3: an item is not stored.  0 if there was none. */
 int fake_commit_one(unsigned how);
+/* For the shop. */
+void fake_send(struct shop *shop, struct message *message);
+void fake_on_over(struct shop *shop, struct session *session);
+
 /* A newer session has the queue. */
 void fake_supersede(void);
 

@@ -25,6 +25,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -134,7 +135,7 @@ step(uint8_t byte, struct fuzz_input *input)
 			;
 		break;
 	case 9:
-		worker.now += 3 * arg;
+		worker.shop.now += 3 * arg;
 		if (worker.session)
 			session_tick(worker.session);
 		break;
@@ -151,10 +152,10 @@ step(uint8_t byte, struct fuzz_input *input)
 		if (arg < 8)
 			fake_idle();
 		else
-			worker.space.state = (enum space_state)(arg % 3);
+			worker.shop.space.state = (enum space_state)(arg % 3);
 		break;
 	case 14:
-		worker.draining = 1;
+		worker.shop.draining = 1;
 		if (worker.session)
 			session_drain(worker.session);
 		break;
@@ -191,7 +192,8 @@ play(struct fuzz_input *input, const uint8_t *steps, size_t count, unsigned flag
 	while (fake_commit_one(0))
 		;
 	run_events();
-	FUZZ_CHECK(!worker.session && !worker.first && worker.items == 0 && worker.waiting == 0);
+	FUZZ_CHECK(!worker.session && !worker.first && worker.shop.share.items == 0 &&
+		   worker.shop.share.waiting == 0);
 }
 
 /* The client comes back, and goes on with its next HELLO. */
@@ -307,10 +309,10 @@ begin(unsigned flags, unsigned count)
 	settings.bytes = flags & SMALL_BYTES ? 100 : 65536;
 	settings.inline_size = count & NEEDS_OPEN ? 64 : 4096;
 	memset(&worker, 0, sizeof worker);
-	worker.namer.start = 0x1f2e3d4c;
-	worker.space.bytes = worker.space.inodes = SPACE_UNKNOWN;
-	worker.queue = flags & SMALL_QUEUE ? 1 : 256;
-	worker.now = 1000;
+	worker.shop.namer.start = 0x1f2e3d4c;
+	worker.shop.space.bytes = worker.shop.space.inodes = SPACE_UNKNOWN;
+	worker.shop.share.room = flags & SMALL_QUEUE ? 1 : 256;
+	worker.shop.now = 1000;
 	fake_forget();
 }
 
@@ -318,14 +320,19 @@ static void
 connect_again(unsigned flags)
 {
 	worker.end = &worker.first;
-	worker.has_joined = worker.is_superseded = worker.draining = 0;
+	worker.shop.base = base;
+	worker.shop.site = &site;
+	worker.shop.rechecks = UINT_MAX;
+	worker.shop.send = fake_send;
+	worker.shop.on_over = fake_on_over;
+	worker.has_joined = worker.is_superseded = worker.shop.draining = 0;
 	worker.refuses_queue = (flags & NO_QUEUE) != 0;
 	fake_reset();
 	if (flags & NO_IDENTITY)
 		fake_set_identity(NULL);
 	worker.connections++;
-	stats_add(&worker.stats, STAT_NOW_CONNECTIONS, 1); /* as main does */
-	worker.session = session_new(&worker, -1, (flags & CROWDED) != 0);
+	stats_add(&worker.shop.stats, STAT_NOW_CONNECTIONS, 1); /* as main does */
+	worker.session = session_new(&worker.shop, -1, (flags & CROWDED) != 0);
 	FUZZ_CHECK(worker.session);
 }
 

@@ -245,11 +245,12 @@ await(size_t count)
 static void
 join_queue(int which)
 {
-	struct join join = {.message.kind = COMMIT_JOIN, .reply = world.replies, .settled = 1};
+	struct join join = {
+	    .request = {.message.kind = COMMIT_JOIN, .reply = world.replies}, .settled = 1};
 
 	snprintf(join.identity, sizeof join.identity, "%s", SAMPLE_CLIENT);
 	snprintf(join.queue_id, sizeof join.queue_id, "%s", which ? SECOND_QUEUE : SAMPLE_QUEUE);
-	mailbox_post(commit_mailbox(world.commit), &join.message);
+	mailbox_post(commit_mailbox(world.commit), &join.request.message);
 	await(1);
 	assert_non_null(join.queue);
 	world.queues[which] = join.queue;
@@ -272,8 +273,8 @@ new_item(int queue, uint64_t number, const char *bytes)
 	struct item *item = __real_calloc(1, sizeof *item);
 
 	assert_non_null(item);
-	item->message.kind = COMMIT_ITEM;
-	item->reply = world.replies;
+	item->request.message.kind = COMMIT_ITEM;
+	item->request.reply = world.replies;
 	item->queue = world.queues[queue];
 	item->generation = world.generations[queue];
 	item->number = number;
@@ -289,7 +290,7 @@ new_item(int queue, uint64_t number, const char *bytes)
 static void
 post(struct item *item)
 {
-	mailbox_post(commit_mailbox(world.commit), &item->message);
+	mailbox_post(commit_mailbox(world.commit), &item->request.message);
 }
 
 static void
