@@ -11,9 +11,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "inboxd/root.h"
+#include "inboxd/base/root.h"
 #include "inboxd/server.h"
-#include "inboxd/settings.h"
+#include "inboxd/base/settings.h"
 #include "lib/log.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"

@@ -11,15 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "inboxd/commit.h"
-#include "inboxd/fatal.h"
-#include "inboxd/listener.h"
+#include "inboxd/commit/commit.h"
+#include "inboxd/base/fatal.h"
+#include "inboxd/arrive/listener.h"
 #include "inboxd/notify.h"
-#include "inboxd/recover.h"
-#include "inboxd/root.h"
-#include "inboxd/site.h"
-#include "inboxd/status.h"
-#include "inboxd/worker.h"
+#include "inboxd/recover/recover.h"
+#include "inboxd/base/root.h"
+#include "inboxd/base/site.h"
+#include "inboxd/status/status.h"
+#include "inboxd/serve/worker.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 

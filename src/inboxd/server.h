@@ -7,7 +7,7 @@
 #ifndef INBOXD_SERVER_H
 #define INBOXD_SERVER_H
 
-#include "inboxd/settings.h"
+#include "inboxd/base/settings.h"
 
 /*
  * Takes `settings`, read from `config`.  Serves until SIGTERM or SIGINT, then

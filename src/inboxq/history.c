@@ -52,7 +52,7 @@ take_ahead(int fd, off_t *reserved)
 		return 0;
 	if (disk_reserve(fd, (unsigned long long)size + HISTORY_AHEAD) == 0)
 		*reserved = size + HISTORY_AHEAD;
-	else if (errno == ENOSPC || errno == EDQUOT)
+	else if (disk_is_full(errno))
 		return -1;
 	return 0; /* what is really wrong, writing tells */
 }

@@ -94,7 +94,7 @@ static void
 on_trouble(struct run *run, const char *where, int error)
 {
 	log_event(LOG_ERR, "spool_trouble", "in=%s error=\"%s\"", where, strerror(error));
-	if (error == ENOSPC || error == EDQUOT || error == EWOULDBLOCK) {
+	if (disk_is_full(error) || error == EWOULDBLOCK) {
 		run->server = run->settings->servers.count;
 		return;
 	}

@@ -326,3 +326,9 @@ disk_reserve(int fd, unsigned long long size)
 	return 0;
 #endif
 }
+
+int
+disk_is_full(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
+}

@@ -94,4 +94,7 @@ void disk_boot_id(char dst[DISK_BOOT_ROOM]);
  */
 MUST_CHECK int disk_reserve(int fd, unsigned long long size);
 
+/* Does this errno say that there is no room: space, inodes, or a quota? */
+int disk_is_full(int error);
+
 #endif

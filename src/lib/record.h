@@ -5,7 +5,7 @@
  *	<CRC-32C of all that follows the space, 8 hex digits> <type> <fields>
  *
  * Fields are split by one space; texts of peers are escaped (escape.h).  The
- * codec is pure; the receiver (inboxd/ledger.h) and inboxctl read and write
+ * codec is pure; the receiver (inboxd/commit/ledger.h) and inboxctl read and write
  * by it, and inbox-spool(5) describes it for everyone else.
  */
 #ifndef LIB_RECORD_H

@@ -2,7 +2,7 @@
 /*
  * The files of a ledger, as they lie in its folder: "<UTC time>.log", the time
  * as print_time() has it, so that their names sort by age.  The receiver
- * (inboxd/ledger.h) makes and deletes them; inboxctl reads them meanwhile.
+ * (inboxd/commit/ledger.h) makes and deletes them; inboxctl reads them meanwhile.
  */
 #ifndef LIB_SEGMENT_H
 #define LIB_SEGMENT_H

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "inboxd/settings.h"
+#include "inboxd/base/settings.h"
 
 static char path[160];
 static size_t errors;

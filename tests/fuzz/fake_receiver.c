@@ -13,7 +13,7 @@
 
 #include "fake_conn.h"
 #include "fuzz.h"
-#include "inboxd/request.h"
+#include "inboxd/commit/request.h"
 #include "lib/digest.h"
 #include "lib/disk.h"
 #include "lib/parse.h"

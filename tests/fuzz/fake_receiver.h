@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What stands around a session in the receiver, played in one thread: its shop
- * (inboxd/shop.h) and the commit thread,
+ * (inboxd/serve/shop.h) and the commit thread,
  * which stores at once and remembers what is to be answered.
  */
 #ifndef FUZZ_FAKE_RECEIVER_H
@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
-#include "inboxd/session.h"
-#include "inboxd/shop.h"
+#include "inboxd/inbox1/session.h"
+#include "inboxd/serve/shop.h"
 
 struct worker {
 	struct shop shop;

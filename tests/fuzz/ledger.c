@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "inboxd/replay.h"
+#include "inboxd/recover/replay.h"
 #include "lib/record.h"
 
 static int segment = -1;

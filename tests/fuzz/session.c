@@ -33,7 +33,7 @@
 #include "fake_conn.h"
 #include "fake_receiver.h"
 #include "fuzz.h"
-#include "inboxd/partial.h"
+#include "inboxd/drafts/partial.h"
 #include "lib/digest.h"
 #include "lib/proto.h"
 

@@ -24,7 +24,9 @@
 #include <unistd.h>
 
 #include "fuzz.h"
-#include "inboxd/status.h"
+#include "inboxd/status/status.h"
+#include "inboxd/base/inbox.h"
+#include "inboxd/commit/view.h"
 
 enum flag {
 	LATE = 1,      /* /clients is answered after the rest was sent */

@@ -235,7 +235,7 @@ def keys_of(table, sample, manual):
 
 @check
 def keys_of_inboxd_stand_in_manual_and_sample():
-    yield from keys_of("src/inboxd/settings.c", "conf/inboxd.conf", "src/inboxd/inboxd.conf.5")
+    yield from keys_of("src/inboxd/base/settings.c", "conf/inboxd.conf", "src/inboxd/inboxd.conf.5")
 
 
 @check
@@ -280,7 +280,7 @@ def lint_knows_the_codes_of_the_independent_client():
 @check
 def counters_stand_in_the_manual():
     page = mdoc_text("src/inboxd/inboxd.8")
-    metrics = re.findall(r'X\(\w+, "(inboxd_\w+)"', read("src/inboxd/stats.h"))
+    metrics = re.findall(r'X\(\w+, "(inboxd_\w+)"', read("src/inboxd/base/stats.h"))
     if len(metrics) < 20:
         yield "stats.h: found only %d metrics" % len(metrics)
     for metric in sorted(set(metrics)):

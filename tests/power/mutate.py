@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Writes src/inboxd/commit.c with one sync removed, to show that check-power sees it.
+"""Writes src/inboxd/commit/commit.c with one sync removed, to show that check-power sees it.
 
   python3 mutate.py no_first_sync|no_second_sync <commit.c >mutant.c
 

@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "inboxd/clients.h"
-#include "inboxd/ledger.h"
-#include "inboxd/replay.h"
+#include "inboxd/commit/clients.h"
+#include "inboxd/commit/ledger.h"
+#include "inboxd/recover/replay.h"
 #include "lib/record.h"
 
 /* The client that all these records are of. */

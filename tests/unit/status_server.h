@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "inboxd/status.h"
+#include "inboxd/status/status.h"
 
 #define WAIT_MS 20000 /* for anything */
 

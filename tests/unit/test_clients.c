@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What is remembered of clients: nothing too much, nothing forgotten. */
-#include "inboxd/clients.h"
+#include "inboxd/commit/clients.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

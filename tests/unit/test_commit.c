@@ -9,7 +9,7 @@
  */
 #include "config.h"
 
-#include "inboxd/commit.h"
+#include "inboxd/commit/commit.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -2,7 +2,7 @@
 /* The ledger as it is written: what it is told it keeps, or says that it cannot. */
 #include "config.h"
 
-#include "inboxd/ledger.h"
+#include "inboxd/commit/ledger.h"
 
 #include <errno.h>
 #include <setjmp.h>

@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "inboxd/ledger.h"
+#include "inboxd/commit/ledger.h"
 
 #include <errno.h>
 #include <fcntl.h>

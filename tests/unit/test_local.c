@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "inboxd/local.h"
+#include "inboxd/status/local.h"
 
 #include <event2/event.h>
 #include <setjmp.h>

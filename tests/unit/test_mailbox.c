@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "inboxd/mailbox.h"
+#include "inboxd/base/mailbox.h"
 
 #include <poll.h>
 #include <pthread.h>

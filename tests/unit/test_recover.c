@@ -12,7 +12,7 @@
  */
 #include "config.h"
 
-#include "inboxd/recover.h"
+#include "inboxd/recover/recover.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -32,8 +32,8 @@
 
 #include <cmocka.h>
 
-#include "inboxd/fresh.h"
-#include "inboxd/replay.h"
+#include "inboxd/recover/fresh.h"
+#include "inboxd/recover/replay.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/segment.h"

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "inboxd/replay.h"
+#include "inboxd/recover/replay.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "inboxd/status.h"
+#include "inboxd/status/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/arrive/listener.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "inboxd/base/fatal.h"
+#include "lib/log.h"
+
+#define BACKLOG 1024
+#define REST_SECONDS 1
+
+struct listener {
+	struct event_base *base;
+	struct evconnlistener **sockets;
+	size_t count;
+	struct event *resume;
+	struct log_gate gate;
+	void (*on_accept)(void *ctx, int fd);
+	void *ctx;
+};
+
+static void
+on_connection(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr *address, int len,
+    void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)socket, (void)address, (void)len;
+	listener->on_accept(listener->ctx, fd);
+}
+
+/* Out of descriptors or memory: the connection stays in the kernel's queue, so
+ * the socket stays readable; without a rest we would spin. */
+static void
+on_accept_error(struct evconnlistener *socket, void *arg)
+{
+	const struct timeval rest = {REST_SECONDS, 0};
+	struct listener *listener = arg;
+
+	(void)socket;
+	log_limited(&listener->gate, LOG_ERR, "accept_failed", "error=\"%s\" rest=%ds",
+	    strerror(EVUTIL_SOCKET_ERROR()), REST_SECONDS);
+	/* Better to spin than to be deaf for ever. */
+	if (event_add(listener->resume, &rest) < 0)
+		return;
+	for (size_t i = 0; i < listener->count; i++)
+		evconnlistener_disable(listener->sockets[i]);
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	const struct timeval rest = {REST_SECONDS, 0};
+	struct listener *listener = arg;
+	int failed = 0;
+
+	(void)fd, (void)what;
+	for (size_t i = 0; i < listener->count; i++) {
+		if (evconnlistener_enable(listener->sockets[i]) < 0)
+			failed = 1;
+	}
+	if (failed && event_add(listener->resume, &rest) < 0)
+		fatal(EX_OSERR, "out_of_memory", "what=listener");
+}
+
+/* "192.0.2.1:7117", "[::1]:7117", "*:7117" to addresses; settings.c has checked
+ * the form. */
+static struct addrinfo *
+resolve(const char *text, char why[LISTENER_WHY_ROOM])
+{
+	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
+	struct addrinfo *found = NULL;
+	const char *colon = strrchr(text, ':');
+	char host[256];
+	size_t len = (size_t)(colon - text);
+	int rc;
+
+	if (len >= 2 && text[0] == '[' && text[len - 1] == ']')
+		snprintf(host, sizeof host, "%.*s", (int)len - 2, text + 1);
+	else
+		snprintf(host, sizeof host, "%.*s", (int)len, text);
+	rc = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, colon + 1, &hints, &found);
+	if (rc == 0)
+		return found;
+	snprintf(why, LISTENER_WHY_ROOM, "listen %s: %s", text, gai_strerror(rc));
+	return NULL;
+}
+
+static void
+say_listening(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t len = sizeof address;
+	char host[64], port[16];
+
+	if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
+	    getnameinfo((struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
+	        NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+		log_event(LOG_NOTICE, "listening", "address=%s%s%s:%s",
+		    address.ss_family == AF_INET6 ? "[" : "", host,
+		    address.ss_family == AF_INET6 ? "]" : "", port);
+}
+
+static int
+open_one(struct listener *listener, const struct addrinfo *at, const char *text,
+    char why[LISTENER_WHY_ROOM])
+{
+	const unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC;
+	struct evconnlistener *socket_listener = NULL;
+	int one = 1;
+	int fd = socket(at->ai_family, SOCK_STREAM, 0);
+
+	if (fd < 0)
+		goto fail;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) < 0 ||
+	    (at->ai_family == AF_INET6 &&
+	        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
+	    evutil_make_socket_closeonexec(fd) < 0 || evutil_make_socket_nonblocking(fd) < 0 ||
+	    bind(fd, at->ai_addr, at->ai_addrlen) < 0)
+		goto fail;
+	socket_listener =
+	    evconnlistener_new(listener->base, on_connection, listener, flags, BACKLOG, fd);
+	if (!socket_listener)
+		goto fail;
+	evconnlistener_set_error_cb(socket_listener, on_accept_error);
+	listener->sockets = realloc(listener->sockets, (listener->count + 1) * sizeof(void *));
+	if (!listener->sockets)
+		fatal(EX_OSERR, "out_of_memory", "what=listener");
+	listener->sockets[listener->count++] = socket_listener;
+	say_listening(fd);
+	return 0;
+fail:
+	snprintf(why, LISTENER_WHY_ROOM, "listen %s: %s", text, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+/* A host without IPv6 (or IPv4) still has the other one for "*". */
+static int
+open_all(struct listener *listener, const char *text, char why[LISTENER_WHY_ROOM])
+{
+	struct addrinfo *found = resolve(text, why);
+	size_t before = listener->count;
+	int failed = 0;
+
+	if (!found)
+		return -1;
+	for (const struct addrinfo *at = found; at; at = at->ai_next) {
+		if (open_one(listener, at, text, why) < 0 && errno != EAFNOSUPPORT)
+			failed = 1;
+	}
+	freeaddrinfo(found);
+	return failed || listener->count == before ? -1 : 0;
+}
+
+struct listener *
+listener_open(struct event_base *base, const struct conf_list *listen,
+    void (*on_accept)(void *ctx, int fd), void *ctx, char why[LISTENER_WHY_ROOM])
+{
+	struct listener *listener = must_alloc(sizeof *listener);
+
+	listener->base = base;
+	listener->on_accept = on_accept;
+	listener->ctx = ctx;
+	listener->resume = event_new(base, -1, 0, on_resume, listener);
+	if (!listener->resume) {
+		snprintf(why, LISTENER_WHY_ROOM, "out of memory");
+		goto fail;
+	}
+	for (size_t i = 0; i < listen->count; i++) {
+		if (open_all(listener, listen->items[i], why) < 0)
+			goto fail;
+	}
+	return listener;
+fail:
+	listener_close(listener);
+	return NULL;
+}
+
+void
+listener_close(struct listener *listener)
+{
+	if (!listener)
+		return;
+	for (size_t i = 0; i < listener->count; i++)
+		evconnlistener_free(listener->sockets[i]);
+	free(listener->sockets);
+	if (listener->resume)
+		event_free(listener->resume);
+	free(listener);
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The listening sockets, on the main thread's loop.  An accepted descriptor is
+ * handed on at once; out of descriptors, listening rests for a second instead
+ * of spinning.
+ */
+#ifndef INBOXD_ARRIVE_LISTENER_H
+#define INBOXD_ARRIVE_LISTENER_H
+
+#include "lib/attr.h"
+#include "lib/conf.h"
+
+struct event_base;
+struct listener;
+
+#define LISTENER_WHY_ROOM 256
+
+/*
+ * Listens on each "ADDRESS:PORT" ("*": all addresses; port 0: any free one) and
+ * logs the addresses it got.  `on_accept` gets non-blocking descriptors and
+ * owns them.  NULL with the reason.
+ */
+MUST_CHECK struct listener *listener_open(struct event_base *base, const struct conf_list *listen,
+    void (*on_accept)(void *ctx, int fd), void *ctx, char why[LISTENER_WHY_ROOM]);
+void listener_close(struct listener *listener);
+
+#endif

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/base/fatal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/log.h"
+
+void
+fatal(int code, const char *event, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	log_event(LOG_CRIT, event, "%s exit=%d", text, code);
+	_exit(code);
+}
+
+void *
+must_alloc(size_t size)
+{
+	void *p = calloc(1, size);
+
+	if (!p)
+		fatal(EX_OSERR, "out_of_memory", "bytes=%zu", size);
+	return p;
+}

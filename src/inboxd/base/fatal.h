@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The end of the whole receiver, from any thread: one log line, then _exit().
+ * Only for what nothing can go on without: a failed sync (P9), memory, and
+ * what start-up needs.  Ending at once is safe because nothing is
+ * acknowledged before it is stored: clients keep the rest.
+ */
+#ifndef INBOXD_BASE_FATAL_H
+#define INBOXD_BASE_FATAL_H
+
+#include <stddef.h>
+#include <sysexits.h>
+
+#include "lib/attr.h"
+
+/* `code` is one of sysexits(3), as inboxd(8) lists them. */
+NO_RETURN void fatal(int code, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* Zeroed memory, always; freed by free(). */
+MUST_CHECK void *must_alloc(size_t size);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/base/inbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/conf.h"
+#include "lib/disk.h"
+
+const char *const inbox_parts[INBOX_PARTS] = {"tmp", "new", "cur"};
+
+/* A checked folder below `at`, on device `dev`; the descriptor or -1. */
+static int
+open_part(int at, const char *part, dev_t dev, const char *shown, char error[INBOX_ERROR_ROOM])
+{
+	char why[DISK_WHY_ROOM];
+	int fd = disk_open_dir(at, part);
+
+	if (fd < 0) {
+		snprintf(error, INBOX_ERROR_ROOM, "%s: %s%s", shown, strerror(errno),
+		    errno == ENOENT ? "; `inboxd -m` makes missing folders" : "");
+		return -1;
+	}
+	if (disk_check_dir(fd, dev, NULL, why) < 0) {
+		snprintf(error, INBOX_ERROR_ROOM, "%s: %s", shown, why);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int
+inbox_open(struct inbox *inbox, int root, const char *name, char error[INBOX_ERROR_ROOM])
+{
+	int folder, fds[INBOX_PARTS] = {-1, -1, -1};
+	char shown[PROTO_INBOX_MAX + 32];
+	struct stat root_stat;
+	size_t i;
+
+	snprintf(inbox->name, sizeof inbox->name, "%s", name);
+	snprintf(shown, sizeof shown, "inbox folder %s", name);
+	inbox->tmp = inbox->new = -1;
+	if (fstat(root, &root_stat) < 0) {
+		snprintf(error, INBOX_ERROR_ROOM, "root: %s", strerror(errno));
+		return -1;
+	}
+	folder = open_part(root, name, root_stat.st_dev, shown, error);
+	if (folder < 0)
+		return -1;
+	for (i = 0; i < INBOX_PARTS; i++) {
+		snprintf(shown, sizeof shown, "inbox folder %s/%s", name, inbox_parts[i]);
+		fds[i] = open_part(folder, inbox_parts[i], root_stat.st_dev, shown, error);
+		if (fds[i] < 0)
+			break;
+	}
+	close(folder);
+	if (fds[2] >= 0)
+		close(fds[2]); /* cur/ is the consumers'; it only has to be there */
+	inbox->tmp = fds[0];
+	inbox->new = fds[1];
+	if (i == INBOX_PARTS)
+		return 0;
+	inbox_close(inbox);
+	return -1;
+}
+
+void
+inbox_close(struct inbox *inbox)
+{
+	if (inbox->tmp >= 0)
+		close(inbox->tmp);
+	if (inbox->new >= 0)
+		close(inbox->new);
+	inbox->tmp = inbox->new = -1;
+}
+
+int
+inbox_allows(const struct inbox *inbox, const char *identity)
+{
+	for (size_t i = 0; i < inbox->clients->count; i++) {
+		if (fnmatch(inbox->clients->items[i], identity, FNM_NOESCAPE) == 0)
+			return 1;
+	}
+	return 0;
+}
+
+void
+inbox_look(const struct inbox *inbox, struct inbox_view *out)
+{
+	DIR *listing = disk_list(inbox->new);
+	struct dirent *file;
+	struct stat st;
+
+	memset(out, 0, sizeof *out);
+	snprintf(out->name, sizeof out->name, "%s", inbox->name);
+	out->folder = inbox->folder;
+	out->suffix = inbox->suffix;
+	out->size = inbox->size;
+	if (!listing) {
+		snprintf(out->error, sizeof out->error, "new/: %s", strerror(errno));
+		return;
+	}
+	while ((file = readdir(listing))) {
+		int64_t changed;
+		if (file->d_name[0] == '.')
+			continue;
+		out->waiting++;
+		if (fstatat(inbox->new, file->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		changed = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
+		if (out->oldest == 0 || changed < out->oldest)
+			out->oldest = changed;
+	}
+	closedir(listing);
+}

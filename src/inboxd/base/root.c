@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/base/root.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "inboxd/base/inbox.h"
+#include "lib/disk.h"
+#include "lib/log.h"
+
+static const char *
+hint(int error)
+{
+	return error == ENOENT ? "; `inboxd -m` makes missing folders" : "";
+}
+
+/* The root, and its device. */
+static int
+open_root(const char *path, dev_t *device, char error[ROOT_ERROR_ROOM])
+{
+	char why[DISK_WHY_ROOM];
+	int fd = disk_open_dir(AT_FDCWD, path);
+
+	if (fd < 0) {
+		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s%s", path, strerror(errno),
+		    hint(errno));
+		return -1;
+	}
+	if (disk_check_dir(fd, 0, device, why) < 0) {
+		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, why);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+open_ledger(int root, const char *path, dev_t device, char error[ROOT_ERROR_ROOM])
+{
+	char why[DISK_WHY_ROOM];
+	int fd = disk_open_dir(root, "ledger");
+
+	if (fd < 0) {
+		snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s%s", path, strerror(errno),
+		    hint(errno));
+		return -1;
+	}
+	if (disk_check_dir(fd, device, NULL, why) < 0) {
+		snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s", path, why);
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static int
+take_lock(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+{
+	pid_t holder;
+
+	root->lock = disk_lock(root->fd, "lock", &holder);
+	if (root->lock >= 0)
+		return 0;
+	if (errno == EWOULDBLOCK) {
+		snprintf(error, ROOT_ERROR_ROOM, "root %s: process %ld holds its lock", path,
+		    (long)holder);
+		return EX_UNAVAILABLE;
+	}
+	snprintf(error, ROOT_ERROR_ROOM, "root %s: lock: %s", path, strerror(errno));
+	return EX_OSERR;
+}
+
+static void
+close_all(struct root *root)
+{
+	if (root->ledger >= 0)
+		close(root->ledger);
+	if (root->fd >= 0)
+		close(root->fd);
+	/* The lock goes last: now another receiver may come. */
+	if (root->lock >= 0)
+		close(root->lock);
+	root->fd = root->ledger = root->lock = -1;
+}
+
+static int
+fail_lock(char error[ROOT_ERROR_ROOM])
+{
+	int error_number = errno;
+
+	snprintf(error, ROOT_ERROR_ROOM, "the root's lock file: %s", strerror(error_number));
+	return disk_is_full(error_number) ? EX_TEMPFAIL : EX_IOERR;
+}
+
+/* How did the last run end? */
+static int
+read_mark(struct root *root, char error[ROOT_ERROR_ROOM])
+{
+	char before[DISK_BOOT_ROOM] = "", now[DISK_BOOT_ROOM];
+	ssize_t got = pread(root->lock, before, sizeof before - 1, 0);
+
+	if (got < 0)
+		return fail_lock(error);
+	disk_boot_id(now);
+	root->was_used = got > 0;
+	root->was_cut = strcmp(before, now) == 0;
+	return 0;
+}
+
+/* Marks need no sync: what a power failure does to them, another boot id says. */
+static int
+write_mark(struct root *root, const char *mark)
+{
+	size_t len = strlen(mark);
+
+	/* Never empty in between, whatever stops it. */
+	if (pwrite(root->lock, mark, len, 0) != (ssize_t)len)
+		return -1;
+	return ftruncate(root->lock, (off_t)len);
+}
+
+int
+root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM])
+{
+	char now[DISK_BOOT_ROOM];
+
+	disk_boot_id(now);
+	return write_mark(root, now) == 0 ? 0 : fail_lock(error);
+}
+
+int
+root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+{
+	int code = EX_CONFIG;
+	dev_t device;
+
+	root->ledger = root->lock = -1;
+	root->fd = open_root(path, &device, error);
+	if (root->fd < 0)
+		return code;
+	code = take_lock(root, path, error);
+	if (code == 0) {
+		root->ledger = open_ledger(root->fd, path, device, error);
+		code = root->ledger >= 0 ? read_mark(root, error) : EX_CONFIG;
+	}
+	if (code)
+		close_all(root);
+	return code;
+}
+
+void
+root_mark_stopped(struct root *root)
+{
+	/* It vouches for what has come of large items, which no turn has synced. */
+	if ((disk_has_syncfs() && disk_sync_fs(root->fd) < 0) ||
+	    write_mark(root, "stopped\n") < 0)
+		log_event(LOG_WARNING, "root_not_marked", "error=\"%s\"", strerror(errno));
+}
+
+void
+root_release(struct root *root)
+{
+	root_mark_stopped(root);
+	close_all(root);
+}
+
+/* Makes one folder where it is missing, and opens it. */
+static int
+make_folder(int at, const char *name, const char *shown, char error[ROOT_ERROR_ROOM])
+{
+	int fd;
+
+	if (mkdirat(at, name, 0700) == 0) {
+		printf("made %s\n", shown);
+		if ((at == AT_FDCWD ? disk_sync_above(name) : disk_sync_dir(at)) < 0) {
+			snprintf(error, ROOT_ERROR_ROOM, "%s: sync: %s", shown, strerror(errno));
+			return -1;
+		}
+	} else if (errno != EEXIST) {
+		snprintf(error, ROOT_ERROR_ROOM, "%s: %s", shown, strerror(errno));
+		return -1;
+	}
+	fd = disk_open_dir(at, name);
+	if (fd < 0)
+		snprintf(error, ROOT_ERROR_ROOM, "%s: %s", shown, strerror(errno));
+	return fd;
+}
+
+static int
+make_inbox(int root, const char *root_path, const char *name, char error[ROOT_ERROR_ROOM])
+{
+	char shown[512];
+	int folder, part;
+
+	snprintf(shown, sizeof shown, "%s/%s", root_path, name);
+	folder = make_folder(root, name, shown, error);
+	if (folder < 0)
+		return -1;
+	for (size_t i = 0; i < INBOX_PARTS; i++) {
+		snprintf(shown, sizeof shown, "%s/%s/%s", root_path, name, inbox_parts[i]);
+		part = make_folder(folder, inbox_parts[i], shown, error);
+		if (part < 0) {
+			close(folder);
+			return -1;
+		}
+		close(part);
+	}
+	close(folder);
+	return 0;
+}
+
+int
+root_make_folders(const struct settings *settings, char error[ROOT_ERROR_ROOM])
+{
+	char shown[512];
+	int root, ledger, rc = 0;
+
+	root = make_folder(AT_FDCWD, settings->root, settings->root, error);
+	if (root < 0)
+		return -1;
+	snprintf(shown, sizeof shown, "%s/ledger", settings->root);
+	ledger = make_folder(root, "ledger", shown, error);
+	if (ledger < 0)
+		rc = -1;
+	else
+		close(ledger);
+	for (size_t i = 0; rc == 0 && i < settings->inbox_count; i++)
+		rc = make_inbox(root, settings->root, settings->inboxes[i].name, error);
+	close(root);
+	return rc;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The root: the one folder, on one file system, that a receiver keeps its
+ * promises in.  One receiver at a time: it holds the lock <root>/lock from
+ * before it reads the ledger until it ends.  The file holds the boot id of the
+ * system while a receiver runs, "stopped" after one that stopped in order, and
+ * nothing until a first ledger has been begun.
+ */
+#ifndef INBOXD_BASE_ROOT_H
+#define INBOXD_BASE_ROOT_H
+
+#include "inboxd/base/settings.h"
+#include "lib/attr.h"
+
+struct root {
+	int fd;     /* the root itself; also what syncfs syncs */
+	int ledger; /* <root>/ledger */
+	int lock;
+	int was_used; /* a ledger has been begun here */
+	int was_cut; /* the last run did not stop in order, on this boot of the system:
+	                what the page cache holds of it may not be what the disk holds */
+};
+
+#define ROOT_ERROR_ROOM 640
+
+/* Opens, checks and locks.  0; or one of sysexits(3) with the reason. */
+MUST_CHECK int root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
+/* A ledger has been begun, and from now on items may come.  0, or one of sysexits(3). */
+MUST_CHECK int root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM]);
+/* The run ended in order, though its threads may still be there: nothing is closed. */
+void root_mark_stopped(struct root *root);
+/* In order: nothing is unwritten that anyone counts on. */
+void root_release(struct root *root);
+
+/* Makes what is missing of root, ledger/ and the inbox folders, mode 0700,
+ * and syncs what it made; says what it makes on standard output.
+ * 0, or -1 with the reason. */
+MUST_CHECK int root_make_folders(const struct settings *settings, char error[ROOT_ERROR_ROOM]);
+
+#endif

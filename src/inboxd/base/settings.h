@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What inboxd.conf says, as a struct.  settings.c has the table with a row a
+ * key; inboxd.conf(5) describes them.
+ */
+#ifndef INBOXD_BASE_SETTINGS_H
+#define INBOXD_BASE_SETTINGS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/conf.h"
+
+enum settings_sync { SYNC_FILES, SYNC_FILESYSTEM };
+
+struct inbox_settings {
+	char *name;
+	uint64_t size; /* largest item, bytes; 0: as `item` */
+	char *suffix;
+	struct conf_list clients; /* globs on the identity */
+};
+
+struct settings {
+	/* [receiver] */
+	struct conf_list listen;
+	char *host, *root;
+	uint64_t workers;
+	int sync; /* enum settings_sync */
+	uint64_t drain, ledger_size, ledger_days;
+	/* [tls] */
+	char *certificate, *key, *ca, *crl;
+	int identity; /* enum identity_kind */
+	int minimum;  /* 0: TLS 1.3, 1: TLS 1.2 */
+	/* [limits] */
+	uint64_t connections, window, bytes, inline_size, item, queue, idle, hello, partial;
+	uint64_t unsettled, queues, reserve, reserve_large, reserve_inodes;
+	/* [status] */
+	char *socket, *mode;
+	/* [log] */
+	int level, format;
+	/* [inbox NAME] */
+	struct inbox_settings *inboxes;
+	size_t inbox_count;
+};
+
+extern const struct conf_schema settings_schema;
+
+/* Reads `path`; every error goes to `report`.  NULL after at least one. */
+MUST_CHECK struct settings *settings_load(const char *path, const struct conf_report *report);
+void settings_free(struct settings *settings);
+
+/* The syslog(3) priority that the key `level` stands for. */
+int settings_log_level(const struct settings *settings);
+/* The file mode that the key `mode` stands for. */
+unsigned settings_socket_mode(const struct settings *settings);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/base/site.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/parse.h"
+#include "lib/tls.h"
+
+static struct tls *
+open_tls(const struct settings *settings, char error[SITE_ERROR_ROOM])
+{
+	struct tls_settings wanted = {
+	    .certificate = settings->certificate,
+	    .key = settings->key,
+	    .ca = settings->ca,
+	    .crl = settings->crl,
+	    .tls12 = settings->minimum == 1,
+	    .server = 1,
+	};
+	char why[TLS_ERROR_ROOM];
+	struct tls *tls = tls_new(&wanted, why);
+
+	if (!tls)
+		snprintf(error, SITE_ERROR_ROOM, "%s", why);
+	return tls;
+}
+
+static void
+find_host(struct site *site)
+{
+	char *host = site->host;
+
+	if (site->settings->host)
+		snprintf(host, sizeof site->host, "%s", site->settings->host);
+	else if (gethostname(host, sizeof site->host - 1) < 0)
+		host[0] = '\0';
+	if (!is_plain_name(host, strlen(host), 255))
+		snprintf(host, sizeof site->host, "inboxd");
+}
+
+static void
+free_site(struct site *site)
+{
+	for (size_t i = 0; i < site->inbox_count; i++) {
+		inbox_close(&site->inboxes[i]);
+		free(site->inboxes[i].folder);
+	}
+	free(site->inboxes);
+	tls_unref(site->tls);
+	settings_free(site->settings);
+	free(site);
+}
+
+static char *
+folder_path(const char *root, const char *name)
+{
+	size_t room = strlen(root) + 1 + strlen(name) + 1;
+	char *path = malloc(room);
+
+	if (path)
+		snprintf(path, room, "%s/%s", root, name);
+	return path;
+}
+
+struct site *
+site_new(struct settings *settings, int root, char error[SITE_ERROR_ROOM])
+{
+	struct site *site = calloc(1, sizeof *site);
+
+	if (!site) {
+		settings_free(settings);
+		snprintf(error, SITE_ERROR_ROOM, "out of memory");
+		return NULL;
+	}
+	site->settings = settings;
+	atomic_init(&site->references, 1);
+	find_host(site);
+	site->tls = open_tls(settings, error);
+	if (!site->tls)
+		goto fail;
+	site->inboxes = calloc(settings->inbox_count, sizeof *site->inboxes);
+	if (!site->inboxes) {
+		snprintf(error, SITE_ERROR_ROOM, "out of memory");
+		goto fail;
+	}
+	for (size_t i = 0; i < settings->inbox_count; i++) {
+		const struct inbox_settings *from = &settings->inboxes[i];
+		struct inbox *inbox = &site->inboxes[i];
+		if (inbox_open(inbox, root, from->name, error) < 0)
+			goto fail;
+		site->inbox_count++;
+		inbox->folder = folder_path(settings->root, from->name);
+		if (!inbox->folder) {
+			snprintf(error, SITE_ERROR_ROOM, "out of memory");
+			goto fail;
+		}
+		inbox->size = from->size ? from->size : settings->item;
+		inbox->suffix = from->suffix ? from->suffix : "";
+		inbox->clients = &from->clients;
+		if (inbox->size > site->item)
+			site->item = inbox->size;
+	}
+	return site;
+fail:
+	free_site(site);
+	return NULL;
+}
+
+struct site *
+site_ref(struct site *site)
+{
+	atomic_fetch_add_explicit(&site->references, 1, memory_order_relaxed);
+	return site;
+}
+
+void
+site_unref(struct site *site)
+{
+	if (site && atomic_fetch_sub_explicit(&site->references, 1, memory_order_acq_rel) == 1)
+		free_site(site);
+}
+
+struct inbox *
+site_find_inbox(struct site *site, const char *name, size_t len)
+{
+	for (size_t i = 0; i < site->inbox_count; i++) {
+		const char *known = site->inboxes[i].name;
+		if (strlen(known) == len && memcmp(known, name, len) == 0)
+			return &site->inboxes[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A configuration in force: the settings, their TLS context, their inbox
+ * folders opened and checked.  Immutable once built; a reload builds another
+ * one, whole or not at all, and what was begun under the old one ends under
+ * it: each worker and each draft holds a counted reference.
+ */
+#ifndef INBOXD_BASE_SITE_H
+#define INBOXD_BASE_SITE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inboxd/base/inbox.h"
+#include "inboxd/base/settings.h"
+#include "lib/attr.h"
+
+struct tls;
+
+struct site {
+	_Atomic unsigned references;
+	struct settings *settings;
+	struct tls *tls;
+	char host[256];
+	uint64_t item; /* the largest item any inbox takes, bytes */
+	struct inbox *inboxes;
+	size_t inbox_count;
+};
+
+#define SITE_ERROR_ROOM INBOX_ERROR_ROOM
+
+/*
+ * Takes `settings` (also on failure).  `root` is the open root directory, on
+ * whose file system every folder must lie.  NULL, with the reason: which
+ * folder or file, what is wrong, what would be right.
+ */
+MUST_CHECK struct site *site_new(struct settings *settings, int root, char error[SITE_ERROR_ROOM]);
+/* Any thread. */
+struct site *site_ref(struct site *site);
+void site_unref(struct site *site);
+
+struct inbox *site_find_inbox(struct site *site, const char *name, size_t len);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is counted.  Each thread has a struct stats of its own and is the only
+ * one to write it; the main thread reads them all and adds them up, so a
+ * snapshot taken under load may be off by what moves meanwhile, and is exact
+ * when nothing does.
+ *
+ * Every way for an offered item to end has its counter:
+ *
+ *	offered = stored + again + later_* + refused_* + cut_off + in_flight
+ */
+#ifndef INBOXD_BASE_STATS_H
+#define INBOXD_BASE_STATS_H
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/proto.h"
+
+/* name in C, metric, label ("" or key="value"), help.  No gauge may be called as
+ * a counter without its "_total": OpenMetrics would take them for one. */
+#define STATS_COUNTERS(X)                                                                       \
+	X(CONNECTIONS, "inboxd_connections_accepted_total", "", "Connections accepted.")        \
+	X(CONNECTIONS_FAILED, "inboxd_connections_failed_total", "",                            \
+	    "Connections that ended with an error of TLS or of the network.")                   \
+	X(CONNECTIONS_CROWDED, "inboxd_connections_crowded_total", "",                          \
+	    "Connections turned away because there were too many.")                             \
+	X(SESSIONS, "inboxd_sessions_total", "", "Connections that were answered READY.")       \
+	X(SUPERSEDED, "inboxd_sessions_superseded_total", "",                                   \
+	    "Sessions ended by a newer one of the same queue.")                                 \
+	X(PROTOCOL_ERRORS, "inboxd_protocol_errors_total", "", "Sessions ended with ERROR.")    \
+	X(OFFERED, "inboxd_items_offered_total", "", "Items announced by PUT or OPEN.")         \
+	X(STORED, "inboxd_items_stored_total", "", "Items answered STORED, the first time.")    \
+	X(AGAIN, "inboxd_items_again_total", "", "Items answered STORED that were known.")      \
+	X(LATER_DIGEST, "inboxd_items_later_total", "code=\"digest\"", "Items answered LATER.") \
+	X(LATER_FULL, "inboxd_items_later_total", "code=\"full\"", "")                          \
+	X(LATER_TROUBLE, "inboxd_items_later_total", "code=\"trouble\"", "")                    \
+	X(LATER_UNSETTLED, "inboxd_items_later_total", "code=\"unsettled\"", "")                \
+	X(LATER_BUSY, "inboxd_items_later_total", "code=\"busy\"", "")                          \
+	X(LATER_USE_OPEN, "inboxd_items_later_total", "code=\"use-open\"", "")                  \
+	X(LATER_USE_PUT, "inboxd_items_later_total", "code=\"use-put\"", "")                    \
+	X(REFUSED_NO_INBOX, "inboxd_items_refused_total", "code=\"no-inbox\"",                  \
+	    "Items answered REFUSED.")                                                          \
+	X(REFUSED_NOT_ALLOWED, "inboxd_items_refused_total", "code=\"not-allowed\"", "")        \
+	X(REFUSED_TOO_LARGE, "inboxd_items_refused_total", "code=\"too-large\"", "")            \
+	X(CUT_OFF, "inboxd_items_cut_off_total", "",                                            \
+	    "Items whose connection ended before they had been accepted.")                      \
+	X(UNHEARD, "inboxd_answers_unheard_total", "",                                          \
+	    "Items stored whose connection had ended: the client will send them again.")        \
+	X(BYTES_STORED, "inboxd_stored_bytes_total", "", "Bytes of the items stored.")          \
+	X(NUMBERS_REUSED, "inboxd_numbers_reused_total", "",                                    \
+	    "Items with a number that their queue had used for another item.")                  \
+	X(SKIPPED, "inboxd_numbers_skipped_total", "", "Numbers skipped by clients.")           \
+	X(GAPS, "inboxd_numbers_missing_total", "",                                             \
+	    "Numbers settled that were neither stored nor skipped.")                            \
+	X(SYNCS, "inboxd_syncs_total", "", "Turns of the commit thread that synced.")           \
+	X(SYNC_MICROSECONDS, "inboxd_sync_microseconds_total", "", "Time spent in syncs.")      \
+	X(RELOADS, "inboxd_reloads_total", "", "Configurations taken by a reload.")             \
+	X(RELOADS_FAILED, "inboxd_reloads_failed_total", "",                                    \
+	    "Reloads that kept the old configuration.")
+
+/* What is now: these go down again. */
+#define STATS_GAUGES(X)                                                                     \
+	X(NOW_CONNECTIONS, "inboxd_connections", "", "Connections open.")                   \
+	X(NOW_IN_FLIGHT, "inboxd_items_in_flight", "", "Items offered and not answered.")   \
+	X(NOW_QUEUES, "inboxd_queues", "", "Queues known.")                                 \
+	X(NOW_UNSETTLED, "inboxd_items_unsettled", "", "Items remembered until settled.")   \
+	X(NOW_FREE_BYTES, "inboxd_free_bytes", "", "Room on the root's file system.")       \
+	X(NOW_FREE_INODES, "inboxd_free_inodes", "", "Files that it has room for.")         \
+	X(NOW_FULL, "inboxd_full", "",                                                      \
+	    "0: all items are taken, 1: no large ones, 2: none.")                           \
+	X(NOW_LEDGER_BYTES, "inboxd_ledger_bytes", "", "Size of the ledger's open segment.")
+
+enum counter {
+#define X(name, metric, label, help) STAT_##name,
+	STATS_COUNTERS(X) STATS_GAUGES(X)
+#undef X
+	STATS_COUNT
+};
+
+struct stats {
+	_Atomic uint64_t value[STATS_COUNT];
+};
+
+static inline void
+stats_add(struct stats *stats, enum counter which, uint64_t n)
+{
+	atomic_fetch_add_explicit(&stats->value[which], n, memory_order_relaxed);
+}
+
+static inline void
+stats_sub(struct stats *stats, enum counter which, uint64_t n)
+{
+	atomic_fetch_sub_explicit(&stats->value[which], n, memory_order_relaxed);
+}
+
+static inline void
+stats_set(struct stats *stats, enum counter which, uint64_t n)
+{
+	atomic_store_explicit(&stats->value[which], n, memory_order_relaxed);
+}
+
+static inline uint64_t
+stats_get(const struct stats *stats, enum counter which)
+{
+	return atomic_load_explicit(&stats->value[which], memory_order_relaxed);
+}
+
+struct stats_row {
+	const char *metric, *label, *help;
+	int is_gauge;
+};
+/* STATS_COUNT rows; those of one metric stand together, help in the first. */
+extern const struct stats_row stats_rows[];
+
+/* The counter of a LATER or REFUSED code. */
+enum counter stats_of_code(enum proto_code code);
+
+#endif

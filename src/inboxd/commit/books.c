@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/commit/books.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "inboxd/base/fatal.h"
+#include "inboxd/commit/view.h"
+#include "lib/log.h"
+
+/* A SKIP costs little, but not nothing: a queue may have this many times as
+ * many skips as items unsettled. */
+#define SKIPS_AN_ITEM 4
+
+/* While the disk is full records gather in memory.  From this many bytes on
+ * sessions are not begun and what they settle or skip is not kept; their
+ * clients see the mark in the next READY and say it again. */
+#define GATHERED_MAX ((size_t)16 * 1024 * 1024)
+
+/* How often a full disk is asked again, microseconds. */
+#define RETRY_EVERY 500000
+
+struct books {
+	struct clients *clients;
+	struct ledger *ledger;
+	const struct commit_settings *settings;
+	struct stats *stats;
+	uint64_t rotate_at; /* bytes of the segment */
+	int full;
+	int64_t retry_at; /* while full: monotonic microseconds */
+	struct log_gate gate;
+};
+
+struct books *
+books_open(struct clients *clients, struct ledger *ledger, const struct commit_settings *settings,
+    struct stats *stats)
+{
+	struct books *books = calloc(1, sizeof *books);
+
+	if (!books)
+		return NULL;
+	books->clients = clients;
+	books->ledger = ledger;
+	books->settings = settings;
+	books->stats = stats;
+	books->rotate_at = ledger_size(ledger) + settings->ledger_size;
+	return books;
+}
+
+void
+books_close(struct books *books)
+{
+	if (!books)
+		return;
+	ledger_close(books->ledger);
+	clients_free(books->clients);
+	free(books);
+}
+
+static int64_t
+read_clock(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+static int64_t
+now_utc(void)
+{
+	return read_clock(CLOCK_REALTIME);
+}
+
+static void
+name_queue(struct record *record, const struct queue *queue)
+{
+	snprintf(record->identity, sizeof record->identity, "%s", queue->identity);
+	snprintf(record->queue, sizeof record->queue, "%s", queue->id);
+}
+
+/* ---- sessions */
+
+static int
+may_gather(const struct books *books)
+{
+	return !books->full || ledger_gathered(books->ledger) < GATHERED_MAX;
+}
+
+static void
+supersede(struct books *books, struct queue *queue)
+{
+	mailbox_post(queue->superseded->reply, &queue->superseded->message);
+	stats_add(books->stats, STAT_SUPERSEDED, 1);
+}
+
+void
+books_join(struct books *books, struct join *join)
+{
+	struct queue *queue = clients_find(books->clients, join->identity, join->queue_id);
+	struct record record = {.type = RECORD_QUEUE};
+
+	if (!may_gather(books))
+		return;
+	if (!queue && clients_count(books->clients) < books->settings->queues) {
+		queue =
+		    clients_add(books->clients, join->identity, join->queue_id, join->settled);
+		stats_add(books->stats, STAT_NOW_QUEUES, 1);
+	}
+	join->queue = queue;
+	if (!queue)
+		return;
+	if (queue->superseded)
+		supersede(books, queue);
+	queue->superseded = join->superseded;
+	join->superseded = NULL;
+	queue->seen = now_utc();
+	queue->pending = join->pending;
+	queue->oldest = join->oldest;
+	snprintf(queue->agent, sizeof queue->agent, "%s", join->agent);
+	join->generation = ++queue->generation;
+	join->mark = queue->settled;
+	queue_record(queue, &record);
+	ledger_append(books->ledger, &record);
+}
+
+void
+books_leave(struct notice *notice)
+{
+	if (notice->generation != notice->queue->generation)
+		return;
+	free(notice->queue->superseded);
+	notice->queue->superseded = NULL;
+}
+
+static void
+on_gap(void *ctx, struct queue *queue, uint64_t first, uint64_t last)
+{
+	struct books *books = ctx;
+	struct record record = {.type = RECORD_GAP, .n = first, .to = last};
+
+	log_limited(&books->gate, LOG_WARNING, "gap",
+	    "client=%s queue=%s from=%llu to=%llu", queue->identity, queue->id,
+	    (unsigned long long)first, (unsigned long long)last);
+	name_queue(&record, queue);
+	ledger_append(books->ledger, &record);
+}
+
+void
+books_settle(struct books *books, const struct notice *notice)
+{
+	struct queue *queue = notice->queue;
+	struct record record = {.type = RECORD_SETTLED, .n = notice->number};
+	size_t items = queue->items, count = queue->count;
+	uint64_t missing, mark = queue->settled;
+
+	if (notice->generation != queue->generation || !may_gather(books))
+		return;
+	missing = queue_settle(queue, notice->number, on_gap, books);
+	queue->missing += missing;
+	stats_add(books->stats, STAT_GAPS, missing);
+	stats_sub(books->stats, STAT_NOW_UNSETTLED, items - queue->items);
+	/* What changed nothing costs nothing, however often it is said. */
+	if (queue->settled == mark && queue->count == count)
+		return;
+	name_queue(&record, queue);
+	ledger_append(books->ledger, &record);
+}
+
+void
+books_skip(struct books *books, const struct notice *notice)
+{
+	struct queue *queue = notice->queue;
+	struct record record = {.type = RECORD_SKIP, .n = notice->number};
+
+	if (notice->generation != queue->generation || !may_gather(books))
+		return;
+	if (queue->count - queue->items >= SKIPS_AN_ITEM * books->settings->unsettled) {
+		log_limited(&books->gate, LOG_WARNING, "skip_not_kept",
+		    "client=%s queue=%s n=%llu note=\"too many; it will show as missing\"",
+		    queue->identity, queue->id, (unsigned long long)notice->number);
+		return;
+	}
+	if (!queue_add_skip(queue, notice->number))
+		return;
+	queue->skipped++;
+	stats_add(books->stats, STAT_SKIPPED, 1);
+	name_queue(&record, queue);
+	snprintf(record.reason, sizeof record.reason, "%s", notice->reason);
+	ledger_append(books->ledger, &record);
+}
+
+void
+books_view(const struct books *books, struct view *view)
+{
+	view->count = clients_count(books->clients);
+	view->views = calloc(view->count + 1, sizeof *view->views);
+	for (size_t i = 0; view->views && i < view->count; i++) {
+		const struct queue *queue = clients_at(books->clients, i);
+		struct client_view *out = &view->views[i];
+		snprintf(out->identity, sizeof out->identity, "%s", queue->identity);
+		snprintf(out->queue, sizeof out->queue, "%s", queue->id);
+		snprintf(out->agent, sizeof out->agent, "%s", queue->agent);
+		out->connected = queue->superseded != NULL;
+		out->settled = queue->settled;
+		out->unsettled = queue->items;
+		out->stored = queue->stored;
+		out->bytes = queue->bytes;
+		out->skipped = queue->skipped;
+		out->missing = queue->missing;
+		out->seen = queue->seen;
+		out->last_stored = queue->last_stored;
+		out->pending = queue->pending;
+		out->oldest = queue->oldest;
+	}
+}
+
+/* ---- items */
+
+int
+books_is_current(const struct item *item)
+{
+	return item->generation == item->queue->generation;
+}
+
+static struct known *
+find_known(const struct item *item)
+{
+	return queue_find(item->queue, item->number, item->draft.inbox->name, item->sha256);
+}
+
+const char *
+books_find_name(const struct item *item)
+{
+	const struct known *known = find_known(item);
+
+	return known ? known->name : NULL;
+}
+
+int
+books_has_room(const struct books *books, const struct item *item)
+{
+	return item->queue->items < books->settings->unsettled;
+}
+
+void
+books_accept(struct books *books, struct item *item)
+{
+	struct queue *queue = item->queue;
+	struct record record = {.type = RECORD_ACCEPT};
+
+	if (queue_has_number(queue, item->number)) {
+		stats_add(books->stats, STAT_NUMBERS_REUSED, 1);
+		log_limited(&books->gate, LOG_WARNING, "number_reused",
+		    "client=%s queue=%s n=%llu note=\"a cloned or restored queue?\"",
+		    queue->identity, queue->id, (unsigned long long)item->number);
+	}
+	record.time = now_utc();
+	name_queue(&record, queue);
+	record.n = item->number;
+	record.size = item->size;
+	record.sent = item->sent;
+	memcpy(record.sha256, item->sha256, DIGEST_SIZE);
+	snprintf(record.inbox, sizeof record.inbox, "%s", item->draft.inbox->name);
+	snprintf(record.name, sizeof record.name, "%s", item->draft.name);
+	snprintf(record.hint, sizeof record.hint, "%s", item->hint);
+	ledger_append(books->ledger, &record);
+	item->seq = record.seq;
+	(void)queue_add_item(queue, &record);
+	stats_add(books->stats, STAT_NOW_UNSETTLED, 1);
+}
+
+void
+books_void(struct books *books, const struct item *item)
+{
+	struct record record = {.type = RECORD_VOID, .seq = item->seq};
+	struct known *known = find_known(item);
+
+	ledger_append(books->ledger, &record);
+	if (known && known->seq == item->seq) {
+		queue_remove(item->queue, known);
+		stats_sub(books->stats, STAT_NOW_UNSETTLED, 1);
+	}
+}
+
+void
+books_count_stored(struct books *books, const struct item *item)
+{
+	item->queue->stored++;
+	item->queue->bytes += item->size;
+	item->queue->last_stored = now_utc();
+	stats_add(books->stats, STAT_BYTES_STORED, item->size);
+}
+
+/* ---- the ledger's file */
+
+void
+books_mark(struct books *books, uint64_t synced, uint64_t stored)
+{
+	struct record record = {.type = RECORD_MARK, .synced = synced, .stored = stored};
+
+	ledger_append(books->ledger, &record);
+}
+
+int
+books_flush(struct books *books)
+{
+	/* What has gathered may be much, and is written in vain as far as there is
+	 * room: so not for every message that comes. */
+	if (books->full && read_clock(CLOCK_MONOTONIC) < books->retry_at)
+		return -1;
+	if (ledger_flush(books->ledger) == 0) {
+		if (books->full)
+			log_event(LOG_NOTICE, "ledger_has_room", "note=\"items are taken again\"");
+		books->full = 0;
+		return 0;
+	}
+	if (draft_failure(errno) != DRAFT_FULL)
+		fatal(EX_IOERR, "ledger_failed", "call=write error=\"%s\"", strerror(errno));
+	if (!books->full)
+		log_event(LOG_ERR, "ledger_full", "error=\"%s\"", strerror(errno));
+	books->full = 1;
+	books->retry_at = read_clock(CLOCK_MONOTONIC) + RETRY_EVERY;
+	return -1;
+}
+
+int
+books_are_full(const struct books *books)
+{
+	return books->full;
+}
+
+int
+books_fd(const struct books *books)
+{
+	return ledger_fd(books->ledger);
+}
+
+uint64_t
+books_size(const struct books *books)
+{
+	return ledger_size(books->ledger);
+}
+
+int
+books_want_rotation(const struct books *books)
+{
+	return ledger_size(books->ledger) >= books->rotate_at;
+}
+
+void
+books_rotate(struct books *books)
+{
+	if (ledger_rotate(books->ledger, books->clients, books->settings->ledger_days) < 0)
+		log_event(LOG_ERR, "ledger_not_rotated", "error=\"%s\" note=\"goes on as it is\"",
+		    strerror(errno));
+	else
+		log_event(LOG_INFO, "ledger_rotated", "queues=%zu", clients_count(books->clients));
+	/* After a failure it is tried again when as much has come once more. */
+	books->rotate_at = ledger_size(books->ledger) + books->settings->ledger_size;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The books: what clients have stored (clients.h) and the record of it
+ * (ledger.h), kept in step.  Each function here changes both or neither, so
+ * that what a restart reads is what was known.  Belongs to the commit thread.
+ */
+#ifndef INBOXD_COMMIT_BOOKS_H
+#define INBOXD_COMMIT_BOOKS_H
+
+#include <stdint.h>
+
+#include "inboxd/commit/clients.h"
+#include "inboxd/commit/commit.h"
+#include "inboxd/commit/ledger.h"
+#include "inboxd/commit/request.h"
+#include "inboxd/base/stats.h"
+
+struct books;
+
+/* Takes `clients` and `ledger`; `stats` is borrowed. */
+MUST_CHECK struct books *books_open(struct clients *clients, struct ledger *ledger,
+    const struct commit_settings *settings, struct stats *stats);
+void books_close(struct books *books);
+
+/* A HELLO: fills in the answer.  The queue's older session, if there is one,
+ * is told that it is superseded: its notices count no more. */
+void books_join(struct books *books, struct join *join);
+void books_leave(struct notice *notice);
+void books_settle(struct books *books, const struct notice *notice);
+void books_skip(struct books *books, const struct notice *notice);
+void books_view(const struct books *books, struct view *view);
+
+/* Is the item's session still the one that speaks for the queue? */
+int books_is_current(const struct item *item);
+/* The name under which the item is known, or NULL. */
+const char *books_find_name(const struct item *item);
+/* May the queue have one more item unsettled? */
+int books_has_room(const struct books *books, const struct item *item);
+
+/* The accept record; item->seq gets its number. */
+void books_accept(struct books *books, struct item *item);
+/* It was not published, and will not be under this record. */
+void books_void(struct books *books, const struct item *item);
+/* It is stored: for the queue's figures. */
+void books_count_stored(struct books *books, const struct item *item);
+/* All accepts up to `synced` are on disk as drafts, up to `stored` as items. */
+void books_mark(struct books *books, uint64_t synced, uint64_t stored);
+
+/* Hands the ledger's gathered records to the kernel: 0, or -1 while there is no
+ * room for them (they stay gathered).  Any other failure ends the program. */
+MUST_CHECK int books_flush(struct books *books);
+/* No room at the last flush? */
+int books_are_full(const struct books *books);
+int books_fd(const struct books *books);
+/* Bytes in the ledger's open segment. */
+uint64_t books_size(const struct books *books);
+
+/* Has the segment reached its size?  Then books_rotate(), once every accept is
+ * marked or void. */
+int books_want_rotation(const struct books *books);
+void books_rotate(struct books *books);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the receiver remembers of its clients: each queue's settled mark, and
+ * above it the items stored and the numbers skipped.  This is the memory
+ * behind P4 (an item sent again gets its first name) and P8 (gaps are seen).
+ *
+ * It belongs to the commit thread (and to recovery, before that one runs).  It
+ * knows neither disk nor socket: ledger.h makes it last.
+ */
+#ifndef INBOXD_COMMIT_CLIENTS_H
+#define INBOXD_COMMIT_CLIENTS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/attr.h"
+#include "lib/digest.h"
+#include "lib/identity.h"
+#include "lib/proto.h"
+#include "lib/record.h"
+
+struct clients;
+struct request;
+
+/* An item that is stored or about to be, or (sha256 all zero, inbox "") a
+ * number skipped. */
+struct known {
+	uint64_t number, seq, size;
+	int64_t time; /* UTC microseconds */
+	int is_skip;
+	unsigned char sha256[DIGEST_SIZE];
+	const char *inbox, *name; /* in the same block of memory */
+};
+
+struct queue {
+	char identity[IDENTITY_MAX + 1];
+	char id[PROTO_QUEUE_LEN + 1];
+	uint64_t settled; /* the mark: all below is settled; 1 at first */
+	struct known **entries; /* ascending by number */
+	size_t count, room, items; /* items: those that are not skips */
+	/* For /clients; kept in the ledger's state. */
+	uint64_t stored, bytes, skipped, missing;
+	int64_t seen, last_stored; /* UTC microseconds; 0: never */
+	uint64_t pending, oldest;
+	char agent[RECORD_AGENT_ROOM];
+	/* Who speaks for it now: books.c. */
+	uint64_t generation;
+	struct request *superseded; /* tells that one that a newer one does; NULL: nobody */
+};
+
+/* All these end the program when memory runs out. */
+struct clients *clients_new(void);
+void clients_free(struct clients *clients);
+
+struct queue *clients_find(struct clients *clients, const char *identity, const char *id);
+/* Must not be known yet.  Its mark begins at `settled`. */
+struct queue *clients_add(struct clients *clients, const char *identity, const char *id,
+    uint64_t settled);
+size_t clients_count(const struct clients *clients);
+/* The i-th in order of arrival. */
+struct queue *clients_at(const struct clients *clients, size_t i);
+
+/* The item with this number, inbox and digest, or NULL. */
+struct known *queue_find(struct queue *queue, uint64_t number, const char *inbox,
+    const unsigned char sha256[DIGEST_SIZE]);
+/* Is there an item (not a skip) with this number? */
+int queue_has_number(const struct queue *queue, uint64_t number);
+/* Fields are taken from an accept record. */
+struct known *queue_add_item(struct queue *queue, const struct record *accept);
+/* 0 if the number is known as stored or skipped, or settled, already. */
+int queue_add_skip(struct queue *queue, uint64_t number);
+void queue_remove(struct queue *queue, struct known *entry);
+
+/*
+ * Forgets all numbers below `number` and moves the mark up to it (never
+ * down).  Each run of numbers between the old mark and the new one that was
+ * neither stored nor skipped is a gap: told to `on_gap`, first to last.
+ * Returns how many numbers are missing.
+ */
+uint64_t queue_settle(struct queue *queue, uint64_t number,
+    void (*on_gap)(void *ctx, struct queue *queue, uint64_t first, uint64_t last), void *ctx);
+
+/* The queue record that tells all of it but its entries. */
+void queue_record(const struct queue *queue, struct record *out);
+/* The reverse: sets what the record tells. */
+void queue_restore(struct queue *queue, const struct record *record);
+
+#endif

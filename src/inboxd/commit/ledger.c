@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "inboxd/commit/ledger.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inboxd/base/fatal.h"
+#include "lib/disk.h"
+#include "lib/log.h"
+#include "lib/parse.h"
+#include "lib/segment.h"
+
+/* While a segment's state is written it has this name. */
+#define UNFINISHED "unfinished"
+
+/* Room is taken ahead, in steps, so that where there was room for accept records
+ * there is room for the marks behind them: without theirs a full disk would leave
+ * their items neither stored nor put off for as long as it lasts.  Bytes. */
+#define AHEAD_STEP (64 * 1024)
+#define AHEAD_MARKS 4096
+
+struct ledger {
+	int dir, fd;
+	uint64_t seq;  /* the next accept's */
+	uint64_t size; /* bytes written to fd */
+	uint64_t reserved; /* up to where room has been taken */
+	int has_accept; /* among the gathered */
+	char *gathered;
+	size_t length, room;
+};
+
+static void
+gather(struct ledger *ledger, const struct record *record)
+{
+	if (ledger->room - ledger->length < RECORD_LINE_MAX + 1) {
+		ledger->room = ledger->room ? ledger->room * 2 : 64 * 1024;
+		ledger->gathered = realloc(ledger->gathered, ledger->room);
+		if (!ledger->gathered)
+			fatal(EX_OSERR, "out_of_memory", "bytes=%zu", ledger->room);
+	}
+	ledger->length += record_format(record, ledger->gathered + ledger->length);
+}
+
+size_t
+ledger_gathered(const struct ledger *ledger)
+{
+	return ledger->length;
+}
+
+void
+ledger_append(struct ledger *ledger, struct record *record)
+{
+	if (record->type == RECORD_ACCEPT) {
+		record->seq = ledger->seq++;
+		ledger->has_accept = 1;
+	}
+	gather(ledger, record);
+}
+
+/* The state of one queue: itself, its items, its skips. */
+static int
+write_queue(struct ledger *ledger, const struct queue *queue)
+{
+	struct record record = {.type = RECORD_QUEUE};
+
+	queue_record(queue, &record);
+	gather(ledger, &record);
+	for (size_t i = 0; i < queue->count; i++) {
+		const struct known *entry = queue->entries[i];
+		record.type = entry->is_skip ? RECORD_SKIP : RECORD_ACCEPT;
+		record.n = entry->number;
+		record.seq = entry->seq;
+		record.time = entry->time;
+		record.size = entry->size;
+		memcpy(record.sha256, entry->sha256, DIGEST_SIZE);
+		snprintf(record.inbox, sizeof record.inbox, "%s", entry->inbox);
+		snprintf(record.name, sizeof record.name, "%s", entry->name);
+		gather(ledger, &record);
+		if (ledger->length > 256 * 1024 && ledger_flush(ledger) < 0)
+			return -1;
+	}
+	return ledger->length > 256 * 1024 ? ledger_flush(ledger) : 0;
+}
+
+static int
+write_state(struct ledger *ledger, const struct clients *clients, const struct timespec *now)
+{
+	struct record record = {.type = RECORD_BEGIN, .version = RECORD_VERSION};
+
+	record.seq = ledger->seq;
+	record.time = (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000;
+	gather(ledger, &record);
+	for (size_t i = 0; i < clients_count(clients); i++) {
+		if (write_queue(ledger, clients_at(clients, i)) < 0)
+			return -1;
+	}
+	record.type = RECORD_STATE;
+	gather(ledger, &record);
+	return ledger_flush(ledger);
+}
+
+/* Gives the finished segment its name, and tells which was the `newest` before
+ * ("": none).  Names must sort after it even if the clock has been set back:
+ * then its time counts on. */
+static int
+publish_segment(int dir, struct timespec now, char newest[SEGMENT_NAME_ROOM],
+    char name[SEGMENT_NAME_ROOM])
+{
+	char when[PRINT_TIME_ROOM];
+	struct timespec last;
+
+	if (segment_find_newest(dir, newest) < 0)
+		return -1;
+	if (newest[0] && parse_time(newest, strlen(newest) - 4, &last) == 0 &&
+	    (last.tv_sec > now.tv_sec ||
+	        (last.tv_sec == now.tv_sec && last.tv_nsec / 1000 >= now.tv_nsec / 1000))) {
+		now = last;
+		now.tv_sec += 1;
+	}
+	print_time(when, &now);
+	snprintf(name, SEGMENT_NAME_ROOM, "%s.log", when);
+	return disk_publish(dir, UNFINISHED, dir, name);
+}
+
+/*
+ * Tells the segment before that it is no longer the newest, so that a start can
+ * say when the newest is gone.  It needs no sync, since the new segment is
+ * durable by now; and where it cannot be written, only that warning is lost.
+ */
+static void
+end_segment(int dir, const char *segment, const char *next)
+{
+	struct record record = {.type = RECORD_END};
+	char line[RECORD_LINE_MAX + 1];
+	struct stat st;
+	int fd;
+
+	if (!segment[0])
+		return;
+	fd = openat(dir, segment, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		goto fail;
+	(void)!ftruncate(fd, st.st_size); /* room that was taken ahead, and left by a crash */
+	snprintf(record.name, sizeof record.name, "%s", next);
+	if (disk_write(fd, line, record_format(&record, line)) == 0) {
+		close(fd);
+		return;
+	}
+	(void)!ftruncate(fd, st.st_size); /* of half a line, which counts for nothing */
+fail:
+	log_event(LOG_WARNING, "ledger_not_ended", "segment=%s error=\"%s\"", segment,
+	    strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static void
+sync_or_end(int rc)
+{
+	if (rc < 0)
+		fatal(EX_IOERR, "sync_failed", "what=ledger error=\"%s\"", strerror(errno));
+}
+
+struct ledger *
+ledger_start(int dir, const struct clients *clients, uint64_t seq)
+{
+	struct ledger *ledger = must_alloc(sizeof *ledger);
+	char before[SEGMENT_NAME_ROOM], name[SEGMENT_NAME_ROOM];
+	struct timespec now;
+	int error;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	ledger->dir = dir;
+	ledger->fd = -1;
+	ledger->seq = seq;
+	if (unlinkat(dir, UNFINISHED, 0) < 0 && errno != ENOENT)
+		goto fail;
+	ledger->fd = openat(dir, UNFINISHED,
+	    O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (ledger->fd < 0)
+		goto fail;
+	if (write_state(ledger, clients, &now) < 0)
+		goto fail;
+	sync_or_end(disk_sync_data(ledger->fd));
+	if (publish_segment(dir, now, before, name) < 0)
+		goto fail;
+	/* From here on a restart would read the new segment: going on in the old
+	 * one would lose what it gets. */
+	sync_or_end(disk_sync_dir(dir));
+	end_segment(dir, before, name);
+	return ledger;
+fail:
+	error = errno;
+	if (ledger->fd >= 0) {
+		/* On a full disk its room is what others wait for. */
+		(void)unlinkat(dir, UNFINISHED, 0);
+		close(ledger->fd);
+	}
+	free(ledger->gathered);
+	free(ledger);
+	errno = error;
+	return NULL;
+}
+
+/* The room taken ahead; what stays taken is only room. */
+static void
+give_back(struct ledger *ledger)
+{
+	if (ledger->reserved > ledger->size)
+		(void)!ftruncate(ledger->fd, (off_t)ledger->size);
+	ledger->reserved = ledger->size;
+}
+
+void
+ledger_close(struct ledger *ledger)
+{
+	if (!ledger)
+		return;
+	give_back(ledger);
+	close(ledger->fd);
+	free(ledger->gathered);
+	free(ledger);
+}
+
+static int
+take_ahead(struct ledger *ledger)
+{
+	uint64_t end = ledger->size + ledger->length;
+
+	if (end + (ledger->has_accept ? AHEAD_MARKS : 0) <= ledger->reserved)
+		return 0;
+	if (disk_reserve(ledger->fd, end + AHEAD_STEP) == 0)
+		ledger->reserved = end + AHEAD_STEP;
+	else if (ledger->has_accept && disk_is_full(errno))
+		return -1;
+	return 0; /* what is really wrong, writing tells */
+}
+
+/* Takes back what was written in part.  Where nothing was, nothing is to be done, and
+ * must not: to shorten a file needs room, too, where a quota is met on btrfs. */
+static int
+take_back(struct ledger *ledger)
+{
+	struct stat st;
+
+	if (fstat(ledger->fd, &st) == 0 && (uint64_t)st.st_size == ledger->size)
+		return 0;
+	if (ftruncate(ledger->fd, (off_t)ledger->size) < 0)
+		return -1;
+	ledger->reserved = ledger->size; /* what lay behind was given back */
+	return 0;
+}
+
+int
+ledger_flush(struct ledger *ledger)
+{
+	int error;
+
+	if (ledger->length == 0)
+		return 0;
+	if (take_ahead(ledger) < 0)
+		return -1;
+	if (disk_write(ledger->fd, ledger->gathered, ledger->length) < 0) {
+		error = errno;
+		if (take_back(ledger) < 0)
+			fatal(EX_IOERR, "ledger_failed", "call=ftruncate error=\"%s\"",
+			    strerror(errno));
+		errno = error;
+		return -1;
+	}
+	ledger->size += ledger->length;
+	ledger->length = 0;
+	ledger->has_accept = 0;
+	return 0;
+}
+
+int
+ledger_fd(const struct ledger *ledger)
+{
+	return ledger->fd;
+}
+
+uint64_t
+ledger_last(const struct ledger *ledger)
+{
+	return ledger->seq - 1;
+}
+
+uint64_t
+ledger_size(const struct ledger *ledger)
+{
+	return ledger->size;
+}
+
+/* The days count from a segment's last record, which is its file's last change;
+ * the segment in use stays whatever its age. */
+static int
+is_old(int dir, const char *segment, uint64_t days)
+{
+	struct timespec now;
+	struct stat st;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return fstatat(dir, segment, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    (now.tv_sec - st.st_mtim.tv_sec) / 86400 >= (int64_t)days;
+}
+
+void
+ledger_expire(int dir, uint64_t days)
+{
+	char newest[SEGMENT_NAME_ROOM], segment[SEGMENT_NAME_ROOM];
+
+	if (segment_find_newest(dir, newest) < 0)
+		return; /* the next rotation looks again */
+	/* Oldest first, up to one that stays: history is never one with a hole in it,
+	 * whatever the clock has said meanwhile. */
+	while (segment_find_next(dir, "", segment) == 0 && strcmp(segment, newest) != 0 &&
+	    is_old(dir, segment, days)) {
+		if (unlinkat(dir, segment, 0) < 0) {
+			log_event(LOG_WARNING, "ledger_not_deleted", "segment=%s error=\"%s\"",
+			    segment, strerror(errno));
+			return;
+		}
+		log_event(LOG_INFO, "ledger_deleted", "segment=%s", segment);
+	}
+}
+
+int
+ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t days)
+{
+	struct ledger *next;
+
+	give_back(ledger); /* first: what follows adds its last line */
+	next = ledger_start(ledger->dir, clients, ledger->seq);
+	if (!next)
+		return -1;
+	close(ledger->fd);
+	ledger->fd = next->fd;
+	ledger->size = next->size;
+	ledger->reserved = next->reserved;
+	free(next->gathered);
+	free(next);
+	ledger_expire(ledger->dir, days);
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The ledger as it is written: an append-only file of records (lib/record.h),
+ * in segments <root>/ledger/<UTC time>.log.  A segment begins with the whole
+ * state, so the newest one is all that a start has to read; older ones are
+ * history and are deleted after a set number of days.
+ *
+ * Records gather in memory until ledger_flush() hands them to the kernel, and
+ * are durable after a sync of ledger_fd() (or of its file system) that the
+ * commit thread makes.  A new segment becomes visible, whole and durable, by
+ * one rename; a crash before it leaves the old one in force.  After that the old
+ * one gets its last line, an end record with the new one's name.
+ */
+#ifndef INBOXD_COMMIT_LEDGER_H
+#define INBOXD_COMMIT_LEDGER_H
+
+#include <stdint.h>
+
+#include "inboxd/commit/clients.h"
+#include "lib/attr.h"
+#include "lib/record.h"
+
+struct ledger;
+
+/*
+ * Begins a new segment in `dir` (borrowed), with the state of `clients`, and ends
+ * the one that was the newest; the next accept gets `seq`.  NULL with errno set:
+ * nothing was changed.  A failed sync ends the program (P9).
+ */
+MUST_CHECK struct ledger *ledger_start(int dir, const struct clients *clients, uint64_t seq);
+/* Flushes nothing. */
+void ledger_close(struct ledger *ledger);
+
+/* Bytes that have gathered. */
+size_t ledger_gathered(const struct ledger *ledger);
+/* Gathers one record.  For an accept: `record->seq` gets the next number. */
+void ledger_append(struct ledger *ledger, struct record *record);
+
+/* Writes what has gathered.  -1 with errno: it stays gathered, and the file is
+ * as it was before (if even that fails, the program ends). */
+MUST_CHECK int ledger_flush(struct ledger *ledger);
+
+int ledger_fd(const struct ledger *ledger);
+/* The number of the last accept, 0: none yet. */
+uint64_t ledger_last(const struct ledger *ledger);
+/* Bytes in the open segment. */
+uint64_t ledger_size(const struct ledger *ledger);
+
+/* Deletes segments that were last written `days` ago or before, oldest first, up to the
+ * first one that stays; the newest always does. */
+void ledger_expire(int dir, uint64_t days);
+
+/*
+ * Goes on in a new segment with the state of `clients`, and deletes old ones as
+ * ledger_expire() does.  Nothing may have been gathered, and every accept must be
+ * marked as stored or void.  -1 with errno: the old segment goes on.
+ */
+MUST_CHECK int ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t days);
+
+#endif

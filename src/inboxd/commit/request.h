@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the commit thread is asked, and how the answer finds its way: a request
+ * goes there as a message and comes back as it is, filled in, to the mailbox
+ * of the thread that asked, which calls take_back().  So nobody on that way
+ * has to know who asks what.
+ */
+#ifndef INBOXD_COMMIT_REQUEST_H
+#define INBOXD_COMMIT_REQUEST_H
+
+#include <stdint.h>
+
+#include "inboxd/drafts/draft.h"
+#include "inboxd/base/mailbox.h"
+#include "lib/digest.h"
+#include "lib/identity.h"
+#include "lib/proto.h"
+#include "lib/record.h"
+
+struct client_view;
+struct queue;
+
+/* Each is the sender's malloc'ed struct, which begins with a struct request, and
+ * comes back; only COMMIT_STOP is a bare message, and is freed there.  Those of
+ * one sender are taken in the order they were sent. */
+enum commit_message {
+	COMMIT_JOIN,    /* struct join: a HELLO */
+	COMMIT_ITEM,    /* struct item */
+	COMMIT_SETTLED, /* struct notice */
+	COMMIT_SKIP,    /* likewise */
+	COMMIT_LEAVE,   /* struct notice: the session is over */
+	COMMIT_VIEW,    /* struct view: /clients */
+	COMMIT_PROBE,   /* struct request: are you alive? */
+	COMMIT_STOP,    /* nothing may follow */
+	COMMIT_SUPERSEDED, /* never sent there: it says so by join->superseded */
+	COMMIT_MESSAGES
+};
+
+struct request {
+	struct message message;
+	struct mailbox *reply;
+	/* Called by the thread that reads `reply`; takes the request. */
+	void (*take_back)(struct request *request);
+	void *asker;
+};
+
+/* The receiver of answers: is the message one, then it is taken back.  0: it is none. */
+static inline int
+request_return(struct message *message)
+{
+	struct request *request = (struct request *)message;
+
+	if (message->kind >= COMMIT_MESSAGES)
+		return 0;
+	request->take_back(request);
+	return 1;
+}
+
+struct join {
+	struct request request;
+	char identity[IDENTITY_MAX + 1];
+	char queue_id[PROTO_QUEUE_LEN + 1];
+	uint64_t settled, pending, oldest;
+	char agent[RECORD_AGENT_ROOM];
+	/* What is sent, unasked, when a newer session has the queue: taken by the
+	 * queue, which gives it to the asker then, or frees it. */
+	struct request *superseded;
+	/* The answer.  `queue` NULL: there are too many queues. */
+	struct queue *queue; /* the commit thread's own; a token for all others */
+	uint64_t generation; /* goes with it in each message of this session */
+	uint64_t mark;
+};
+
+enum item_outcome {
+	ITEM_STORED, /* published and synced under draft.name */
+	ITEM_AGAIN,  /* known: stored before under `first_name` */
+	ITEM_LATER,  /* `code` says why; not published */
+	ITEM_STALE,  /* its session had been superseded; not published */
+	ITEM_UNKNOWN, /* it only asked, and the item is not known */
+};
+
+struct item {
+	struct request request;
+	struct queue *queue;
+	uint64_t generation;
+	uint64_t counted;   /* the session's: bytes that count against its window */
+	struct draft draft; /* whole: length and digest are right; or, if it
+	                       only asks, without a file (fd -1) */
+	int asks;           /* is the item known?  Nothing is accepted */
+	uint64_t number, size, sent;
+	unsigned char sha256[DIGEST_SIZE];
+	char hint[RECORD_HINT_ROOM];
+	/* The answer.  The draft goes back with it. */
+	enum item_outcome outcome;
+	enum proto_code code;
+	char first_name[NAME_ROOM];
+	/* The commit thread's. */
+	struct item *next;
+	uint64_t seq; /* of its accept record */
+	int no_room;  /* sync.h */
+};
+
+/* A duplicate of an item known: it has a first name, and nothing of its own is
+ * recorded, synced or published. */
+static inline int
+item_is_duplicate(const struct item *item)
+{
+	return item->first_name[0] != '\0';
+}
+
+struct notice {
+	struct request request;
+	struct queue *queue;
+	uint64_t generation;
+	uint64_t number;
+	char reason[RECORD_REASON_ROOM];
+};
+
+struct view {
+	struct request request;
+	uint64_t ticket;
+	struct client_view *views; /* malloc'ed, NULL: out of memory */
+	size_t count;
+};
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/commit/sync.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inboxd/base/fatal.h"
+#include "lib/disk.h"
+
+/* The folders to sync, each once. */
+struct folders {
+	int *fds;
+	size_t count, room;
+};
+
+static void
+add_folder(struct folders *folders, int fd)
+{
+	for (size_t i = 0; i < folders->count; i++) {
+		if (folders->fds[i] == fd)
+			return;
+	}
+	if (folders->count == folders->room) {
+		folders->room = folders->room ? folders->room * 2 : 16;
+		folders->fds = realloc(folders->fds, folders->room * sizeof *folders->fds);
+		if (!folders->fds)
+			fatal(EX_OSERR, "out_of_memory", "what=folders");
+	}
+	folders->fds[folders->count++] = fd;
+}
+
+/* P9: what a failed sync left on the disk nobody knows, and a second one would
+ * say yes without having done it. */
+NO_RETURN static void
+end_failed(const char *what)
+{
+	fatal(EX_IOERR, "sync_failed",
+	    "what=%s error=\"%s\" note=\"nothing of this turn is acknowledged\"", what,
+	    strerror(errno));
+}
+
+static void
+sync_drafts(struct item *drafts)
+{
+	for (struct item *item = drafts; item; item = item->next) {
+		if (item_is_duplicate(item) || disk_sync_data(item->draft.fd) == 0)
+			continue;
+		if (draft_failure(errno) != DRAFT_FULL)
+			end_failed("draft");
+		item->no_room = 1;
+	}
+}
+
+static void
+sync_files(const struct sync_how *how, struct item *drafts, const struct item *published)
+{
+	struct folders folders = {0};
+
+	for (const struct item *item = drafts; item; item = item->next) {
+		if (item_is_duplicate(item))
+			continue;
+		disk_sync_start(item->draft.fd);
+		add_folder(&folders, item->draft.inbox->tmp);
+	}
+	for (const struct item *item = published; item; item = item->next) {
+		if (item_is_duplicate(item))
+			continue;
+		add_folder(&folders, item->draft.inbox->new);
+		add_folder(&folders, item->draft.inbox->tmp);
+	}
+	/* First: a journal's commit takes along what consumers have done with the items of the
+	 * last turn, and recovery needs the mark to know that these had been there. */
+	if (disk_sync_data(how->ledger) < 0)
+		end_failed("ledger");
+	sync_drafts(drafts);
+	for (size_t i = 0; i < folders.count; i++) {
+		if (disk_sync_dir(folders.fds[i]) < 0)
+			end_failed("folder");
+	}
+	free(folders.fds);
+}
+
+void
+sync_turn(const struct sync_how *how, struct item *drafts, const struct item *published)
+{
+	if (how->sync == SYNC_FILES)
+		sync_files(how, drafts, published);
+	else if (disk_sync_fs(how->root) < 0)
+		end_failed("filesystem");
+}

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/drafts/draft.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/disk.h"
+#include "lib/log.h"
+
+/* A taken name is only ever an accident of the clock; more in a row are not. */
+#define NAMES_TRIED 100
+
+/* Bytes: below this a full disk is found by writing, which is soon done. */
+#define RESERVE_FROM (64 * 1024)
+
+enum draft_result
+draft_failure(int error)
+{
+	return disk_is_full(error) ? DRAFT_FULL : DRAFT_TROUBLE;
+}
+
+static enum draft_result
+say_failure(const struct draft *draft, const char *what)
+{
+	int error = errno;
+
+	log_event(LOG_ERR, "draft_failed", "call=%s inbox=%s name=%s error=\"%s\"", what,
+	    draft->inbox->name, draft->name, strerror(error));
+	return draft_failure(error);
+}
+
+enum draft_result
+draft_create(struct draft *draft, struct site *site, struct inbox *inbox, struct namer *namer,
+    const char *identity)
+{
+	draft->inbox = inbox;
+	draft->site = NULL;
+	draft->old_name[0] = '\0';
+	for (int i = 0; i < NAMES_TRIED; i++) {
+		name_next(namer, identity, inbox->suffix, draft->name);
+		draft->fd = openat(inbox->tmp, draft->name,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (draft->fd >= 0) {
+			draft->site = site_ref(site);
+			return DRAFT_OK;
+		}
+		if (errno != EEXIST)
+			break;
+	}
+	return say_failure(draft, "open");
+}
+
+enum draft_result
+draft_reserve(struct draft *draft, uint64_t size)
+{
+	if (size < RESERVE_FROM || disk_reserve(draft->fd, size) == 0)
+		return DRAFT_OK;
+	return say_failure(draft, "fallocate");
+}
+
+enum draft_result
+draft_write(struct draft *draft, const void *data, size_t len)
+{
+	return disk_write(draft->fd, data, len) == 0 ? DRAFT_OK : say_failure(draft, "write");
+}
+
+enum draft_result
+draft_rename(struct draft *draft, struct namer *namer, const char *identity)
+{
+	char name[NAME_ROOM];
+
+	for (int i = 0; i < NAMES_TRIED; i++) {
+		name_next(namer, identity, draft->inbox->suffix, name);
+		if (linkat(draft->inbox->tmp, draft->name, draft->inbox->tmp, name, 0) == 0) {
+			memcpy(draft->old_name, draft->name, sizeof name);
+			memcpy(draft->name, name, sizeof name);
+			return DRAFT_OK;
+		}
+		if (errno != EEXIST)
+			break;
+	}
+	return say_failure(draft, "link");
+}
+
+/* What stays is deleted by the next start's recovery. */
+static void
+delete_link(struct draft *draft, const char *name)
+{
+	if (unlinkat(draft->inbox->tmp, name, 0) < 0)
+		(void)say_failure(draft, "unlink");
+}
+
+void
+draft_close(struct draft *draft)
+{
+	if (draft->old_name[0])
+		delete_link(draft, draft->old_name);
+	/* Synced long ago: what close() could say here concerns nobody. */
+	if (draft->fd >= 0)
+		close(draft->fd);
+	site_unref(draft->site);
+}
+
+void
+draft_discard(struct draft *draft)
+{
+	if (draft->fd >= 0)
+		delete_link(draft, draft->name);
+	draft_close(draft);
+}

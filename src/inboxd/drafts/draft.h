@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An item while it is not promised yet: a file in tmp/ under the name that it
+ * will have in new/.  A worker creates and fills it; the commit thread syncs
+ * and publishes it.  Whoever holds it disposes of it by draft_close() once it
+ * is published, or draft_discard() if it never was.
+ */
+#ifndef INBOXD_DRAFTS_DRAFT_H
+#define INBOXD_DRAFTS_DRAFT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inboxd/base/site.h"
+#include "lib/attr.h"
+#include "lib/name.h"
+
+struct draft {
+	struct site *site; /* a reference; keeps `inbox` open */
+	struct inbox *inbox;
+	int fd; /* -1: no file.  Stays open until the draft is synced: errors of
+	           writing back are told to descriptors that were open */
+	char name[NAME_ROOM];
+	char old_name[NAME_ROOM]; /* a second link in tmp/: see draft_rename(); or "" */
+};
+
+/* All that can go wrong has two meanings for the client: no room now, or
+ * trouble of ours, which has been logged. */
+enum draft_result { DRAFT_OK, DRAFT_FULL, DRAFT_TROUBLE };
+enum draft_result draft_failure(int error);
+
+/* Creates it with O_EXCL, under the next free name of `namer`. */
+MUST_CHECK enum draft_result draft_create(struct draft *draft, struct site *site,
+    struct inbox *inbox, struct namer *namer, const char *identity);
+/* Takes room for `size` bytes before the first comes, where that is worth a
+ * system call. */
+MUST_CHECK enum draft_result draft_reserve(struct draft *draft, uint64_t size);
+MUST_CHECK enum draft_result draft_write(struct draft *draft, const void *data, size_t len);
+
+/*
+ * Gives the draft another name, still in tmp/: its first one is taken in new/.
+ * The first stays as a second link until draft_close() or draft_discard():
+ * should we die before the ledger says which name holds, recovery finds both.
+ */
+MUST_CHECK enum draft_result draft_rename(struct draft *draft, struct namer *namer,
+    const char *identity);
+
+void draft_close(struct draft *draft);
+void draft_discard(struct draft *draft);
+
+#endif

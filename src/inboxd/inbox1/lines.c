@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a client's lines do, but for the items themselves (upload.c, opens.c): a
+ * table says which verb may come in which state.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inboxd/base/fatal.h"
+#include "inboxd/inbox1/session_parts.h"
+#include "lib/conn.h"
+#include "lib/log.h"
+
+/* ---- HELLO */
+
+static void on_join(struct request *request);
+
+/* A newer connection has the queue. */
+static void
+on_superseded(struct request *request)
+{
+	struct session *s = request->asker;
+
+	free(request);
+	if (s->state == LEAVING || s->state == CLOSED)
+		return;
+	log_limited(&s->shop->gate, LOG_NOTICE, "session_superseded",
+	    "client=%s peer=%s note=\"a newer connection has its queue\"", s->identity,
+	    conn_peer_address(s->conn));
+	session_go_away(s, 0, CODE_GOAWAY_SUPERSEDED);
+}
+
+static void
+on_hello(struct session *s, const struct proto_line *line)
+{
+	struct join *join;
+
+	if (line->number[FIELD_VERSION] != PROTO_VERSION) {
+		session_give_error(s, CODE_ERROR_VERSION, "this receiver speaks version 1");
+		return;
+	}
+	join = must_alloc(sizeof *join);
+	session_ask(s, &join->request, COMMIT_JOIN, on_join);
+	join->superseded = must_alloc(sizeof *join->superseded);
+	session_ask(s, join->superseded, COMMIT_SUPERSEDED, on_superseded);
+	snprintf(join->identity, sizeof join->identity, "%s", s->identity);
+	span_copy(join->queue_id, sizeof join->queue_id, line->text[FIELD_QUEUE]);
+	join->settled = line->number[FIELD_SETTLED];
+	if (proto_has(line, FIELD_PENDING))
+		join->pending = line->number[FIELD_PENDING];
+	if (proto_has(line, FIELD_OLDEST))
+		join->oldest = line->number[FIELD_OLDEST];
+	if (proto_has(line, FIELD_AGENT))
+		span_copy(join->agent, sizeof join->agent, line->text[FIELD_AGENT]);
+	session_enter(s, JOINING);
+	s->asked = 1;
+	s->shop->send(s->shop, &join->request.message);
+}
+
+static void
+send_ready(struct session *s, uint64_t mark)
+{
+	const struct site *site = s->shop->site;
+	struct proto_line line;
+
+	proto_line_start(&line, VERB_READY);
+	proto_set_number(&line, FIELD_VERSION, PROTO_VERSION);
+	proto_set_text(&line, FIELD_HOST, site->host);
+	proto_set_number(&line, FIELD_WINDOW, site->settings->window);
+	proto_set_number(&line, FIELD_BYTES, site->settings->bytes);
+	proto_set_number(&line, FIELD_INLINE, session_inline(s));
+	proto_set_number(&line, FIELD_ITEM, site->item);
+	proto_set_number(&line, FIELD_IDLE, site->settings->idle);
+	proto_set_number(&line, FIELD_MARK, mark);
+	session_send(s, &line);
+}
+
+static void
+on_join(struct request *request)
+{
+	struct join *join = (struct join *)request;
+	struct session *s = request->asker;
+
+	s->asked = 0;
+	s->queue = join->queue;
+	s->generation = join->generation;
+	memcpy(s->queue_id, join->queue_id, sizeof s->queue_id);
+	if (s->state == JOINING && !join->queue) {
+		log_limited(&s->shop->gate, LOG_WARNING, "queue_refused",
+		    "client=%s note=\"[limits] queues are known, or the disk is full\"",
+		    s->identity);
+		session_go_away(s, LATER_SECONDS, CODE_GOAWAY_CROWDED);
+	} else if (s->state == JOINING) {
+		stats_add(session_stats(s), STAT_SESSIONS, 1);
+		log_event(LOG_INFO, "session_ready", "client=%s peer=%s queue=%s settled=%" PRIu64,
+		    s->identity, conn_peer_address(s->conn), join->queue_id, join->mark);
+		session_enter(s, READY);
+		conn_set_idle(s->conn, (unsigned)session_settings(s)->idle);
+		send_ready(s, join->mark);
+		session_go_on(s);
+	}
+	free(join->superseded);
+	free(join);
+	session_free_if_over(s);
+}
+
+/* ---- the other lines */
+
+static void on_noted(struct request *request);
+
+static void
+send_notice(struct session *s, enum commit_message kind, const struct proto_line *line)
+{
+	struct notice *notice = must_alloc(sizeof *notice);
+
+	session_ask(s, &notice->request, kind, on_noted);
+	notice->queue = s->queue;
+	notice->generation = s->generation;
+	notice->number = line->number[FIELD_NUMBER];
+	if (kind == COMMIT_SKIP)
+		span_copy(notice->reason, sizeof notice->reason, line->text[FIELD_CODE]);
+	s->notices++;
+	session_count_item(s, 1);
+	s->shop->send(s->shop, &notice->request.message);
+}
+
+/* It counts like an item until the commit thread has taken it: else a client
+ * could say SETTLED without end while a sync runs, and fill our memory. */
+static void
+on_noted(struct request *request)
+{
+	struct session *s = request->asker;
+
+	s->notices--;
+	session_count_item(s, -1);
+	free(request);
+	session_go_on(s);
+	session_free_if_over(s);
+}
+
+static void
+on_settled(struct session *s, const struct proto_line *line)
+{
+	send_notice(s, COMMIT_SETTLED, line);
+}
+
+static void
+on_skip(struct session *s, const struct proto_line *line)
+{
+	opens_forget(s, line->number[FIELD_NUMBER]);
+	send_notice(s, COMMIT_SKIP, line);
+}
+
+static void
+on_ping(struct session *s, const struct proto_line *line)
+{
+	struct proto_line pong;
+
+	(void)line;
+	proto_line_start(&pong, VERB_PONG);
+	session_send(s, &pong);
+}
+
+static void
+on_quit(struct session *s, const struct proto_line *line)
+{
+	struct proto_line bye;
+
+	(void)line;
+	proto_line_start(&bye, VERB_BYE);
+	session_leave(s, &bye);
+}
+
+/* What a client may say, and in which of the two states that read lines. */
+static const struct {
+	enum state state;
+	void (*on_line)(struct session *s, const struct proto_line *line);
+} commands[PROTO_VERBS] = {
+    [VERB_HELLO] = {GREETING, on_hello},
+    [VERB_PUT] = {READY, upload_start},
+    [VERB_OPEN] = {READY, opens_ask},
+    [VERB_DATA] = {READY, opens_data},
+    [VERB_SETTLED] = {READY, on_settled},
+    [VERB_SKIP] = {READY, on_skip},
+    [VERB_PING] = {READY, on_ping},
+    [VERB_QUIT] = {READY, on_quit},
+};
+
+size_t
+lines_take(struct session *s, const unsigned char *data, size_t len)
+{
+	struct proto_error error;
+	struct proto_line line;
+	char text[64];
+	int end = proto_find_line(data, len, &error);
+
+	if (end == 0)
+		return 0;
+	if (end < 0 ||
+	    proto_parse((const char *)data, (size_t)end - 1, PROTO_CLIENT, &line, &error) < 0) {
+		session_give_error(s, error.code, error.text);
+		return 0;
+	}
+	if (commands[line.verb].state != s->state) {
+		snprintf(text, sizeof text, "%s %s", proto_verb_text(line.verb),
+		    s->state == GREETING ? "before HELLO" : "has come already");
+		session_give_error(s, CODE_ERROR_STATE, text);
+		return 0;
+	}
+	commands[line.verb].on_line(s, &line);
+	return (size_t)end;
+}

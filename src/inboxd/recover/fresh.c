@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "inboxd/recover/fresh.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inboxd/drafts/draft.h"
+#include "inboxd/base/fatal.h"
+#include "lib/disk.h"
+
+static enum fresh
+copy_bytes(int from, int to, const struct tail_item *item)
+{
+	unsigned char buffer[64 * 1024], sha256[DIGEST_SIZE];
+	struct digest *digest = digest_new();
+	enum fresh result = FRESH_FAILED;
+	uint64_t size = 0;
+	ssize_t got;
+
+	if (!digest || digest_start(digest) < 0)
+		goto done;
+	while ((got = read(from, buffer, sizeof buffer)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 || disk_write(to, buffer, (size_t)got) < 0 ||
+		    digest_add(digest, buffer, (size_t)got) < 0)
+			goto done;
+		size += (uint64_t)got;
+	}
+	if (digest_end(digest, sha256) < 0)
+		goto done;
+	result = size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0 ?
+	    FRESH_COPIED : FRESH_WRONG;
+done:
+	digest_free(digest);
+	return result;
+}
+
+void
+fresh_name(const struct tail_item *item, char dst[FRESH_NAME_ROOM])
+{
+	snprintf(dst, FRESH_NAME_ROOM, "%s" FRESH_SUFFIX, item->name);
+}
+
+static int
+is_right(int fd, const struct tail_item *item)
+{
+	unsigned char sha256[DIGEST_SIZE];
+	unsigned long long size;
+
+	if (digest_file(fd, 0, sha256, &size) < 0)
+		return -1;
+	return size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0;
+}
+
+/* Each block is read and written to where it came from.  Whatever cuts this off, the
+ * file holds the same bytes before and after. */
+static int
+write_over(int fd, const struct tail_item *item)
+{
+	unsigned char buffer[64 * 1024];
+	off_t at = 0;
+	ssize_t got;
+
+	while ((got = pread(fd, buffer, sizeof buffer, at)) != 0) {
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 || lseek(fd, at, SEEK_SET) < 0 ||
+		    disk_write(fd, buffer, (size_t)got) < 0)
+			return -1;
+		at += got;
+	}
+	if (disk_sync_data(fd) < 0)
+		return -1;
+	/* Is it so on the disk, and not only in memory? */
+	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	errno = EIO;
+	return is_right(fd, item) > 0 ? 0 : -1;
+}
+
+/* There is no room for a copy: the item is written anew as it is, in tmp/, where no consumer
+ * reaches; but it stays there no longer than that takes. */
+static enum fresh
+mend(const struct tail_item *item, const struct inbox *inbox, int from)
+{
+	int fd = openat(from, item->name, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	enum fresh result = FRESH_FAILED;
+	int rc, error;
+
+	if (fd < 0)
+		return errno == ENOENT ? FRESH_ABSENT : FRESH_FAILED;
+	rc = is_right(fd, item);
+	if (rc == 0)
+		result = FRESH_WRONG;
+	if (rc <= 0)
+		goto done;
+	if (from != inbox->tmp && disk_publish(from, item->name, inbox->tmp, item->name) < 0) {
+		result = errno == ENOENT ? FRESH_CLAIMED : FRESH_FAILED;
+		goto done;
+	}
+	if (write_over(fd, item) == 0)
+		result = FRESH_MENDED;
+	error = errno;
+	if (from != inbox->tmp && disk_publish(inbox->tmp, item->name, from, item->name) < 0)
+		result = FRESH_FAILED;
+	else
+		errno = error;
+done:
+	error = errno;
+	close(fd);
+	errno = error;
+	return result;
+}
+
+/* Bytes into the new file, and onto the disk. */
+static enum fresh
+fill(int in, int out, const struct tail_item *item)
+{
+	enum fresh result = copy_bytes(in, out, item);
+
+	if (result != FRESH_COPIED || disk_sync_data(out) == 0)
+		return result;
+	if (draft_failure(errno) != DRAFT_FULL)
+		fatal(EX_IOERR, "sync_failed", "what=draft error=\"%s\"", strerror(errno));
+	return FRESH_FAILED;
+}
+
+enum fresh
+fresh_copy(const struct tail_item *item, const struct inbox *inbox, int from)
+{
+	char name[FRESH_NAME_ROOM];
+	enum fresh result = FRESH_FAILED;
+	int in, out, error;
+
+	in = openat(from, item->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	if (in < 0)
+		return errno == ENOENT ? FRESH_ABSENT : FRESH_FAILED;
+	fresh_name(item, name);
+	out = -1;
+	if (unlinkat(inbox->tmp, name, 0) == 0 || errno == ENOENT)
+		out = openat(inbox->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+	if (out >= 0)
+		result = fill(in, out, item);
+	error = errno;
+	close(in);
+	if (out >= 0)
+		close(out);
+	if (out >= 0 && result != FRESH_COPIED)
+		(void)unlinkat(inbox->tmp, name, 0); /* its room is wanted */
+	errno = error;
+	if (result == FRESH_FAILED && draft_failure(error) == DRAFT_FULL)
+		return mend(item, inbox, from);
+	return result;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Reading a ledger segment back: into the memory of clients, and a list of
+ * what is unfinished.  Changes nothing on disk.
+ */
+#ifndef INBOXD_RECOVER_REPLAY_H
+#define INBOXD_RECOVER_REPLAY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inboxd/commit/clients.h"
+#include "lib/attr.h"
+
+/* An accept that no mark says is stored. */
+struct tail_item {
+	struct tail_item *next;
+	struct queue *queue;
+	uint64_t seq, number, size;
+	unsigned char sha256[DIGEST_SIZE];
+	char inbox[PROTO_INBOX_MAX + 1];
+	char name[NAME_ROOM];
+};
+
+struct replay {
+	struct tail_item *tail;  /* in the order of their records */
+	uint64_t synced, stored; /* of the last mark */
+	uint64_t next_seq;
+	uint64_t good_bytes;  /* how far the segment is whole */
+	uint64_t torn_bytes;  /* what stands behind, and counts as never written */
+	uint64_t records;
+	char next[NAME_ROOM]; /* the segment that has followed this one; "": none */
+};
+
+#define REPLAY_ERROR_ROOM 384
+
+/*
+ * Reads the open segment `fd` (called `name` in errors) from its beginning.
+ * 0; or -1 with the reason in `error` and errno: EBADMSG if the segment is
+ * damaged where a sync had vouched for it, else of the failed read.
+ *
+ * What a power failure may have torn is only what no mark stands behind: such
+ * a tail is counted in torn_bytes and not used.  A bad record with a mark
+ * behind it was once whole, and is damage.
+ */
+MUST_CHECK int replay_segment(int fd, const char *name, struct clients *clients,
+    struct replay *replay, char error[REPLAY_ERROR_ROOM]);
+void replay_free(struct replay *replay);
+
+#endif

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a session is given to work with: its worker's things, and nothing of the
+ * worker itself.  A worker fills it in; a test can, too.
+ */
+#ifndef INBOXD_SERVE_SHOP_H
+#define INBOXD_SERVE_SHOP_H
+
+#include <stdint.h>
+
+#include "inboxd/serve/share.h"
+#include "inboxd/base/site.h"
+#include "inboxd/drafts/space.h"
+#include "inboxd/base/stats.h"
+#include "lib/log.h"
+#include "lib/name.h"
+
+struct event_base;
+struct mailbox;
+struct message;
+struct session;
+
+struct shop {
+	struct event_base *base;
+	struct site *site;    /* the configuration in force; another one after a reload */
+	uint64_t site_number; /* counts them */
+	uint64_t now;         /* monotonic seconds, as of the last tick */
+	struct stats stats;
+	struct namer namer;
+	struct log_gate gate;
+	struct space space;
+	struct share share;
+	struct mailbox *replies; /* where requests come back */
+	unsigned rechecks; /* sessions that may be held against a new configuration in this
+	                      tick: each costs a check of signatures */
+	int draining;
+	/* Hands a message to the commit thread. */
+	void (*send)(struct shop *shop, struct message *message);
+	/* The session's memory is about to be freed. */
+	void (*on_over)(struct shop *shop, struct session *session);
+};
+
+#endif

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/serve/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inboxd/commit/commit.h"
+#include "inboxd/base/fatal.h"
+#include "inboxd/drafts/partial.h"
+#include "inboxd/inbox1/session.h"
+#include "inboxd/serve/shop.h"
+
+#define EXPIRE_EVERY 3600 /* seconds */
+#define RECHECKS 200       /* sessions a tick */
+
+struct worker {
+	struct shop shop; /* what its sessions see of it; first, see of_shop() */
+	struct worker_settings settings;
+	struct event *inbound, *tick;
+	struct mailbox *in;
+	pthread_t thread;
+	struct session *sessions;
+	uint64_t expire_at; /* monotonic seconds */
+	int is_drained;     /* main has been told */
+};
+
+static struct worker *
+of_shop(struct shop *shop)
+{
+	return (struct worker *)shop;
+}
+
+static void
+report_if_drained(struct worker *worker)
+{
+	struct message *report;
+
+	if (!worker->shop.draining || worker->sessions || worker->is_drained)
+		return;
+	worker->is_drained = 1;
+	report = must_alloc(sizeof *report);
+	report->kind = WORKER_DRAINED;
+	mailbox_post(worker->settings.main, report);
+	event_base_loopbreak(worker->shop.base);
+}
+
+static void
+send_message(struct shop *shop, struct message *message)
+{
+	mailbox_post(of_shop(shop)->settings.commit, message);
+}
+
+static void
+on_over(struct shop *shop, struct session *session)
+{
+	session_unlink(&of_shop(shop)->sessions, session);
+	report_if_drained(of_shop(shop));
+}
+
+static void
+on_newcomer(struct worker *worker, struct newcomer *newcomer)
+{
+	struct session *session = NULL;
+
+	if (worker->shop.draining)
+		close(newcomer->fd);
+	else
+		session = session_new(&worker->shop, newcomer->fd, newcomer->crowded);
+	if (session)
+		session_link(&worker->sessions, session);
+	else
+		stats_sub(&worker->shop.stats, STAT_NOW_CONNECTIONS, 1);
+	free(newcomer);
+}
+
+/* Each worker for itself; the first one tells the world. */
+static void
+look_at_space(struct worker *worker)
+{
+	struct space *space = &worker->shop.space;
+	int has_changed = space_look(
+	    space, worker->settings.root, worker->shop.site->settings, worker->shop.now);
+
+	if (worker->settings.number != 0)
+		return;
+	stats_set(&worker->shop.stats, STAT_NOW_FREE_BYTES, space->bytes);
+	stats_set(&worker->shop.stats, STAT_NOW_FREE_INODES, space->inodes);
+	stats_set(&worker->shop.stats, STAT_NOW_FULL, (uint64_t)space->state);
+	if (has_changed)
+		log_event(space->state == SPACE_ROOM ? LOG_NOTICE : LOG_ERR, "space",
+		    "takes=%s free_bytes=%llu free_inodes=%llu", space_text(space->state),
+		    (unsigned long long)space->bytes, (unsigned long long)space->inodes);
+}
+
+static void
+on_site(struct worker *worker, struct new_site *message)
+{
+	site_unref(worker->shop.site);
+	worker->shop.site = message->site;
+	worker->shop.site_number++;
+	look_at_space(worker); /* its marks count at once */
+	free(message);
+}
+
+static void
+on_drain(struct worker *worker)
+{
+	struct session *session, *next;
+
+	worker->shop.draining = 1;
+	for (session = worker->sessions; session; session = next) {
+		next = session_next(session);
+		session_drain(session);
+	}
+	report_if_drained(worker);
+}
+
+static void
+on_message(struct worker *worker, struct message *message)
+{
+	switch (message->kind) {
+	case WORKER_CONNECTION:
+		on_newcomer(worker, (struct newcomer *)message);
+		break;
+	case WORKER_SITE:
+		on_site(worker, (struct new_site *)message);
+		break;
+	case WORKER_DRAIN:
+		free(message);
+		on_drain(worker);
+		break;
+	default:
+		if (!request_return(message))
+			assert(0 && "a message for a worker");
+		break;
+	}
+}
+
+static void
+on_inbound(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+	struct message *message, *next;
+
+	(void)fd, (void)what;
+	for (message = mailbox_take(worker->in); message; message = next) {
+		next = message->next;
+		on_message(worker, message);
+	}
+}
+
+static void
+read_clock(struct worker *worker)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	worker->shop.now = (uint64_t)now.tv_sec;
+}
+
+/* Once an hour, by the first worker. */
+static void
+expire_partials(struct worker *worker)
+{
+	if (worker->settings.number != 0 || worker->shop.now < worker->expire_at)
+		return;
+	worker->expire_at = worker->shop.now + EXPIRE_EVERY;
+	for (size_t i = 0; i < worker->shop.site->inbox_count; i++)
+		(void)partial_expire(
+		    &worker->shop.site->inboxes[i], worker->shop.site->settings->partial);
+}
+
+static void
+on_tick(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *worker = arg;
+	struct session *session, *next;
+
+	(void)fd, (void)what;
+	read_clock(worker);
+	expire_partials(worker);
+	look_at_space(worker);
+	worker->shop.rechecks = RECHECKS;
+	for (session = worker->sessions; session; session = next) {
+		next = session_next(session);
+		session_tick(session);
+	}
+}
+
+static void *
+run(void *arg)
+{
+	struct worker *worker = arg;
+
+	if (event_base_dispatch(worker->shop.base) < 0)
+		fatal(EX_OSERR, "event_loop_failed", "worker=%u", worker->settings.number);
+	return NULL;
+}
+
+static void
+free_worker(struct worker *worker)
+{
+	if (worker->tick)
+		event_free(worker->tick);
+	if (worker->inbound)
+		event_free(worker->inbound);
+	if (worker->shop.base)
+		event_base_free(worker->shop.base);
+	mailbox_free(worker->in);
+	site_unref(worker->shop.site);
+	free(worker);
+}
+
+/* A base that no other thread touches needs no locks. */
+static struct event_base *
+new_base(void)
+{
+	struct event_config *config = event_config_new();
+	struct event_base *base = NULL;
+
+	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0)
+		base = event_base_new_with_config(config);
+	if (config)
+		event_config_free(config);
+	return base;
+}
+
+struct worker *
+worker_start(const struct worker_settings *settings, struct site *site)
+{
+	const struct timeval second = {1, 0};
+	struct worker *worker = must_alloc(sizeof *worker);
+	sigset_t all, before;
+	int rc;
+
+	worker->settings = *settings;
+	worker->shop.site = site_ref(site);
+	worker->shop.namer.start = settings->start;
+	worker->shop.namer.worker = settings->number;
+	read_clock(worker);
+	look_at_space(worker);
+	worker->in = worker->shop.replies = mailbox_new();
+	worker->shop.share.room = settings->queue;
+	worker->shop.send = send_message;
+	worker->shop.on_over = on_over;
+	worker->shop.base = new_base();
+	if (!worker->in || !worker->shop.base)
+		goto fail;
+	worker->inbound = event_new(worker->shop.base, mailbox_fd(worker->in), EV_READ | EV_PERSIST,
+	    on_inbound, worker);
+	worker->tick = event_new(worker->shop.base, -1, EV_PERSIST, on_tick, worker);
+	if (!worker->inbound || !worker->tick || event_add(worker->inbound, NULL) < 0 ||
+	    event_add(worker->tick, &second) < 0)
+		goto fail;
+	/* Signals are main's. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	rc = pthread_create(&worker->thread, NULL, run, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (rc == 0)
+		return worker;
+	errno = rc;
+fail:
+	rc = errno;
+	free_worker(worker);
+	errno = rc;
+	return NULL;
+}
+
+void
+worker_join(struct worker *worker)
+{
+	pthread_join(worker->thread, NULL);
+}
+
+void
+worker_free(struct worker *worker)
+{
+	struct message *message, *next;
+
+	/* What main sent while the last session went. */
+	for (message = mailbox_take(worker->in); message; message = next) {
+		next = message->next;
+		on_message(worker, message);
+	}
+	free_worker(worker);
+}
+
+struct mailbox *
+worker_mailbox(struct worker *worker)
+{
+	return worker->in;
+}
+
+const struct stats *
+worker_stats(const struct worker *worker)
+{
+	return &worker->shop.stats;
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A worker: one thread, one event loop, its connections with their sessions.
+ * It shares nothing with other workers; connections and configurations come
+ * to it as messages, drafts go to the commit thread as messages, and come
+ * back.
+ */
+#ifndef INBOXD_SERVE_WORKER_H
+#define INBOXD_SERVE_WORKER_H
+
+#include <stdint.h>
+
+#include "inboxd/base/mailbox.h"
+#include "inboxd/base/site.h"
+#include "inboxd/base/stats.h"
+#include "lib/attr.h"
+
+struct commit;
+struct worker;
+
+/* What it is told, besides what comes back from the commit thread (kinds of
+ * enum commit_message, which these stand behind). */
+enum worker_message {
+	WORKER_CONNECTION = 100, /* struct newcomer */
+	WORKER_SITE,             /* struct new_site: the configuration from now on */
+	WORKER_DRAIN,            /* struct message: say GOAWAY to all, then report */
+};
+
+struct newcomer {
+	struct message message;
+	int fd;
+	int crowded; /* one too many: GOAWAY crowded */
+};
+
+struct new_site {
+	struct message message;
+	struct site *site; /* a reference, taken over */
+};
+
+/* What it tells main, once, after WORKER_DRAIN: no session is left. */
+#define WORKER_DRAINED 200
+
+struct worker_settings {
+	unsigned number;  /* 0, 1, ... */
+	uint32_t start;   /* of names: name.h */
+	uint64_t queue;   /* items and notices that may wait for the commit thread at
+	                     once, besides the first one of each session */
+	int root;         /* for what is free: space.h */
+	struct mailbox *commit;
+	struct mailbox *main;
+};
+
+/* Starts the thread; takes a reference on `site`.  NULL with errno. */
+MUST_CHECK struct worker *worker_start(const struct worker_settings *settings, struct site *site);
+/* Waits for its thread; only after it reported WORKER_DRAINED. */
+void worker_join(struct worker *worker);
+/* Only once the commit thread has ended, too: that one may be about to wake us
+ * for a message which we have taken already. */
+void worker_free(struct worker *worker);
+
+struct mailbox *worker_mailbox(struct worker *worker);
+const struct stats *worker_stats(const struct worker *worker);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The JSON shapes, STATUS_SCHEMA 1.  A key keeps its meaning within a schema
+ * number; keys may be added.  Times of day are whole seconds since 1970 UTC,
+ * null: never or not known.  Text is ASCII; a byte that is not UTF-8 (in a
+ * folder's name) is escaped as escape.h says.
+ *
+ * /status
+ *	{"schema": 1, "version": "0.1.0", "pid": 4711,
+ *	 "since": 1795356000,           start of the receiver
+ *	 "now": 1795359600,
+ *	 "items": {                     how items ended, since the start:
+ *	   "offered": 100, "stored": 90, "again": 3,
+ *	   "later": {"digest": 1, "full": 0, "trouble": 0, "unsettled": 0,
+ *	             "busy": 0, "use-open": 0, "use-put": 0},
+ *	   "refused": {"no-inbox": 2, "not-allowed": 0, "too-large": 1},
+ *	   "cut_off": 1, "in_flight": 2},
+ *	                                offered is the sum of all the others
+ *	 "counters": {"inboxd_connections_accepted_total": 12, ...},
+ *	                                all other counters by their metric's name
+ *	 "gauges": {"inboxd_connections": 4, ...}}
+ *
+ * /inboxes
+ *	{"schema": 1, "now": 1795359600, "inboxes": [
+ *	  {"name": "status", "folder": "/srv/inbox/status", "suffix": ".svf",
+ *	   "size_limit_bytes": 1048576,  largest item taken
+ *	   "waiting": 17,                files in new/; null where there is an error
+ *	   "oldest": 1795359000,         modification time of the oldest of them
+ *	   "error": null}]}              or why the folder could not be read
+ *
+ * /clients
+ *	{"schema": 1, "now": 1795359600, "clients": [
+ *	  {"identity": "pc1.example.com", "queue": "32 hexadecimal digits",
+ *	   "connected": true,
+ *	   "settled": 41,                the mark: all numbers below are settled
+ *	   "unsettled": 2,               items remembered at or above it
+ *	   "stored": 40, "stored_bytes": 12000, "skipped": 1,
+ *	   "missing": 0,                 numbers settled, neither stored nor skipped
+ *	   "seen": 1795359000,           last HELLO
+ *	   "last_stored": 1795359001,
+ *	   "pending": 5,                 waiting at the client, as its last HELLO said,
+ *	   "pending_oldest": 1795350000, and since when
+ *	   "agent": "inboxq/0.1.0"}]}    null: not said
+ *
+ * An array has one element a line.  Elements are made, written and dropped one
+ * by one: a tree of 100,000 clients would cost 100 MB for the time of a page.
+ */
+#include "config.h"
+
+#include "inboxd/status/pages.h"
+#include "inboxd/base/inbox.h"
+#include "inboxd/commit/view.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/escape.h"
+
+#define DUMP_FLAGS (JSON_ENSURE_ASCII | JSON_COMPACT)
+#define USEC_PER_SEC 1000000
+
+static json_t *
+json_count(uint64_t value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static json_t *
+json_time(int64_t seconds)
+{
+	return seconds > 0 ? json_integer(seconds) : json_null();
+}
+
+/* "" gives null.  jansson takes UTF-8 only. */
+static json_t *
+json_text(const char *text)
+{
+	if (text == NULL || *text == '\0')
+		return json_null();
+	json_t *value = json_string(text);
+	if (value != NULL)
+		return value;
+	size_t len = strlen(text), room = ESCAPE_ROOM(len);
+	char *escaped = malloc(room);
+	if (escaped == NULL)
+		return NULL;
+	escape_bytes(escaped, room, text, len);
+	value = json_string(escaped);
+	free(escaped);
+	return value;
+}
+
+/* A gauge is a sum over threads that may be read while a thing moves from one
+ * to the other: below zero is zero. */
+static uint64_t
+row_value(const uint64_t values[STATS_COUNT], size_t row)
+{
+	if (stats_rows[row].is_gauge && values[row] > INT64_MAX)
+		return 0;
+	return values[row];
+}
+
+static int
+is_of_items(size_t row)
+{
+	return (row >= STAT_OFFERED && row <= STAT_CUT_OFF) || row == STAT_NOW_IN_FLIGHT;
+}
+
+/* Sets items[key], or items[key][code] where the row has a label. */
+static int
+add_item_row(json_t *items, size_t row, uint64_t value)
+{
+	static const char prefix[] = "inboxd_items_", suffix[] = "_total";
+	char key[64], code[32];
+
+	snprintf(key, sizeof(key), "%s", stats_rows[row].metric + sizeof(prefix) - 1);
+	size_t len = strlen(key);
+	if (len > sizeof(suffix) - 1 && strcmp(key + len - (sizeof(suffix) - 1), suffix) == 0)
+		key[len - (sizeof(suffix) - 1)] = '\0';
+	if (sscanf(stats_rows[row].label, "code=\"%31[^\"]\"", code) != 1)
+		return json_object_set_new(items, key, json_count(value));
+
+	json_t *codes = json_object_get(items, key);
+	if (codes == NULL) {
+		codes = json_object();
+		if (json_object_set_new(items, key, codes) == -1)
+			return -1;
+	}
+	return json_object_set_new(codes, code, json_count(value));
+}
+
+char *
+pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now)
+{
+	char *text = NULL;
+	json_t *items = json_object(), *counters = json_object(), *gauges = json_object();
+	json_t *page = NULL;
+
+	for (size_t row = 0; row < STATS_COUNT; row++) {
+		uint64_t value = row_value(values, row);
+		int rc;
+		if (is_of_items(row))
+			rc = add_item_row(items, row, value);
+		else
+			rc = json_object_set_new(stats_rows[row].is_gauge ? gauges : counters,
+			    stats_rows[row].metric, json_count(value));
+		if (rc == -1)
+			goto fail;
+	}
+	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:O, s:O, s:O}", "schema", STATUS_SCHEMA,
+	    "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(), "since", json_time(since),
+	    "now", json_time(now), "items", items, "counters", counters, "gauges", gauges);
+	if (page != NULL)
+		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2));
+fail:
+	json_decref(page);
+	json_decref(items);
+	json_decref(counters);
+	json_decref(gauges);
+	return text;
+}
+
+/* ---- pages with an array */
+
+struct list {
+	FILE *out;
+	char *text;
+	size_t len, count;
+	int failed;
+};
+
+static void
+list_open(struct list *list, const char *key, int64_t now)
+{
+	*list = (struct list){0};
+	list->out = open_memstream(&list->text, &list->len);
+	if (list->out == NULL)
+		list->failed = 1;
+	else
+		fprintf(list->out, "{\"schema\":%d,\"now\":%" PRId64 ",\"%s\":[", STATUS_SCHEMA,
+		    now, key);
+}
+
+/* Takes `element`; NULL: out of memory. */
+static void
+list_add(struct list *list, json_t *element)
+{
+	if (element == NULL || list->failed) {
+		list->failed = 1;
+	} else {
+		fputs(list->count++ == 0 ? "\n" : ",\n", list->out);
+		if (json_dumpf(element, list->out, DUMP_FLAGS) == -1)
+			list->failed = 1;
+	}
+	json_decref(element);
+}
+
+/* The text, or NULL if anything failed on the way. */
+static char *
+list_close(struct list *list)
+{
+	if (list->out != NULL) {
+		fputs("\n]}\n", list->out);
+		if (ferror(list->out))
+			list->failed = 1;
+		if (fclose(list->out) == EOF)
+			list->failed = 1;
+	}
+	if (list->failed) {
+		free(list->text);
+		return NULL;
+	}
+	return list->text;
+}
+
+char *
+pages_inboxes(const struct status_source *source, int64_t now)
+{
+	struct list list;
+	struct inbox_view view;
+
+	list_open(&list, "inboxes", now);
+	for (size_t i = 0; !list.failed; i++) {
+		memset(&view, 0, sizeof(view));
+		if (source->inbox(source->ctx, i, &view) == -1)
+			break;
+		json_t *waiting = *view.error != '\0' ? json_null() : json_count(view.waiting);
+		list_add(&list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+		    json_text(view.name), "folder", json_text(view.folder), "suffix",
+		    json_text(view.suffix), "size_limit_bytes", json_count(view.size), "waiting",
+		    waiting, "oldest", json_time(view.oldest / USEC_PER_SEC), "error",
+		    json_text(view.error)));
+	}
+	return list_close(&list);
+}
+
+/* "oldest" was said by the client, in seconds. */
+static json_t *
+client_json(const struct client_view *view)
+{
+	int64_t oldest = view->oldest > INT64_MAX ? 0 : (int64_t)view->oldest;
+
+	return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+	    "identity", json_text(view->identity), "queue", json_text(view->queue), "connected",
+	    view->connected != 0, "settled", json_count(view->settled), "unsettled",
+	    json_count(view->unsettled), "stored", json_count(view->stored), "stored_bytes",
+	    json_count(view->bytes), "skipped", json_count(view->skipped), "missing",
+	    json_count(view->missing), "seen", json_time(view->seen / USEC_PER_SEC),
+	    "last_stored", json_time(view->last_stored / USEC_PER_SEC), "pending",
+	    json_count(view->pending), "pending_oldest", json_time(oldest), "agent",
+	    json_text(view->agent));
+}
+
+char *
+pages_clients(const struct client_view *views, size_t count, int64_t now)
+{
+	struct list list;
+
+	list_open(&list, "clients", now);
+	for (size_t i = 0; i < count && !list.failed; i++)
+		list_add(&list, client_json(&views[i]));
+	return list_close(&list);
+}
+
+/* ---- metrics */
+
+/* In OpenMetrics a counter's family has the name without "_total". */
+static void
+put_family(FILE *out, const struct stats_row *row, int openmetrics)
+{
+	size_t len = strlen(row->metric), cut = strlen("_total");
+
+	if (openmetrics && !row->is_gauge && len > cut &&
+	    strcmp(row->metric + len - cut, "_total") == 0)
+		len -= cut;
+	fprintf(out, "# HELP %.*s %s\n", (int)len, row->metric, row->help);
+	fprintf(out, "# TYPE %.*s %s\n", (int)len, row->metric,
+	    row->is_gauge ? "gauge" : "counter");
+}
+
+char *
+pages_metrics(const uint64_t values[STATS_COUNT], int openmetrics)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (out == NULL)
+		return NULL;
+	for (size_t i = 0; i < STATS_COUNT; i++) {
+		const struct stats_row *row = &stats_rows[i];
+		if (i == 0 || strcmp(row->metric, stats_rows[i - 1].metric) != 0)
+			put_family(out, row, openmetrics);
+		if (*row->label != '\0')
+			fprintf(out, "%s{%s} ", row->metric, row->label);
+		else
+			fprintf(out, "%s ", row->metric);
+		fprintf(out, "%" PRIu64 "\n", row_value(values, i));
+	}
+	if (openmetrics)
+		fputs("# EOF\n", out);
+	int failed = ferror(out);
+	if (fclose(out) == EOF || failed) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What the pages of the status socket say: numbers and views in, text out.
+ * It knows no HTTP; status.c serves what is made here.  The shapes are at the
+ * head of pages.c.
+ */
+#ifndef INBOXD_STATUS_PAGES_H
+#define INBOXD_STATUS_PAGES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inboxd/base/stats.h"
+#include "inboxd/status/status.h"
+#include "lib/attr.h"
+
+/* Each returns a text to be freed, closed by NUL, or NULL where memory is out.
+ * `since` and `now` are seconds since 1970 UTC. */
+MUST_CHECK char *pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now);
+MUST_CHECK char *pages_inboxes(const struct status_source *source, int64_t now);
+MUST_CHECK char *pages_clients(const struct client_view *views, size_t count, int64_t now);
+/* In OpenMetrics 1.0 if asked, else in the Prometheus text format 0.0.4. */
+MUST_CHECK char *pages_metrics(const uint64_t values[STATS_COUNT], int openmetrics);
+
+#endif
