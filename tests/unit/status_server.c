@@ -2,6 +2,8 @@
 #include "config.h"
 
 #include "status_server.h"
+#include "inboxd/base/inbox.h"
+#include "inboxd/commit/view.h"
 
 #include <event2/event.h>
 #include <fcntl.h>
