@@ -11,15 +11,15 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "inboxd/commit/commit.h"
+#include "inboxd/commit/request.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/arrive/listener.h"
+#include "inboxd/fronts.h"
 #include "inboxd/notify.h"
-#include "inboxd/recover/recover.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
 #include "inboxd/status/status.h"
-#include "inboxd/serve/worker.h"
+#include "inboxd/threads.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 
@@ -33,9 +33,7 @@ struct server {
 	struct root root;
 	struct mailbox *in;
 	struct event *inbound, *signals[SIGNALS], *watchdog, *deadline;
-	struct commit *commit;
-	struct worker **workers;
-	size_t worker_count, next_worker, drained;
+	struct threads threads;
 	struct listener *listener;
 	struct status *status;
 	struct stats stats;
@@ -55,24 +53,17 @@ static const struct conf_report report = {log_conf_error, NULL};
 /* ---- connections */
 
 static uint64_t
-sum_stats(struct server *server, enum counter which)
+sum_stats(const struct server *server, enum counter which)
 {
-	uint64_t sum = stats_get(&server->stats, which);
-
-	if (server->commit)
-		sum += stats_get(commit_stats(server->commit), which);
-	for (size_t i = 0; i < server->worker_count; i++)
-		sum += stats_get(worker_stats(server->workers[i]), which);
-	return sum;
+	return stats_get(&server->stats, which) + threads_count(&server->threads, which);
 }
 
 static void
-on_accept(void *ctx, int fd)
+on_accept(void *ctx, int fd, const struct sockaddr *peer)
 {
 	struct server *server = ctx;
 	uint64_t open = sum_stats(server, STAT_NOW_CONNECTIONS);
 	uint64_t most = server->site->settings->connections;
-	struct newcomer *newcomer;
 
 	if (open >= most) {
 		stats_add(&server->stats, STAT_CONNECTIONS_CROWDED, 1);
@@ -83,14 +74,9 @@ on_accept(void *ctx, int fd)
 		close(fd);
 		return;
 	}
-	newcomer = must_alloc(sizeof *newcomer);
-	newcomer->message.kind = WORKER_CONNECTION;
-	newcomer->fd = fd;
-	newcomer->crowded = open >= most;
 	/* Counted here, not where it is served: of a burst, too many would be let in. */
 	stats_add(&server->stats, STAT_NOW_CONNECTIONS, 1);
-	mailbox_post(worker_mailbox(server->workers[server->next_worker]), &newcomer->message);
-	server->next_worker = (server->next_worker + 1) % server->worker_count;
+	threads_give(&server->threads, fd, peer, open >= most);
 }
 
 /* ---- the status socket's questions */
@@ -114,17 +100,6 @@ give_inbox(void *ctx, size_t i, struct inbox_view *out)
 }
 
 static void
-ask_commit(struct server *server, struct request *request, enum commit_message kind,
-    void (*take_back)(struct request *request))
-{
-	request->message.kind = (int)kind;
-	request->reply = server->in;
-	request->take_back = take_back;
-	request->asker = server;
-	mailbox_post(commit_mailbox(server->commit), &request->message);
-}
-
-static void
 on_view(struct request *request)
 {
 	struct server *server = request->asker;
@@ -141,7 +116,7 @@ ask_clients(void *ctx, uint64_t ticket)
 	struct view *view = must_alloc(sizeof *view);
 
 	view->ticket = ticket;
-	ask_commit(server, &view->request, COMMIT_VIEW, on_view);
+	threads_ask(&server->threads, &view->request, COMMIT_VIEW, on_view, server);
 }
 
 /* ---- reload */
@@ -160,7 +135,7 @@ load_site(struct server *server)
 		settings_free(settings);
 		return NULL;
 	}
-	site = site_new(settings, server->root.fd, error);
+	site = site_new(settings, server->root.fd, fronts_alpn(), error);
 	if (!site)
 		log_event(LOG_ERR, "config_error", "note=\"%s\"", error);
 	return site;
@@ -179,12 +154,7 @@ reload(struct server *server)
 		notify_ready();
 		return;
 	}
-	for (size_t i = 0; i < server->worker_count; i++) {
-		struct new_site *message = must_alloc(sizeof *message);
-		message->message.kind = WORKER_SITE;
-		message->site = site_ref(site);
-		mailbox_post(worker_mailbox(server->workers[i]), &message->message);
-	}
+	threads_set_site(&server->threads, site);
 	site_unref(server->site);
 	server->site = site;
 	log_set_level(settings_log_level(site->settings));
@@ -209,11 +179,7 @@ drain(struct server *server)
 	    (unsigned long long)sum_stats(server, STAT_NOW_IN_FLIGHT));
 	listener_close(server->listener);
 	server->listener = NULL;
-	for (size_t i = 0; i < server->worker_count; i++) {
-		struct message *message = must_alloc(sizeof *message);
-		message->kind = WORKER_DRAIN;
-		mailbox_post(worker_mailbox(server->workers[i]), message);
-	}
+	threads_drain(&server->threads);
 	/* Without memory for the limit it is over now. */
 	if (event_add(server->deadline, &limit) < 0)
 		event_active(server->deadline, EV_TIMEOUT, 0);
@@ -251,12 +217,9 @@ on_signal(evutil_socket_t number, short what, void *arg)
 static void
 on_message(struct server *server, struct message *message)
 {
-	if (message->kind != WORKER_DRAINED) {
-		(void)request_return(message);
+	if (request_return(message))
 		return;
-	}
-	free(message);
-	if (++server->drained == server->worker_count)
+	if (threads_have_drained(&server->threads, message))
 		event_base_loopbreak(server->base);
 }
 
@@ -284,83 +247,14 @@ on_probe(struct request *request)
 static void
 on_watchdog(evutil_socket_t fd, short what, void *arg)
 {
+	struct server *server = arg;
+
 	(void)fd, (void)what;
-	ask_commit(arg, must_alloc(sizeof(struct request)), COMMIT_PROBE, on_probe);
+	threads_ask(&server->threads, must_alloc(sizeof(struct request)), COMMIT_PROBE, on_probe,
+	    server);
 }
 
 /* ---- start */
-
-static int
-fail_start(int code, const char *event, const char *why)
-{
-	log_event(LOG_CRIT, event, "error=\"%s\" exit=%d", why, code);
-	return code;
-}
-
-static int
-start_commit(struct server *server, uint32_t start, unsigned number)
-{
-	const struct settings *settings = server->site->settings;
-	struct commit_settings wanted = {
-	    .root = server->root.fd,
-	    .sync = settings->sync,
-	    .ledger_size = settings->ledger_size,
-	    .ledger_days = settings->ledger_days,
-	    .unsettled = settings->unsettled,
-	    .queues = settings->queues,
-	    .start = start,
-	    .number = number,
-	};
-	char error[RECOVER_ERROR_ROOM];
-	struct clients *clients = clients_new();
-	struct ledger *ledger;
-	int code;
-
-	ledger = recover_run(server->site, &server->root, clients, &code, error);
-	if (!ledger)
-		return fail_start(code, "recovery_failed", error);
-	server->commit = commit_start(&wanted, clients, ledger);
-	return server->commit ? 0 : fail_start(EX_OSERR, "start_failed", strerror(errno));
-}
-
-static int
-start_workers(struct server *server, uint32_t start, size_t count)
-{
-	struct worker_settings wanted = {
-	    .start = start,
-	    .queue = server->site->settings->queue / count,
-	    .root = server->root.fd,
-	    .commit = commit_mailbox(server->commit),
-	    .main = server->in,
-	};
-
-	server->workers = must_alloc(count * sizeof(struct worker *));
-	for (size_t i = 0; i < count; i++) {
-		wanted.number = (unsigned)i;
-		server->workers[i] = worker_start(&wanted, server->site);
-		if (!server->workers[i])
-			return fail_start(EX_OSERR, "start_failed", strerror(errno));
-		server->worker_count++;
-	}
-	return 0;
-}
-
-static int
-start_threads(struct server *server)
-{
-	uint64_t count = server->site->settings->workers;
-	uint32_t start;
-	int code;
-
-	if (count == 0) {
-		long cores = sysconf(_SC_NPROCESSORS_ONLN);
-		count = cores < 1 ? 1 : cores > 64 ? 64 : (uint64_t)cores;
-	}
-	if (getentropy(&start, sizeof start) < 0)
-		return fail_start(EX_OSERR, "start_failed", strerror(errno));
-	code = start_commit(server, start, (unsigned)count);
-	return code ? code : start_workers(server, start, count);
-}
 
 static int
 start_events(struct server *server)
@@ -377,11 +271,11 @@ start_events(struct server *server)
 	if (!server->inbound || !server->deadline || !server->watchdog ||
 	    event_add(server->inbound, NULL) < 0 ||
 	    (interval > 0 && event_add(server->watchdog, &every) < 0))
-		return fail_start(EX_OSERR, "start_failed", "out of memory");
+		return start_failed(EX_OSERR, "start_failed", "out of memory");
 	for (int i = 0; i < SIGNALS; i++) {
 		server->signals[i] = evsignal_new(server->base, numbers[i], on_signal, server);
 		if (!server->signals[i] || event_add(server->signals[i], NULL) < 0)
-			return fail_start(EX_OSERR, "start_failed", "out of memory");
+			return start_failed(EX_OSERR, "start_failed", "out of memory");
 	}
 	/* main() has blocked it: one that came early is not fatal but done now. */
 	sigemptyset(&hangup);
@@ -400,9 +294,9 @@ start_sockets(struct server *server)
 	server->status = status_open(
 	    server->base, settings->socket, settings_socket_mode(settings), &source, why);
 	if (!server->status)
-		return fail_start(EX_UNAVAILABLE, "start_failed", why);
+		return start_failed(EX_UNAVAILABLE, "start_failed", why);
 	server->listener = listener_open(server->base, &settings->listen, on_accept, server, why);
-	return server->listener ? 0 : fail_start(EX_UNAVAILABLE, "start_failed", why);
+	return server->listener ? 0 : start_failed(EX_UNAVAILABLE, "start_failed", why);
 }
 
 static int
@@ -413,47 +307,33 @@ start(struct server *server, struct settings *settings)
 
 	if (code) {
 		settings_free(settings);
-		return fail_start(code, "start_failed", error);
+		return start_failed(code, "start_failed", error);
 	}
 	if (settings->sync == SYNC_FILESYSTEM && !disk_has_syncfs())
-		return fail_start(EX_CONFIG, "start_failed",
+		return start_failed(EX_CONFIG, "start_failed",
 		    "sync = filesystem needs syncfs(2), which this system lacks: set files");
-	server->site = site_new(settings, server->root.fd, error);
+	server->site = site_new(settings, server->root.fd, fronts_alpn(), error);
 	if (!server->site)
-		return fail_start(EX_CONFIG, "start_failed", error);
+		return start_failed(EX_CONFIG, "start_failed", error);
 	server->base = event_base_new();
 	server->in = mailbox_new();
 	if (!server->base || !server->in)
-		return fail_start(EX_OSERR, "start_failed", strerror(errno));
+		return start_failed(EX_OSERR, "start_failed", strerror(errno));
 	/* Sockets before the ledger: a start that finds its port taken, again and again,
 	 * begins no segment each time.  Nobody is accepted before all is there. */
 	code = start_sockets(server);
 	if (code == 0)
-		code = start_threads(server);
+		code = threads_start(&server->threads, server->site, &server->root, server->in);
 	if (code == 0)
 		code = start_events(server);
 	if (code)
 		return code;
 	/* Last: a start that fails gives the next one no doubts of its own. */
 	code = root_mark_running(&server->root, error);
-	return code ? fail_start(code, "start_failed", error) : 0;
+	return code ? start_failed(code, "start_failed", error) : 0;
 }
 
 /* ---- end */
-
-static void
-stop_threads(struct server *server)
-{
-	for (size_t i = 0; i < server->worker_count; i++)
-		worker_join(server->workers[i]);
-	if (server->commit)
-		commit_stop(server->commit);
-	server->commit = NULL;
-	for (size_t i = 0; i < server->worker_count; i++)
-		worker_free(server->workers[i]);
-	free(server->workers);
-	server->worker_count = 0;
-}
 
 static void
 stop_events(struct server *server)
@@ -488,11 +368,11 @@ server_run(const char *config, struct settings *settings)
 	if (code)
 		_exit(code); /* exit() would take things down below running threads */
 	log_event(LOG_NOTICE, "ready", "version=%s workers=%zu inboxes=%zu", PACKAGE_VERSION,
-	    server.worker_count, server.site->inbox_count);
+	    server.threads.count, server.site->inbox_count);
 	notify_ready();
 	if (event_base_dispatch(server.base) < 0)
 		fatal(EX_OSERR, "event_loop_failed", "worker=main");
-	stop_threads(&server);
+	threads_stop(&server.threads);
 	stop_events(&server);
 	site_unref(server.site);
 	root_release(&server.root);

@@ -55,7 +55,7 @@ dial_free(struct dial *dial)
 }
 
 int
-dial_next(struct dial *dial)
+dial_next(struct dial *dial, char text[ADDRESS_ROOM])
 {
 	while (dial->next) {
 		const struct addrinfo *address = dial->next;
@@ -64,6 +64,7 @@ dial_next(struct dial *dial)
 		    address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
 
 		dial->next = address->ai_next;
+		address_print(address->ai_addr, text);
 		if (fd < 0)
 			continue;
 		/* Lines leave in batches already; Nagle would only hold the last one. */

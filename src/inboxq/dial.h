@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 
+#include "lib/address.h"
 #include "lib/attr.h"
 
 struct dial;
@@ -14,8 +15,8 @@ struct dial;
 MUST_CHECK struct dial *dial_new(const char *host, const char *port, char *why, size_t room);
 void dial_free(struct dial *dial);
 
-/* A non-blocking socket that is connecting to the next address; -1 if none is
- * left. */
-MUST_CHECK int dial_next(struct dial *dial);
+/* A non-blocking socket that is connecting to the next address, and that address; -1 if
+ * none is left. */
+MUST_CHECK int dial_next(struct dial *dial, char address[ADDRESS_ROOM]);
 
 #endif

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "inboxq/history.h"
+#include "inboxq/loaded.h"
 #include "inboxq/queue.h"
 #include "inboxq/settings.h"
 #include "inboxq/spool.h"
@@ -36,13 +37,6 @@
 #include "lib/tls.h"
 
 #define STOP_SECONDS 5
-
-/* What a reload has read. */
-struct loaded {
-	struct settings settings;
-	struct tls *tls;
-	int64_t *not_before; /* of each server */
-};
 
 struct run {
 	const char *config;
@@ -185,64 +179,6 @@ next_wait(struct run *run)
 	return wait;
 }
 
-static struct tls *
-load_tls(const struct settings *settings, char error[TLS_ERROR_ROOM])
-{
-	struct tls_settings tls = {.certificate = settings->certificate, .key = settings->key,
-	    .ca = settings->ca, .crl = settings->crl, .tls12 = settings->minimum};
-
-	return tls_new(&tls, error);
-}
-
-/* A file's errors each have a line; the first is the reload's reason. */
-static void
-on_conf_error(void *ctx, const char *message)
-{
-	char *reason = ctx;
-
-	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
-	if (reason[0] == '\0')
-		snprintf(reason, TLS_ERROR_ROOM, "%s", message);
-}
-
-static void
-loaded_free(struct loaded *loaded)
-{
-	if (!loaded)
-		return;
-	tls_unref(loaded->tls);
-	free(loaded->not_before);
-	settings_free(&loaded->settings);
-	free(loaded);
-}
-
-/* All that a reload needs, or NULL with the reason. */
-static struct loaded *
-load(const struct run *run, char reason[TLS_ERROR_ROOM])
-{
-	const struct conf_report report = {on_conf_error, reason};
-	struct loaded *loaded = calloc(1, sizeof *loaded);
-
-	reason[0] = '\0';
-	if (!loaded)
-		goto no_memory;
-	/* The spool is open and locked: that one stays. */
-	if (settings_read(run->config, &loaded->settings, &report) < 0 ||
-	    conf_changed(&settings_schema, run->settings, &loaded->settings, &report) > 0)
-		goto fail;
-	loaded->tls = load_tls(&loaded->settings, reason);
-	if (!loaded->tls)
-		goto fail;
-	loaded->not_before = calloc(loaded->settings.servers.count, sizeof *loaded->not_before);
-	if (loaded->not_before)
-		return loaded;
-no_memory:
-	snprintf(reason, TLS_ERROR_ROOM, "%s", strerror(ENOMEM));
-fail:
-	loaded_free(loaded);
-	return NULL;
-}
-
 /* Between two sessions.  A server that asked us to stay away is still left
  * alone, and the back-off still falls by a stored item only. */
 static void
@@ -280,7 +216,7 @@ on_hangup(evutil_socket_t signal_number, short events, void *ctx)
 	(void)signal_number, (void)events;
 	if (run->stopping)
 		return;
-	next = load(run, reason);
+	next = loaded_read(run->config, run->settings, reason);
 	if (!next) {
 		log_event(LOG_ERR, "reload_failed",
 		    "error=\"%s\" note=\"the old configuration stays\"", reason);
@@ -403,7 +339,7 @@ set_up(struct run *run)
 
 	if (rc != EX_OK)
 		return rc;
-	run->setup.tls = load_tls(settings, error);
+	run->setup.tls = loaded_tls(settings, error);
 	if (!run->setup.tls) {
 		fprintf(stderr, "inboxq: %s\n", error);
 		return EX_CONFIG;

@@ -375,17 +375,17 @@ static void
 dial_on(struct uplink *uplink)
 {
 	const struct uplink_setup *setup = uplink->setup;
-	int fd;
+	char address[ADDRESS_ROOM];
+	struct conn_link link = {.peer = address, .host = uplink->host};
 
 	conn_free(uplink->conn);
 	uplink->conn = NULL;
 	outgoing_free(uplink->outgoing);
 	queue_take_back(setup->queue);
 	uplink->outgoing = outgoing_new(setup->spool, setup->queue);
-	fd = uplink->dial && uplink->outgoing ? dial_next(uplink->dial) : -1;
-	if (fd >= 0)
-		uplink->conn =
-		    conn_new(setup->base, fd, setup->tls, uplink->host, &conn_calls, uplink);
+	link.fd = uplink->dial && uplink->outgoing ? dial_next(uplink->dial, address) : -1;
+	if (link.fd >= 0)
+		uplink->conn = conn_new(setup->base, setup->tls, &link, &conn_calls, uplink);
 	if (!uplink->conn) {
 		event_active(uplink->turn, EV_TIMEOUT, 1);
 		return;

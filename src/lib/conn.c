@@ -30,7 +30,6 @@
 #include <openssl/err.h>
 
 #include "lib/conn_io.h"
-#include "lib/proto.h"
 #include "lib/tls.h"
 
 #define LINGER_MAX ((size_t)16 * 1024 * 1024) /* bytes that are read and dropped at the end */
@@ -153,36 +152,17 @@ close_in_order(struct conn *c)
 
 /* ---- the beginning */
 
-static void
-set_peer(struct conn *c)
+static int
+is_connected(struct conn *c)
 {
-	struct sockaddr_storage sa = {0};
-	const struct sockaddr_in6 *in6 = (const void *)&sa;
-	const struct sockaddr_in *in4 = (const void *)&sa;
+	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
-	char text[INET6_ADDRSTRLEN];
 	int on = 1;
 
-	if (getpeername(c->fd, (struct sockaddr *)&sa, &len) == -1) {
-		c->state = CONNECTING;
-		snprintf(c->peer, sizeof(c->peer), "(not connected)");
-		return;
-	}
-	if (sa.ss_family == AF_INET && inet_ntop(AF_INET, &in4->sin_addr, text, sizeof(text)))
-		snprintf(c->peer, sizeof(c->peer), "%s:%u", text, ntohs(in4->sin_port));
-	else if (sa.ss_family == AF_INET6 &&
-	    inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text))) {
-		if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr))
-			snprintf(c->peer, sizeof(c->peer), "%s:%u", strrchr(text, ':') + 1,
-			    ntohs(in6->sin6_port));
-		else
-			snprintf(c->peer, sizeof(c->peer), "[%s]:%u", text,
-			    ntohs(in6->sin6_port));
-	} else {
-		snprintf(c->peer, sizeof(c->peer), "(local)");
-		return;
-	}
+	if (getpeername(c->fd, (struct sockaddr *)&sa, &len) == -1)
+		return 0;
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return 1;
 }
 
 static void
@@ -193,13 +173,12 @@ check_connect(struct conn *c)
 
 	if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &error, &len) == -1)
 		error = errno;
-	c->state = HANDSHAKE;
-	if (error == 0) {
-		set_peer(c);
-		if (c->state == HANDSHAKE)
-			return;
-		error = ENOTCONN;
+	if (error == 0 && is_connected(c)) {
+		c->state = HANDSHAKE;
+		return;
 	}
+	if (error == 0)
+		error = ENOTCONN;
 	conn_set_parting(c, "connect: %s", strerror(error));
 	conn_over(c, c->parting);
 }
@@ -240,8 +219,6 @@ handshake_failed(struct conn *c, int why, int error)
 static void
 handshake(struct conn *c)
 {
-	const unsigned char *alpn;
-	unsigned len;
 	int n, why;
 
 	ERR_clear_error();
@@ -258,9 +235,9 @@ handshake(struct conn *c)
 			handshake_failed(c, why, error);
 		return;
 	}
-	SSL_get0_alpn_selected(c->ssl, &alpn, &len);
-	if (len != strlen(PROTO_ALPN) || memcmp(alpn, PROTO_ALPN, len) != 0) {
-		refuse(c, "handshake: the peer does not speak %s", PROTO_ALPN);
+	c->alpn = tls_protocol(c->tls, c->ssl);
+	if (!c->alpn) {
+		refuse(c, "handshake: the peer has agreed to no protocol%s", "");
 		return;
 	}
 	c->state = OPEN;
@@ -404,32 +381,32 @@ conn_finish(struct conn *c, unsigned linger_seconds)
 }
 
 struct conn *
-conn_new(struct event_base *base, int fd, struct tls *tls, const char *host,
+conn_new(struct event_base *base, struct tls *tls, const struct conn_link *link,
     const struct conn_events *events, void *ctx)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
 	if (c == NULL) {
-		close(fd);
+		close(link->fd);
 		return NULL;
 	}
 	c->events = events;
 	c->ctx = ctx;
-	c->fd = fd;
+	c->fd = link->fd;
+	snprintf(c->peer, sizeof(c->peer), "%s", link->peer);
 	c->tls = tls_ref(tls);
-	c->state = HANDSHAKE;
-	if (event_assign(&c->readable, base, fd, EV_READ | EV_PERSIST, on_readable, c) == -1 ||
-	    event_assign(&c->writable, base, fd, EV_WRITE, on_writable, c) == -1 ||
+	c->state = is_connected(c) ? HANDSHAKE : CONNECTING;
+	if (event_assign(&c->readable, base, c->fd, EV_READ | EV_PERSIST, on_readable, c) == -1 ||
+	    event_assign(&c->writable, base, c->fd, EV_WRITE, on_writable, c) == -1 ||
 	    event_assign(&c->turn, base, -1, 0, on_turn, c) == -1 ||
 	    event_assign(&c->later, base, -1, 0, on_later, c) == -1 ||
 	    event_assign(&c->timer, base, -1, 0, on_timer, c) == -1)
 		goto fail;
-	c->ssl = tls_connection(tls, fd, host);
+	c->ssl = tls_connection(tls, c->fd, link->host);
 	if (c->ssl == NULL)
 		goto fail;
-	set_peer(c);
 	c->active = conn_now();
-	if (c->state == CONNECTING || host != NULL)
+	if (c->state == CONNECTING || link->host != NULL)
 		conn_arm_write(c);
 	else
 		conn_arm_read(c, 1);
@@ -483,4 +460,17 @@ conn_unsent(const struct conn *c)
 	(void)!ioctl(c->fd, TIOCOUTQ, &queued);
 #endif
 	return c->out_len + (size_t)queued;
+}
+
+void
+conn_set_owner(struct conn *c, const struct conn_events *events, void *ctx)
+{
+	c->events = events;
+	c->ctx = ctx;
+}
+
+const char *
+conn_alpn(const struct conn *c)
+{
+	return c->alpn;
 }

@@ -50,16 +50,24 @@ struct conn_events {
 	void (*on_close)(void *ctx, const char *error);
 };
 
+/* What it runs on. */
+struct conn_link {
+	int fd;           /* connected or connecting, non-blocking */
+	const char *peer; /* the peer's address, for logs (address.h); copied */
+	const char *host; /* as in tls_connection() */
+};
+
 #define CONN_CHUNK 16384 /* bytes: a TLS record's most */
 
 /*
- * Takes `fd` (connected or connecting, non-blocking) and a reference on `tls`
- * of its own; `host` as in tls_connection().  `events` must outlive it; `ctx`
- * goes to each call.  NULL: out of memory, and `fd` is closed.
+ * Takes `link->fd` and a reference on `tls` of its own.  `events` must outlive it;
+ * `ctx` goes to each call.  NULL: out of memory, and `fd` is closed.
  * No callback comes before the event loop runs again.
  */
-MUST_CHECK struct conn *conn_new(struct event_base *base, int fd, struct tls *tls,
-    const char *host, const struct conn_events *events, void *ctx);
+MUST_CHECK struct conn *conn_new(struct event_base *base, struct tls *tls,
+    const struct conn_link *link, const struct conn_events *events, void *ctx);
+/* Somebody else has it from here on: `events` and `ctx` as in conn_new(). */
+void conn_set_owner(struct conn *conn, const struct conn_events *events, void *ctx);
 /* Closes at once, without callbacks.  May be called inside any callback. */
 void conn_free(struct conn *conn);
 
@@ -103,7 +111,9 @@ MUST_CHECK int conn_peer_identity(struct conn *conn, enum identity_kind kind,
 #define CONN_ERROR_ROOM 512
 MUST_CHECK int conn_recheck(struct conn *conn, struct tls *tls, char error[CONN_ERROR_ROOM]);
 
-/* The peer's address as text ("192.0.2.1:4711"), for logs. */
+/* What both ends agreed to speak, after on_open: one of the context's names. */
+const char *conn_alpn(const struct conn *conn);
+/* As given in struct conn_link. */
 const char *conn_peer_address(const struct conn *conn);
 
 #endif

@@ -6,16 +6,14 @@
 #ifndef LIB_CONN_IO_H
 #define LIB_CONN_IO_H
 
-#include <netinet/in.h>
 #include <stddef.h>
 #include <sys/time.h>
 
 #include <event2/event_struct.h>
 #include <openssl/ssl.h>
 
+#include "lib/address.h"
 #include "lib/conn.h"
-
-#define CONN_PEER_ROOM (INET6_ADDRSTRLEN + 8) /* "[...]:65535" */
 
 enum conn_state {
 	CONNECTING, /* connect() is under way */
@@ -56,7 +54,8 @@ struct conn {
 	unsigned idle;       /* seconds */
 	long long active;    /* when a byte went last, ms */
 	long long deadline;  /* of conn_finish(), ms */
-	char peer[CONN_PEER_ROOM];
+	const char *alpn;    /* agreed; of `tls` */
+	char peer[ADDRESS_ROOM];
 };
 
 extern const char conn_no_memory[];     /* for `failure` */

@@ -4,7 +4,7 @@
  * before anything uses it.  A reload builds a new one; the old one serves its
  * connections to their end.
  *
- * TLS 1.3 (1.2 by setting), ALPN "inbox/1", certificates of both ends
+ * TLS 1.3 (1.2 by setting), ALPN, certificates of both ends
  * required, no tickets, no resumption, no renegotiation, no early data: see
  * "Transport" in inbox-protocol(7).
  */
@@ -14,20 +14,10 @@
 #include <stddef.h>
 
 #include "lib/attr.h"
+#include "lib/tls_files.h"
 
 struct tls;
 struct ssl_st;
-
-struct tls_settings {
-	const char *certificate; /* PEM file, the chain's leaf first */
-	const char *key;         /* PEM file, not encrypted; not readable by others */
-	const char *ca;          /* PEM file: who signs the other end's certificates */
-	const char *crl;         /* PEM file, or NULL: no revocation check */
-	int tls12;               /* allow TLS 1.2 as well */
-	int server;              /* which end we are */
-};
-
-#define TLS_ERROR_ROOM 512
 
 /*
  * NULL, with the reason in `error` (a file's name, what is wrong with it, what
@@ -45,12 +35,12 @@ void tls_unref(struct tls *tls);
  * cannot be a name. */
 MUST_CHECK struct ssl_st *tls_connection(struct tls *tls, int fd, const char *host);
 
+/* The name in tls_settings.alpn that both ends agreed on, after the handshake; NULL:
+ * none. */
+const char *tls_protocol(const struct tls *tls, const struct ssl_st *ssl);
+
 /* Would `tls` accept the peer of the open connection `ssl` now?  0, or -1 with the
  * reason: for after a reload. */
 MUST_CHECK int tls_trusts(struct tls *tls, struct ssl_st *ssl, char error[TLS_ERROR_ROOM]);
-
-/* Drains OpenSSL's error queue of this thread into one line; "unknown error"
- * where it was empty. */
-void tls_error_text(char error[TLS_ERROR_ROOM]);
 
 #endif

@@ -264,6 +264,7 @@ start_link(struct run *run, struct link *link)
 	static const struct conn_events events = {
 	    on_open, on_read, on_drained, on_idle, on_close};
 	unsigned char id[PROTO_QUEUE_LEN / 2];
+	struct conn_link wire = {.peer = run->host, .host = run->host};
 
 	link->run = run;
 	link->next = link->low = link->told = 1;
@@ -272,8 +273,8 @@ start_link(struct run *run, struct link *link)
 		die("start", strerror(errno));
 	for (size_t i = 0; i < sizeof id; i++)
 		snprintf(link->queue + 2 * i, 3, "%02x", id[i]);
-	link->conn = conn_new(run->base, connect_to(run->host, run->port), run->tls, run->host,
-	    &events, link);
+	wire.fd = connect_to(run->host, run->port);
+	link->conn = conn_new(run->base, run->tls, &wire, &events, link);
 	if (!link->conn)
 		die("connection", "out of memory");
 	conn_set_idle(link->conn, 60);
@@ -339,7 +340,8 @@ int
 main(int argc, char **argv)
 {
 	struct timeval tick = {0, 10000};
-	struct tls_settings settings = {0};
+	static const char *const alpn[] = {PROTO_ALPN, NULL};
+	struct tls_settings settings = {.alpn = alpn};
 	struct run run = {0};
 	char error[TLS_ERROR_ROOM];
 	struct link *links;

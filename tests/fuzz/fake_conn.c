@@ -10,6 +10,7 @@
 
 #include "fuzz.h"
 #include "lib/conn.h"
+#include "lib/proto.h"
 
 struct conn {
 	const struct conn_events *events;
@@ -66,17 +67,32 @@ fake_is_reading(void)
 /* ---- lib/conn.h */
 
 struct conn *
-conn_new(struct event_base *base, int fd, struct tls *tls, const char *host,
+conn_new(struct event_base *base, struct tls *tls, const struct conn_link *link,
     const struct conn_events *events, void *ctx)
 {
-	(void)base, (void)tls, (void)host;
+	(void)base, (void)tls;
 	FUZZ_CHECK(!current && events->on_read && events->on_close);
 	current = calloc(1, sizeof *current);
 	FUZZ_CHECK(current);
-	current->fd = fd;
+	current->fd = link->fd;
 	current->events = events;
 	current->ctx = ctx;
 	return current;
+}
+
+void
+conn_set_owner(struct conn *conn, const struct conn_events *events, void *ctx)
+{
+	FUZZ_CHECK(conn == current && events->on_read && events->on_close);
+	conn->events = events;
+	conn->ctx = ctx;
+}
+
+const char *
+conn_alpn(const struct conn *conn)
+{
+	FUZZ_CHECK(conn == current && conn->is_open);
+	return PROTO_ALPN;
 }
 
 static void

@@ -42,10 +42,9 @@ static size_t stored_count, stored_seen;
 /* ---- what a session asks of its worker */
 
 void
-fake_on_over(struct shop *shop, struct session *session)
+fake_on_empty(struct shop *shop)
 {
-	FUZZ_CHECK(shop == &worker.shop && session && session == worker.session);
-	worker.session = NULL;
+	FUZZ_CHECK(shop == &worker.shop && !shop->guests);
 }
 
 /* What is handed over is whole, as its line declared it.  (Of bytes that were digested as
@@ -238,7 +237,8 @@ fake_commit_one(unsigned how)
 void
 fake_supersede(void)
 {
-	if (!worker.session || !worker.has_joined || worker.refuses_queue || worker.is_superseded)
+	if (!worker.shop.guests || !worker.has_joined || worker.refuses_queue ||
+	    worker.is_superseded)
 		return;
 	worker.is_superseded = 1;
 	(void)request_return(&superseded->message);

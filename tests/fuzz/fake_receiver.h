@@ -9,12 +9,11 @@
 
 #include <stdint.h>
 
-#include "inboxd/inbox1/session.h"
+#include "inboxd/commit/request.h"
 #include "inboxd/serve/shop.h"
 
 struct worker {
 	struct shop shop;
-	struct session *session; /* NULL: forgotten */
 	struct message *first, **end; /* on their way to the commit thread */
 	/* What the commit thread knows of the session now. */
 	int has_joined, is_superseded, refuses_queue;
@@ -41,7 +40,7 @@ void fake_forget(void);
 int fake_commit_one(unsigned how);
 /* For the shop. */
 void fake_send(struct shop *shop, struct message *message);
-void fake_on_over(struct shop *shop, struct session *session);
+void fake_on_empty(struct shop *shop);
 
 /* A newer session has the queue. */
 void fake_supersede(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A client's whole session with the receiver: the code of session.c, lines.c,
- * upload.c, opens.c, partial.c and answer.c as it is, with drafts as files in
+ * A client's whole session with the receiver: handshake.c, the front inbox1,
+ * intake and partial.c as they are, with drafts as files in
  * memory; connection (fake_conn.h), worker and commit thread are played here,
  * one step after the other.  The input is
  *
@@ -34,6 +34,9 @@
 #include "fake_receiver.h"
 #include "fuzz.h"
 #include "inboxd/drafts/partial.h"
+#include "inboxd/fronts.h"
+#include "inboxd/serve/front.h"
+#include "inboxd/serve/handshake.h"
 #include "lib/digest.h"
 #include "lib/proto.h"
 
@@ -136,8 +139,8 @@ step(uint8_t byte, struct fuzz_input *input)
 		break;
 	case 9:
 		worker.shop.now += 3 * arg;
-		if (worker.session)
-			session_tick(worker.session);
+		if (worker.shop.guests)
+			worker.shop.guests->front->tick(worker.shop.guests);
 		break;
 	case 10:
 		fake_drain();
@@ -156,8 +159,8 @@ step(uint8_t byte, struct fuzz_input *input)
 		break;
 	case 14:
 		worker.shop.draining = 1;
-		if (worker.session)
-			session_drain(worker.session);
+		if (worker.shop.guests)
+			worker.shop.guests->front->drain(worker.shop.guests);
 		break;
 	case 15:
 		if (arg < 8)
@@ -192,7 +195,7 @@ play(struct fuzz_input *input, const uint8_t *steps, size_t count, unsigned flag
 	while (fake_commit_one(0))
 		;
 	run_events();
-	FUZZ_CHECK(!worker.session && !worker.first && worker.shop.share.items == 0 &&
+	FUZZ_CHECK(!worker.shop.guests && !worker.first && worker.shop.share.held == 0 &&
 		   worker.shop.share.waiting == 0);
 }
 
@@ -324,7 +327,8 @@ connect_again(unsigned flags)
 	worker.shop.site = &site;
 	worker.shop.rechecks = UINT_MAX;
 	worker.shop.send = fake_send;
-	worker.shop.on_over = fake_on_over;
+	worker.shop.fronts = fronts;
+	worker.shop.on_empty = fake_on_empty;
 	worker.has_joined = worker.is_superseded = worker.shop.draining = 0;
 	worker.refuses_queue = (flags & NO_QUEUE) != 0;
 	fake_reset();
@@ -332,8 +336,8 @@ connect_again(unsigned flags)
 		fake_set_identity(NULL);
 	worker.connections++;
 	stats_add(&worker.shop.stats, STAT_NOW_CONNECTIONS, 1); /* as main does */
-	worker.session = session_new(&worker.shop, -1, (flags & CROWDED) != 0);
-	FUZZ_CHECK(worker.session);
+	FUZZ_CHECK(handshake_start(
+		       &worker.shop, -1, "192.0.2.1:4711", (flags & CROWDED) != 0) == 0);
 }
 
 static void

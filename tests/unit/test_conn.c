@@ -156,6 +156,15 @@ on_close(void *ctx, const char *error)
 
 static const struct conn_events events = {on_open, on_read, on_drained, on_idle, on_close};
 
+static struct conn *
+new_end(int fd, struct tls *tls, const char *host, struct end *end)
+{
+	const struct conn_link link = {fd, "127.0.0.1:7", host};
+
+	return conn_new(base, tls, &link, &events, end);
+}
+
+
 static long long
 now_ms(void)
 {
@@ -237,8 +246,8 @@ start_with(struct end *server, struct end *client, struct tls *tls, const char *
 	int fds[2];
 
 	make_pair(fds);
-	server->conn = conn_new(base, fds[0], server_tls, NULL, &events, server);
-	client->conn = conn_new(base, fds[1], tls, host, &events, client);
+	server->conn = new_end(fds[0], server_tls, NULL, server);
+	client->conn = new_end(fds[1], tls, host, client);
 	assert_non_null(server->conn);
 	assert_non_null(client->conn);
 }
@@ -300,8 +309,8 @@ makes_one_record_of_many_small_writes(void **state)
 
 	(void)state;
 	make_pair(fds);
-	server.conn = conn_new(base, fds[0], server_tls, NULL, &events, &server);
-	client.conn = conn_new(base, fds[1], client_tls, "cap.example", &events, &client);
+	server.conn = new_end(fds[0], server_tls, NULL, &server);
+	client.conn = new_end(fds[1], client_tls, "cap.example", &client);
 	UNTIL(server.opened && client.opened);
 	conn_pause(client.conn);
 	for (int i = 0; i < 100; i++)
@@ -383,8 +392,8 @@ reads_no_more_than_its_budget_in_a_turn(void **state)
 	(void)state;
 	make_pair(fds);
 	(void)setsockopt(fds[0], SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
-	server.conn = conn_new(base, fds[0], server_tls, NULL, &events, &server);
-	client.conn = conn_new(base, fds[1], client_tls, "cap.example", &events, &client);
+	server.conn = new_end(fds[0], server_tls, NULL, &server);
+	client.conn = new_end(fds[1], client_tls, "cap.example", &client);
 	UNTIL(server.opened && client.opened);
 	conn_pause(server.conn);
 	client.to_send = 4000000;
@@ -509,7 +518,7 @@ ends_a_handshake_that_trickles(void **state)
 
 	(void)state;
 	make_pair(fds);
-	server.conn = conn_new(base, fds[0], server_tls, NULL, &events, &server);
+	server.conn = new_end(fds[0], server_tls, NULL, &server);
 	conn_set_idle(server.conn, 1);
 	while (!server.closed && now_ms() - start_ms < PATIENCE * 1000) {
 		if (sent < 9 && now_ms() - start_ms > 300 * sent)
@@ -566,8 +575,8 @@ tells_of_a_reset(void **state)
 
 	(void)state;
 	make_pair(fds);
-	server.conn = conn_new(base, fds[0], server_tls, NULL, &events, &server);
-	client.conn = conn_new(base, fds[1], client_tls, "cap.example", &events, &client);
+	server.conn = new_end(fds[0], server_tls, NULL, &server);
+	client.conn = new_end(fds[1], client_tls, "cap.example", &client);
 	UNTIL(server.got == 5);
 	assert_int_equal(setsockopt(fds[1], SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
 	let_go(&client);
@@ -587,7 +596,7 @@ tells_why_it_cannot_connect(void **state)
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (connect(fd, (struct sockaddr *)&where, sizeof(where)) == -1)
 		assert_int_equal(errno, EINPROGRESS);
-	client.conn = conn_new(base, fd, client_tls, "127.0.0.1", &events, &client);
+	client.conn = new_end(fd, client_tls, "127.0.0.1", &client);
 	conn_write(client.conn, "HELLO", 5);
 	UNTIL(client.closed);
 	assert_string_equal(client.error, "connect: Connection refused");
@@ -604,10 +613,10 @@ connects_to_an_address(void **state)
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (connect(fd, (struct sockaddr *)&where, sizeof(where)) == -1)
 		assert_int_equal(errno, EINPROGRESS);
-	client.conn = conn_new(base, fd, client_tls, "127.0.0.1", &events, &client);
+	client.conn = new_end(fd, client_tls, "127.0.0.1", &client);
 	fd = accept(listener, NULL, NULL);
 	set_nonblocking(fd);
-	server.conn = conn_new(base, fd, server_tls, NULL, &events, &server);
+	server.conn = new_end(fd, server_tls, NULL, &server);
 	UNTIL(server.got == 5);
 	assert_memory_equal(conn_peer_address(client.conn), "127.0.0.1:", 10);
 	close(listener);
@@ -618,7 +627,9 @@ static struct tls *
 load(int server, const char *leaf, const char *ca, const char *crl)
 {
 	char paths[4][128], error[TLS_ERROR_ROOM];
-	struct tls_settings settings = {.certificate = paths[0], .key = paths[1], .ca = paths[2],
+	static const char *const alpn[] = {PROTO_ALPN, NULL};
+	struct tls_settings settings = {.alpn = alpn,
+	    .certificate = paths[0], .key = paths[1], .ca = paths[2],
 	    .crl = crl != NULL ? paths[3] : NULL, .server = server};
 	struct tls *tls;
 
@@ -697,7 +708,7 @@ shake_by_hand(const char *leaf, const char *alpn, int version, const char *at_se
 	SSL_CTX_set_max_proto_version(ctx, version);
 	ssl = SSL_new(ctx);
 	make_pair(fds);
-	server.conn = conn_new(base, fds[0], server_tls, NULL, &events, &server);
+	server.conn = new_end(fds[0], server_tls, NULL, &server);
 	SSL_set_fd(ssl, fds[1]);
 	SSL_set_connect_state(ssl);
 	for (int i = 0; i < 500 && !server.closed && !server.opened; i++) {

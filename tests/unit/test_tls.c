@@ -16,6 +16,7 @@
 #include <openssl/ssl.h>
 
 #include "certs.h"
+#include "lib/proto.h"
 
 static char dir[64];
 static char error[TLS_ERROR_ROOM];
@@ -25,7 +26,9 @@ static struct tls *
 make(int server, const char *cert, const char *key, const char *ca, const char *crl)
 {
 	char paths[4][128];
-	struct tls_settings settings = {.certificate = paths[0], .key = paths[1], .ca = paths[2],
+	static const char *const alpn[] = {PROTO_ALPN, NULL};
+	struct tls_settings settings = {.alpn = alpn,
+	    .certificate = paths[0], .key = paths[1], .ca = paths[2],
 	    .crl = crl != NULL ? paths[3] : NULL, .server = server};
 
 	snprintf(paths[0], sizeof(paths[0]), "%s/%s", dir, cert);

@@ -23,7 +23,7 @@ struct listener {
 	size_t count;
 	struct event *resume;
 	struct log_gate gate;
-	void (*on_accept)(void *ctx, int fd);
+	void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer);
 	void *ctx;
 };
 
@@ -33,8 +33,8 @@ on_connection(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr
 {
 	struct listener *listener = arg;
 
-	(void)socket, (void)address, (void)len;
-	listener->on_accept(listener->ctx, fd);
+	(void)socket, (void)len;
+	listener->on_accept(listener->ctx, fd, address);
 }
 
 /* Out of descriptors or memory: the connection stays in the kernel's queue, so
@@ -164,7 +164,8 @@ open_all(struct listener *listener, const char *text, char why[LISTENER_WHY_ROOM
 
 struct listener *
 listener_open(struct event_base *base, const struct conf_list *listen,
-    void (*on_accept)(void *ctx, int fd), void *ctx, char why[LISTENER_WHY_ROOM])
+    void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer), void *ctx,
+    char why[LISTENER_WHY_ROOM])
 {
 	struct listener *listener = must_alloc(sizeof *listener);
 

@@ -11,6 +11,7 @@
 #include "lib/conf.h"
 
 struct event_base;
+struct sockaddr;
 struct listener;
 
 #define LISTENER_WHY_ROOM 256
@@ -21,7 +22,8 @@ struct listener;
  * owns them.  NULL with the reason.
  */
 MUST_CHECK struct listener *listener_open(struct event_base *base, const struct conf_list *listen,
-    void (*on_accept)(void *ctx, int fd), void *ctx, char why[LISTENER_WHY_ROOM]);
+    void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer), void *ctx,
+    char why[LISTENER_WHY_ROOM]);
 void listener_close(struct listener *listener);
 
 #endif

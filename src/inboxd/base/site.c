@@ -11,7 +11,7 @@
 #include "lib/tls.h"
 
 static struct tls *
-open_tls(const struct settings *settings, char error[SITE_ERROR_ROOM])
+open_tls(const struct settings *settings, const char *const *alpn, char error[SITE_ERROR_ROOM])
 {
 	struct tls_settings wanted = {
 	    .certificate = settings->certificate,
@@ -20,6 +20,7 @@ open_tls(const struct settings *settings, char error[SITE_ERROR_ROOM])
 	    .crl = settings->crl,
 	    .tls12 = settings->minimum == 1,
 	    .server = 1,
+	    .alpn = alpn,
 	};
 	char why[TLS_ERROR_ROOM];
 	struct tls *tls = tls_new(&wanted, why);
@@ -67,7 +68,8 @@ folder_path(const char *root, const char *name)
 }
 
 struct site *
-site_new(struct settings *settings, int root, char error[SITE_ERROR_ROOM])
+site_new(struct settings *settings, int root, const char *const *alpn,
+    char error[SITE_ERROR_ROOM])
 {
 	struct site *site = calloc(1, sizeof *site);
 
@@ -79,7 +81,7 @@ site_new(struct settings *settings, int root, char error[SITE_ERROR_ROOM])
 	site->settings = settings;
 	atomic_init(&site->references, 1);
 	find_host(site);
-	site->tls = open_tls(settings, error);
+	site->tls = open_tls(settings, alpn, error);
 	if (!site->tls)
 		goto fail;
 	site->inboxes = calloc(settings->inbox_count, sizeof *site->inboxes);

@@ -30,11 +30,13 @@ struct site {
 #define SITE_ERROR_ROOM INBOX_ERROR_ROOM
 
 /*
+ * `alpn`: the protocols to offer, closed by NULL; borrowed while the site lives.
  * Takes `settings` (also on failure).  `root` is the open root directory, on
  * whose file system every folder must lie.  NULL, with the reason: which
  * folder or file, what is wrong, what would be right.
  */
-MUST_CHECK struct site *site_new(struct settings *settings, int root, char error[SITE_ERROR_ROOM]);
+MUST_CHECK struct site *site_new(struct settings *settings, int root, const char *const *alpn,
+    char error[SITE_ERROR_ROOM]);
 /* Any thread. */
 struct site *site_ref(struct site *site);
 void site_unref(struct site *site);

@@ -44,6 +44,17 @@ struct request {
 	void *asker;
 };
 
+/* Fills in how it comes back: to the thread of `reply`, by take_back(). */
+static inline void
+request_fill(struct request *request, enum commit_message kind, struct mailbox *reply,
+    void (*take_back)(struct request *request), void *asker)
+{
+	request->message.kind = (int)kind;
+	request->reply = reply;
+	request->take_back = take_back;
+	request->asker = asker;
+}
+
 /* The receiver of answers: is the message one, then it is taken back.  0: it is none. */
 static inline int
 request_return(struct message *message)

@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: ISC */
-/*
- * What a client's lines do, but for the items themselves (upload.c, opens.c): a
- * table says which verb may come in which state.
- */
+#include "inboxd/inbox1/lines.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inboxd/base/fatal.h"
-#include "inboxd/inbox1/session_parts.h"
+#include "inboxd/inbox1/items.h"
+#include "inboxd/inbox1/session.h"
 #include "lib/conn.h"
 #include "lib/log.h"
 
@@ -42,9 +41,9 @@ on_hello(struct session *s, const struct proto_line *line)
 		return;
 	}
 	join = must_alloc(sizeof *join);
-	session_ask(s, &join->request, COMMIT_JOIN, on_join);
+	request_fill(&join->request, COMMIT_JOIN, s->shop->replies, on_join, s);
 	join->superseded = must_alloc(sizeof *join->superseded);
-	session_ask(s, join->superseded, COMMIT_SUPERSEDED, on_superseded);
+	request_fill(join->superseded, COMMIT_SUPERSEDED, s->shop->replies, on_superseded, s);
 	snprintf(join->identity, sizeof join->identity, "%s", s->identity);
 	span_copy(join->queue_id, sizeof join->queue_id, line->text[FIELD_QUEUE]);
 	join->settled = line->number[FIELD_SETTLED];
@@ -70,7 +69,7 @@ send_ready(struct session *s, uint64_t mark)
 	proto_set_text(&line, FIELD_HOST, site->host);
 	proto_set_number(&line, FIELD_WINDOW, site->settings->window);
 	proto_set_number(&line, FIELD_BYTES, site->settings->bytes);
-	proto_set_number(&line, FIELD_INLINE, session_inline(s));
+	proto_set_number(&line, FIELD_INLINE, intake_whole_most(site));
 	proto_set_number(&line, FIELD_ITEM, site->item);
 	proto_set_number(&line, FIELD_IDLE, site->settings->idle);
 	proto_set_number(&line, FIELD_MARK, mark);
@@ -87,23 +86,23 @@ on_join(struct request *request)
 	s->queue = join->queue;
 	s->generation = join->generation;
 	memcpy(s->queue_id, join->queue_id, sizeof s->queue_id);
+	intake_join(s->intake, s->queue, s->generation, s->queue_id);
 	if (s->state == JOINING && !join->queue) {
 		log_limited(&s->shop->gate, LOG_WARNING, "queue_refused",
 		    "client=%s note=\"[limits] queues are known, or the disk is full\"",
 		    s->identity);
-		session_go_away(s, LATER_SECONDS, CODE_GOAWAY_CROWDED);
+		session_go_away(s, SESSION_LATER, CODE_GOAWAY_CROWDED);
 	} else if (s->state == JOINING) {
-		stats_add(session_stats(s), STAT_SESSIONS, 1);
+		stats_add(&s->shop->stats, STAT_SESSIONS, 1);
 		log_event(LOG_INFO, "session_ready", "client=%s peer=%s queue=%s settled=%" PRIu64,
 		    s->identity, conn_peer_address(s->conn), join->queue_id, join->mark);
 		session_enter(s, READY);
-		conn_set_idle(s->conn, (unsigned)session_settings(s)->idle);
+		conn_set_idle(s->conn, (unsigned)s->shop->site->settings->idle);
 		send_ready(s, join->mark);
-		session_go_on(s);
 	}
 	free(join->superseded);
 	free(join);
-	session_free_if_over(s);
+	session_go_on(s);
 }
 
 /* ---- the other lines */
@@ -115,14 +114,14 @@ send_notice(struct session *s, enum commit_message kind, const struct proto_line
 {
 	struct notice *notice = must_alloc(sizeof *notice);
 
-	session_ask(s, &notice->request, kind, on_noted);
+	request_fill(&notice->request, kind, s->shop->replies, on_noted, s);
 	notice->queue = s->queue;
 	notice->generation = s->generation;
 	notice->number = line->number[FIELD_NUMBER];
 	if (kind == COMMIT_SKIP)
 		span_copy(notice->reason, sizeof notice->reason, line->text[FIELD_CODE]);
 	s->notices++;
-	session_count_item(s, 1);
+	share_take(&s->shop->share, &s->sharer);
 	s->shop->send(s->shop, &notice->request.message);
 }
 
@@ -134,10 +133,9 @@ on_noted(struct request *request)
 	struct session *s = request->asker;
 
 	s->notices--;
-	session_count_item(s, -1);
+	share_give_back(&s->shop->share, &s->sharer);
 	free(request);
 	session_go_on(s);
-	session_free_if_over(s);
 }
 
 static void
@@ -149,7 +147,7 @@ on_settled(struct session *s, const struct proto_line *line)
 static void
 on_skip(struct session *s, const struct proto_line *line)
 {
-	opens_forget(s, line->number[FIELD_NUMBER]);
+	intake_forget(s->intake, line->number[FIELD_NUMBER]);
 	send_notice(s, COMMIT_SKIP, line);
 }
 
@@ -173,24 +171,37 @@ on_quit(struct session *s, const struct proto_line *line)
 	session_leave(s, &bye);
 }
 
-/* What a client may say, and in which of the two states that read lines. */
+/* What a client may say, and in which of the two states that read lines.  A verb of the
+ * codec without a row here is answered, not called. */
 static const struct {
 	enum state state;
 	void (*on_line)(struct session *s, const struct proto_line *line);
 } commands[PROTO_VERBS] = {
     [VERB_HELLO] = {GREETING, on_hello},
-    [VERB_PUT] = {READY, upload_start},
-    [VERB_OPEN] = {READY, opens_ask},
-    [VERB_DATA] = {READY, opens_data},
+    [VERB_PUT] = {READY, items_on_put},
+    [VERB_OPEN] = {READY, items_on_open},
+    [VERB_DATA] = {READY, items_on_data},
     [VERB_SETTLED] = {READY, on_settled},
     [VERB_SKIP] = {READY, on_skip},
     [VERB_PING] = {READY, on_ping},
     [VERB_QUIT] = {READY, on_quit},
 };
 
+/* Why the line may not come now; NULL: it may. */
+static const char *
+misplaced(const struct session *s, enum proto_verb verb)
+{
+	if (!commands[verb].on_line)
+		return "is not served here";
+	if (commands[verb].state != s->state)
+		return s->state == GREETING ? "before HELLO" : "has come already";
+	return NULL;
+}
+
 size_t
 lines_take(struct session *s, const unsigned char *data, size_t len)
 {
+	const char *why;
 	struct proto_error error;
 	struct proto_line line;
 	char text[64];
@@ -203,9 +214,9 @@ lines_take(struct session *s, const unsigned char *data, size_t len)
 		session_give_error(s, error.code, error.text);
 		return 0;
 	}
-	if (commands[line.verb].state != s->state) {
-		snprintf(text, sizeof text, "%s %s", proto_verb_text(line.verb),
-		    s->state == GREETING ? "before HELLO" : "has come already");
+	why = misplaced(s, line.verb);
+	if (why) {
+		snprintf(text, sizeof text, "%s %s", proto_verb_text(line.verb), why);
 		session_give_error(s, CODE_ERROR_STATE, text);
 		return 0;
 	}

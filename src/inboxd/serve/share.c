@@ -2,26 +2,44 @@
 #include "inboxd/serve/share.h"
 
 int
-share_has_room(const struct share *share, uint64_t held, int waits)
+share_has_room(const struct share *share, const struct sharer *sharer)
 {
-	uint64_t others = share->items - share->waiting_items - (waits ? 0 : held);
-	uint64_t sharers = share->waiting + (waits ? 0 : 1);
+	uint64_t others = share->held - share->waiting_held - (sharer->waits ? 0 : sharer->held);
+	uint64_t sharers = share->waiting + (sharer->waits ? 0 : 1);
 
-	return held == 0 ||
-	    (share->items < share->room && held < (share->room - others) / sharers);
+	return sharer->held == 0 ||
+	    (share->held < share->room && sharer->held < (share->room - others) / sharers);
+}
+
+static void
+count(struct share *share, struct sharer *sharer, int difference)
+{
+	uint64_t change = (uint64_t)(int64_t)difference;
+
+	sharer->held += change;
+	share->held += change;
+	if (sharer->waits)
+		share->waiting_held += change;
 }
 
 void
-share_count_item(struct share *share, int difference, int waits)
+share_take(struct share *share, struct sharer *sharer)
 {
-	share->items += (uint64_t)(int64_t)difference;
-	if (waits)
-		share->waiting_items += (uint64_t)(int64_t)difference;
+	count(share, sharer, 1);
 }
 
 void
-share_count_waiting(struct share *share, int difference, uint64_t held)
+share_give_back(struct share *share, struct sharer *sharer)
 {
-	share->waiting += (uint64_t)(int64_t)difference;
-	share->waiting_items += difference > 0 ? held : 0 - held;
+	count(share, sharer, -1);
+}
+
+void
+share_wait(struct share *share, struct sharer *sharer, int waits)
+{
+	if (waits == sharer->waits)
+		return;
+	sharer->waits = waits;
+	share->waiting += waits ? 1 : UINT64_MAX;
+	share->waiting_held += waits ? sharer->held : 0 - sharer->held;
 }

@@ -4,7 +4,7 @@
  * of it than there is share evenly what the others leave, and the first of each may
  * always go; so whoever sends most keeps nobody out.
  *
- * Belongs to one worker.  "held": what a session has there, items and notices.
+ * Belongs to one worker.
  */
 #ifndef INBOXD_SERVE_SHARE_H
 #define INBOXD_SERVE_SHARE_H
@@ -12,17 +12,24 @@
 #include <stdint.h>
 
 struct share {
-	uint64_t room;  /* for all, besides the first one of each */
-	uint64_t items; /* handed over and not come back */
-	uint64_t waiting, waiting_items; /* sessions that wait for room; what they hold */
+	uint64_t room;    /* for all, besides the first one of each */
+	uint64_t held;    /* by all: handed over and not come back */
+	uint64_t waiting; /* sharers that wait for room */
+	uint64_t waiting_held;
 };
 
-/* May a session that holds `held` have one more?  `waits`: it is counted among those
- * that wait. */
-int share_has_room(const struct share *share, uint64_t held, int waits);
-/* One is handed over (1) or has come back (-1); `waits`: as above. */
-void share_count_item(struct share *share, int difference, int waits);
-/* A session that holds `held` of them waits for room (1), or does so no more (-1). */
-void share_count_waiting(struct share *share, int difference, uint64_t held);
+/* One connection's part. */
+struct sharer {
+	uint64_t held; /* items and notices */
+	int waits;     /* for room; counted in the share */
+};
+
+/* May it have one more? */
+int share_has_room(const struct share *share, const struct sharer *sharer);
+/* One is handed over, and has come back. */
+void share_take(struct share *share, struct sharer *sharer);
+void share_give_back(struct share *share, struct sharer *sharer);
+/* It waits for room from now on, or does so no more. */
+void share_wait(struct share *share, struct sharer *sharer, int waits);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What a session is given to work with: its worker's things, and nothing of the
+ * What a front is given to work with: its worker's things, and nothing of the
  * worker itself.  A worker fills it in; a test can, too.
  */
 #ifndef INBOXD_SERVE_SHOP_H
@@ -16,9 +16,10 @@
 #include "lib/name.h"
 
 struct event_base;
+struct front;
 struct mailbox;
+struct guest;
 struct message;
-struct session;
 
 struct shop {
 	struct event_base *base;
@@ -31,13 +32,15 @@ struct shop {
 	struct space space;
 	struct share share;
 	struct mailbox *replies; /* where requests come back */
-	unsigned rechecks; /* sessions that may be held against a new configuration in this
+	unsigned rechecks; /* guests that may be held against a new configuration in this
 	                      tick: each costs a check of signatures */
 	int draining;
 	/* Hands a message to the commit thread. */
 	void (*send)(struct shop *shop, struct message *message);
-	/* The session's memory is about to be freed. */
-	void (*on_over)(struct shop *shop, struct session *session);
+	const struct front *const *fronts; /* closed by NULL */
+	struct guest *guests; /* who has a connection, or waits for something to come back */
+	/* The last of them has left. */
+	void (*on_empty)(struct shop *shop);
 };
 
 #endif

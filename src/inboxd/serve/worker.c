@@ -14,19 +14,19 @@
 #include "inboxd/commit/commit.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/drafts/partial.h"
-#include "inboxd/inbox1/session.h"
+#include "inboxd/serve/front.h"
+#include "inboxd/serve/handshake.h"
 #include "inboxd/serve/shop.h"
 
 #define EXPIRE_EVERY 3600 /* seconds */
-#define RECHECKS 200       /* sessions a tick */
+#define RECHECKS 200       /* guests a tick */
 
 struct worker {
-	struct shop shop; /* what its sessions see of it; first, see of_shop() */
+	struct shop shop; /* what its guests see of it; first, see of_shop() */
 	struct worker_settings settings;
 	struct event *inbound, *tick;
 	struct mailbox *in;
 	pthread_t thread;
-	struct session *sessions;
 	uint64_t expire_at; /* monotonic seconds */
 	int is_drained;     /* main has been told */
 };
@@ -42,7 +42,7 @@ report_if_drained(struct worker *worker)
 {
 	struct message *report;
 
-	if (!worker->shop.draining || worker->sessions || worker->is_drained)
+	if (!worker->shop.draining || worker->shop.guests || worker->is_drained)
 		return;
 	worker->is_drained = 1;
 	report = must_alloc(sizeof *report);
@@ -58,24 +58,22 @@ send_message(struct shop *shop, struct message *message)
 }
 
 static void
-on_over(struct shop *shop, struct session *session)
+on_empty(struct shop *shop)
 {
-	session_unlink(&of_shop(shop)->sessions, session);
 	report_if_drained(of_shop(shop));
 }
 
 static void
 on_newcomer(struct worker *worker, struct newcomer *newcomer)
 {
-	struct session *session = NULL;
+	int is_served = 0;
 
 	if (worker->shop.draining)
 		close(newcomer->fd);
 	else
-		session = session_new(&worker->shop, newcomer->fd, newcomer->crowded);
-	if (session)
-		session_link(&worker->sessions, session);
-	else
+		is_served = handshake_start(&worker->shop, newcomer->fd, newcomer->peer,
+		    newcomer->crowded) == 0;
+	if (!is_served)
 		stats_sub(&worker->shop.stats, STAT_NOW_CONNECTIONS, 1);
 	free(newcomer);
 }
@@ -112,12 +110,12 @@ on_site(struct worker *worker, struct new_site *message)
 static void
 on_drain(struct worker *worker)
 {
-	struct session *session, *next;
+	struct guest *guest, *next;
 
 	worker->shop.draining = 1;
-	for (session = worker->sessions; session; session = next) {
-		next = session_next(session);
-		session_drain(session);
+	for (guest = worker->shop.guests; guest; guest = next) {
+		next = guest->next;
+		guest->front->drain(guest);
 	}
 	report_if_drained(worker);
 }
@@ -181,16 +179,16 @@ static void
 on_tick(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *worker = arg;
-	struct session *session, *next;
+	struct guest *guest, *next;
 
 	(void)fd, (void)what;
 	read_clock(worker);
 	expire_partials(worker);
 	look_at_space(worker);
 	worker->shop.rechecks = RECHECKS;
-	for (session = worker->sessions; session; session = next) {
-		next = session_next(session);
-		session_tick(session);
+	for (guest = worker->shop.guests; guest; guest = next) {
+		next = guest->next;
+		guest->front->tick(guest);
 	}
 }
 
@@ -249,7 +247,8 @@ worker_start(const struct worker_settings *settings, struct site *site)
 	worker->in = worker->shop.replies = mailbox_new();
 	worker->shop.share.room = settings->queue;
 	worker->shop.send = send_message;
-	worker->shop.on_over = on_over;
+	worker->shop.fronts = settings->fronts;
+	worker->shop.on_empty = on_empty;
 	worker->shop.base = new_base();
 	if (!worker->in || !worker->shop.base)
 		goto fail;
@@ -285,7 +284,7 @@ worker_free(struct worker *worker)
 {
 	struct message *message, *next;
 
-	/* What main sent while the last session went. */
+	/* What main sent while the last guest left. */
 	for (message = mailbox_take(worker->in); message; message = next) {
 		next = message->next;
 		on_message(worker, message);

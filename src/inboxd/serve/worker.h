@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A worker: one thread, one event loop, its connections with their sessions.
+ * A worker: one thread, one event loop, its connections with their guests (front.h).
  * It shares nothing with other workers; connections and configurations come
  * to it as messages, drafts go to the commit thread as messages, and come
  * back.
@@ -13,9 +13,10 @@
 #include "inboxd/base/mailbox.h"
 #include "inboxd/base/site.h"
 #include "inboxd/base/stats.h"
+#include "lib/address.h"
 #include "lib/attr.h"
 
-struct commit;
+struct front;
 struct worker;
 
 /* What it is told, besides what comes back from the commit thread (kinds of
@@ -29,6 +30,7 @@ enum worker_message {
 struct newcomer {
 	struct message message;
 	int fd;
+	char peer[ADDRESS_ROOM]; /* whose it is */
 	int crowded; /* one too many: GOAWAY crowded */
 };
 
@@ -37,15 +39,16 @@ struct new_site {
 	struct site *site; /* a reference, taken over */
 };
 
-/* What it tells main, once, after WORKER_DRAIN: no session is left. */
+/* What it tells main, once, after WORKER_DRAIN: no guest is left. */
 #define WORKER_DRAINED 200
 
 struct worker_settings {
 	unsigned number;  /* 0, 1, ... */
 	uint32_t start;   /* of names: name.h */
 	uint64_t queue;   /* items and notices that may wait for the commit thread at
-	                     once, besides the first one of each session */
+	                     once, besides the first one of each guest */
 	int root;         /* for what is free: space.h */
+	const struct front *const *fronts; /* closed by NULL; borrowed */
 	struct mailbox *commit;
 	struct mailbox *main;
 };

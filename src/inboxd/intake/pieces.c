@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A large item on its way in, in pieces: OPEN asks the commit thread whether it
- * is known (then it is not sent twice), SEND says from where on its bytes are
- * wanted, DATA brings them, between other lines.  When it is whole it goes the
- * way of all items.
+ * A large item on its way in, in pieces: the commit thread is asked whether it is known
+ * (then it is not sent twice), the owner hears from where on its bytes are wanted, and
+ * they come between other things.  When it is whole it goes the way of all items.
  *
  * What has come outlives the connection (partial.h).  An item that was gone on
  * with and turns out wrong begins again from 0, once: the bytes of before may
@@ -17,42 +16,38 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/drafts/partial.h"
-#include "inboxd/inbox1/session_parts.h"
-#include "lib/conn.h"
+#include "inboxd/intake/intake_parts.h"
 
 struct open {
 	struct open *next;
-	struct session *session;
+	struct intake *in;
 	struct item *item; /* what it will be handed over as */
 	struct partial partial;
 	struct event *step; /* goes on with the digest's arrears */
 };
 
 static void
-send_offset(const struct open *open)
+want(const struct open *open)
 {
-	struct proto_line line;
+	struct intake *in = open->in;
 
-	proto_line_start(&line, VERB_SEND);
-	proto_set_number(&line, FIELD_NUMBER, open->item->number);
-	proto_set_number(&line, FIELD_OFFSET, open->partial.written);
-	session_send(open->session, &line);
+	in->owner->on_wanted(in->ctx, open->item->number, open->partial.written);
 }
 
 /* Takes it off the list, without the item and the partial. */
 static void
 remove_open(struct open *open)
 {
-	struct session *s = open->session;
-	struct open **at = &s->opens;
+	struct intake *in = open->in;
+	struct open **at = &in->opens;
 
 	while (*at != open)
 		at = &(*at)->next;
 	*at = open->next;
-	if (s->piece == open)
-		s->piece = NULL; /* the rest of its DATA goes nowhere */
-	s->open_count--;
-	s->closed[s->closed_at++ % OPENS_CLOSED] = open->item->number;
+	if (in->piece == open)
+		in->piece = NULL; /* the rest of the piece goes nowhere */
+	in->open_count--;
+	in->closed[in->closed_at++ % INTAKE_CLOSED] = open->item->number;
 	event_free(open->step);
 	free(open);
 }
@@ -63,7 +58,7 @@ give_up(struct open *open, enum proto_code code, const char *text)
 {
 	struct item *item = open->item;
 
-	answer_not_stored(open->session, item->number, code, text);
+	intake_end_not_stored(open->in, item->number, code, text);
 	partial_discard(&open->partial);
 	remove_open(open);
 	free(item);
@@ -75,7 +70,7 @@ put_off(struct open *open, enum draft_result result)
 {
 	struct item *item = open->item;
 
-	answer_failure(open->session, item->number, result, open->partial.inbox->name);
+	intake_end_failed(open->in, item->number, result, open->partial.inbox->name);
 	partial_close(&open->partial);
 	remove_open(open);
 	free(item);
@@ -101,10 +96,10 @@ as_failure(enum partial_result result)
 static void
 finish_right(struct open *open)
 {
-	struct session *s = open->session;
+	struct intake *in = open->in;
 	struct item *item = open->item;
 	enum draft_result result = partial_to_draft(
-	    &open->partial, &s->shop->namer, s->identity, &item->draft);
+	    &open->partial, &in->shop->namer, in->identity, &item->draft);
 
 	if (result != DRAFT_OK) {
 		put_off(open, result);
@@ -112,7 +107,7 @@ finish_right(struct open *open)
 	}
 	item->asks = 0;
 	remove_open(open);
-	upload_hand_over(s, item);
+	intake_hand_over(in, item);
 }
 
 static void
@@ -126,7 +121,7 @@ finish_wrong(struct open *open)
 	}
 	result = partial_restart(&open->partial);
 	if (result == PARTIAL_OK)
-		send_offset(open);
+		want(open);
 	else
 		put_off(open, as_failure(result));
 }
@@ -166,43 +161,43 @@ on_step(evutil_socket_t fd, short what, void *arg)
 }
 
 void
-opens_ask(struct session *s, const struct proto_line *line)
+intake_open(struct intake *in, const struct intake_offer *offer)
 {
-	uint64_t number = line->number[FIELD_NUMBER];
-	char text[UPLOAD_TEXT_ROOM];
+	const struct site *site = in->shop->site;
+	char text[INTAKE_TEXT_ROOM];
 	struct inbox *inbox;
 	struct item *item;
 	enum proto_code code;
 
-	answer_count_offer(s);
-	code = upload_refusal(s, line, &inbox, text);
-	if (code == PROTO_CODE_COUNT && session_inline(s) >= s->shop->site->item) {
-		snprintf(text, sizeof text, "this receiver takes items of any size with PUT");
+	intake_count_offer(in);
+	code = intake_refusal(in, offer, &inbox, text);
+	if (code == PROTO_CODE_COUNT && intake_whole_most(site) >= site->item) {
+		snprintf(text, sizeof text, "this receiver takes items of any size whole");
 		code = CODE_LATER_USE_PUT;
-	} else if (code == PROTO_CODE_COUNT && s->open_count >= PROTO_OPENS_MAX) {
+	} else if (code == PROTO_CODE_COUNT && in->open_count >= PROTO_OPENS_MAX) {
 		snprintf(text, sizeof text, "%d items are open", PROTO_OPENS_MAX);
 		code = CODE_LATER_BUSY;
 	}
 	if (code != PROTO_CODE_COUNT) {
-		answer_not_stored(s, number, code, text);
+		intake_end_not_stored(in, offer->number, code, text);
 		return;
 	}
-	item = upload_new_item(s, line);
+	item = intake_new_item(in, offer);
 	item->asks = 1;
 	item->draft.fd = -1;
 	item->draft.inbox = inbox;
-	item->draft.site = site_ref(s->shop->site);
-	s->open_count++;
-	upload_hand_over(s, item);
+	item->draft.site = site_ref(in->shop->site);
+	in->open_count++;
+	intake_hand_over(in, item);
 }
 
 /* Opens what there is of it. */
 static enum partial_result
 open_partial(struct open *open)
 {
-	struct session *s = open->session;
+	struct intake *in = open->in;
 	struct item *item = open->item;
-	struct partial_key key = {s->identity, s->queue_id, item->number, item->size,
+	struct partial_key key = {in->identity, in->queue_id, item->number, item->size,
 	    item->sha256};
 
 	return partial_open(&open->partial, item->draft.site, item->draft.inbox, &key);
@@ -211,7 +206,7 @@ open_partial(struct open *open)
 static void
 begin(struct open *open)
 {
-	send_offset(open);
+	want(open);
 	if (open->partial.is_resumed)
 		step_later(open);
 	else
@@ -224,21 +219,21 @@ begin(struct open *open)
 static int
 take_room(struct open *open)
 {
-	struct session *s = open->session;
+	struct intake *in = open->in;
 	struct partial *partial = &open->partial;
 	const char *inbox = open->item->draft.inbox->name;
 	enum partial_result result;
-	char text[UPLOAD_TEXT_ROOM];
+	char text[INTAKE_TEXT_ROOM];
 
-	if (!upload_take_room(s, partial->size - partial->written,
-	        partial->size > session_inline(s))) {
+	if (!intake_take_room(in, partial->size - partial->written,
+	        partial->size > intake_whole_most(in->shop->site))) {
 		snprintf(text, sizeof text, "no room for large items in inbox %s", inbox);
-		answer_not_stored(s, open->item->number, CODE_LATER_FULL, text);
+		intake_end_not_stored(in, open->item->number, CODE_LATER_FULL, text);
 		return 0;
 	}
 	result = partial_reserve(partial);
 	if (result != PARTIAL_OK)
-		answer_failure(s, open->item->number, as_failure(result), inbox);
+		intake_end_failed(in, open->item->number, as_failure(result), inbox);
 	return result == PARTIAL_OK;
 }
 
@@ -246,17 +241,17 @@ take_room(struct open *open)
 static int
 try_to_open(struct open *open)
 {
-	struct session *s = open->session;
+	struct intake *in = open->in;
 	struct item *item = open->item;
 	enum partial_result result = open_partial(open);
 
 	if (result == PARTIAL_BUSY) {
-		answer_not_stored(
-		    s, item->number, CODE_LATER_BUSY, "it is open on another connection");
+		intake_end_not_stored(
+		    in, item->number, CODE_LATER_BUSY, "it is open on another connection");
 		return 0;
 	}
 	if (result != PARTIAL_OK) {
-		answer_failure(s, item->number, as_failure(result), item->draft.inbox->name);
+		intake_end_failed(in, item->number, as_failure(result), item->draft.inbox->name);
 		return 0;
 	}
 	if (!take_room(open)) {
@@ -267,35 +262,35 @@ try_to_open(struct open *open)
 }
 
 void
-opens_start(struct session *s, struct item *item)
+pieces_begin(struct intake *in, struct item *item)
 {
 	struct open *open = must_alloc(sizeof *open);
 
-	open->session = s;
+	open->in = in;
 	open->item = item;
 	if (!try_to_open(open)) {
-		s->open_count--;
-		s->closed[s->closed_at++ % OPENS_CLOSED] = item->number;
+		in->open_count--;
+		in->closed[in->closed_at++ % INTAKE_CLOSED] = item->number;
 		draft_close(&item->draft);
 		free(item);
 		free(open);
 		return;
 	}
 	draft_close(&item->draft); /* the partial holds the inbox from here on */
-	open->step = event_new(s->shop->base, -1, 0, on_step, open);
+	open->step = event_new(in->shop->base, -1, 0, on_step, open);
 	if (!open->step)
 		fatal(EX_OSERR, "out_of_memory", "what=event");
-	open->next = s->opens;
-	s->opens = open;
+	open->next = in->opens;
+	in->opens = open;
 	begin(open);
 }
 
-/* ---- DATA */
+/* ---- the pieces */
 
 static struct open *
-find_open(const struct session *s, uint64_t number)
+find_open(const struct intake *in, uint64_t number)
 {
-	struct open *open = s->opens;
+	struct open *open = in->opens;
 
 	while (open && open->item->number != number)
 		open = open->next;
@@ -303,69 +298,52 @@ find_open(const struct session *s, uint64_t number)
 }
 
 static int
-was_closed(const struct session *s, uint64_t number)
+was_closed(const struct intake *in, uint64_t number)
 {
-	for (size_t i = 0; i < OPENS_CLOSED; i++) {
-		if (s->closed[i] == number)
+	for (size_t i = 0; i < INTAKE_CLOSED; i++) {
+		if (in->closed[i] == number)
 			return 1;
 	}
 	return 0;
 }
 
-void
-opens_data(struct session *s, const struct proto_line *line)
+enum intake_piece
+intake_piece(struct intake *in, uint64_t number, uint64_t *offset, uint64_t length,
+    uint64_t *most)
 {
-	uint64_t number = line->number[FIELD_NUMBER], offset = line->number[FIELD_OFFSET];
-	uint64_t length = line->number[FIELD_LENGTH];
-	struct open *open = find_open(s, number);
-	char text[128];
+	struct open *open = find_open(in, number);
 
-	if (!open && was_closed(s, number)) {
-		upload_start_dropping(s, length);
-		return;
+	if (!open && !was_closed(in, number))
+		return INTAKE_NOT_OPEN;
+	if (open && (*offset != open->partial.written ||
+	    length > open->partial.size - open->partial.written)) {
+		*offset = open->partial.written;
+		*most = open->partial.size - open->partial.written;
+		return INTAKE_MISPLACED;
 	}
-	if (!open) {
-		snprintf(text, sizeof text, "DATA %" PRIu64 ": it is not open", number);
-		session_give_error(s, CODE_ERROR_STATE, text);
-		return;
-	}
-	if (offset != open->partial.written || length > open->partial.size - offset) {
-		snprintf(text, sizeof text,
-		    "DATA: offset, length: want %" PRIu64 " and up to %" PRIu64 " bytes",
-		    open->partial.written, open->partial.size - open->partial.written);
-		session_give_error(s, CODE_ERROR_FIELD, text);
-		return;
-	}
-	s->piece = open;
-	s->remaining = length;
-	session_enter(s, PIECE);
+	in->piece = open;
+	in->remaining = length;
+	return INTAKE_PIECE;
 }
 
-size_t
-opens_take(struct session *s, const unsigned char *data, size_t len)
+void
+pieces_take(struct intake *in, const unsigned char *data, size_t len)
 {
-	struct open *open = s->piece;
-	enum partial_result result;
+	struct open *open = in->piece;
+	enum partial_result result = partial_write(&open->partial, data, len);
 
-	if (len > s->remaining)
-		len = (size_t)s->remaining;
-	result = open ? partial_write(&open->partial, data, len) : PARTIAL_OK;
-	s->remaining -= len;
+	if (in->remaining == 0)
+		in->piece = NULL;
 	if (result != PARTIAL_OK)
 		put_off(open, as_failure(result));
-	if (result != PARTIAL_OK && s->remaining > 0)
-		session_enter(s, DROPPING);
-	else if (s->remaining == 0)
-		session_enter(s, READY);
-	if (open && result == PARTIAL_OK && s->remaining == 0)
+	else if (in->remaining == 0)
 		check_whole(open);
-	return len;
 }
 
 void
-opens_forget(struct session *s, uint64_t number)
+intake_forget(struct intake *in, uint64_t number)
 {
-	struct open *open = find_open(s, number);
+	struct open *open = find_open(in, number);
 
 	/* It is answered all the same, as each OPEN is: who took the item's file away need
 	 * not have told those who wait for the answer. */
@@ -374,9 +352,9 @@ opens_forget(struct session *s, uint64_t number)
 }
 
 int
-opens_are_due(const struct session *s)
+pieces_are_due(const struct intake *in)
 {
-	for (const struct open *open = s->opens; open; open = open->next) {
+	for (const struct open *open = in->opens; open; open = open->next) {
 		if (open->partial.written == open->partial.size)
 			return 1;
 	}
@@ -384,16 +362,16 @@ opens_are_due(const struct session *s)
 }
 
 void
-opens_cut_off(struct session *s)
+pieces_cut_off(struct intake *in)
 {
 	struct open *open;
 
-	while ((open = s->opens)) {
+	while ((open = in->opens)) {
 		struct item *item = open->item;
 		partial_close(&open->partial);
 		remove_open(open);
 		free(item);
-		answer_count_end(s, STAT_CUT_OFF);
+		intake_end_cut_off(in);
 	}
-	s->piece = NULL;
+	in->piece = NULL;
 }

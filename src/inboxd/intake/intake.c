@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/intake/intake.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inboxd/base/fatal.h"
+#include "inboxd/intake/intake_parts.h"
+#include "lib/log.h"
+
+#define LATER_SECONDS 60 /* for all that may pass by itself */
+#define BUSY_SECONDS 5   /* for an item that is open elsewhere */
+
+static const struct settings *
+settings_of(const struct intake *in)
+{
+	return in->shop->site->settings;
+}
+
+struct intake *
+intake_new(struct shop *shop, struct sharer *sharer, const char *identity,
+    const struct intake_owner *owner, void *ctx)
+{
+	struct intake *in = must_alloc(sizeof *in);
+
+	in->shop = shop;
+	in->sharer = sharer;
+	in->identity = identity;
+	in->owner = owner;
+	in->ctx = ctx;
+	return in;
+}
+
+void
+intake_join(struct intake *in, struct queue *queue, uint64_t generation, const char *queue_id)
+{
+	in->queue = queue;
+	in->generation = generation;
+	in->queue_id = queue_id;
+}
+
+void
+intake_free(struct intake *in)
+{
+	if (!in)
+		return;
+	assert(in->items == 0 && !in->item && !in->opens);
+	digest_free(in->digest);
+	free(in);
+}
+
+/* ---- the ends */
+
+void
+intake_count_offer(struct intake *in)
+{
+	stats_add(&in->shop->stats, STAT_OFFERED, 1);
+	stats_add(&in->shop->stats, STAT_NOW_IN_FLIGHT, 1);
+}
+
+static void
+count_end(struct intake *in, enum counter how)
+{
+	stats_add(&in->shop->stats, how, 1);
+	stats_sub(&in->shop->stats, STAT_NOW_IN_FLIGHT, 1);
+}
+
+void
+intake_end_cut_off(struct intake *in)
+{
+	count_end(in, STAT_CUT_OFF);
+}
+
+/*
+ * The one place where an item is said to be stored, by whatever front: it has come back
+ * from the commit thread, which had synced it and then its name (P1).
+ */
+static void
+end_stored(struct intake *in, const struct item *item)
+{
+	int again = item->outcome == ITEM_AGAIN;
+	const char *name = again ? item->first_name : item->draft.name;
+
+	assert(item->outcome == ITEM_STORED || again);
+	assert(name[0] && item_is_duplicate(item) == again);
+	count_end(in, again ? STAT_AGAIN : STAT_STORED);
+	log_event(LOG_DEBUG, "item_stored", "client=%s n=%" PRIu64 " name=%s again=%d",
+	    in->identity, item->number, name, again);
+	if (!in->owner->on_stored(in->ctx, item->number, name, again))
+		stats_add(&in->shop->stats, STAT_UNHEARD, 1);
+}
+
+static uint64_t
+later_seconds(struct intake *in, enum proto_code code)
+{
+	if (code == CODE_LATER_FULL)
+		return space_seconds(&in->shop->space, in->shop->now);
+	return code == CODE_LATER_BUSY ? BUSY_SECONDS : LATER_SECONDS;
+}
+
+void
+intake_end_not_stored(struct intake *in, uint64_t number, enum proto_code code,
+    const char *text)
+{
+	count_end(in, stats_of_code(code));
+	log_limited(&in->shop->gate, LOG_NOTICE, "item_not_stored",
+	    "client=%s n=%" PRIu64 " code=%s note=\"%s\"", in->identity, number,
+	    proto_code_text(code), text);
+	in->owner->on_not_stored(in->ctx, number, code, later_seconds(in, code), text);
+}
+
+void
+intake_end_failed(struct intake *in, uint64_t number, enum draft_result result,
+    const char *inbox)
+{
+	char text[128];
+
+	if (result == DRAFT_FULL)
+		space_failed(&in->shop->space, in->shop->now);
+	snprintf(text, sizeof text,
+	    result == DRAFT_FULL ? "no room in inbox %s" : "inbox %s cannot take items now", inbox);
+	intake_end_not_stored(in, number,
+	    result == DRAFT_FULL ? CODE_LATER_FULL : CODE_LATER_TROUBLE, text);
+}
+
+/* ---- to the commit thread and back */
+
+enum proto_code
+intake_refusal(struct intake *in, const struct intake_offer *offer, struct inbox **inbox,
+    char text[INTAKE_TEXT_ROOM])
+{
+	*inbox = site_find_inbox(in->shop->site, offer->inbox, offer->inbox_len);
+	if (!*inbox) {
+		snprintf(text, INTAKE_TEXT_ROOM, "there is no inbox %.*s", (int)offer->inbox_len,
+		    offer->inbox);
+		return CODE_REFUSED_NO_INBOX;
+	}
+	if (!inbox_allows(*inbox, in->identity)) {
+		snprintf(text, INTAKE_TEXT_ROOM, "%.120s may not use inbox %s", in->identity,
+		    (*inbox)->name);
+		return CODE_REFUSED_NOT_ALLOWED;
+	}
+	if (offer->size > (*inbox)->size) {
+		snprintf(text, INTAKE_TEXT_ROOM,
+		    "%" PRIu64 " bytes; the inbox %s takes %" PRIu64, offer->size,
+		    (*inbox)->name, (*inbox)->size);
+		return CODE_REFUSED_TOO_LARGE;
+	}
+	return PROTO_CODE_COUNT;
+}
+
+int
+intake_take_room(struct intake *in, uint64_t size, int is_large)
+{
+	return space_take(
+	    &in->shop->space, settings_of(in), size, is_large, in->shop->now);
+}
+
+static void on_item(struct request *request);
+
+struct item *
+intake_new_item(struct intake *in, const struct intake_offer *offer)
+{
+	struct item *item = must_alloc(sizeof *item);
+
+	request_fill(&item->request, COMMIT_ITEM, in->shop->replies, on_item, in);
+	item->queue = in->queue;
+	item->generation = in->generation;
+	item->number = offer->number;
+	item->size = offer->size;
+	item->sent = offer->sent;
+	memcpy(item->sha256, offer->sha256, sizeof item->sha256);
+	memcpy(item->hint, offer->hint, sizeof item->hint);
+	return item;
+}
+
+void
+intake_hand_over(struct intake *in, struct item *item)
+{
+	in->items++;
+	in->bytes += item->counted;
+	share_take(&in->shop->share, in->sharer);
+	in->shop->send(in->shop, &item->request.message);
+}
+
+/* Takes it. */
+static void
+end_item(struct intake *in, struct item *item)
+{
+	switch (item->outcome) {
+	case ITEM_STORED:
+		end_stored(in, item);
+		draft_close(&item->draft);
+		break;
+	case ITEM_AGAIN:
+		end_stored(in, item);
+		draft_discard(&item->draft);
+		break;
+	case ITEM_LATER:
+		intake_end_not_stored(in, item->number, item->code,
+		    item->code == CODE_LATER_UNSETTLED
+		        ? "too many items that are stored are not settled"
+		        : "the receiver cannot take it now");
+		draft_discard(&item->draft);
+		break;
+	case ITEM_UNKNOWN:
+		if (!in->is_cut_off) {
+			pieces_begin(in, item);
+			return;
+		}
+		intake_end_cut_off(in);
+		draft_discard(&item->draft);
+		break;
+	case ITEM_STALE:
+		intake_end_cut_off(in);
+		draft_discard(&item->draft);
+		break;
+	}
+	free(item);
+}
+
+static void
+on_item(struct request *request)
+{
+	struct item *item = (struct item *)request;
+	struct intake *in = request->asker;
+
+	in->items--;
+	in->bytes -= item->counted;
+	if (item->asks && item->outcome != ITEM_UNKNOWN)
+		in->open_count--;
+	share_give_back(&in->shop->share, in->sharer);
+	end_item(in, item);
+	in->owner->on_back(in->ctx);
+}
+
+/* ---- bytes */
+
+size_t
+intake_bytes(struct intake *in, const unsigned char *data, size_t len)
+{
+	if (len > in->remaining)
+		len = (size_t)in->remaining;
+	in->remaining -= len;
+	if (in->item)
+		whole_take(in, data, len);
+	else if (in->piece)
+		pieces_take(in, data, len);
+	return len;
+}
+
+uint64_t
+intake_remaining(const struct intake *in)
+{
+	return in->remaining;
+}
+
+/* One item may always be under way, whatever its size. */
+int
+intake_must_wait(const struct intake *in)
+{
+	return in->item && in->remaining == in->item->size && in->items > 0 &&
+	    in->bytes + in->item->size > settings_of(in)->bytes;
+}
+
+void
+intake_cut_off(struct intake *in)
+{
+	in->is_cut_off = 1;
+	in->remaining = 0;
+	whole_cut_off(in);
+	pieces_cut_off(in);
+}
+
+int
+intake_is_busy(const struct intake *in)
+{
+	return in->items > 0;
+}
+
+int
+intake_is_due(const struct intake *in)
+{
+	return in->items > 0 || pieces_are_due(in);
+}

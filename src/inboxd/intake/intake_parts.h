@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Intake is one module in three files: intake.c (the way to the commit thread, and the
+ * ends), whole.c (items whose bytes come at once) and pieces.c (in pieces).  This is what
+ * they share; nobody else includes it.
+ */
+#ifndef INBOXD_INTAKE_INTAKE_PARTS_H
+#define INBOXD_INTAKE_INTAKE_PARTS_H
+
+#include "inboxd/commit/request.h"
+#include "inboxd/drafts/draft.h"
+#include "inboxd/intake/intake.h"
+#include "inboxd/serve/shop.h"
+
+struct open;
+
+#define INTAKE_CLOSED 64     /* numbers remembered */
+#define INTAKE_TEXT_ROOM 256 /* of why an item is not taken */
+
+struct intake {
+	struct shop *shop;
+	struct sharer *sharer;
+	const char *identity;
+	const struct intake_owner *owner;
+	void *ctx;
+	struct queue *queue; /* the commit thread's token */
+	uint64_t generation;
+	const char *queue_id;
+	uint64_t items, bytes; /* handed over and not come back */
+	uint64_t remaining;    /* bytes that follow, of what is next: */
+	struct item *item;     /* an item whole: its draft is open; */
+	struct open *piece;    /* or a piece of this one; or, both NULL, nobody's */
+	struct digest *digest; /* of `item` */
+	struct open *opens;    /* those whose bytes are wanted */
+	unsigned open_count;   /* also those that the commit thread is asked about */
+	uint64_t closed[INTAKE_CLOSED]; /* numbers that ended last: more pieces may come */
+	unsigned closed_at;
+	int is_cut_off;
+};
+
+/* ---- intake.c */
+
+void intake_count_offer(struct intake *in);
+/* Each item that was offered passes one of these three, once. */
+void intake_end_cut_off(struct intake *in);
+void intake_end_not_stored(struct intake *in, uint64_t number, enum proto_code code,
+    const char *text);
+/* LATER, for what the disk said. */
+void intake_end_failed(struct intake *in, uint64_t number, enum draft_result result,
+    const char *inbox);
+
+/* Why it cannot be taken at all, with a text; or PROTO_CODE_COUNT and the inbox. */
+MUST_CHECK enum proto_code intake_refusal(struct intake *in, const struct intake_offer *offer,
+    struct inbox **inbox, char text[INTAKE_TEXT_ROOM]);
+/* Is there room on the disk for it?  Then it is taken. */
+MUST_CHECK int intake_take_room(struct intake *in, uint64_t size, int is_large);
+/* Without a draft. */
+struct item *intake_new_item(struct intake *in, const struct intake_offer *offer);
+/* To the commit thread. */
+void intake_hand_over(struct intake *in, struct item *item);
+
+/* ---- whole.c */
+
+void whole_take(struct intake *in, const unsigned char *data, size_t len);
+void whole_cut_off(struct intake *in);
+
+/* ---- pieces.c */
+
+/* The commit thread does not know the item: its bytes are wanted, if there is room.
+ * Takes `item`. */
+void pieces_begin(struct intake *in, struct item *item);
+void pieces_take(struct intake *in, const unsigned char *data, size_t len);
+/* Has one come whole, and what was there before is still read back? */
+int pieces_are_due(const struct intake *in);
+void pieces_cut_off(struct intake *in);
+
+#endif

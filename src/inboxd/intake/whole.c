@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An item whose bytes come at once, behind its offer: checked on what was declared,
+ * written and digested as it comes, so memory does not grow with the item.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inboxd/base/fatal.h"
+#include "inboxd/intake/intake_parts.h"
+
+uint64_t
+intake_whole_most(const struct site *site)
+{
+	uint64_t most = site->settings->inline_size;
+
+	return most < site->item ? most : site->item;
+}
+
+/* All bytes have come: are they the ones that were declared? */
+static void
+finish(struct intake *in)
+{
+	unsigned char found[DIGEST_SIZE];
+	char text[128], hex[DIGEST_TEXT_ROOM];
+	struct item *item = in->item;
+
+	in->item = NULL;
+	if (digest_end(in->digest, found) < 0)
+		fatal(EX_OSERR, "digest_failed", "call=end");
+	if (memcmp(found, item->sha256, DIGEST_SIZE) == 0) {
+		intake_hand_over(in, item);
+		return;
+	}
+	digest_print(hex, found);
+	snprintf(text, sizeof text, "the bytes have SHA-256 %s", hex);
+	draft_discard(&item->draft);
+	intake_end_not_stored(in, item->number, CODE_LATER_DIGEST, text);
+	free(item);
+}
+
+/* Why it cannot be taken now, as intake_refusal(); else its room is taken. */
+static enum proto_code
+refusal(struct intake *in, const struct intake_offer *offer, struct inbox **inbox,
+    char text[INTAKE_TEXT_ROOM])
+{
+	uint64_t most = in->shop->site->settings->inline_size;
+	enum proto_code code = intake_refusal(in, offer, inbox, text);
+
+	if (code != PROTO_CODE_COUNT)
+		return code;
+	if (offer->size > most) {
+		snprintf(text, INTAKE_TEXT_ROOM, "an item sent whole has up to %" PRIu64
+		    " bytes here", most);
+		return CODE_LATER_USE_OPEN;
+	}
+	if (!intake_take_room(in, offer->size, 0)) {
+		snprintf(text, INTAKE_TEXT_ROOM, "no room in inbox %s", (*inbox)->name);
+		return CODE_LATER_FULL;
+	}
+	return PROTO_CODE_COUNT;
+}
+
+static enum draft_result
+open_draft(struct intake *in, struct item *item, struct inbox *inbox)
+{
+	enum draft_result result = draft_create(
+	    &item->draft, in->shop->site, inbox, &in->shop->namer, in->identity);
+
+	if (result != DRAFT_OK)
+		return result;
+	result = draft_reserve(&item->draft, item->size);
+	if (result != DRAFT_OK)
+		draft_discard(&item->draft);
+	return result;
+}
+
+void
+intake_whole(struct intake *in, const struct intake_offer *offer)
+{
+	enum draft_result result;
+	enum proto_code code;
+	struct inbox *inbox;
+	struct item *item;
+	char text[INTAKE_TEXT_ROOM];
+
+	intake_count_offer(in);
+	in->remaining = offer->size;
+	code = refusal(in, offer, &inbox, text);
+	if (code != PROTO_CODE_COUNT) {
+		intake_end_not_stored(in, offer->number, code, text);
+		return;
+	}
+	item = intake_new_item(in, offer);
+	item->counted = offer->size;
+	result = open_draft(in, item, inbox);
+	if (result != DRAFT_OK) {
+		free(item);
+		intake_end_failed(in, offer->number, result, inbox->name);
+		return;
+	}
+	if (!in->digest)
+		in->digest = digest_new();
+	if (!in->digest || digest_start(in->digest) < 0)
+		fatal(EX_OSERR, "digest_failed", "call=start");
+	in->item = item;
+	if (offer->size == 0)
+		finish(in);
+}
+
+void
+whole_take(struct intake *in, const unsigned char *data, size_t len)
+{
+	struct item *item = in->item;
+	enum draft_result result = draft_write(&item->draft, data, len);
+
+	if (result != DRAFT_OK) {
+		in->item = NULL;
+		/* The draft may hold the last reference on its inbox. */
+		intake_end_failed(in, item->number, result, item->draft.inbox->name);
+		draft_discard(&item->draft);
+		free(item);
+		return;
+	}
+	if (digest_add(in->digest, data, len) < 0)
+		fatal(EX_OSERR, "digest_failed", "call=add");
+	if (in->remaining == 0)
+		finish(in);
+}
+
+void
+whole_cut_off(struct intake *in)
+{
+	if (!in->item)
+		return;
+	draft_discard(&in->item->draft);
+	free(in->item);
+	in->item = NULL;
+	intake_end_cut_off(in);
+}

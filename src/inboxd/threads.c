@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/threads.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inboxd/base/fatal.h"
+#include "inboxd/base/root.h"
+#include "inboxd/base/site.h"
+#include "inboxd/commit/commit.h"
+#include "inboxd/fronts.h"
+#include "inboxd/recover/recover.h"
+#include "inboxd/serve/worker.h"
+#include "lib/address.h"
+#include "lib/log.h"
+
+int
+start_failed(int code, const char *event, const char *why)
+{
+	log_event(LOG_CRIT, event, "error=\"%s\" exit=%d", why, code);
+	return code;
+}
+
+static int
+start_commit(struct threads *threads, struct site *site, struct root *root, uint32_t start,
+    unsigned number)
+{
+	const struct settings *settings = site->settings;
+	struct commit_settings wanted = {
+	    .root = root->fd,
+	    .sync = settings->sync,
+	    .ledger_size = settings->ledger_size,
+	    .ledger_days = settings->ledger_days,
+	    .unsettled = settings->unsettled,
+	    .queues = settings->queues,
+	    .start = start,
+	    .number = number,
+	};
+	char error[RECOVER_ERROR_ROOM];
+	struct clients *clients = clients_new();
+	struct ledger *ledger;
+	int code;
+
+	ledger = recover_run(site, root, clients, &code, error);
+	if (!ledger)
+		return start_failed(code, "recovery_failed", error);
+	threads->commit = commit_start(&wanted, clients, ledger);
+	return threads->commit ? 0 : start_failed(EX_OSERR, "start_failed", strerror(errno));
+}
+
+static int
+start_workers(struct threads *threads, struct site *site, int root, uint32_t start,
+    size_t count)
+{
+	struct worker_settings wanted = {
+	    .start = start,
+	    .queue = site->settings->queue / count,
+	    .root = root,
+	    .fronts = fronts,
+	    .commit = commit_mailbox(threads->commit),
+	    .main = threads->main,
+	};
+
+	threads->workers = must_alloc(count * sizeof(struct worker *));
+	for (size_t i = 0; i < count; i++) {
+		wanted.number = (unsigned)i;
+		threads->workers[i] = worker_start(&wanted, site);
+		if (!threads->workers[i])
+			return start_failed(EX_OSERR, "start_failed", strerror(errno));
+		threads->count++;
+	}
+	return 0;
+}
+
+int
+threads_start(struct threads *threads, struct site *site, struct root *root,
+    struct mailbox *main)
+{
+	uint64_t count = site->settings->workers;
+	uint32_t start;
+	int code;
+
+	threads->main = main;
+	if (count == 0) {
+		long cores = sysconf(_SC_NPROCESSORS_ONLN);
+		count = cores < 1 ? 1 : cores > 64 ? 64 : (uint64_t)cores;
+	}
+	if (getentropy(&start, sizeof start) < 0)
+		return start_failed(EX_OSERR, "start_failed", strerror(errno));
+	code = start_commit(threads, site, root, start, (unsigned)count);
+	return code ? code : start_workers(threads, site, root->fd, start, count);
+}
+
+void
+threads_stop(struct threads *threads)
+{
+	for (size_t i = 0; i < threads->count; i++)
+		worker_join(threads->workers[i]);
+	commit_stop(threads->commit);
+	threads->commit = NULL;
+	for (size_t i = 0; i < threads->count; i++)
+		worker_free(threads->workers[i]);
+	free(threads->workers);
+	threads->count = 0;
+}
+
+uint64_t
+threads_count(const struct threads *threads, enum counter which)
+{
+	uint64_t sum = 0;
+
+	if (threads->commit)
+		sum += stats_get(commit_stats(threads->commit), which);
+	for (size_t i = 0; i < threads->count; i++)
+		sum += stats_get(worker_stats(threads->workers[i]), which);
+	return sum;
+}
+
+void
+threads_give(struct threads *threads, int fd, const struct sockaddr *peer, int crowded)
+{
+	struct newcomer *newcomer = must_alloc(sizeof *newcomer);
+
+	newcomer->message.kind = WORKER_CONNECTION;
+	newcomer->fd = fd;
+	address_print(peer, newcomer->peer);
+	newcomer->crowded = crowded;
+	mailbox_post(worker_mailbox(threads->workers[threads->next]), &newcomer->message);
+	threads->next = (threads->next + 1) % threads->count;
+}
+
+void
+threads_ask(struct threads *threads, struct request *request, enum commit_message kind,
+    void (*take_back)(struct request *request), void *asker)
+{
+	request_fill(request, kind, threads->main, take_back, asker);
+	mailbox_post(commit_mailbox(threads->commit), &request->message);
+}
+
+void
+threads_set_site(struct threads *threads, struct site *site)
+{
+	for (size_t i = 0; i < threads->count; i++) {
+		struct new_site *message = must_alloc(sizeof *message);
+		message->message.kind = WORKER_SITE;
+		message->site = site_ref(site);
+		mailbox_post(worker_mailbox(threads->workers[i]), &message->message);
+	}
+}
+
+void
+threads_drain(struct threads *threads)
+{
+	for (size_t i = 0; i < threads->count; i++) {
+		struct message *message = must_alloc(sizeof *message);
+		message->kind = WORKER_DRAIN;
+		mailbox_post(worker_mailbox(threads->workers[i]), message);
+	}
+}
+
+int
+threads_have_drained(struct threads *threads, struct message *message)
+{
+	assert(message->kind == WORKER_DRAINED);
+	free(message);
+	return ++threads->drained == threads->count;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The receiver's other threads, as main sees them: the commit thread and the workers.
+ * They are started in this order, and speak by mailboxes alone.
+ */
+#ifndef INBOXD_THREADS_H
+#define INBOXD_THREADS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inboxd/base/stats.h"
+#include "inboxd/commit/request.h"
+#include "lib/attr.h"
+
+struct commit;
+struct root;
+struct site;
+struct sockaddr;
+struct worker;
+
+struct threads {
+	struct commit *commit;
+	struct worker **workers;
+	struct mailbox *main; /* where they answer; borrowed */
+	size_t count, next;   /* workers; who gets the next connection */
+	size_t drained;       /* workers that have no connection any more */
+};
+
+/* A start that fails says so here: logs why, and returns `code`. */
+int start_failed(int code, const char *event, const char *why);
+
+/* Recovers, and starts them.  0, or an exit code (logged); then some may run, and the
+ * process can only end by _exit(). */
+MUST_CHECK int threads_start(struct threads *threads, struct site *site, struct root *root,
+    struct mailbox *main);
+/* Waits for them, after all workers have drained, and until all is answered and marked. */
+void threads_stop(struct threads *threads);
+
+/* The sum over all of them. */
+uint64_t threads_count(const struct threads *threads, enum counter which);
+/* A connection, to each worker in turn; `crowded`: see struct newcomer. */
+void threads_give(struct threads *threads, int fd, const struct sockaddr *peer, int crowded);
+/* Asks the commit thread; the request comes back to main. */
+void threads_ask(struct threads *threads, struct request *request, enum commit_message kind,
+    void (*take_back)(struct request *request), void *asker);
+/* The configuration from now on. */
+void threads_set_site(struct threads *threads, struct site *site);
+/* All connections end. */
+void threads_drain(struct threads *threads);
+/* Takes a worker's message.  Was it the last one to have drained? */
+int threads_have_drained(struct threads *threads, struct message *message);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxq/loaded.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/proto.h"
+
+struct tls *
+loaded_tls(const struct settings *settings, char error[TLS_ERROR_ROOM])
+{
+	static const char *const alpn[] = {PROTO_ALPN, NULL};
+	struct tls_settings tls = {.alpn = alpn, .certificate = settings->certificate,
+	    .key = settings->key, .ca = settings->ca, .crl = settings->crl,
+	    .tls12 = settings->minimum};
+
+	return tls_new(&tls, error);
+}
+
+/* A file's errors each have a line; the first is the reload's reason. */
+static void
+on_conf_error(void *ctx, const char *message)
+{
+	char *reason = ctx;
+
+	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
+	if (reason[0] == '\0')
+		snprintf(reason, TLS_ERROR_ROOM, "%s", message);
+}
+
+void
+loaded_free(struct loaded *loaded)
+{
+	if (!loaded)
+		return;
+	tls_unref(loaded->tls);
+	free(loaded->not_before);
+	settings_free(&loaded->settings);
+	free(loaded);
+}
+
+struct loaded *
+loaded_read(const char *config, const struct settings *now, char reason[TLS_ERROR_ROOM])
+{
+	const struct conf_report report = {on_conf_error, reason};
+	struct loaded *loaded = calloc(1, sizeof *loaded);
+
+	reason[0] = '\0';
+	if (!loaded)
+		goto no_memory;
+	/* The spool is open and locked: that one stays. */
+	if (settings_read(config, &loaded->settings, &report) < 0 ||
+	    conf_changed(&settings_schema, now, &loaded->settings, &report) > 0)
+		goto fail;
+	loaded->tls = loaded_tls(&loaded->settings, reason);
+	if (!loaded->tls)
+		goto fail;
+	loaded->not_before = calloc(loaded->settings.servers.count, sizeof *loaded->not_before);
+	if (loaded->not_before)
+		return loaded;
+no_memory:
+	snprintf(reason, TLS_ERROR_ROOM, "%s", strerror(ENOMEM));
+fail:
+	loaded_free(loaded);
+	return NULL;
+}

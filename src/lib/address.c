@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: ISC */
+#include "lib/address.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+void
+address_print(const struct sockaddr *address, char text[ADDRESS_ROOM])
+{
+	char host[INET6_ADDRSTRLEN];
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in4;
+
+	snprintf(text, ADDRESS_ROOM, "(local)");
+	if (address->sa_family == AF_INET) {
+		memcpy(&in4, address, sizeof in4);
+		if (inet_ntop(AF_INET, &in4.sin_addr, host, sizeof host))
+			snprintf(text, ADDRESS_ROOM, "%s:%u", host, ntohs(in4.sin_port));
+	} else if (address->sa_family == AF_INET6) {
+		memcpy(&in6, address, sizeof in6);
+		if (!inet_ntop(AF_INET6, &in6.sin6_addr, host, sizeof host))
+			return;
+		if (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr))
+			snprintf(text, ADDRESS_ROOM, "%s:%u", strrchr(host, ':') + 1,
+			    ntohs(in6.sin6_port));
+		else
+			snprintf(text, ADDRESS_ROOM, "[%s]:%u", host, ntohs(in6.sin6_port));
+	}
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: ISC */
+/* A peer's address as text, for logs: "192.0.2.1:4711", "[2001:db8::1]:4711". */
+#ifndef LIB_ADDRESS_H
+#define LIB_ADDRESS_H
+
+#include <netinet/in.h>
+
+#define ADDRESS_ROOM (INET6_ADDRSTRLEN + 8) /* "[...]:65535" */
+
+struct sockaddr;
+
+/* An IPv4 address in the form of IPv6 is shown as what it is; "(local)": a UNIX socket's,
+ * or one of a family that we do not know. */
+void address_print(const struct sockaddr *address, char text[ADDRESS_ROOM]);
+
+#endif

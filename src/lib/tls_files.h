@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The files that a TLS context is made of: certificate, key, CA and CRL, each read once
+ * and checked, with errors that name the file, what is wrong, and what would be right.
+ */
+#ifndef LIB_TLS_FILES_H
+#define LIB_TLS_FILES_H
+
+#include "lib/attr.h"
+
+struct ssl_ctx_st;
+
+struct tls_settings {
+	const char *certificate; /* PEM file, the chain's leaf first */
+	const char *key;         /* PEM file, not encrypted; not readable by others */
+	const char *ca;          /* PEM file: who signs the other end's certificates */
+	const char *crl;         /* PEM file, or NULL: no revocation check */
+	int tls12;               /* allow TLS 1.2 as well */
+	int server;              /* which end we are */
+	/* RFC 7301: the protocols it speaks, closed by NULL, 255 bytes in all; a server takes
+	 * the first of them that the client has too, and refuses where there is none.
+	 * Borrowed as long as the context lives. */
+	const char *const *alpn;
+};
+
+#define TLS_ERROR_ROOM 512
+
+/* Drains OpenSSL's error queue of this thread into one line; "unknown error"
+ * where it was empty. */
+void tls_error_text(char error[TLS_ERROR_ROOM]);
+
+/* All of them into a new context.  0, or -1 with the reason, as tls_new(). */
+MUST_CHECK int tls_load_files(struct ssl_ctx_st *ctx, const struct tls_settings *settings,
+    char error[TLS_ERROR_ROOM]);
+
+#endif

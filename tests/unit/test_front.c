@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A second front beside inbox/1, on a real worker: it says back what it hears.  What it
+ * took to add it is this file and its row in `fronts` below.
+ */
+#include "inboxd/serve/front.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <openssl/ssl.h>
+
+#include "certs.h"
+#include "inboxd/base/mailbox.h"
+#include "inboxd/inbox1/inbox1.h"
+#include "inboxd/serve/shop.h"
+#include "inboxd/serve/worker.h"
+#include "lib/conn.h"
+#include "lib/tls.h"
+
+#define PATIENCE 20 /* seconds */
+
+/* ---- the front */
+
+struct echo {
+	struct guest guest;
+	struct shop *shop;
+	struct conn *conn;
+	int ticks;
+};
+
+static size_t
+on_read(void *ctx, const unsigned char *data, size_t len)
+{
+	struct echo *echo = ctx;
+
+	conn_write(echo->conn, data, len);
+	return len;
+}
+
+static void
+on_close(void *ctx, const char *error)
+{
+	struct echo *echo = ctx;
+
+	guest_close(echo->shop, echo->conn, "", error);
+	guest_leave(echo->shop, &echo->guest);
+	free(echo);
+}
+
+static const struct conn_events events = {.on_read = on_read, .on_close = on_close};
+static const struct front echo_front;
+
+static void
+adopt(struct shop *shop, struct conn *conn, const struct guest *from)
+{
+	struct echo *echo = calloc(1, sizeof *echo);
+
+	assert_non_null(echo);
+	echo->shop = shop;
+	echo->conn = conn;
+	conn_set_owner(conn, &events, echo);
+	conn_set_idle(conn, 0);
+	guest_enter(shop, &echo->guest, &echo_front, from);
+}
+
+static void
+tick(struct guest *guest)
+{
+	struct echo *echo = (struct echo *)guest;
+
+	if (echo->ticks++ == 0)
+		conn_write(echo->conn, "tick", 4);
+}
+
+static void
+drain(struct guest *guest)
+{
+	struct echo *echo = (struct echo *)guest;
+
+	conn_write(echo->conn, "bye", 3);
+	conn_finish(echo->conn, 1);
+}
+
+static const struct front echo_front = {"echo/1", adopt, tick, drain};
+static const struct front *const fronts[] = {&inbox1_front, &echo_front, NULL};
+static const char *const alpn[] = {"inbox/1", "echo/1", NULL};
+
+/* ---- a worker with both */
+
+static char dir[64];
+static struct settings settings = {.hello = PATIENCE, .idle = PATIENCE, .window = 8,
+    .bytes = 4096, .item = 4096, .inline_size = 4096};
+static struct site site = {.settings = &settings, .item = 4096, .host = "cap"};
+static struct mailbox *commit_box, *main_box;
+static struct worker *worker;
+
+static struct tls *
+load(const char *who, int is_server, const char *const *names)
+{
+	char files[3][96], error[TLS_ERROR_ROOM] = "";
+	struct tls_settings wanted = {.certificate = files[0], .key = files[1], .ca = files[2],
+	    .server = is_server, .alpn = names};
+	struct tls *tls;
+
+	snprintf(files[0], sizeof files[0], "%s/%s.crt", dir, who);
+	snprintf(files[1], sizeof files[1], "%s/%s.key", dir, who);
+	snprintf(files[2], sizeof files[2], "%s/ca.crt", dir);
+	tls = tls_new(&wanted, error);
+	if (!tls)
+		fail_msg("%s", error);
+	return tls;
+}
+
+static int
+set_up(void **state)
+{
+	struct worker_settings wanted = {.queue = 8, .root = -1, .fronts = fronts};
+
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	certs_make_dir(dir);
+	certs_write_set(dir);
+	wanted.root = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	wanted.commit = commit_box = mailbox_new();
+	wanted.main = main_box = mailbox_new();
+	site.references = 1;
+	site.tls = load("server", 1, alpn);
+	worker = worker_start(&wanted, &site);
+	return worker && commit_box && main_box ? 0 : -1;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	tls_unref(site.tls);
+	mailbox_free(commit_box);
+	mailbox_free(main_box);
+	certs_remove_dir(dir);
+	return 0;
+}
+
+/* A client that waits for each answer. */
+struct client {
+	struct tls *tls;
+	SSL *ssl;
+	int fd;
+};
+
+static int
+dial(struct client *client, const char *const *names)
+{
+	const struct timeval limit = {PATIENCE, 0};
+	struct newcomer *newcomer = calloc(1, sizeof *newcomer);
+	int pair[2];
+
+	assert_non_null(newcomer);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit), 0);
+	newcomer->message.kind = WORKER_CONNECTION;
+	newcomer->fd = pair[1];
+	snprintf(newcomer->peer, sizeof newcomer->peer, "192.0.2.1:7");
+	mailbox_post(worker_mailbox(worker), &newcomer->message);
+	client->fd = pair[0];
+	client->tls = load("client", 0, names);
+	client->ssl = tls_connection(client->tls, client->fd, "cap.example");
+	assert_non_null(client->ssl);
+	return SSL_do_handshake(client->ssl);
+}
+
+static void
+hang_up(struct client *client)
+{
+	SSL_free(client->ssl);
+	tls_unref(client->tls);
+	close(client->fd);
+}
+
+static void
+say(struct client *client, const char *text)
+{
+	assert_int_equal(SSL_write(client->ssl, text, (int)strlen(text)), (int)strlen(text));
+}
+
+/* What comes, up to a text or the end. */
+static void
+expect(struct client *client, const char *text)
+{
+	char heard[4096] = "";
+	size_t len = 0;
+
+	while (!strstr(heard, text)) {
+		int n = SSL_read(client->ssl, heard + len, (int)(sizeof heard - 1 - len));
+		if (n <= 0)
+			fail_msg("heard \"%s\", want \"%s\"", heard, text);
+		len += (size_t)n;
+		heard[len] = '\0';
+	}
+}
+
+static void
+each_front_gets_the_connections_of_its_name(void **state)
+{
+	static const char *const echo_only[] = {"echo/1", NULL}, *const inbox_only[] = {
+	    "inbox/1", NULL}, *const others[] = {"other/1", NULL};
+	struct client one, two, three;
+
+	(void)state;
+	assert_int_equal(dial(&one, echo_only), 1);
+	assert_int_equal(dial(&two, inbox_only), 1);
+	assert_int_not_equal(dial(&three, others), 1);
+	say(&one, "PUT or whatever");
+	expect(&one, "PUT or whatever");
+	say(&two, "PUT or whatever\n");
+	expect(&two, "ERROR ");
+	hang_up(&three);
+	hang_up(&two);
+	hang_up(&one);
+}
+
+static void
+a_front_is_ticked_and_drained(void **state)
+{
+	static const char *const both[] = {"echo/1", "inbox/1", NULL};
+	static const char *const echo_only[] = {"echo/1", NULL};
+	struct message *drain_all = calloc(1, sizeof *drain_all), *report;
+	struct client one, silent;
+
+	(void)state;
+	assert_int_equal(dial(&one, echo_only), 1);
+	expect(&one, "tick");
+	/* The receiver's order counts: this one is inbox/1's, and is told why it must go. */
+	assert_int_equal(dial(&silent, both), 1);
+	assert_non_null(drain_all);
+	drain_all->kind = WORKER_DRAIN;
+	mailbox_post(worker_mailbox(worker), drain_all);
+	expect(&one, "bye");
+	expect(&silent, "GOAWAY 0 stopping");
+	hang_up(&one);
+	hang_up(&silent);
+	report = mailbox_wait(main_box, PATIENCE * 1000);
+	assert_non_null(report);
+	assert_int_equal(report->kind, WORKER_DRAINED);
+	free(report);
+	worker_join(worker);
+	/* Main counts them when they come, and there is none here. */
+	assert_int_equal(stats_get(worker_stats(worker), STAT_NOW_CONNECTIONS) + 5, 0);
+	assert_int_equal(stats_get(worker_stats(worker), STAT_CONNECTIONS), 5);
+	worker_free(worker);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(each_front_gets_the_connections_of_its_name),
+	    cmocka_unit_test(a_front_is_ticked_and_drained),
+	};
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
