@@ -18,6 +18,7 @@
 #include "inboxd/notify.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
+#include "inboxd/status/source.h"
 #include "inboxd/status/status.h"
 #include "inboxd/threads.h"
 #include "lib/disk.h"

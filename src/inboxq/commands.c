@@ -17,10 +17,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "inboxq/history.h"
-#include "inboxq/intake.h"
-#include "inboxq/item.h"
-#include "inboxq/spool.h"
+#include "inboxq/spool/history.h"
+#include "inboxq/spool/intake.h"
+#include "inboxq/spool/item.h"
+#include "inboxq/spool/spool.h"
 #include "lib/disk.h"
 #include "lib/parse.h"
 

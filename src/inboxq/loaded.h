@@ -9,7 +9,7 @@
 
 #include <stdint.h>
 
-#include "inboxq/settings.h"
+#include "inboxq/base/settings.h"
 #include "lib/attr.h"
 #include "lib/tls.h"
 

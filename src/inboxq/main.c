@@ -15,8 +15,8 @@
 
 #include "inboxq/commands.h"
 #include "inboxq/run.h"
-#include "inboxq/settings.h"
-#include "inboxq/spool.h"
+#include "inboxq/base/settings.h"
+#include "inboxq/spool/spool.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 #include "lib/proto.h"

@@ -26,12 +26,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "inboxq/history.h"
+#include "inboxq/spool/history.h"
 #include "inboxq/loaded.h"
-#include "inboxq/queue.h"
-#include "inboxq/settings.h"
-#include "inboxq/spool.h"
-#include "inboxq/uplink.h"
+#include "inboxq/queue/queue.h"
+#include "inboxq/base/settings.h"
+#include "inboxq/spool/spool.h"
+#include "inboxq/uplink/uplink.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/tls.h"

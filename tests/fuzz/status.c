@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "inboxd/status/source.h"
 #include "inboxd/status/status.h"
 #include "inboxd/base/inbox.h"
 #include "inboxd/commit/view.h"

@@ -240,7 +240,7 @@ def keys_of_inboxd_stand_in_manual_and_sample():
 
 @check
 def keys_of_inboxq_stand_in_manual_and_sample():
-    yield from keys_of("src/inboxq/settings.c", "conf/inboxq.conf", "src/inboxq/inboxq.1")
+    yield from keys_of("src/inboxq/base/settings.c", "conf/inboxq.conf", "src/inboxq/inboxq.1")
 
 
 @check

@@ -4,6 +4,7 @@
 #include "status_server.h"
 #include "inboxd/base/inbox.h"
 #include "inboxd/commit/view.h"
+#include "inboxd/status/source.h"
 
 #include <event2/event.h>
 #include <fcntl.h>

@@ -26,12 +26,12 @@
 #include <cmocka.h>
 
 #include "inboxq/commands.h"
-#include "inboxq/history.h"
-#include "inboxq/intake.h"
-#include "inboxq/item.h"
-#include "inboxq/queue_parts.h"
-#include "inboxq/skips.h"
-#include "inboxq/spool.h"
+#include "inboxq/spool/history.h"
+#include "inboxq/spool/intake.h"
+#include "inboxq/spool/item.h"
+#include "inboxq/queue/queue_parts.h"
+#include "inboxq/uplink/skips.h"
+#include "inboxq/spool/spool.h"
 #include "lib/conn.h"
 
 /* ---- what stands in for the system: the programs' calls come here */

@@ -11,8 +11,10 @@
 #include <stdint.h>
 
 #include "inboxd/base/stats.h"
-#include "inboxd/status/status.h"
+#include "inboxd/status/source.h"
 #include "lib/attr.h"
+
+struct client_view;
 
 /* Each returns a text to be freed, closed by NUL, or NULL where memory is out.
  * `since` and `now` are seconds since 1970 UTC. */

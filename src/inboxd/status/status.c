@@ -34,6 +34,7 @@
 
 #include "inboxd/status/local.h"
 #include "inboxd/status/pages.h"
+#include "inboxd/status/source.h"
 #include "lib/log.h"
 
 #define HEADERS_MAX 8192 /* bytes */

@@ -9,8 +9,8 @@
  *	/metrics  Prometheus text format 0.0.4
  *	/healthz  "ok"
  *
- * It knows nothing of threads: what it needs it asks through `struct
- * status_source`.
+ * It knows nothing of threads: what it needs it asks through struct status_source
+ * (source.h).
  */
 #ifndef INBOXD_STATUS_STATUS_H
 #define INBOXD_STATUS_STATUS_H
@@ -18,26 +18,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "inboxd/base/stats.h"
 #include "lib/attr.h"
 
 struct client_view;
 struct event_base;
-struct inbox_view;
 struct status;
-
-#define STATUS_SCHEMA 1
-
-struct status_source {
-	/* The sum over all threads. */
-	void (*stats)(void *ctx, uint64_t values[STATS_COUNT]);
-	/* The i-th inbox; 0, or -1 behind the last. */
-	int (*inbox)(void *ctx, size_t i, struct inbox_view *out);
-	/* Asks for all clients; status_clients() brings the answer, with the
-	 * same ticket. */
-	void (*clients)(void *ctx, uint64_t ticket);
-	void *ctx;
-};
+struct status_source;
 
 /*
  * Listens on `path` with `mode`, and serves.  A socket file that nobody

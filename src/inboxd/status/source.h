@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/* What the status pages ask of the rest of the receiver, and nothing else of it. */
+#ifndef INBOXD_STATUS_SOURCE_H
+#define INBOXD_STATUS_SOURCE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inboxd/base/stats.h"
+
+struct inbox_view;
+
+#define STATUS_SCHEMA 1 /* of the JSON pages */
+
+struct status_source {
+	/* The sum over all threads. */
+	void (*stats)(void *ctx, uint64_t values[STATS_COUNT]);
+	/* The i-th inbox; 0, or -1 behind the last. */
+	int (*inbox)(void *ctx, size_t i, struct inbox_view *out);
+	/* Asks for all clients; status_clients() brings the answer, with the
+	 * same ticket. */
+	void (*clients)(void *ctx, uint64_t ticket);
+	void *ctx;
+};
+
+#endif

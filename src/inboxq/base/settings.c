@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ISC */
+/* The table of inboxq.conf's keys, and the checks that a type alone cannot make. */
+#include "inboxq/base/settings.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/parse.h"
+
+static const char *const minimum_choices[] = {"1.3", "1.2", NULL};
+static const char *const level_choices[] = {"error", "warning", "notice", "info", "debug", NULL};
+static const char *const format_choices[] = {"auto", "journal", "plain", NULL};
+
+int
+settings_split_server(const char *server, char host[SETTINGS_HOST_ROOM], char port[8])
+{
+	const char *at = server, *end = server + strcspn(server, ":");
+	uint64_t number;
+	size_t len;
+
+	if (*server == '[') {
+		at = server + 1;
+		end = strchr(at, ']');
+		if (!end)
+			return -1;
+	}
+	len = (size_t)(end - at);
+	if (len == 0 || len >= SETTINGS_HOST_ROOM)
+		return -1;
+	if (*server != '[' && !is_plain_name(at, len, SETTINGS_HOST_ROOM - 1))
+		return -1;
+	memcpy(host, at, len);
+	host[len] = '\0';
+	end += *server == '[';
+	if (*end == '\0') {
+		strcpy(port, SETTINGS_PORT);
+		return 0;
+	}
+	if (*end != ':' || parse_u64(end + 1, strlen(end + 1), 65535, &number) < 0 || number == 0)
+		return -1;
+	strcpy(port, end + 1);
+	return 0;
+}
+
+static const char *
+check_server(const char *value)
+{
+	char host[SETTINGS_HOST_ROOM], port[8];
+
+	return settings_split_server(value, host, port) == 0
+	    ? NULL
+	    : "HOST, HOST:PORT or [ADDRESS]:PORT, with PORT 1 to 65535";
+}
+
+#define AT(field) offsetof(struct settings, field)
+
+static const struct conf_key keys[] = {
+    {"queue", "spool", CONF_PATH, AT(spool), LOCALSTATEDIR "/spool/inboxq", 0, 0, 0, NULL, NULL, 1},
+    {"server", "servers", CONF_LIST, AT(servers), NULL, 1, 0, 0, NULL, check_server, 0},
+    {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), "15s", 0, 1, 3600, NULL, NULL,
+        0},
+    {"server", "timeout", CONF_SECONDS, AT(timeout), "60s", 0, 1, 86400, NULL, NULL, 0},
+    {"server", "retry-min", CONF_SECONDS, AT(retry_min), "5s", 0, 1, 86400, NULL, NULL, 0},
+    {"server", "retry-max", CONF_SECONDS, AT(retry_max), "15m", 0, 1, 604800, NULL, NULL, 0},
+    {"tls", "certificate", CONF_PATH, AT(certificate), NULL, 1, 0, 0, NULL, NULL, 0},
+    {"tls", "key", CONF_PATH, AT(key), NULL, 1, 0, 0, NULL, NULL, 0},
+    {"tls", "ca", CONF_PATH, AT(ca), NULL, 1, 0, 0, NULL, NULL, 0},
+    {"tls", "crl", CONF_PATH, AT(crl), NULL, 0, 0, 0, NULL, NULL, 0},
+    {"tls", "minimum", CONF_CHOICE, AT(minimum), "1.3", 0, 0, 0, minimum_choices, NULL, 0},
+    {"log", "level", CONF_CHOICE, AT(level), "info", 0, 0, 0, level_choices, NULL, 0},
+    {"log", "format", CONF_CHOICE, AT(format), "auto", 0, 0, 0, format_choices, NULL, 0},
+    {0},
+};
+
+const struct conf_schema settings_schema = {keys, NULL};
+
+int
+settings_read(const char *path, struct settings *settings, const struct conf_report *report)
+{
+	char text[512];
+
+	memset(settings, 0, sizeof *settings);
+	if (conf_read(path, &settings_schema, settings, report) < 0)
+		return -1;
+	if (settings->retry_max < settings->retry_min) {
+		snprintf(text, sizeof text, "%s: [server] retry-max is below retry-min", path);
+		report->error(report->ctx, text);
+		return -1;
+	}
+	return 0;
+}
+
+void
+settings_free(struct settings *settings)
+{
+	conf_free(&settings_schema, settings);
+}
+
+int
+settings_log_level(const struct settings *settings)
+{
+	static const int levels[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
+
+	return levels[settings->level];
+}

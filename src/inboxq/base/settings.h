@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/* The keys of inboxq.conf; inboxq(1), "CONFIGURATION" and conf/inboxq.conf
+ * describe each.  The table in settings.c is all there is to know of them. */
+#ifndef INBOXQ_BASE_SETTINGS_H
+#define INBOXQ_BASE_SETTINGS_H
+
+#include <stdint.h>
+
+#include "lib/attr.h"
+#include "lib/conf.h"
+
+#define SETTINGS_DEFAULT SYSCONFDIR "/inboxq.conf"
+#define SETTINGS_PORT "7117"
+#define SETTINGS_HOST_ROOM 256
+
+struct settings {
+	char *spool;
+	struct conf_list servers;
+	uint64_t connect_timeout, timeout, retry_min, retry_max; /* seconds */
+	char *certificate, *key, *ca, *crl;
+	int minimum; /* 0: TLS 1.3, 1: TLS 1.2 */
+	int level, format;
+};
+
+extern const struct conf_schema settings_schema;
+
+/* Reads `path` into *settings; each error is reported.  0, or -1;
+ * settings_free() either way. */
+MUST_CHECK int settings_read(const char *path, struct settings *settings,
+    const struct conf_report *report);
+void settings_free(struct settings *settings);
+
+/* Takes "host", "host:port" or "[address]:port" apart.  0, or -1 if it is none. */
+MUST_CHECK int settings_split_server(const char *server, char host[SETTINGS_HOST_ROOM],
+    char port[8]);
+
+/* The syslog priority of the level set. */
+int settings_log_level(const struct settings *settings);
+
+#endif

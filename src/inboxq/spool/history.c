@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One write(2) a batch to a descriptor with O_APPEND, so the runner's lines
+ * and those of `inboxq remove` do not mix.  A batch that was cut (crash, full
+ * disk) leaves a line without its end; the next batch ends it first.
+ *
+ * Rejected: a file of ballast, deleted when the disk is full: others could take what it
+ * leaves before us.
+ */
+#include "config.h"
+
+#include "inboxq/spool/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "inboxq/spool/spool.h"
+#include "lib/disk.h"
+#include "lib/parse.h"
+
+#define FILE_NAME "sent.log"
+
+struct history {
+	int fd;
+	off_t reserved; /* room was taken up to here */
+	char *batch;
+	size_t len, room;
+};
+
+static const char *const end_names[HISTORY_ENDS] = {"STORED", "REFUSED", "REMOVED"};
+
+static int
+open_log(const struct spool *spool)
+{
+	return openat(spool_folder(spool, SPOOL_ROOT), FILE_NAME,
+	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* Never less than half of HISTORY_AHEAD, as long as there is room at all. */
+static int
+take_ahead(int fd, off_t *reserved)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+
+	if (size < 0 || size + HISTORY_AHEAD / 2 <= *reserved)
+		return 0;
+	if (disk_reserve(fd, (unsigned long long)size + HISTORY_AHEAD) == 0)
+		*reserved = size + HISTORY_AHEAD;
+	else if (disk_is_full(errno))
+		return -1;
+	return 0; /* what is really wrong, writing tells */
+}
+
+int
+history_take_room(const struct spool *spool)
+{
+	off_t reserved = 0;
+	int fd = open_log(spool);
+	int rc, saved;
+
+	if (fd < 0)
+		return -1;
+	rc = take_ahead(fd, &reserved);
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return rc;
+}
+
+struct history *
+history_open(const struct spool *spool)
+{
+	struct history *history = calloc(1, sizeof *history);
+
+	if (!history)
+		return NULL;
+	history->fd = open_log(spool);
+	if (history->fd < 0 || disk_sync_dir(spool_folder(spool, SPOOL_ROOT)) < 0) {
+		int saved = errno;
+		history_close(history);
+		errno = saved;
+		return NULL;
+	}
+	(void)take_ahead(history->fd, &history->reserved);
+	return history;
+}
+
+void
+history_close(struct history *history)
+{
+	if (!history)
+		return;
+	if (history->fd >= 0)
+		close(history->fd);
+	free(history->batch);
+	free(history);
+}
+
+int
+history_add(struct history *history, uint64_t n, enum history_end end, const char *host,
+    const char *name, const struct spool_item *item)
+{
+	char when[PRINT_TIME_ROOM];
+	struct timespec now;
+	int len;
+
+	if (history->room - history->len < HISTORY_LINE_ROOM) {
+		size_t room = 2 * history->room + 2 * HISTORY_LINE_ROOM;
+		char *more = realloc(history->batch, room);
+		if (!more)
+			return -1;
+		history->batch = more;
+		history->room = room;
+	}
+	clock_gettime(CLOCK_REALTIME, &now);
+	print_time(when, &now);
+	len = snprintf(history->batch + history->len, HISTORY_LINE_ROOM,
+	    "%s %" PRIu64 " %s %s %s %s %" PRIu64 " %s%s%s\n", when, n, end_names[end],
+	    host ? host : "-", name ? name : "-", item->inbox[0] ? item->inbox : "-", item->size,
+	    item->sha256[0] ? item->sha256 : "-", item->name[0] ? " " : "", item->name);
+	history->len += (size_t)len;
+	return 0;
+}
+
+/* Does the file end within a line? */
+static int
+is_cut(int fd)
+{
+	off_t size = lseek(fd, 0, SEEK_END);
+	char last = '\n';
+
+	return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
+}
+
+int
+history_sync(struct history *history)
+{
+	size_t len = history->len;
+
+	if (len == 0)
+		return 0;
+	history->len = 0;
+	if (is_cut(history->fd) && disk_write(history->fd, "\n", 1) < 0)
+		return -1;
+	if (disk_write(history->fd, history->batch, len) < 0)
+		return -1;
+	(void)take_ahead(history->fd, &history->reserved);
+	return disk_sync_data(history->fd);
+}
+
+static int
+parse_line(const char *text, size_t len, struct history_line *line)
+{
+	char number[24], end[16];
+	char copy[HISTORY_LINE_ROOM];
+
+	if (len >= sizeof copy)
+		return -1;
+	memcpy(copy, text, len);
+	copy[len] = '\0';
+	if (sscanf(copy, "%31s %23s %15s %255s", line->time, number, end, line->host) != 4 ||
+	    parse_u64(number, strlen(number), PROTO_NUMBER_MAX, &line->n) < 0)
+		return -1;
+	for (int i = 0; i < HISTORY_ENDS; i++) {
+		if (strcmp(end, end_names[i]) == 0) {
+			line->end = (enum history_end)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+int
+history_read(const struct spool *spool, off_t *from,
+    void (*line)(void *ctx, const struct history_line *line), void *ctx)
+{
+	int fd = openat(
+	    spool_folder(spool, SPOOL_ROOT), FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct history_line parsed;
+	char *text = NULL;
+	size_t room = 0;
+	ssize_t len;
+	FILE *file;
+	int rc = 0;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	file = fdopen(fd, "r");
+	if (!file) {
+		close(fd);
+		return -1;
+	}
+	if (fseeko(file, *from, SEEK_SET) < 0)
+		rc = -1;
+	while (rc == 0 && (len = getline(&text, &room, file)) > 0 && text[len - 1] == '\n') {
+		*from += len;
+		if (parse_line(text, (size_t)len - 1, &parsed) == 0)
+			line(ctx, &parsed);
+	}
+	if (ferror(file))
+		rc = -1;
+	free(text);
+	fclose(file);
+	return rc;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * `inboxq add`: taking files into the queue.  The drafts of a batch are copied
+ * first, then the write-out of all is started, then each is waited for: the
+ * disk sees one long queue instead of a sync at a time.  Only then are numbers
+ * given, under the lock, and only once queue/ is synced are they told.
+ */
+#ifndef INBOXQ_SPOOL_INTAKE_H
+#define INBOXQ_SPOOL_INTAKE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inboxq/spool/spool.h"
+
+struct intake;
+
+#define INTAKE_BATCH 256 /* files */
+
+enum intake_result {
+	INTAKE_OK,
+	INTAKE_NOT_TAKEN, /* something about this file; others may fare better */
+	INTAKE_TROUBLE,   /* something about the spool or the disk */
+};
+
+/* `inbox` must be a plain name.  NULL: out of memory. */
+MUST_CHECK struct intake *intake_new(struct spool *spool, const char *inbox);
+/* Drafts that were not queued are deleted. */
+void intake_free(struct intake *intake);
+
+/*
+ * Copies one file, or standard input (path NULL, `hint` its name or NULL), into
+ * a draft.  At most INTAKE_BATCH before intake_queue().  For all but INTAKE_OK
+ * `why` holds a sentence that names the file.
+ */
+MUST_CHECK enum intake_result intake_copy(struct intake *intake, const char *path,
+    const char *hint, char why[SPOOL_WHY_ROOM]);
+size_t intake_count(const struct intake *intake);
+
+/*
+ * Syncs the batch and gives the numbers, in the order of the copies, to
+ * `numbers` (room for INTAKE_BATCH); *count says how many are queued so that it
+ * lasts, also where the result is INTAKE_TROUBLE.
+ */
+MUST_CHECK enum intake_result intake_queue(struct intake *intake, uint64_t *numbers,
+    size_t *count, char why[SPOOL_WHY_ROOM]);
+
+#endif

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The spool's folders, numbers and item files.  What must last is synced
+ * here, or by the caller where the header says so; nothing is deleted that
+ * the caller did not name.
+ */
+#include "config.h"
+
+#include "inboxq/spool/spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/disk.h"
+#include "lib/parse.h"
+#include "lib/proto.h"
+
+#define LOCK_WAIT_MS 30000
+#define LOCK_POLL_MS 5
+#define DRAFT_AGE (24 * 60 * 60) /* seconds */
+#define NO_NUMBER "00000000000000000000"
+
+struct spool {
+	int folder[SPOOL_PARTS];
+	int lock; /* -1: not held */
+	char id[PROTO_QUEUE_LEN + 1];
+	uint64_t durable; /* `last` is known to be at or above it on the disk; what it reads
+	                     may only be in the page cache */
+};
+
+static const char *const folder_names[SPOOL_PARTS] = {NULL, "tmp", "queue", "failed"};
+
+int
+spool_write_file(const struct spool *spool, enum spool_part part, const char *name,
+    const char *text, int replace)
+{
+	char draft[SPOOL_NAME_ROOM + 16];
+	int dir = spool->folder[part];
+	int fd, rc;
+
+	snprintf(draft, sizeof draft, "%ld.%s", (long)getpid(), name);
+	fd = openat(spool->folder[SPOOL_TMP], draft,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -1;
+	rc = disk_write(fd, text, strlen(text));
+	if (rc == 0)
+		rc = disk_sync_data(fd);
+	if (close(fd) < 0)
+		rc = -1;
+	if (rc == 0 && replace)
+		rc = renameat(spool->folder[SPOOL_TMP], draft, dir, name);
+	else if (rc == 0)
+		rc = disk_publish(spool->folder[SPOOL_TMP], draft, dir, name);
+	if (rc < 0) {
+		int saved = errno;
+		unlinkat(spool->folder[SPOOL_TMP], draft, 0);
+		errno = saved;
+		return -1;
+	}
+	return disk_sync_dir(dir);
+}
+
+ssize_t
+spool_read_file(int dir, const char *name, char *dst, size_t room)
+{
+	ssize_t len;
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+
+	if (fd < 0)
+		return -1;
+	len = read(fd, dst, room - 1);
+	close(fd);
+	if (len < 0)
+		return -1;
+	if (len > 0 && dst[len - 1] == '\n')
+		len--;
+	dst[len] = '\0';
+	return len;
+}
+
+/* The queue's id: made once, by whoever comes first. */
+static int
+load_id(struct spool *spool, int make)
+{
+	unsigned char random[PROTO_QUEUE_LEN / 2];
+	char text[PROTO_QUEUE_LEN + 2];
+	int root = spool->folder[SPOOL_ROOT];
+	ssize_t len = spool_read_file(root, "queue-id", spool->id, sizeof spool->id);
+
+	if (len < 0 && errno == ENOENT && make) {
+		if (getentropy(random, sizeof random) < 0)
+			return -1;
+		for (size_t i = 0; i < sizeof random; i++)
+			snprintf(text + 2 * i, sizeof text - 2 * i, "%02x", random[i]);
+		text[PROTO_QUEUE_LEN] = '\n';
+		text[PROTO_QUEUE_LEN + 1] = '\0';
+		if (spool_write_file(spool, SPOOL_ROOT, "queue-id", text, 0) < 0 && errno != EEXIST)
+			return -1;
+		len = spool_read_file(root, "queue-id", spool->id, sizeof spool->id);
+	}
+	if (len < 0)
+		return -1;
+	if (!is_hex(spool->id, (size_t)len, PROTO_QUEUE_LEN)) {
+		errno = EILSEQ;
+		return -1;
+	}
+	return 0;
+}
+
+/* A first `last`, lest it be made when the disk is full. */
+static int
+make_last(const struct spool *spool)
+{
+	if (faccessat(spool->folder[SPOOL_ROOT], "last", F_OK, 0) == 0)
+		return 0;
+	if (spool_write_file(spool, SPOOL_ROOT, "last", NO_NUMBER "\n", 0) < 0 && errno != EEXIST)
+		return -1;
+	return 0;
+}
+
+/* Opens the four folders; `what` names the one at fault. */
+static int
+open_folders(struct spool *spool, const char *path, int make, const char **what)
+{
+	int made = 0;
+
+	*what = path;
+	if (make && mkdir(path, 0700) == 0)
+		made = 1;
+	else if (make && errno != EEXIST)
+		return -1;
+	if (made && disk_sync_above(path) < 0)
+		return -1;
+	spool->folder[SPOOL_ROOT] = disk_open_dir(AT_FDCWD, path);
+	if (spool->folder[SPOOL_ROOT] < 0)
+		return -1;
+	for (int i = SPOOL_TMP; i < SPOOL_PARTS; i++) {
+		*what = folder_names[i];
+		if (make && mkdirat(spool->folder[SPOOL_ROOT], folder_names[i], 0700) == 0)
+			made = 1;
+		spool->folder[i] = disk_open_dir(spool->folder[SPOOL_ROOT], folder_names[i]);
+		if (spool->folder[i] < 0)
+			return -1;
+	}
+	return made ? disk_sync_dir(spool->folder[SPOOL_ROOT]) : 0;
+}
+
+struct spool *
+spool_open(const char *path, int make, char why[SPOOL_WHY_ROOM])
+{
+	struct spool *spool = calloc(1, sizeof *spool);
+	char detail[DISK_WHY_ROOM];
+	const char *what = path;
+	dev_t dev = 0;
+	int saved;
+
+	if (!spool) {
+		snprintf(why, SPOOL_WHY_ROOM, "out of memory");
+		return NULL;
+	}
+	spool->lock = -1;
+	for (int i = 0; i < SPOOL_PARTS; i++)
+		spool->folder[i] = -1;
+	if (open_folders(spool, path, make, &what) < 0)
+		goto fail;
+	for (int i = 0; i < SPOOL_PARTS; i++) {
+		if (disk_check_dir(spool->folder[i], dev, &dev, detail) == 0)
+			continue;
+		snprintf(why, SPOOL_WHY_ROOM, "spool %s: %s%s%s", path,
+		    i ? folder_names[i] : "", i ? ": " : "", detail);
+		errno = EPERM;
+		goto fail_said;
+	}
+	what = "queue-id";
+	if (load_id(spool, make) < 0)
+		goto fail;
+	what = "last";
+	if (make && make_last(spool) < 0)
+		goto fail;
+	return spool;
+fail:
+	saved = errno;
+	snprintf(why, SPOOL_WHY_ROOM, "spool %s: %s: %s%s", path, what, strerror(errno),
+	    saved == ENOENT && !make ? " (add and run make what is missing)" : "");
+	errno = saved;
+fail_said:
+	saved = errno;
+	spool_close(spool);
+	errno = saved;
+	return NULL;
+}
+
+void
+spool_close(struct spool *spool)
+{
+	if (!spool)
+		return;
+	spool_unlock(spool);
+	for (int i = 0; i < SPOOL_PARTS; i++)
+		if (spool->folder[i] >= 0)
+			close(spool->folder[i]);
+	free(spool);
+}
+
+int
+spool_folder(const struct spool *spool, enum spool_part part)
+{
+	return spool->folder[part];
+}
+
+const char *
+spool_queue_id(const struct spool *spool)
+{
+	return spool->id;
+}
+
+int
+spool_lock(struct spool *spool)
+{
+	struct timespec pause = {0, LOCK_POLL_MS * 1000000L};
+	pid_t holder;
+
+	for (int waited = 0;; waited += LOCK_POLL_MS) {
+		spool->lock = disk_lock(spool->folder[SPOOL_ROOT], "lock", &holder);
+		if (spool->lock >= 0)
+			return 0;
+		if (errno != EWOULDBLOCK || waited >= LOCK_WAIT_MS)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+}
+
+void
+spool_unlock(struct spool *spool)
+{
+	if (spool->lock >= 0)
+		close(spool->lock);
+	spool->lock = -1;
+}
+
+void
+spool_number_name(char name[SPOOL_NAME_ROOM], uint64_t n)
+{
+	snprintf(name, SPOOL_NAME_ROOM, "%020" PRIu64, n);
+}
+
+/* A file's number from its name; 0 for what is no item. */
+static uint64_t
+number_of(const char *name)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < 20; i++) {
+		if (name[i] < '0' || name[i] > '9' || n > UINT64_MAX / 10 - 1)
+			return 0;
+		n = 10 * n + (uint64_t)(name[i] - '0');
+	}
+	return name[20] == '\0' && n <= PROTO_NUMBER_MAX ? n : 0;
+}
+
+static int
+compare_numbers(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+int
+spool_list(const struct spool *spool, enum spool_part part, struct spool_numbers *out)
+{
+	DIR *dir = disk_list(spool->folder[part]);
+	struct dirent *entry;
+	size_t room = 0;
+
+	out->at = NULL;
+	out->count = 0;
+	if (!dir)
+		return -1;
+	while (errno = 0, (entry = readdir(dir))) {
+		uint64_t n = number_of(entry->d_name);
+
+		if (n == 0)
+			continue;
+		if (out->count == room) {
+			uint64_t *more;
+
+			room = room ? 2 * room : 64;
+			more = realloc(out->at, room * sizeof *more);
+			if (!more)
+				goto fail;
+			out->at = more;
+		}
+		out->at[out->count++] = n;
+	}
+	if (errno != 0)
+		goto fail;
+	closedir(dir);
+	if (out->count)
+		qsort(out->at, out->count, sizeof *out->at, compare_numbers);
+	return 0;
+fail:
+	closedir(dir);
+	free(out->at);
+	out->at = NULL;
+	out->count = 0;
+	return -1;
+}
+
+int
+spool_highest(const struct spool *spool, uint64_t *highest)
+{
+	struct spool_numbers numbers;
+	uint64_t last;
+
+	*highest = 0;
+	for (int part = SPOOL_QUEUE; part <= SPOOL_FAILED; part++) {
+		if (spool_list(spool, (enum spool_part)part, &numbers) < 0)
+			return -1;
+		if (numbers.count && numbers.at[numbers.count - 1] > *highest)
+			*highest = numbers.at[numbers.count - 1];
+		free(numbers.at);
+	}
+	if (spool_last(spool, &last) < 0)
+		return -1;
+	if (last > *highest)
+		*highest = last;
+	return 0;
+}
+
+int
+spool_last(const struct spool *spool, uint64_t *last)
+{
+	char text[SPOOL_NAME_ROOM];
+	ssize_t len = spool_read_file(spool->folder[SPOOL_ROOT], "last", text, sizeof text);
+
+	*last = 0;
+	if (len < 0)
+		return errno == ENOENT ? 0 : -1;
+	*last = number_of(text);
+	if (*last == 0 && strcmp(text, NO_NUMBER) != 0) {
+		errno = EILSEQ;
+		return -1;
+	}
+	return 0;
+}
+
+int
+spool_raise_last(struct spool *spool, uint64_t n)
+{
+	char text[SPOOL_NAME_ROOM];
+	uint64_t last;
+	int fd, rc;
+
+	if (n <= spool->durable)
+		return 0;
+	if (make_last(spool) < 0 || spool_last(spool, &last) < 0)
+		return -1;
+	if (n < last)
+		n = last;
+	fd = openat(spool->folder[SPOOL_ROOT], "last", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	spool_number_name(text, n);
+	rc = disk_write(fd, text, sizeof NO_NUMBER - 1);
+	if (rc == 0)
+		rc = disk_sync_data(fd);
+	if (close(fd) < 0)
+		rc = -1;
+	if (rc == 0)
+		spool->durable = n;
+	return rc;
+}
+
+int
+spool_enqueue(const struct spool *spool, enum spool_part from, const char *name, uint64_t *n)
+{
+	char number[SPOOL_NAME_ROOM];
+
+	for (;;) {
+		if (*n >= PROTO_NUMBER_MAX) {
+			errno = EOVERFLOW;
+			return -1;
+		}
+		spool_number_name(number, ++*n);
+		if (disk_publish(spool->folder[from], name, spool->folder[SPOOL_QUEUE], number) ==
+		    0)
+			return 0;
+		if (errno != EEXIST)
+			return -1;
+	}
+}
+
+unsigned
+spool_sweep(const struct spool *spool)
+{
+	DIR *dir = disk_list(spool->folder[SPOOL_TMP]);
+	struct dirent *entry;
+	unsigned count = 0;
+
+	while (dir && (entry = readdir(dir))) {
+		long pid = strtol(entry->d_name, NULL, 10);
+		struct stat st;
+
+		if (pid <= 0 || (kill((pid_t)pid, 0) == 0 || errno != ESRCH))
+			continue;
+		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+		    time(NULL) - st.st_mtime < DRAFT_AGE)
+			continue;
+		if (unlinkat(dirfd(dir), entry->d_name, 0) == 0)
+			count++;
+	}
+	if (dir)
+		closedir(dir);
+	return count;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * An answer for an item that is not under way is logged and changes nothing: a
+ * peer cannot make us delete what we did not send (P5).
+ */
+#include "inboxq/uplink/answers.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "inboxq/spool/item.h"
+#include "inboxq/queue/queue.h"
+#include "lib/log.h"
+#include "lib/proto.h"
+
+#define BUSY_TRIES 10  /* in one session */
+#define SPOILT_WAIT 60 /* seconds */
+
+const char *
+answers_text(const struct proto_line *line, enum proto_field field, char *dst, size_t room)
+{
+	struct span span = {"", 0};
+
+	if (proto_has(line, field))
+		span = line->text[field];
+	span_copy(dst, room, span);
+	return dst;
+}
+
+static int
+is_code(const char *text, enum proto_code code)
+{
+	return strcmp(text, proto_code_text(code)) == 0;
+}
+
+/* Does the server want the item at once, by the other verb?  It may say so once; from
+ * then on LATER is LATER, so that two who disagree do not keep each other busy. */
+static int
+is_redirected(const struct answer_context *context, uint64_t n, uint64_t size, const char *code)
+{
+	if (is_code(code, CODE_LATER_USE_OPEN))
+		return queue_fix_lane(context->queue, n, QUEUE_LARGE);
+	return is_code(code, CODE_LATER_USE_PUT) && size <= context->item_max &&
+	    queue_fix_lane(context->queue, n, QUEUE_SMALL);
+}
+
+/* When the item may be sent again.  With `once` that is the next cycle's matter, but
+ * `busy` passes: often it is our own last connection that the server still holds. */
+static int64_t
+due_after(const struct answer_context *context, uint64_t n, uint64_t seconds, const char *code)
+{
+	if (context->once && !(is_code(code, CODE_LATER_BUSY) &&
+	                         queue_count_busy(context->queue, n) <= BUSY_TRIES))
+		return QUEUE_NEVER;
+	return context->now + (int64_t)seconds;
+}
+
+static int
+take_later(const struct answer_context *context, uint64_t n, uint64_t size,
+    const struct proto_line *line)
+{
+	char code[PROTO_NAME_MAX + 1], text[PROTO_LINE_MAX];
+	uint64_t seconds = line->number[FIELD_SECONDS];
+
+	answers_text(line, FIELD_CODE, code, sizeof code);
+	answers_text(line, FIELD_TEXT, text, sizeof text);
+	if (is_redirected(context, n, size, code)) {
+		log_event(LOG_INFO, "item_redirected", "n=%" PRIu64 " code=%s", n, code);
+		queue_put_off(context->queue, n, context->now);
+		return 0;
+	}
+	log_event(LOG_WARNING, "item_later",
+	    "n=%" PRIu64 " seconds=%" PRIu64 " code=%s note=\"%s\"", n, seconds, code, text);
+	if (is_code(code, CODE_LATER_DIGEST) &&
+	    item_is_damaged(context->spool, SPOOL_QUEUE, n)) {
+		log_event(LOG_ERR, "item_damaged", "n=%" PRIu64 " error=digest", n);
+		return queue_refused(context->queue, n, NULL, "damaged",
+		    "its bytes no longer have the SHA-256 of when it was added");
+	}
+	queue_put_off(context->queue, n, due_after(context, n, seconds, code));
+	return 0;
+}
+
+static int
+take_refused(const struct answer_context *context, uint64_t n, const struct proto_line *line)
+{
+	char code[PROTO_NAME_MAX + 1], text[PROTO_LINE_MAX];
+
+	answers_text(line, FIELD_CODE, code, sizeof code);
+	answers_text(line, FIELD_TEXT, text, sizeof text);
+	log_event(LOG_WARNING, "item_refused", "n=%" PRIu64 " code=%s note=\"%s\"", n, code, text);
+	return queue_refused(context->queue, n, context->server, code, text);
+}
+
+static int
+take_stored(const struct answer_context *context, uint64_t n, const struct proto_line *line)
+{
+	char name[PROTO_NAME_MAX + 1];
+
+	answers_text(line, FIELD_NAME, name, sizeof name);
+	log_event(LOG_DEBUG, "item_stored", "n=%" PRIu64 " name=%s again=%d", n, name,
+	    proto_has(line, FIELD_AGAIN));
+	return queue_stored(context->queue, n, context->server, name);
+}
+
+int
+answers_take(const struct answer_context *context, const struct proto_line *line, uint64_t *size)
+{
+	uint64_t n = line->number[FIELD_NUMBER];
+	int rc;
+
+	if (!queue_is_sent(context->queue, n, size)) {
+		log_event(LOG_WARNING, "answer_unasked", "n=%" PRIu64 " verb=%s", n,
+		    proto_verb_text(line->verb));
+		return 0;
+	}
+	if (line->verb == VERB_STORED)
+		rc = take_stored(context, n, line);
+	else if (line->verb == VERB_REFUSED)
+		rc = take_refused(context, n, line);
+	else
+		rc = take_later(context, n, *size, line);
+	return rc < 0 ? -1 : 1;
+}
+
+void
+answers_make_spoilt(struct proto_line *line, uint64_t n)
+{
+	proto_line_start(line, VERB_LATER);
+	proto_set_number(line, FIELD_NUMBER, n);
+	proto_set_number(line, FIELD_SECONDS, SPOILT_WAIT);
+	proto_set_text(line, FIELD_CODE, proto_code_text(CODE_LATER_DIGEST));
+	proto_set_text(line, FIELD_TEXT, "what was uploaded was spoilt twice");
+}

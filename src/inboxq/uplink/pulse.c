@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Between two ticks the output is added to only when an answer has come or all of it
+ * has gone, which are beats themselves; so where less is unsent than behind the last
+ * tick's writing, the server has taken it.
+ *
+ * Rejected: the time of the last write to the socket.  The kernel takes megabytes at
+ * once, and is then busy with them for longer than an answer may take.
+ */
+#include "inboxq/uplink/pulse.h"
+
+#include "lib/conn.h"
+
+void
+pulse_look(struct pulse *pulse, const struct conn *conn, int64_t now)
+{
+	if (conn_unsent(conn) < pulse->unsent)
+		pulse->beat = now;
+}
+
+void
+pulse_note(struct pulse *pulse, const struct conn *conn)
+{
+	pulse->unsent = conn_unsent(conn);
+}
+
+int
+pulse_is_late(const struct pulse *pulse, int64_t now, uint64_t limit)
+{
+	return now - pulse->beat > (int64_t)(limit < pulse->wait ? pulse->wait : limit);
+}
+
+int
+pulse_wants_ping(struct pulse *pulse, int64_t now)
+{
+	if (pulse->idle == 0 || pulse->ping_due || now - pulse->beat < (int64_t)(pulse->idle / 2))
+		return 0;
+	pulse->ping_due = 1;
+	return 1;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: ISC */
+/* Every line goes through proto_format(), so what we say is what the grammar allows. */
+#include "config.h"
+
+#include "inboxq/uplink/say.h"
+
+#include <unistd.h>
+
+#include "inboxq/spool/item.h"
+#include "inboxq/queue/queue.h"
+#include "inboxq/spool/spool.h"
+#include "lib/conn.h"
+
+static void
+write_line(struct conn *conn, const struct proto_line *line)
+{
+	char text[PROTO_LINE_MAX + 1];
+
+	conn_write(conn, text, proto_format(line, text));
+}
+
+void
+say_hello(struct conn *conn, const struct spool *spool, const struct queue *queue)
+{
+	uint64_t first = queue_first(queue);
+	char why[SPOOL_WHY_ROOM];
+	struct spool_item item;
+	struct proto_line line;
+	int fd = first ? item_open(spool, SPOOL_QUEUE, first, &item, why) : -1;
+
+	proto_line_start(&line, VERB_HELLO);
+	proto_set_number(&line, FIELD_VERSION, PROTO_VERSION);
+	proto_set_text(&line, FIELD_QUEUE, spool_queue_id(spool));
+	proto_set_number(&line, FIELD_SETTLED, queue_settled(queue));
+	proto_set_number(&line, FIELD_PENDING, queue_counts(queue)->waiting);
+	if (fd >= 0) {
+		proto_set_number(&line, FIELD_OLDEST, item.time);
+		close(fd);
+	}
+	proto_set_text(&line, FIELD_AGENT, "inboxq/" PACKAGE_VERSION);
+	write_line(conn, &line);
+}
+
+void
+say_item(struct conn *conn, enum proto_verb verb, uint64_t n, const struct spool_item *item)
+{
+	struct proto_line line;
+
+	proto_line_start(&line, verb);
+	proto_set_number(&line, FIELD_NUMBER, n);
+	proto_set_text(&line, FIELD_INBOX, item->inbox);
+	proto_set_number(&line, FIELD_SIZE, item->size);
+	proto_set_text(&line, FIELD_SHA256, item->sha256);
+	if (item->name[0])
+		proto_set_text(&line, FIELD_HINT, item->name);
+	proto_set_number(&line, FIELD_TIME, item->time);
+	write_line(conn, &line);
+}
+
+void
+say_data(struct conn *conn, uint64_t n, uint64_t offset, size_t len)
+{
+	struct proto_line line;
+
+	proto_line_start(&line, VERB_DATA);
+	proto_set_number(&line, FIELD_NUMBER, n);
+	proto_set_number(&line, FIELD_OFFSET, offset);
+	proto_set_number(&line, FIELD_LENGTH, len);
+	write_line(conn, &line);
+}
+
+void
+say_skip(struct conn *conn, uint64_t n, const char *reason)
+{
+	struct proto_line line;
+
+	proto_line_start(&line, VERB_SKIP);
+	proto_set_number(&line, FIELD_NUMBER, n);
+	proto_set_text(&line, FIELD_CODE, reason);
+	write_line(conn, &line);
+}
+
+void
+say_settled(struct conn *conn, uint64_t n)
+{
+	struct proto_line line;
+
+	proto_line_start(&line, VERB_SETTLED);
+	proto_set_number(&line, FIELD_NUMBER, n);
+	write_line(conn, &line);
+}
+
+void
+say_word(struct conn *conn, enum proto_verb verb)
+{
+	struct proto_line line;
+
+	proto_line_start(&line, verb);
+	write_line(conn, &line);
+}

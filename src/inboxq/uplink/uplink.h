@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One session with one server: dialling (each address of its name in turn),
+ * HELLO, items within the window, answers in any order, QUIT.  The client's
+ * half of inbox-protocol(7).
+ *
+ * It streams files in chunks, so memory does not grow with an item's size.  What
+ * an answer means for the spool is the queue's (queue.h); SKIP and SETTLED come
+ * from sent.log.
+ */
+#ifndef INBOXQ_UPLINK_UPLINK_H
+#define INBOXQ_UPLINK_UPLINK_H
+
+#include <stdint.h>
+
+#include "lib/attr.h"
+
+struct event_base;
+struct queue;
+struct settings;
+struct spool;
+struct tls;
+struct uplink;
+
+enum uplink_end {
+	UPLINK_DONE,    /* QUIT was answered, or there was nothing left to wait for */
+	UPLINK_LOST,    /* not reached, broken off, timed out, or ERROR */
+	UPLINK_AWAY,    /* GOAWAY: come back after `seconds` */
+	UPLINK_TROUBLE, /* our own spool: errno says what */
+};
+
+struct uplink_setup {
+	struct event_base *base;
+	struct tls *tls;
+	const struct settings *settings;
+	struct spool *spool;
+	struct queue *queue;
+	int once; /* QUIT when all is answered; LATER puts an item off for good */
+	/* The last call, once, from the event loop; the owner then calls
+	 * uplink_free(), but not within it. */
+	void (*on_end)(void *ctx, enum uplink_end end, uint64_t seconds, int error);
+	void *ctx;
+};
+
+/* Dials `server` ("host:port").  `setup` is borrowed.  NULL: out of memory. */
+MUST_CHECK struct uplink *uplink_new(const struct uplink_setup *setup, const char *server);
+/* Closes at once.  What was not answered is to be taken back: queue_take_back(). */
+void uplink_free(struct uplink *uplink);
+
+/* To be called every second, and when the queue has new items. */
+void uplink_tick(struct uplink *uplink);
+
+/* How many bytes of the large items under way the server has or is being sent. */
+uint64_t uplink_bytes(const struct uplink *uplink);
+
+/* Sends no further item, nor the rest of a large one, waits up to `seconds` for
+ * answers that are due, then ends it.  Of two calls the earlier end holds. */
+void uplink_stop(struct uplink *uplink, unsigned seconds);
+
+#endif
