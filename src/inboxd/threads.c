@@ -32,10 +32,12 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	struct commit_settings wanted = {
 	    .root = root->fd,
 	    .sync = settings->sync,
-	    .ledger_size = settings->ledger_size,
-	    .ledger_days = settings->ledger_days,
-	    .unsettled = settings->unsettled,
-	    .queues = settings->queues,
+	    .books = {
+	        .ledger_size = settings->ledger_size,
+	        .ledger_days = settings->ledger_days,
+	        .unsettled = settings->unsettled,
+	        .queues = settings->queues,
+	    },
 	    .start = start,
 	    .number = number,
 	};

@@ -16,30 +16,50 @@ The shim of the fault tests could lie about chosen syncs instead.  That would sh
 fdatasync of the ledger takes the renames with it on ext4 and xfs, whatever is said of the folder.
 """
 
+import re
 import sys
 
+
+def statement(call):
+    """The statement `call`(commit);, however it is indented."""
+    return r"(?m)^[ \t]*%s\(commit\);\n" % call
+
+
+# (what is looked for, inside which function, what takes its place); each is found once.
 MUTANTS = {
-    "no_first_sync": (
-        "\tsync_all(commit);\n",
-        "\tpublish_accepted(commit);\n\tsync_all(commit);\n"),
-    "no_second_sync": (
-        "\t\tpublish_accepted(commit);\n",
-        "\t\tpublish_accepted(commit);\n"
-        "\tif (marked) {\n"
-        "\t\tcommit->stored = last_seq(&commit->published, commit->stored);\n"
-        "\t\tbooks_mark(commit->books, commit->synced, commit->stored);\n"
-        "\t\tif (books_flush(commit->books) == 0)\n"
-        "\t\t\tanswer_published(commit);\n"
-        "\t}\n"),
+    "no_first_sync": [
+        (statement("sync_all"), "turn", "publish_accepted(commit); sync_all(commit);\n")],
+    "no_second_sync": [
+        (statement("publish_accepted"), "turn", """
+            publish_accepted(commit);
+        if (marked) {
+            commit->stored = last_seq(&commit->published, commit->stored);
+            books_mark(commit->books, commit->synced, commit->stored);
+            if (books_flush(commit->books) == 0)
+                answer_published(commit);
+        }
+""")],
 }
+# A mutant breaks the table that this holds the turn to; what it does to a disk is the question.
+MUTANTS = {name: steps + [(statement("check_turn"), "run", "(void)check_turn;\n")]
+           for name, steps in MUTANTS.items()}
+
+
+def replace_once(text, what, function, by):
+    found = re.search(r"(?ms)^%s\([^;{]*\)\n\{\n.*?^\}\n" % function, text)
+    if not found:
+        sys.exit("mutate.py: commit.c has no function %s()" % function)
+    body, count = re.subn(what, lambda _: by, found.group(0))
+    if count != 1:
+        sys.exit("mutate.py: %d times, want once, in %s(): %s" % (count, function, what))
+    return text[:found.start()] + body + text[found.end():]
 
 
 def main():
-    old, new = MUTANTS[sys.argv[1]]
     text = sys.stdin.read()
-    if text.count(old) != 1:
-        sys.exit("mutate.py: %d times, want once, in commit.c: %r" % (text.count(old), old))
-    sys.stdout.write(text.replace(old, new))
+    for what, function, by in MUTANTS[sys.argv[1]]:
+        text = replace_once(text, what, function, by)
+    sys.stdout.write(text)
 
 
 if __name__ == "__main__":

@@ -173,7 +173,8 @@ static struct commit *
 start(void)
 {
 	struct commit_settings settings = {.root = world.root, .sync = SYNC_FILES,
-	    .ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 100, .queues = 10, .number = 9};
+	    .books = {.ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 100, .queues = 10},
+	    .number = 9};
 
 	return commit_start(&settings, world.clients, world.open);
 }

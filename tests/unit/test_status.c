@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "inboxd/base/stats.h"
 #include "inboxd/status/status.h"
 
 #include <setjmp.h>

@@ -11,7 +11,7 @@
 
 #include "lib/conf.h"
 
-enum settings_sync { SYNC_FILES, SYNC_FILESYSTEM };
+enum settings_sync { SYNC_FILES, SYNC_FILESYSTEM, SYNC_WAYS };
 
 struct inbox_settings {
 	char *name;

@@ -26,7 +26,7 @@
 struct books {
 	struct clients *clients;
 	struct ledger *ledger;
-	const struct commit_settings *settings;
+	const struct books_settings *settings;
 	struct stats *stats;
 	uint64_t rotate_at; /* bytes of the segment */
 	int full;
@@ -35,7 +35,7 @@ struct books {
 };
 
 struct books *
-books_open(struct clients *clients, struct ledger *ledger, const struct commit_settings *settings,
+books_open(struct clients *clients, struct ledger *ledger, const struct books_settings *settings,
     struct stats *stats)
 {
 	struct books *books = calloc(1, sizeof *books);

@@ -10,16 +10,21 @@
 #include <stdint.h>
 
 #include "inboxd/commit/clients.h"
-#include "inboxd/commit/commit.h"
 #include "inboxd/commit/ledger.h"
 #include "inboxd/commit/request.h"
 #include "inboxd/base/stats.h"
+#include "lib/attr.h"
 
 struct books;
 
-/* Takes `clients` and `ledger`; `stats` is borrowed. */
+struct books_settings {
+	uint64_t ledger_size, ledger_days; /* of a segment, bytes; how long it is kept */
+	uint64_t unsettled, queues;        /* most items of a queue; most queues */
+};
+
+/* Takes `clients` and `ledger`; `settings` and `stats` are borrowed. */
 MUST_CHECK struct books *books_open(struct clients *clients, struct ledger *ledger,
-    const struct commit_settings *settings, struct stats *stats);
+    const struct books_settings *settings, struct stats *stats);
 void books_close(struct books *books);
 
 /* A HELLO: fills in the answer.  The queue's older session, if there is one,

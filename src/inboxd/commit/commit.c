@@ -1,8 +1,25 @@
 /* SPDX-License-Identifier: ISC */
+/*
+ * What is true of the items of each batch after a turn; check_turn() asserts it:
+ *
+ *	             accepted          published         revoked           (answered)
+ *	record       gathered or       synced; its mark  as accepted; its  synced
+ *	             with the kernel   with the kernel   void gathered
+ *	draft        in tmp/           synced            in tmp/           -
+ *	name in new/ no                yes, not synced   no                synced
+ *	answer       no                no                no                STORED, or LATER
+ *	seq          > stored          > stored and      any               <= stored
+ *	                               <= synced
+ *
+ * A duplicate is in a batch only to be answered no earlier than the first one; of it
+ * nothing is recorded, synced or published.  After a turn accepted holds those alone that
+ * were renamed, or whose mark found no room.
+ */
 #include "config.h"
 
 #include "inboxd/commit/commit.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -330,6 +347,22 @@ has_work(const struct commit *commit)
 	return commit->accepted.first || commit->published.first || commit->revoked.first;
 }
 
+/* The table at the head, as far as memory tells. */
+static void
+check_turn(const struct commit *commit)
+{
+	const struct item *item;
+
+	assert(commit->stored <= commit->synced);
+	for (item = commit->accepted.first; item; item = item->next)
+		assert(item_is_duplicate(item) || item->seq > commit->stored);
+	for (item = commit->published.first; item; item = item->next)
+		assert(item_is_duplicate(item) ||
+		    (item->seq > commit->stored && item->seq <= commit->synced));
+	for (item = commit->revoked.first; item; item = item->next)
+		assert(!item_is_duplicate(item));
+}
+
 static void
 turn(struct commit *commit)
 {
@@ -388,6 +421,7 @@ run(void *arg)
 			take_message(commit, message);
 		}
 		turn(commit);
+		check_turn(commit);
 	}
 	if (books_flush(commit->books) < 0)
 		log_event(LOG_WARNING, "ledger_tail_lost",
@@ -420,7 +454,7 @@ commit_start(const struct commit_settings *settings, struct clients *clients,
 	commit->in = mailbox_new();
 	if (!commit->in)
 		goto fail;
-	commit->books = books_open(clients, ledger, &commit->settings, &commit->stats);
+	commit->books = books_open(clients, ledger, &commit->settings.books, &commit->stats);
 	if (!commit->books)
 		goto fail;
 	sigfillset(&all);

@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxd/commit/books.h"
 #include "inboxd/commit/clients.h"
 #include "inboxd/commit/ledger.h"
 #include "inboxd/base/mailbox.h"
@@ -35,7 +36,7 @@ struct commit;
 struct commit_settings {
 	int root;    /* open root directory, for syncfs; borrowed */
 	int sync;    /* enum settings_sync */
-	uint64_t ledger_size, ledger_days, unsettled, queues;
+	struct books_settings books;
 	uint32_t start; /* of names: name.h */
 	unsigned number; /* of names: one no worker has */
 };

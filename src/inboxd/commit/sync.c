@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/settings.h"
 #include "lib/disk.h"
 
 /* The folders to sync, each once. */
@@ -81,11 +82,24 @@ sync_files(const struct sync_how *how, struct item *drafts, const struct item *p
 	free(folders.fds);
 }
 
+static void
+sync_filesystem(const struct sync_how *how, struct item *drafts, const struct item *published)
+{
+	(void)drafts, (void)published;
+	if (disk_sync_fs(how->root) < 0)
+		end_failed("filesystem");
+}
+
+/* By enum settings_sync. */
+static void (*const ways[])(
+    const struct sync_how *how, struct item *drafts, const struct item *published) = {
+    [SYNC_FILES] = sync_files,
+    [SYNC_FILESYSTEM] = sync_filesystem,
+};
+_Static_assert(sizeof ways / sizeof ways[0] == SYNC_WAYS, "each way to sync has its row");
+
 void
 sync_turn(const struct sync_how *how, struct item *drafts, const struct item *published)
 {
-	if (how->sync == SYNC_FILES)
-		sync_files(how, drafts, published);
-	else if (disk_sync_fs(how->root) < 0)
-		end_failed("filesystem");
+	ways[how->sync](how, drafts, published);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The one sync of a commit turn, in two ways to choose from:
+ * The one sync of a commit turn, in two ways to choose from, a row each of a table in
+ * sync.c:
  *
  * files       write-out of all drafts is started, then the ledger, each draft
  *             and each folder that a name came into or left is synced, in this
