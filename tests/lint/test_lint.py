@@ -67,30 +67,75 @@ def depends():
         if not line.strip() or line.startswith("#"):
             continue
         keyword, rest = line.split(" ", 1)
-        left, right = re.match(r"(.*):(?:\s|$)(.*)", rest).groups()
+        left, right = re.match(
+            r"(.*?):(?:\s|$)(.*)" if keyword in ("room", "module") else r"(.*):(?:\s|$)(.*)",
+            rest).groups()
         rules.append((keyword, left.strip(), right.split()))
     return rules
 
 
+def sources():
+    """The .c and .h files of src, below src."""
+    return [path[len("src/"):] for path in tree("src", ends=(".c", ".h"))]
+
+
 def named(names):
-    """The .c and .h files of src that stand for these names."""
+    """The files that stand for these rooms and these files without their ends."""
     for name in names.split():
-        found = [name + end for end in (".c", ".h") if os.path.exists(
-            os.path.join(TOP, "src", name + end))]
+        found = [path for path in sources() if name in (os.path.dirname(path), path[:-2])]
         if not found:
             yield None, "DEPENDS names src/%s, which is not there" % name
         for path in found:
             yield path, None
 
 
-def check_folder(folder, allowed):
-    for path in tree("src/" + folder, ends=(".c", ".h")):
-        for ours, header in includes(path):
-            if ours and header != "config.h" and header.split("/")[0] not in allowed:
-                yield "%s includes \"%s\"" % (path, header)
-            if ours and header != "config.h" and not os.path.exists(
-                    os.path.join(TOP, "src", header)):
-                yield "%s includes \"%s\", which is not there" % (path, header)
+def check_rooms(rooms):
+    """No include goes upstairs, or to another program; each folder has its rule."""
+    for path in sources():
+        room = os.path.dirname(path)
+        if room not in rooms:
+            yield "DEPENDS has no rule for src/" + room
+            continue
+        for ours, header in includes("src/" + path):
+            other = os.path.dirname(header)
+            if not ours or header == "config.h":
+                continue
+            if not os.path.exists(os.path.join(TOP, "src", header)):
+                yield "src/%s includes \"%s\", which is not there" % (path, header)
+            elif other not in rooms or rooms.index(other) > rooms.index(room):
+                yield "src/%s includes \"%s\", which is upstairs" % (path, header)
+            elif other != "lib" and other.split("/")[0] != room.split("/")[0]:
+                yield "src/%s includes \"%s\" of another program" % (path, header)
+    for room in rooms:
+        if not any(os.path.dirname(path) == room for path in sources()):
+            yield "DEPENDS names src/%s, which is not there" % room
+
+
+def reachable(graph, start):
+    seen, left = set(), [start]
+    while left:
+        for other in graph.get(left.pop(), ()):
+            if other not in seen:
+                seen.add(other)
+                left.append(other)
+    return seen
+
+
+def check_circles(modules):
+    """A .c and its .h are one; by what they include they make no circle, but for modules."""
+    owner = {name: module[0] for module in modules for name in module}
+    graph = {}
+    for path in sources():
+        name = owner.get(path[:-2], path[:-2])
+        others = {owner.get(h[:-2], h[:-2]) for ours, h in includes("src/" + path) if ours}
+        graph.setdefault(name, set()).update(others - {name})
+    for name in sorted(graph):
+        if name in reachable(graph, name):
+            yield "src/%s is in a circle of includes" % name
+    for module in modules:
+        for name in module:
+            if not any(path[:-2] == name for path in sources()):
+                yield "DEPENDS names src/%s, which is not there" % name
 
 
 def check_not_included(names, headers, ours):
@@ -117,11 +162,12 @@ def check_door(pattern, allowed):
 
 @check
 def includes_and_doors_are_as_depends_says():
-    folders = set()
+    rooms, modules = [], []
     for keyword, left, right in depends():
-        if keyword == "folder":
-            folders.add(left)
-            yield from check_folder(left, right)
+        if keyword == "room":
+            rooms.append(left)
+        elif keyword == "module":
+            modules.append(left.split())
         elif keyword == "below":
             yield from check_not_included(left, right, True)
         elif keyword == "pure":
@@ -130,10 +176,8 @@ def includes_and_doors_are_as_depends_says():
             yield from check_door(left, right)
         else:
             yield "DEPENDS: unknown rule %r" % keyword
-    there = {name for name in os.listdir(os.path.join(TOP, "src"))
-             if os.path.isdir(os.path.join(TOP, "src", name)) and name != ".deps"}
-    for name in sorted(there - folders):
-        yield "DEPENDS has no rule for src/" + name
+    yield from check_rooms(rooms)
+    yield from check_circles(modules)
 
 
 @check
@@ -265,6 +309,21 @@ def verbs_and_codes_stand_in_the_protocol():
     for text in re.findall(r"^\.It Li ([a-z-]+)$", part, re.M):
         if text not in {code_text for _, code_text in codes}:
             yield "the protocol has a code %s that proto.h has not" % text
+
+
+@check
+def first_example_has_the_defaults():
+    """READY in the protocol's first example says what a receiver does without settings."""
+    page = mdoc_text("src/lib/inbox-protocol.7")
+    ready = re.search(r"^S: READY .*$", page, re.M).group(0)
+    units = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "s": 1, "m": 60}
+    defaults = {(section, key): fallback.strip(' "') for section, key, fallback
+                in conf_keys("src/inboxd/base/settings.c")}
+    for key in ("window", "bytes", "inline", "item", "idle"):
+        number, unit = re.match(r"(\d+)(\w?)", defaults[("limits", key)]).groups()
+        wanted = "%s=%d" % (key, int(number) * units[unit])
+        if wanted not in ready.split():
+            yield "inbox-protocol.7: %s: want %s" % (ready, wanted)
 
 
 @check
