@@ -165,6 +165,12 @@ is_end(struct segments *s)
 	struct stat st;
 	uint64_t rest = lines_rest(&s->lines);
 
+	/* Its state was whole before it had its name; a bad line in it has been told. */
+	if (s->in_state && s->damage == s->damage_here) {
+		s->damage++;
+		complain("ledger/%s:%" PRIu64 ": ends within its state", s->name, s->line + 1);
+		return 1;
+	}
 	if (rest == 0)
 		return 1;
 	nanosleep(&moment, NULL);

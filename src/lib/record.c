@@ -68,6 +68,7 @@ static const struct row rows[RECORD_TYPES] = {
 #define FIELDS_MAX (sizeof rows[0].fields / sizeof rows[0].fields[0])
 #define MICROS 1000000
 #define CRC_DIGITS 8
+#define KEY_MAX 32 /* bytes of an added field's key */
 
 const char *
 record_type_name(enum record_type type)
@@ -293,6 +294,16 @@ take_field(const char **s, const char *end, const char **field)
 	return (size_t)((space ? space : end) - *field);
 }
 
+/* A field behind those of the table: one that a later program has added. */
+static int
+is_added_field(const char *s, size_t len)
+{
+	const char *equals = memchr(s, '=', len);
+
+	return equals && is_word(s, (size_t)(equals - s), KEY_MAX) &&
+	    is_visible(equals + 1, len - (size_t)(equals - s) - 1, RECORD_LINE_MAX);
+}
+
 int
 record_parse(const char *line, size_t len, struct record *out)
 {
@@ -320,7 +331,10 @@ record_parse(const char *line, size_t len, struct record *out)
 		if (parse_field(&row->fields[i], field, field_len, out) < 0)
 			return -1;
 	}
-	if (s || (out->type == RECORD_GAP && out->to < out->n))
-		return -1;
-	return 0;
+	while (s) {
+		field_len = take_field(&s, end, &field);
+		if (!is_added_field(field, field_len))
+			return -1;
+	}
+	return out->type == RECORD_GAP && out->to < out->n ? -1 : 0;
 }

@@ -39,6 +39,10 @@
  *	gap     identity queue n to  numbers n to `to` never came (for people)
  *	state                        last line of the state that a segment begins with
  *	end     name                 last line of a segment that another, `name`, has followed
+ *
+ * Behind its fields a record may have more, `key=value`, in any order: a program passes over
+ * the keys that it does not know.  So a field can be added without a new version, which is
+ * for what an older program would misread.
  */
 enum record_type {
 	RECORD_BEGIN,
@@ -86,7 +90,7 @@ struct record {
 size_t record_format(const struct record *record, char dst[RECORD_LINE_MAX + 1]);
 
 /* Reads a line of `len` bytes without its LF.  0, or -1: the checksum is
- * wrong, or a field is missing, surplus or out of its range. */
+ * wrong, or a field is missing, out of its range, or surplus and no `key=value`. */
 MUST_CHECK int record_parse(const char *line, size_t len, struct record *out);
 
 /* The type's word in the line. */

@@ -407,6 +407,103 @@ def a_missing_segment_is_told(t):
     equal((len(rows), err), (2, ""))
 
 
+def add_fields(path):
+    """As a later program of the same version may have written it."""
+    write_lines(path, [line(text[9:-1].decode() + " colour=blue x-2=a,b=c")
+                       for text in lines_of(path)])
+
+
+@test
+def fields_added_to_records_are_passed_over(t):
+    r = t.receiver()
+    queue = t.queue()
+    c = r.client(hello=queue)
+    names = {}
+    for n in range(1, 8):
+        c.put(n, "status", b"item %d" % n, name="report %d.txt" % n)
+        names[n] = c.stored(n).name
+    c.settled(4)
+    c.ping()
+    c.quit()
+    c = r.client(hello=queue)
+    c.skip(9, "gone")
+    c.settled(6)
+    c.ping()
+    c.quit()
+    before = ledger(t, r.root)
+    folder = os.path.join(r.root, "ledger")
+    # Whole after a clean stop; with a tail for recovery after a kill.
+    for end in (r.stop, r.kill):
+        end()
+        for name in os.listdir(folder):
+            add_fields(os.path.join(folder, name))
+        equal(ledger(t, r.root), before, "what the ledger tells")
+        verify(t, r.root, items=7, right=7)
+        r.start()
+        c = r.client(hello=queue)
+        for n in (6, 7):
+            c.put(n, "status", b"item %d" % n)
+            stored = c.stored(n)
+            equal((stored.name, stored.again), (names[n], "1"))
+        c.quit()
+
+
+@test
+def receiver_and_inboxctl_agree_on_what_is_torn_and_what_is_damaged(t):
+    r = t.receiver()
+    c = r.client(hello=t.queue())
+    for n in range(1, 4):
+        c.put(n, "status", b"item %d" % n)
+        c.stored(n)
+    c.ping()
+    r.kill()
+    folder = os.path.join(r.root, "ledger")
+    before = {name: lines_of(os.path.join(folder, name)) for name in os.listdir(folder)}
+    last = sorted(before)[-1]
+    whole = b"".join(before[last])
+    length = len(whole)
+    starts = [len(b"".join(before[last][:i])) for i in range(len(before[last]))]
+    wrong = [("flip", at + t.random.randrange(9)) for at in starts]
+    wrong += [("flip", t.random.randrange(length)) for _ in range(8)]
+    wrong += [("cut", t.random.randrange(starts[-2], length)) for _ in range(8)]
+    wrong += [("cut", at) for at in starts[1:]]
+    wrong += [("line", i) for i in range(len(starts))]
+    verdicts = set()
+    for how, at in wrong:
+        for name in os.listdir(folder):
+            os.unlink(os.path.join(folder, name))
+        for name, text in before.items():
+            write_lines(os.path.join(folder, name), text)
+        path = os.path.join(folder, last)
+        if how == "flip":
+            flip(path, at)
+        elif how == "cut":
+            os.truncate(path, at)
+        else:
+            write_lines(path, before[last][:at] + [b"nonsense\n"] + before[last][at + 1:])
+        run = t.run([INBOXCTL, "ledger", "-r", r.root])
+        r.start(wait=False)
+        starts_up = until_up_or_down(r)
+        equal((how, at, run.returncode), (how, at, 0 if starts_up else 65), run.stderr + r.log())
+        verdicts.add(starts_up)
+        if starts_up:
+            r.kill()
+    equal(verdicts, {True, False}, "both verdicts are among them")
+
+
+def is_ready(r):
+    return re.search(r"event=ready\b", r.log(here=True))
+
+
+def until_up_or_down(r):
+    """Did the start go through?  If not, it ended with 65."""
+    until(lambda: r.process.poll() is not None or is_ready(r), 10, "a start or an end")
+    if is_ready(r) and r.process.poll() is None:
+        return True
+    r.wait_end(65)
+    return False
+
+
 @test
 def a_start_without_its_port_begins_no_segment(t):
     r = t.receiver()
