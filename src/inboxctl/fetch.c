@@ -103,7 +103,7 @@ read_all(int fd, char **data, size_t *len, int64_t deadline)
 		if (room - *len < REPLY_STEP) {
 			room = room == 0 ? 2 * REPLY_STEP : 2 * room;
 			char *more = realloc(*data, room + 1);
-			if (more == NULL)
+			if (!more)
 				return -1;
 			*data = more;
 		}
@@ -158,7 +158,7 @@ find_length(const char *headers, const char *end, uint64_t *length)
 
 	for (const char *at = headers; at < end;) {
 		const char *stop = memchr(at, '\n', (size_t)(end - at));
-		if (stop == NULL)
+		if (!stop)
 			stop = end;
 		if ((size_t)(stop - at) > sizeof(name) - 1 &&
 		    strncasecmp(at, name, sizeof(name) - 1) == 0) {
@@ -181,7 +181,7 @@ parse_reply(struct fetch_page *page, const char *path)
 	if (strlen(text) != page->len)
 		return fail(page, FETCH_PROTOCOL, "the reply holds a NUL byte");
 	const char *end = strstr(text, "\r\n\r\n");
-	if (end == NULL || strncmp(text, "HTTP/1.", 7) != 0 || strspn(text + 7, "01") != 1 ||
+	if (!end || strncmp(text, "HTTP/1.", 7) != 0 || strspn(text + 7, "01") != 1 ||
 	    text[8] != ' ' || strspn(text + 9, "0123456789") != 3)
 		return fail(page, FETCH_PROTOCOL, "the reply is not HTTP");
 	const char *body = end + 4;

@@ -26,7 +26,7 @@ next_name(DIR *listing)
 		errno = 0;
 		file = readdir(listing);
 	} while (file && (strcmp(file->d_name, ".") == 0 || strcmp(file->d_name, "..") == 0));
-	return file != NULL ? file->d_name : NULL;
+	return file ? file->d_name : NULL;
 }
 
 static void
@@ -51,7 +51,7 @@ grown(void *array, size_t count, size_t *room, size_t more, size_t size)
 	while (*room < count + more)
 		*room = *room == 0 ? 1024 : 2 * *room;
 	larger = reallocarray(array, *room, size);
-	if (larger == NULL)
+	if (!larger)
 		free(array);
 	return larger;
 }
@@ -73,7 +73,7 @@ read_names(struct folder *folder, DIR *listing)
 		folder->names = grown(folder->names, length, &names_room, len, 1);
 		folder->files =
 		    grown(folder->files, folder->count, &files_room, 1, sizeof(size_t));
-		if (folder->names == NULL || folder->files == NULL) {
+		if (!folder->names || !folder->files) {
 			errno = ENOMEM;
 			return -1;
 		}
@@ -84,7 +84,7 @@ read_names(struct folder *folder, DIR *listing)
 	if (errno != 0)
 		return -1;
 	folder->known = calloc(folder->count + 1, 1);
-	if (folder->known == NULL)
+	if (!folder->known)
 		return -1;
 	if (folder->count > 0)
 		qsort_r(folder->files, folder->count, sizeof(size_t), compare_files,
@@ -122,7 +122,7 @@ folder_open(struct folder *folder, int root, const char *name)
 	folder->cur = open_part(root, name, "cur");
 	folder->tmp = open_part(root, name, "tmp");
 	listing = disk_list(folder->new);
-	if (listing == NULL)
+	if (!listing)
 		return -1;
 	rc = read_names(folder, listing);
 	close_listing(listing);
@@ -176,7 +176,7 @@ folder_count_drafts(const struct folder *folder, long long seconds)
 	struct stat st;
 	size_t count = 0;
 
-	if (listing == NULL)
+	if (!listing)
 		return 0;
 	while ((name = next_name(listing)) != NULL)
 		count += fstatat(folder->tmp, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -194,7 +194,7 @@ add_folder(struct folders *folders, int root, const char *name)
 	    reallocarray(folders->all, folders->count + 1, sizeof(*folders->all));
 	int rc;
 
-	if (all == NULL)
+	if (!all)
 		return -1;
 	folders->all = all;
 	rc = folder_open(&all[folders->count], root, name);
@@ -220,7 +220,7 @@ add_all(struct folders *folders, int root)
 	DIR *listing = disk_list(root);
 	const char *name;
 
-	if (listing == NULL) {
+	if (!listing) {
 		complain("root: %s", strerror(errno));
 		return -1;
 	}
@@ -249,7 +249,7 @@ folders_open(struct folders *folders, int root, const char *only)
 	int rc;
 
 	*folders = (struct folders){NULL, 0};
-	if (only == NULL)
+	if (!only)
 		return add_all(folders, root);
 	rc = add_folder(folders, root, only);
 	if (rc < 0)

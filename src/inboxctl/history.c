@@ -38,10 +38,10 @@ history_open(int ledger, history_wants *wants, void *ctx)
 {
 	struct history *history = calloc(1, sizeof(*history));
 
-	if (history == NULL)
+	if (!history)
 		return NULL;
 	history->segments = segments_open(ledger);
-	if (history->segments == NULL) {
+	if (!history->segments) {
 		free(history);
 		return NULL;
 	}
@@ -57,7 +57,7 @@ drop_first(struct history *h)
 	struct waiting *first = h->first;
 
 	h->first = first->next;
-	if (h->first == NULL)
+	if (!h->first)
 		h->last = &h->first;
 	free(first);
 }
@@ -65,9 +65,9 @@ drop_first(struct history *h)
 void
 history_close(struct history *history)
 {
-	if (history == NULL)
+	if (!history)
 		return;
-	while (history->first != NULL)
+	while (history->first)
 		drop_first(history);
 	segments_close(history->segments);
 	free(history);
@@ -133,7 +133,7 @@ is_copy(struct history *h, uint64_t seq, enum outcome *outcome)
 static void
 on_mark(struct history *h, uint64_t stored)
 {
-	for (struct waiting *at = h->first; at != NULL; at = at->next)
+	for (struct waiting *at = h->first; at; at = at->next)
 		if (at->outcome == OUTCOME_UNCONFIRMED && at->record.seq <= stored)
 			at->outcome = OUTCOME_STORED;
 }
@@ -142,7 +142,7 @@ on_mark(struct history *h, uint64_t stored)
 static void
 on_void(struct history *h, uint64_t seq)
 {
-	for (struct waiting *at = h->first; at != NULL; at = at->next)
+	for (struct waiting *at = h->first; at; at = at->next)
 		if (at->outcome == OUTCOME_UNCONFIRMED && at->record.seq == seq)
 			at->outcome = OUTCOME_VOID;
 }
@@ -162,7 +162,7 @@ append(struct history *h, const struct record *record, enum outcome outcome)
 {
 	struct waiting *new = malloc(sizeof(*new));
 
-	if (new == NULL) {
+	if (!new) {
 		complain("out of memory");
 		return -1;
 	}
@@ -225,13 +225,13 @@ history_next(struct history *h, struct record *out, enum outcome *outcome)
 {
 	int rc;
 
-	while (!h->at_end && (h->first == NULL || h->first->outcome == OUTCOME_UNCONFIRMED)) {
+	while (!h->at_end && (!h->first || h->first->outcome == OUTCOME_UNCONFIRMED)) {
 		rc = segments_next(h->segments, out);
 		if (rc < 0 || (rc == 1 && apply(h, out) < 0))
 			return -1;
 		h->at_end = rc == 0;
 	}
-	if (h->first == NULL)
+	if (!h->first)
 		return 0;
 	*out = h->first->record;
 	*outcome = h->first->outcome;

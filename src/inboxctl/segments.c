@@ -39,7 +39,7 @@ segments_open(int dir)
 {
 	struct segments *segments = calloc(1, sizeof(*segments));
 
-	if (segments == NULL)
+	if (!segments)
 		return NULL;
 	segments->dir = dir;
 	segments->fd = -1;
@@ -50,7 +50,7 @@ segments_open(int dir)
 void
 segments_close(struct segments *segments)
 {
-	if (segments == NULL)
+	if (!segments)
 		return;
 	if (segments->fd >= 0)
 		close(segments->fd);

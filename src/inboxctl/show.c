@@ -22,7 +22,7 @@ add_text(struct table *table, const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 
-	table_add(table, text == NULL ? "-" : text);
+	table_add(table, text ? text : "-");
 }
 
 static void
@@ -82,7 +82,7 @@ load(const char *text, size_t len, char why[SHOW_WHY_ROOM])
 	json_error_t error;
 	json_t *page = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
 
-	if (page == NULL)
+	if (!page)
 		snprintf(why, SHOW_WHY_ROOM, "line %d of the page: %s", error.line, error.text);
 	return page;
 }
@@ -93,7 +93,7 @@ show_check(const char *text, size_t len, char why[SHOW_WHY_ROOM])
 	json_t *page = load(text, len, why);
 
 	json_decref(page);
-	return page == NULL ? -1 : 0;
+	return page ? 0 : -1;
 }
 
 /* The page, an object of our schema that has `key` of `type`; or NULL. */
@@ -102,7 +102,7 @@ load_page(const char *text, size_t len, const char *key, json_type type, char wh
 {
 	json_t *page = load(text, len, why);
 
-	if (page == NULL)
+	if (!page)
 		return NULL;
 	const json_t *schema = json_object_get(page, "schema");
 	const json_t *value = json_object_get(page, key);
@@ -113,7 +113,7 @@ load_page(const char *text, size_t len, const char *key, json_type type, char wh
 		    "the receiver speaks schema %" JSON_INTEGER_FORMAT
 		    ", this inboxctl knows %d: use the one installed with it, or --json",
 		    json_integer_value(schema), SHOW_SCHEMA);
-	} else if (value == NULL || json_typeof(value) != type) {
+	} else if (!value || json_typeof(value) != type) {
 		snprintf(why, SHOW_WHY_ROOM, "the page has no \"%s\"", key);
 	} else {
 		return page;
@@ -215,7 +215,7 @@ show_numbers(const json_t *numbers, const char *title, FILE *out)
 			snprintf(size, sizeof(size), "  %s", detail);
 		}
 		fprintf(out, "  %14" JSON_INTEGER_FORMAT "  ", json_integer_value(value));
-		table_plain(out, shown == NULL ? name : shown);
+		table_plain(out, shown ? shown : name);
 		fprintf(out, "%s\n", size);
 		free(shown);
 	}
@@ -227,12 +227,12 @@ show_status(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 	json_t *page = load_page(text, len, "items", JSON_OBJECT, why);
 	char up[TABLE_CELL_ROOM];
 
-	if (page == NULL)
+	if (!page)
 		return -1;
 	const char *version = json_string_value(json_object_get(page, "version"));
 	table_span(up, integer_of(page, "now") - integer_of(page, "since"));
 	fputs("inboxd ", out);
-	table_plain(out, version == NULL ? "-" : version);
+	table_plain(out, version ? version : "-");
 	fprintf(out, ", pid %" PRId64 ", up %s\n\n", integer_of(page, "pid"), up);
 	show_items(json_object_get(page, "items"), out);
 	fputc('\n', out);
@@ -252,7 +252,7 @@ show_inboxes(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 	struct table table;
 	size_t i;
 
-	if (page == NULL)
+	if (!page)
 		return -1;
 	int64_t now = integer_of(page, "now");
 	table_head(&table, "lrlrlll", names);
@@ -281,7 +281,7 @@ compare_clients(const void *a, const void *b)
 		    json_object_get(*(json_t *const *)a, keys[i]));
 		const char *two = json_string_value(
 		    json_object_get(*(json_t *const *)b, keys[i]));
-		order = strcmp(one == NULL ? "" : one, two == NULL ? "" : two);
+		order = strcmp(one ? one : "", two ? two : "");
 	}
 	return order;
 }
@@ -292,7 +292,7 @@ add_client(struct table *table, const json_t *client, int64_t now)
 	const char *queue = json_string_value(json_object_get(client, "queue"));
 	char start[9];
 
-	snprintf(start, sizeof(start), "%.8s", queue == NULL ? "-" : queue);
+	snprintf(start, sizeof(start), "%.8s", queue ? queue : "-");
 	add_text(table, client, "identity");
 	table_add(table, start);
 	table_add(table, json_is_true(json_object_get(client, "connected")) ? "yes" : "no");
@@ -319,12 +319,12 @@ show_clients(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 	json_t *page = load_page(text, len, "clients", JSON_ARRAY, why);
 	struct table table;
 
-	if (page == NULL)
+	if (!page)
 		return -1;
 	const json_t *clients = json_object_get(page, "clients");
 	size_t count = json_array_size(clients);
 	json_t **sorted = calloc(count + 1, sizeof(json_t *));
-	if (sorted == NULL) {
+	if (!sorted) {
 		snprintf(why, SHOW_WHY_ROOM, "out of memory");
 		json_decref(page);
 		return -1;

@@ -312,7 +312,7 @@ show_ledger(const struct arguments *arguments)
 	if (root_open(&root, arguments->root) < 0)
 		return EX_NOINPUT;
 	history = history_open(root.ledger, is_wanted, &filter);
-	if (history == NULL)
+	if (!history)
 		complain("out of memory");
 	else
 		code = print_all(history, arguments->json != NULL);

@@ -33,7 +33,7 @@ plain_copy(const char *text)
 	size_t len;
 	FILE *out = open_memstream(&copy, &len);
 
-	if (out == NULL)
+	if (!out)
 		return NULL;
 	table_plain(out, text);
 	if (fclose(out) == EOF) {
@@ -88,15 +88,15 @@ table_span(char dst[TABLE_CELL_ROOM], int64_t seconds)
 static void
 table_put(struct table *table, char *cell)
 {
-	if (cell != NULL && table->count == table->room) {
+	if (cell && table->count == table->room) {
 		size_t room = table->room == 0 ? 64 : 2 * table->room;
 		char **more = reallocarray(table->cells, room, sizeof(*more));
-		if (more != NULL) {
+		if (more) {
 			table->cells = more;
 			table->room = room;
 		}
 	}
-	if (cell == NULL || table->count == table->room) {
+	if (!cell || table->count == table->room) {
 		table->failed = 1;
 		free(cell);
 		return;

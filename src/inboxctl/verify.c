@@ -179,9 +179,9 @@ check_stored(struct verification *v, const struct folder *folder, const struct r
 	char what[WHAT_ROOM];
 	enum look look = LOOK_ABSENT;
 
-	if (folder != NULL)
+	if (folder)
 		look = look_in(v, folder->new, item, what);
-	if (folder != NULL && look == LOOK_ABSENT) {
+	if (folder && look == LOOK_ABSENT) {
 		part = "cur";
 		look = look_in(v, folder->cur, item, what);
 	}
@@ -209,7 +209,7 @@ check_item(struct verification *v, const struct record *item, enum outcome outco
 		v->voided++;
 		return;
 	}
-	if (folder != NULL)
+	if (folder)
 		folder_know(folder, item->name);
 	if (outcome == OUTCOME_UNCONFIRMED)
 		v->unconfirmed++;
@@ -224,7 +224,7 @@ is_wanted(void *ctx, const struct record *record)
 	const struct verification *v = ctx;
 
 	return record->type == RECORD_ACCEPT &&
-	    (v->inbox == NULL || strcmp(v->inbox, record->inbox) == 0);
+	    (!v->inbox || strcmp(v->inbox, record->inbox) == 0);
 }
 
 /* ---- files without a record */
@@ -268,7 +268,7 @@ check_all(struct verification *v, int ledger)
 	struct record record;
 	int rc;
 
-	if (history == NULL) {
+	if (!history) {
 		complain("out of memory");
 		return -1;
 	}
@@ -328,7 +328,7 @@ verify(const struct arguments *arguments)
 	struct root root;
 	int code = EX_NOINPUT, rc;
 
-	if (v.inbox != NULL && !is_plain_name(v.inbox, strlen(v.inbox), PROTO_INBOX_MAX)) {
+	if (v.inbox && !is_plain_name(v.inbox, strlen(v.inbox), PROTO_INBOX_MAX)) {
 		complain("--inbox %s: want the name of an inbox", v.inbox);
 		return EX_USAGE;
 	}

@@ -40,7 +40,7 @@ notify_send(const char *message)
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	const char *path = getenv("NOTIFY_SOCKET");
 
-	if (path == NULL || *path == '\0')
+	if (!path || *path == '\0')
 		return;
 	size_t len = strlen(path);
 	if ((path[0] != '/' && path[0] != '@') || len < 2 || len >= sizeof(addr.sun_path)) {
@@ -99,10 +99,10 @@ notify_watchdog_interval(void)
 	const char *usec_text = getenv("WATCHDOG_USEC"), *pid_text = getenv("WATCHDOG_PID");
 	uint64_t usec, pid;
 
-	if (usec_text == NULL ||
+	if (!usec_text ||
 	    parse_u64(usec_text, strlen(usec_text), INT64_MAX, &usec) == -1)
 		return 0;
-	if (pid_text != NULL && (parse_u64(pid_text, strlen(pid_text), INT32_MAX, &pid) == -1 ||
+	if (pid_text && (parse_u64(pid_text, strlen(pid_text), INT32_MAX, &pid) == -1 ||
 	                            pid != (uint64_t)getpid()))
 		return 0;
 	return usec;

@@ -242,7 +242,7 @@ handshake(struct conn *c)
 	}
 	c->state = OPEN;
 	c->active = conn_now();
-	if (!c->finishing && c->events->on_open != NULL)
+	if (!c->finishing && c->events->on_open)
 		c->events->on_open(c->ctx);
 }
 
@@ -251,7 +251,7 @@ handshake(struct conn *c)
 static void
 leave(struct conn *c)
 {
-	if (c->failure != NULL && c->state != OVER)
+	if (c->failure && c->state != OVER)
 		conn_over(c, c->failure);
 	c->busy = 0;
 	if (c->freed)
@@ -285,7 +285,7 @@ wake(struct conn *c, int may)
 		/* Lines may wait at either end. */
 		may = MAY_READ | MAY_WRITE;
 	}
-	if (c->state == OPEN && c->failure == NULL)
+	if (c->state == OPEN && !c->failure)
 		serve(c, may);
 	else if (c->state == LINGER)
 		linger(c);
@@ -352,7 +352,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 		if (c->state < OPEN)
 			conn_over(c, c->state == CONNECTING ? "connect: no answer" :
 			    "handshake: took too long");
-		else if (c->events->on_idle != NULL)
+		else if (c->events->on_idle)
 			c->events->on_idle(c->ctx);
 	}
 	if (c->state != OVER)
@@ -386,7 +386,7 @@ conn_new(struct event_base *base, struct tls *tls, const struct conn_link *link,
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
-	if (c == NULL) {
+	if (!c) {
 		close(link->fd);
 		return NULL;
 	}
@@ -403,14 +403,14 @@ conn_new(struct event_base *base, struct tls *tls, const struct conn_link *link,
 	    event_assign(&c->timer, base, -1, 0, on_timer, c) == -1)
 		goto fail;
 	c->ssl = tls_connection(tls, c->fd, link->host);
-	if (c->ssl == NULL)
+	if (!c->ssl)
 		goto fail;
 	c->active = conn_now();
-	if (c->state == CONNECTING || link->host != NULL)
+	if (c->state == CONNECTING || link->host)
 		conn_arm_write(c);
 	else
 		conn_arm_read(c, 1);
-	if (c->failure == NULL)
+	if (!c->failure)
 		return c;
 fail:
 	destroy(c);
@@ -420,7 +420,7 @@ fail:
 void
 conn_free(struct conn *c)
 {
-	if (c == NULL)
+	if (!c)
 		return;
 	c->state = OVER;
 	c->freed = 1;

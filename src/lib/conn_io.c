@@ -81,7 +81,7 @@ conn_set_parting(struct conn *c, const char *fmt, const char *text)
 	snprintf(line, sizeof(line), fmt, text);
 	free(c->parting);
 	c->parting = strdup(line);
-	if (c->parting == NULL)
+	if (!c->parting)
 		c->failure = conn_no_memory;
 }
 
@@ -147,7 +147,7 @@ conn_write_some(struct conn *c)
 		return;
 	}
 	conn_drop_output(c);
-	if (c->finishing || c->events->on_drained == NULL)
+	if (c->finishing || !c->events->on_drained)
 		return;
 	c->draining = 1;
 	c->events->on_drained(c->ctx);
@@ -175,7 +175,7 @@ grow_output(struct conn *c, size_t len)
 	if (room == c->out_room)
 		return 0;
 	grown = realloc(c->out, room);
-	if (grown == NULL)
+	if (!grown)
 		return -1;
 	c->out = grown;
 	c->out_room = room;
@@ -240,7 +240,7 @@ gather(struct conn *c, size_t *got)
 	if (c->in_room < IN_ROOM) {
 		unsigned char *grown = realloc(c->in, IN_ROOM);
 
-		if (grown == NULL) {
+		if (!grown) {
 			c->failure = conn_no_memory;
 			c->ended = 1;
 			return 0;
@@ -292,7 +292,7 @@ tidy_input(struct conn *c)
 		c->in_len = c->in_room = 0;
 	} else if (c->in_len <= c->in_room / 2) {
 		shrunk = realloc(c->in, c->in_len);
-		if (shrunk != NULL) {
+		if (shrunk) {
 			c->in = shrunk;
 			c->in_room = c->in_len;
 		}
@@ -311,7 +311,7 @@ conn_read_some(struct conn *c)
 			continue;
 		}
 		if (c->ended) {
-			conn_over(c, c->failure != NULL ? c->failure : c->parting);
+			conn_over(c, c->failure ? c->failure : c->parting);
 			break;
 		}
 		if (!more)

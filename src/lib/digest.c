@@ -27,11 +27,11 @@ digest_new(void)
 {
 	struct digest *d = calloc(1, sizeof(*d));
 
-	if (d == NULL)
+	if (!d)
 		return NULL;
 	d->md = EVP_MD_fetch(NULL, "SHA256", NULL);
 	d->ctx = EVP_MD_CTX_new();
-	if (d->md == NULL || d->ctx == NULL) {
+	if (!d->md || !d->ctx) {
 		ERR_clear_error();
 		digest_free(d);
 		return NULL;
@@ -42,7 +42,7 @@ digest_new(void)
 void
 digest_free(struct digest *d)
 {
-	if (d == NULL)
+	if (!d)
 		return;
 	EVP_MD_CTX_free(d->ctx);
 	EVP_MD_free(d->md);
@@ -108,7 +108,7 @@ digest_file(int fd, long long from, unsigned char out[DIGEST_SIZE], unsigned lon
 	unsigned char *chunk = malloc(FILE_CHUNK);
 	int rc = -1, error;
 
-	if (d == NULL || chunk == NULL || digest_start(d) == -1) {
+	if (!d || !chunk || digest_start(d) == -1) {
 		errno = ENOMEM;
 		goto done;
 	}

@@ -216,7 +216,7 @@ disk_list(int dirfd)
 	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
 	int error = errno;
 
-	if (listing == NULL && fd >= 0)
+	if (!listing && fd >= 0)
 		close(fd);
 	errno = error;
 	return listing;
@@ -255,7 +255,7 @@ disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DISK_WHY_ROOM])
 		errno = EXDEV;
 		return -1;
 	}
-	if (dev_out != NULL)
+	if (dev_out)
 		*dev_out = st.st_dev;
 	return 0;
 }
@@ -271,7 +271,7 @@ disk_lock(int dirfd, const char *name, pid_t *holder)
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
 	int error, fd;
 
-	if (holder != NULL)
+	if (holder)
 		*holder = 0;
 	fd = openat(dirfd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1)
@@ -281,7 +281,7 @@ disk_lock(int dirfd, const char *name, pid_t *holder)
 	error = errno;
 	if (error == EACCES || error == EAGAIN) {
 		error = EWOULDBLOCK;
-		if (holder != NULL && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+		if (holder && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
 			*holder = lock.l_pid;
 	}
 	close(fd);

@@ -65,9 +65,9 @@ from_san(X509 *cert, char identity[IDENTITY_MAX + 1], char error[IDENTITY_ERROR_
 	int critical, count = 0, rc;
 
 	names = X509_get_ext_d2i(cert, NID_subject_alt_name, &critical, NULL);
-	if (names == NULL && critical == -2)
+	if (!names && critical == -2)
 		return refuse(error, "the certificate has more than one subjectAltName extension");
-	if (names == NULL && critical != -1)
+	if (!names && critical != -1)
 		return refuse(error, "the certificate's subjectAltName is malformed");
 
 	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
@@ -118,7 +118,7 @@ identity_from_certificate(struct x509_st *cert, enum identity_kind kind,
 {
 	identity[0] = '\0';
 	error[0] = '\0';
-	if (cert == NULL)
+	if (!cert)
 		return refuse(error, "there is no certificate");
 	if (check_use(cert, error) == -1)
 		return -1;

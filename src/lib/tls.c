@@ -128,7 +128,7 @@ tls_new(const struct tls_settings *settings, char error[TLS_ERROR_ROOM])
 	struct tls *tls = calloc(1, sizeof(*tls));
 
 	ERR_clear_error();
-	if (tls == NULL) {
+	if (!tls) {
 		snprintf(error, TLS_ERROR_ROOM, "out of memory");
 		return NULL;
 	}
@@ -136,7 +136,7 @@ tls_new(const struct tls_settings *settings, char error[TLS_ERROR_ROOM])
 	tls->server = settings->server;
 	set_names(tls, settings->alpn);
 	tls->ctx = SSL_CTX_new(settings->server ? TLS_server_method() : TLS_client_method());
-	if (tls->ctx == NULL || set_rules(tls, settings) == -1) {
+	if (!tls->ctx || set_rules(tls, settings) == -1) {
 		char why[TLS_ERROR_ROOM];
 		tls_error_text(why);
 		snprintf(error, TLS_ERROR_ROOM, "OpenSSL: no context: %.400s", why);
@@ -161,7 +161,7 @@ tls_ref(struct tls *tls)
 void
 tls_unref(struct tls *tls)
 {
-	if (tls == NULL || atomic_fetch_sub_explicit(&tls->refs, 1, memory_order_acq_rel) != 1)
+	if (!tls || atomic_fetch_sub_explicit(&tls->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	SSL_CTX_free(tls->ctx);
 	free(tls);
@@ -180,10 +180,10 @@ tls_connection(struct tls *tls, int fd, const char *host)
 
 	/* A client that asks for no name would trust every server of this CA,
 	 * and every client too. */
-	if (tls->server != (host == NULL))
+	if (tls->server != (!host))
 		return NULL;
 	ssl = SSL_new(tls->ctx);
-	if (ssl == NULL || SSL_set_fd(ssl, fd) != 1)
+	if (!ssl || SSL_set_fd(ssl, fd) != 1)
 		goto fail;
 	if (tls->server) {
 		SSL_set_accept_state(ssl);

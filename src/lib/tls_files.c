@@ -38,10 +38,10 @@ tls_error_text(char error[TLS_ERROR_ROOM])
 	}
 	reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) :
 	    ERR_reason_error_string(code);
-	if (!(flags & ERR_TXT_STRING) || data == NULL)
+	if (!(flags & ERR_TXT_STRING) || !data)
 		data = "";
 	snprintf(error, TLS_ERROR_ROOM, data[0] != '\0' ? "%s (%s)" : "%s%s",
-	    reason != NULL ? reason : "unknown reason", data);
+	    reason ? reason : "unknown reason", data);
 	ERR_clear_error();
 }
 
@@ -86,11 +86,11 @@ open_file(const char *file, int secret, char error[TLS_ERROR_ROOM])
 	else if (secret && (st.st_mode & 007) != 0)
 		(void)complain(error, file, "is open to users other than its owner and group; "
 		    "take that away with chmod o= (or better, chmod 600)");
-	else if ((stream = fdopen(fd, "r")) == NULL)
+	else if (!(stream = fdopen(fd, "r")))
 		(void)complain(error, file, "%s", strerror(errno));
 	else {
 		bio = BIO_new_fp(stream, BIO_CLOSE);
-		if (bio == NULL) {
+		if (!bio) {
 			(void)complain(error, file, "out of memory");
 			fclose(stream);
 		}
@@ -117,15 +117,15 @@ static int
 check_dates(const ASN1_TIME *from, const ASN1_TIME *until, const char *what, const char *advice,
     const char *file, char error[TLS_ERROR_ROOM])
 {
-	int early = from != NULL && X509_cmp_current_time(from) >= 0;
-	int late = until != NULL && X509_cmp_current_time(until) <= 0;
+	int early = from && X509_cmp_current_time(from) >= 0;
+	int late = until && X509_cmp_current_time(until) <= 0;
 	char date[64] = "a date that cannot be read";
 	BIO *bio;
 
 	if (!early && !late)
 		return 0;
 	bio = BIO_new(BIO_s_mem());
-	if (bio != NULL && ASN1_TIME_print(bio, early ? from : until) == 1) {
+	if (bio && ASN1_TIME_print(bio, early ? from : until) == 1) {
 		int len = BIO_read(bio, date, (int)sizeof(date) - 1);
 
 		date[len > 0 ? len : 0] = '\0';
@@ -144,10 +144,10 @@ load_certificate(SSL_CTX *ctx, const struct tls_settings *s, char error[TLS_ERRO
 	X509 *leaf = NULL, *link = NULL;
 	int rc = -1;
 
-	if (bio == NULL)
+	if (!bio)
 		return -1;
 	leaf = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
-	if (leaf == NULL) {
+	if (!leaf) {
 		(void)complain_why(error, s->certificate, "holds no certificate in PEM "
 		    "(-----BEGIN CERTIFICATE-----)");
 		goto fail;
@@ -191,12 +191,12 @@ load_key(SSL_CTX *ctx, const struct tls_settings *s, char error[TLS_ERROR_ROOM])
 	int encrypted = 0, rc = -1;
 	EVP_PKEY *key;
 
-	if (bio == NULL)
+	if (!bio)
 		return -1;
 	key = PEM_read_bio_PrivateKey(bio, NULL, no_password, &encrypted);
-	if (key == NULL && encrypted)
+	if (!key && encrypted)
 		(void)complain(error, s->key, "the key is encrypted; store it without a password");
-	else if (key == NULL)
+	else if (!key)
 		(void)complain_why(error, s->key, "holds no private key in PEM "
 		    "(-----BEGIN PRIVATE KEY-----)");
 	else if (X509_check_private_key(SSL_CTX_get0_certificate(ctx), key) != 1)
@@ -218,10 +218,10 @@ read_infos(const char *file, char error[TLS_ERROR_ROOM])
 	STACK_OF(X509_INFO) *infos;
 	int encrypted = 0;
 
-	if (bio == NULL)
+	if (!bio)
 		return NULL;
 	infos = PEM_X509_INFO_read_bio(bio, NULL, no_password, &encrypted);
-	if (infos == NULL)
+	if (!infos)
 		(void)complain_why(error, file, "is not a sound PEM file");
 	BIO_free(bio);
 	return infos;
@@ -238,7 +238,7 @@ load_ca(SSL_CTX *ctx, const struct tls_settings *s, STACK_OF(X509_INFO) *infos,
 	for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
 		X509 *ca = sk_X509_INFO_value(infos, i)->x509;
 
-		if (ca == NULL)
+		if (!ca)
 			continue;
 		if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca) != 1 ||
 		    (s->server && SSL_CTX_add_client_CA(ctx, ca) != 1))
@@ -264,7 +264,7 @@ is_issued(X509_CRL *crl, STACK_OF(X509_INFO) *infos)
 	for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
 		X509 *ca = sk_X509_INFO_value(infos, i)->x509;
 
-		if (ca != NULL && X509_NAME_cmp(X509_get_subject_name(ca),
+		if (ca && X509_NAME_cmp(X509_get_subject_name(ca),
 		    X509_CRL_get_issuer(crl)) == 0 &&
 		    X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1)
 			return 1;
@@ -285,7 +285,7 @@ load_crl(SSL_CTX *ctx, const struct tls_settings *s, STACK_OF(X509_INFO) *cas,
 	for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
 		X509_CRL *crl = sk_X509_INFO_value(infos, i)->crl;
 
-		if (crl == NULL)
+		if (!crl)
 			continue;
 		if (!is_issued(crl, cas)) {
 			(void)complain(error, s->crl, "the CRL is not signed by a CA in %s", s->ca);
@@ -300,7 +300,7 @@ load_crl(SSL_CTX *ctx, const struct tls_settings *s, STACK_OF(X509_INFO) *cas,
 		}
 		count++;
 	}
-	if (infos != NULL && count == 0)
+	if (infos && count == 0)
 		(void)complain(error, s->crl, "holds no CRL in PEM (-----BEGIN X509 CRL-----)");
 	if (count > 0 && X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1)
 		rc = 0;
@@ -315,8 +315,8 @@ load_trust(SSL_CTX *ctx, const struct tls_settings *s, char error[TLS_ERROR_ROOM
 	STACK_OF(X509_INFO) *infos = read_infos(s->ca, error);
 	int rc = -1;
 
-	if (infos != NULL && load_ca(ctx, s, infos, error) == 0)
-		rc = s->crl == NULL ? 0 : load_crl(ctx, s, infos, error);
+	if (infos && load_ca(ctx, s, infos, error) == 0)
+		rc = s->crl ? load_crl(ctx, s, infos, error) : 0;
 	sk_X509_INFO_pop_free(infos, X509_INFO_free);
 	return rc;
 }

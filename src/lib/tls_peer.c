@@ -46,7 +46,7 @@ tls_peer_recheck(SSL_CTX *ctx, SSL *ssl, char *error, size_t room)
 	X509_STORE_CTX *check = X509_STORE_CTX_new();
 	int verdict = X509_V_ERR_UNSPECIFIED;
 
-	if (leaf != NULL && check != NULL &&
+	if (leaf && check &&
 	    X509_STORE_CTX_init(check, SSL_CTX_get_cert_store(ctx), leaf,
 	        SSL_get_peer_cert_chain(ssl)) == 1 &&
 	    X509_STORE_CTX_set_default(check, "ssl_client") == 1)

@@ -444,6 +444,15 @@ def lines_are_at_most_100_columns_and_end_clean():
 
 
 @check
+def pointers_are_asked_in_one_way():
+    """`if (!x)`, and `x != NULL` only where a number is wanted of it."""
+    for path in tree("src", ends=(".c", ".h")):
+        for number, line in enumerate(code(path).split("\n"), 1):
+            if re.search(r"== NULL|NULL ==|\bif \([a-z>.-]+ != NULL\)", line):
+                yield "%s:%d: %s" % (path, number, line.strip())
+
+
+@check
 def nothing_unfinished_is_left():
     words = "TO" + "DO|FIX" + "ME|XX" + "X"
     for path in tree("src", "tests", "conf", "contrib", ends=TEXTS):

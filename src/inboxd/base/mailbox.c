@@ -104,7 +104,7 @@ mailbox_post(struct mailbox *box, struct message *message)
 
 	message->next = NULL;
 	pthread_mutex_lock(&box->lock);
-	was_empty = box->first == NULL;
+	was_empty = !box->first;
 	*box->last = message;
 	box->last = &message->next;
 	pthread_mutex_unlock(&box->lock);

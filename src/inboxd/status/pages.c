@@ -79,14 +79,14 @@ json_time(int64_t seconds)
 static json_t *
 json_text(const char *text)
 {
-	if (text == NULL || *text == '\0')
+	if (!text || *text == '\0')
 		return json_null();
 	json_t *value = json_string(text);
-	if (value != NULL)
+	if (value)
 		return value;
 	size_t len = strlen(text), room = ESCAPE_ROOM(len);
 	char *escaped = malloc(room);
-	if (escaped == NULL)
+	if (!escaped)
 		return NULL;
 	escape_bytes(escaped, room, text, len);
 	value = json_string(escaped);
@@ -125,7 +125,7 @@ add_item_row(json_t *items, size_t row, uint64_t value)
 		return json_object_set_new(items, key, json_count(value));
 
 	json_t *codes = json_object_get(items, key);
-	if (codes == NULL) {
+	if (!codes) {
 		codes = json_object();
 		if (json_object_set_new(items, key, codes) == -1)
 			return -1;
@@ -154,7 +154,7 @@ pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now)
 	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:O, s:O, s:O}", "schema", STATUS_SCHEMA,
 	    "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(), "since", json_time(since),
 	    "now", json_time(now), "items", items, "counters", counters, "gauges", gauges);
-	if (page != NULL)
+	if (page)
 		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2));
 fail:
 	json_decref(page);
@@ -178,7 +178,7 @@ list_open(struct list *list, const char *key, int64_t now)
 {
 	*list = (struct list){0};
 	list->out = open_memstream(&list->text, &list->len);
-	if (list->out == NULL)
+	if (!list->out)
 		list->failed = 1;
 	else
 		fprintf(list->out, "{\"schema\":%d,\"now\":%" PRId64 ",\"%s\":[", STATUS_SCHEMA,
@@ -189,7 +189,7 @@ list_open(struct list *list, const char *key, int64_t now)
 static void
 list_add(struct list *list, json_t *element)
 {
-	if (element == NULL || list->failed) {
+	if (!element || list->failed) {
 		list->failed = 1;
 	} else {
 		fputs(list->count++ == 0 ? "\n" : ",\n", list->out);
@@ -203,7 +203,7 @@ list_add(struct list *list, json_t *element)
 static char *
 list_close(struct list *list)
 {
-	if (list->out != NULL) {
+	if (list->out) {
 		fputs("\n]}\n", list->out);
 		if (ferror(list->out))
 			list->failed = 1;
@@ -289,7 +289,7 @@ pages_metrics(const uint64_t values[STATS_COUNT], int openmetrics)
 	size_t len;
 	FILE *out = open_memstream(&text, &len);
 
-	if (out == NULL)
+	if (!out)
 		return NULL;
 	for (size_t i = 0; i < STATS_COUNT; i++) {
 		const struct stats_row *row = &stats_rows[i];

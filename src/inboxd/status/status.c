@@ -106,12 +106,12 @@ reply(struct evhttp_request *req, int code, const char *type, const char *text)
 	struct evbuffer *body = evbuffer_new();
 	char length[24];
 
-	if (body != NULL && evhttp_request_get_command(req) != EVHTTP_REQ_HEAD &&
+	if (body && evhttp_request_get_command(req) != EVHTTP_REQ_HEAD &&
 	    evbuffer_add(body, text, strlen(text)) == -1) {
 		evbuffer_free(body);
 		body = NULL;
 	}
-	if (body == NULL) {
+	if (!body) {
 		code = 500;
 		text = "";
 	}
@@ -120,7 +120,7 @@ reply(struct evhttp_request *req, int code, const char *type, const char *text)
 	evhttp_add_header(headers, "Content-Length", length);
 	evhttp_add_header(headers, "Cache-Control", "no-store");
 	evhttp_send_reply(req, code, reason_of(code), body);
-	if (body != NULL)
+	if (body)
 		evbuffer_free(body);
 }
 
@@ -128,7 +128,7 @@ reply(struct evhttp_request *req, int code, const char *type, const char *text)
 static void
 reply_page(struct evhttp_request *req, const char *type, char *text)
 {
-	if (text == NULL)
+	if (!text)
 		reply(req, 500, TYPE_TEXT, "out of memory\n");
 	else
 		reply(req, 200, type, text);
@@ -159,7 +159,7 @@ serve_metrics(struct status *status, struct evhttp_request *req)
 	const char *accept =
 	    evhttp_find_header(evhttp_request_get_input_headers(req), "Accept");
 	int openmetrics =
-	    accept != NULL && strcasestr(accept, "application/openmetrics-text") != NULL;
+	    accept && strcasestr(accept, "application/openmetrics-text");
 
 	status->source.stats(status->source.ctx, values);
 	reply_page(req, openmetrics ? TYPE_OPENMETRICS : TYPE_PROMETHEUS,
@@ -204,10 +204,10 @@ serve_clients(struct status *status, struct evhttp_request *req)
 	const struct timeval patience = {PATIENCE, 0};
 	struct waiter *waiter = NULL;
 
-	for (size_t i = 0; i < WAITING_MAX && waiter == NULL; i++)
-		if (status->waiting[i].req == NULL)
+	for (size_t i = 0; i < WAITING_MAX && !waiter; i++)
+		if (!status->waiting[i].req)
 			waiter = &status->waiting[i];
-	if (waiter == NULL || event_add(waiter->timer, &patience) == -1) {
+	if (!waiter || event_add(waiter->timer, &patience) == -1) {
 		reply(req, 503, TYPE_TEXT, "too many wait for this page, ask again\n");
 		return;
 	}
@@ -221,10 +221,10 @@ status_clients(struct status *status, uint64_t ticket, struct client_view *views
 {
 	for (size_t i = 0; i < WAITING_MAX; i++) {
 		struct waiter *waiter = &status->waiting[i];
-		if (waiter->req == NULL || waiter->ticket != ticket)
+		if (!waiter->req || waiter->ticket != ticket)
 			continue;
 		reply_page(waiter_end(waiter), TYPE_JSON,
-		    views == NULL ? NULL : pages_clients(views, count, seconds_now()));
+		    !views ? NULL : pages_clients(views, count, seconds_now()));
 		break;
 	}
 	free(views);
@@ -248,9 +248,9 @@ on_request(struct evhttp_request *req, void *arg)
 {
 	struct status *status = arg;
 	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-	const char *path = uri == NULL ? NULL : evhttp_uri_get_path(uri);
+	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
 
-	if (path == NULL) {
+	if (!path) {
 		reply(req, 400, TYPE_TEXT, "the request has no path\n");
 		return;
 	}
@@ -309,13 +309,13 @@ serve_on(struct status *status, struct event_base *base, int fd)
 {
 	status->resume = evtimer_new(base, on_resume, status);
 	status->http = evhttp_new(base);
-	if (status->resume == NULL || status->http == NULL)
+	if (!status->resume || !status->http)
 		goto fail;
 	for (size_t i = 0; i < WAITING_MAX; i++) {
 		struct waiter *waiter = &status->waiting[i];
 		waiter->status = status;
 		waiter->timer = evtimer_new(base, on_patience, waiter);
-		if (waiter->timer == NULL)
+		if (!waiter->timer)
 			goto fail;
 	}
 	evhttp_set_timeout(status->http, TIMEOUT);
@@ -330,7 +330,7 @@ serve_on(struct status *status, struct event_base *base, int fd)
 	evhttp_set_gencb(status->http, on_request, status);
 
 	struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(status->http, fd);
-	if (bound == NULL)
+	if (!bound)
 		goto fail;
 	status->listener = evhttp_bound_socket_get_listener(bound);
 	serving = status;
@@ -348,7 +348,7 @@ status_open(struct event_base *base, const char *path, unsigned mode,
 {
 	struct status *status = calloc(1, sizeof(*status));
 
-	if (status == NULL) {
+	if (!status) {
 		snprintf(why, STATUS_WHY_ROOM, "out of memory");
 		return NULL;
 	}
@@ -371,19 +371,19 @@ fail:
 void
 status_close(struct status *status)
 {
-	if (status == NULL)
+	if (!status)
 		return;
 	local_remove(&status->socket);
 	for (size_t i = 0; i < WAITING_MAX; i++) {
 		struct waiter *waiter = &status->waiting[i];
-		if (waiter->req != NULL)
+		if (waiter->req)
 			reply(waiter_end(waiter), 503, TYPE_TEXT, "the receiver stops\n");
-		if (waiter->timer != NULL)
+		if (waiter->timer)
 			event_free(waiter->timer);
 	}
-	if (status->http != NULL)
+	if (status->http)
 		evhttp_free(status->http);
-	if (status->resume != NULL)
+	if (status->resume)
 		event_free(status->resume);
 	free(status);
 }
