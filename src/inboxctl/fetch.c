@@ -20,9 +20,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/parse.h"
 
 #define REPLY_MAX (256u << 20) /* bytes, with the headers */
@@ -46,10 +46,7 @@ fail(struct fetch_page *page, enum fetch_result result, const char *fmt, ...)
 static int64_t
 now_ms(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return clock_monotonic() / 1000;
 }
 
 /* 0, or -1 and errno, ETIMEDOUT behind the deadline. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/clock.h"
 #include "lib/parse.h"
 
 #define MICROS 1000000
@@ -12,10 +13,7 @@
 int64_t
 when_now(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (int64_t)now.tv_sec * MICROS + now.tv_nsec / 1000;
+	return clock_utc();
 }
 
 /*

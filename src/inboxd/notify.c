@@ -17,9 +17,9 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 
@@ -72,12 +72,10 @@ notify_ready(void)
 void
 notify_reloading(void)
 {
-	struct timespec now;
 	char message[64];
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	uint64_t usec = (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-	snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, usec);
+	snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+	    clock_monotonic());
 	notify_send(message);
 }
 

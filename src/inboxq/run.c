@@ -32,6 +32,7 @@
 #include "inboxq/base/settings.h"
 #include "inboxq/spool/spool.h"
 #include "inboxq/uplink/uplink.h"
+#include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/tls.h"
@@ -57,16 +58,13 @@ struct run {
 	int run_lock;
 	int stopping, served; /* served: a session came to its orderly end */
 	int exit_code;
-	struct timespec begun;
+	int64_t begun; /* clock_monotonic() */
 };
 
 static int64_t
 monotonic(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
+	return clock_monotonic() / CLOCK_SECOND;
 }
 
 static void
@@ -103,12 +101,8 @@ print_progress(const struct run *run)
 	uint64_t done = counts->stored + counts->refused;
 	uint64_t all = done + counts->waiting + counts->sent + counts->answered;
 	uint64_t bytes = counts->stored_bytes + (run->uplink ? uplink_bytes(run->uplink) : 0);
-	struct timespec now;
-	double seconds;
+	double seconds = 1e-6 * (double)(clock_monotonic() - run->begun);
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	seconds = (double)(now.tv_sec - run->begun.tv_sec) +
-	    1e-9 * (double)(now.tv_nsec - run->begun.tv_nsec);
 	fprintf(stderr, "%" PRIu64 " of %" PRIu64 " items, %.1f MiB, %.0f items/s\n", done, all,
 	    (double)bytes / (1024 * 1024), (double)done / (seconds + 1e-9));
 }
@@ -415,7 +409,7 @@ run_queue(const char *config, struct settings *settings, struct spool *spool,
 	if (rc != EX_OK)
 		goto out;
 	(void)spool_sweep(spool);
-	clock_gettime(CLOCK_MONOTONIC, &run.begun);
+	run.begun = clock_monotonic();
 	log_event(LOG_NOTICE, "started", "version=%s queue=%s", PACKAGE_VERSION,
 	    spool_queue_id(spool));
 	step_in(&run, 0);

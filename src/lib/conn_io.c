@@ -16,11 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <event2/event.h>
 #include <openssl/err.h>
 
+#include "lib/clock.h"
 #include "lib/tls.h"
 
 #define IN_ROOM (4 * (size_t)CONN_CHUNK) /* one on_read's most */
@@ -42,10 +42,7 @@ call_later(struct conn *c)
 long long
 conn_now(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (long long)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+	return clock_monotonic() / 1000;
 }
 
 int

@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/commit/view.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 /* A SKIP costs little, but not nothing: a queue may have this many times as
@@ -61,18 +61,9 @@ books_close(struct books *books)
 }
 
 static int64_t
-read_clock(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-}
-
-static int64_t
 now_utc(void)
 {
-	return read_clock(CLOCK_REALTIME);
+	return clock_utc();
 }
 
 static void
@@ -310,7 +301,7 @@ books_flush(struct books *books)
 {
 	/* What has gathered may be much, and is written in vain as far as there is
 	 * room: so not for every message that comes. */
-	if (books->full && read_clock(CLOCK_MONOTONIC) < books->retry_at)
+	if (books->full && clock_monotonic() < books->retry_at)
 		return -1;
 	if (ledger_flush(books->ledger) == 0) {
 		if (books->full)
@@ -323,7 +314,7 @@ books_flush(struct books *books)
 	if (!books->full)
 		log_event(LOG_ERR, "ledger_full", "error=\"%s\"", strerror(errno));
 	books->full = 1;
-	books->retry_at = read_clock(CLOCK_MONOTONIC) + RETRY_EVERY;
+	books->retry_at = clock_monotonic() + RETRY_EVERY;
 	return -1;
 }
 

@@ -26,11 +26,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "inboxd/commit/books.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/commit/sync.h"
+#include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 
@@ -70,15 +70,6 @@ batch_add(struct batch *batch, struct item *item)
 	item->next = NULL;
 	*batch->last = item;
 	batch->last = &item->next;
-}
-
-static uint64_t
-now_monotonic(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static void
@@ -237,11 +228,11 @@ sync_all(struct commit *commit)
 	    .sync = commit->settings.sync,
 	    .ledger = books_fd(commit->books),
 	};
-	uint64_t began = now_monotonic();
+	int64_t began = clock_monotonic();
 
 	sync_turn(&how, commit->accepted.first, commit->published.first);
 	stats_add(&commit->stats, STAT_SYNCS, 1);
-	stats_add(&commit->stats, STAT_SYNC_MICROSECONDS, now_monotonic() - began);
+	stats_add(&commit->stats, STAT_SYNC_MICROSECONDS, (uint64_t)(clock_monotonic() - began));
 }
 
 /* After a sync: the last turn's items are stored. */

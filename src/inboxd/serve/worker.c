@@ -8,7 +8,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "inboxd/commit/commit.h"
@@ -17,6 +16,7 @@
 #include "inboxd/serve/front.h"
 #include "inboxd/serve/handshake.h"
 #include "inboxd/serve/shop.h"
+#include "lib/clock.h"
 
 #define EXPIRE_EVERY 3600 /* seconds */
 #define RECHECKS 200       /* guests a tick */
@@ -157,10 +157,7 @@ on_inbound(evutil_socket_t fd, short what, void *arg)
 static void
 read_clock(struct worker *worker)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	worker->shop.now = (uint64_t)now.tv_sec;
+	worker->shop.now = (uint64_t)(clock_monotonic() / CLOCK_SECOND);
 }
 
 /* Once an hour, by the first worker. */

@@ -12,13 +12,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "inboxq/spool/history.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/queue/queue_parts.h"
 #include "inboxq/spool/spool.h"
+#include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 
@@ -285,15 +285,6 @@ add_answer(struct queue *queue, struct entry *entry, uint64_t size, int is_refus
 	return queue->batch_count == QUEUE_BATCH ? queue_commit(queue) : 0;
 }
 
-static int64_t
-monotonic_seconds(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (int64_t)time.tv_sec;
-}
-
 /* What became of it stands in sent.log or is to be said again: the item stays for now. */
 static void
 keep(struct queue *queue, struct entry *entry)
@@ -301,7 +292,7 @@ keep(struct queue *queue, struct entry *entry)
 	log_event(LOG_ERR, "item_stuck", "n=%" PRIu64 " error=\"%s\"", entry->n, strerror(errno));
 	leave_state(queue, entry);
 	set_waiting(queue, entry,
-	    queue->is_patient ? monotonic_seconds() + STUCK_SECONDS : QUEUE_NEVER);
+	    queue->is_patient ? clock_monotonic() / CLOCK_SECOND + STUCK_SECONDS : QUEUE_NEVER);
 }
 
 /* The header, for sent.log; an item that an operator removed meanwhile, or whose

@@ -15,16 +15,14 @@
 #include "inboxq/queue/queue.h"
 #include "inboxq/queue/queue_parts.h"
 #include "inboxq/spool/spool.h"
+#include "lib/clock.h"
 #include "lib/disk.h"
 
 /* Whoever sets the clock neither puts a scan off nor makes one dear. */
 static double
 monotonic(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+	return 1e-6 * (double)clock_monotonic();
 }
 
 /* Both lists ascend: numbers known keep their state, new ones wait, and those

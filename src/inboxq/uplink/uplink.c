@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "inboxq/uplink/answers.h"
 #include "inboxq/uplink/dial.h"
@@ -26,6 +25,7 @@
 #include "inboxq/base/settings.h"
 #include "inboxq/uplink/skips.h"
 #include "inboxq/spool/spool.h"
+#include "lib/clock.h"
 #include "lib/conn.h"
 #include "lib/log.h"
 #include "lib/proto.h"
@@ -62,10 +62,7 @@ static void dial_on(struct uplink *uplink);
 static int64_t
 monotonic(void)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
+	return clock_monotonic() / CLOCK_SECOND;
 }
 
 static int
