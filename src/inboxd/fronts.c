@@ -14,7 +14,8 @@ fronts_alpn(void)
 {
 	static const char *names[COUNT];
 
-	for (size_t i = 0; i + 1 < COUNT; i++)
+	/* Once, at the start: TLS contexts that are in use keep pointing to it. */
+	for (size_t i = 0; i + 1 < COUNT && !names[i]; i++)
 		names[i] = fronts[i]->alpn;
 	return names;
 }
