@@ -157,7 +157,7 @@ class Queue(Actor):
         self.process = None
         pair = receiver.test.pki.client("pc1.example.org")
         with open(self.conf, "w", encoding="ascii") as file:
-            file.write("[queue]\nspool = %s\n[server]\nservers = localhost:%d\n"
+            file.write("[queue]\nspool = %s\n[server]\nservers = 127.0.0.1:%d\n"
                        "connect-timeout = 3s\ntimeout = 5s\nretry-min = 1s\nretry-max = 1s\n"
                        "[tls]\ncertificate = %s\nkey = %s\nca = %s\n[log]\nlevel = notice\n" % (
                            self.spool, port, pair.cert, pair.key, receiver.test.pki.ca.cert))

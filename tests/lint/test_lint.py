@@ -453,6 +453,14 @@ def pointers_are_asked_in_one_way():
 
 
 @check
+def tests_need_no_name():
+    """Loopback is 127.0.0.1: a system may know no localhost, and who asks for it has to say so."""
+    for path in tree("tests/system", "tests/fault", "tests/crash", ends=(".py",)):
+        if "localhost:" in read(path) and "need_localhost()" not in read(path):
+            yield path
+
+
+@check
 def nothing_unfinished_is_left():
     words = "TO" + "DO|FIX" + "ME|XX" + "X"
     for path in tree("src", "tests", "conf", "contrib", ends=TEXTS):

@@ -131,7 +131,7 @@ class Client:
                  hostname=None, buffer=None):
         self.timeout = timeout
         self.on_stored = on_stored
-        self.answers = {}      # n -> Line, for what nobody has asked for yet
+        self.answers = {}      # n -> [Line], in order, for what nobody has asked for yet
         self.others = []       # WAIT, GOAWAY, ... in order
         self.asked = {}        # n -> (inbox, digest)
         self.history = []      # every line, as it came
@@ -323,15 +323,16 @@ class Client:
     def _sort(self):
         for line in self._lines:
             if line.verb in LAST or line.verb == "SEND":
-                if line.n in self.answers:
-                    raise Violation("two answers to %d: %r" % (line.n, line))
-                self.answers[line.n] = line
+                there = self.answers.setdefault(line.n, [])
+                if there and there[-1].verb in LAST:
+                    raise Violation("a line behind the answer to %d: %r" % (line.n, line))
+                there.append(line)
             else:
                 self.others.append(line)
         self._lines.clear()
 
     def answer(self, n, timeout=None):
-        """The answer to item n."""
+        """The answer to item n, or the next line of it: SEND comes before."""
         def there():
             self._sort()
             return n in self.answers
@@ -340,7 +341,10 @@ class Client:
         if n not in self.answers:
             raise Closed("no answer to %d; last lines: %r; %s" % (
                 n, self.history[-3:], self.error))
-        return self.answers.pop(n)
+        line = self.answers[n].pop(0)
+        if not self.answers[n]:
+            del self.answers[n]
+        return line
 
     def stored(self, n, timeout=None):
         line = self.answer(n, timeout)
@@ -371,8 +375,8 @@ class Client:
         return self.expect("PONG", timeout)
 
     def wait_close(self, timeout=None):
-        """Reads to the end and closes, too; the lines that came meanwhile."""
-        before = len(self.history)
+        """Reads to the end and closes, too; the lines that nobody had read before."""
+        before = len(self.history) - len(self._lines)
         self._wait(lambda: self.eof, timeout or self.timeout)
         self.close()
         return self.history[before:]

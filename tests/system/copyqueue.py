@@ -26,7 +26,7 @@ class Queue:
     def point_at(self, *receivers, servers=None):
         for r in receivers:
             r.others = True
-        servers = servers or ["localhost:%d" % r.port for r in receivers]
+        servers = servers or ["127.0.0.1:%d" % r.port for r in receivers]
         lines = ["[queue]", "spool = " + self.spool, "[server]", "servers = " + " ".join(servers)]
         lines += ["%s = %s" % pair for pair in self.keys.items()]
         lines += ["[tls]", "certificate = " + self.pair.cert, "key = " + self.pair.key,

@@ -22,6 +22,20 @@ x509_extensions = ext
 [ext]
 {ext}
 """
+OUTDATE = """
+[ca]
+default_ca = authority
+[authority]
+certificate = {ca.cert}
+private_key = {ca.key}
+database = {base}.index
+new_certs_dir = {folder}
+rand_serial = yes
+default_md = sha256
+policy = any
+[any]
+commonName = optional
+"""
 CLIENT = "extendedKeyUsage = clientAuth"
 
 
@@ -86,16 +100,24 @@ class Pki:
         return pair
 
     def outdate(self, pair):
-        """The same certificate, valid up to yesterday; `openssl req` would not make it."""
-        config = pair.cert[:-len("pem")] + "cnf"
-        openssl(["openssl", "req", "-new", "-key", pair.key, "-config", config,
-                 "-out", pair.cert + ".csr"])
-        openssl(["openssl", "x509", "-req", "-in", pair.cert + ".csr", "-CA", self.ca.cert,
-                 "-CAkey", self.ca.key, "-set_serial", "1000", "-days", "-1",
-                 "-extfile", config, "-extensions", "ext", "-out", pair.cert])
+        """The same certificate, valid for a day that is over.
+
+        Of all that openssl(1) has had since 3.0, `ca` alone takes a date of the past.
+        """
+        base = pair.cert[:-len(".pem")]
+        with open(base + ".ca", "w", encoding="ascii") as file:
+            file.write(OUTDATE.format(base=base, ca=self.ca, folder=self.folder))
+        open(base + ".index", "w", encoding="ascii").close()
+        openssl(["openssl", "req", "-new", "-key", pair.key, "-config", base + ".cnf",
+                 "-out", base + ".csr"])
+        openssl(["openssl", "ca", "-batch", "-notext", "-config", base + ".ca",
+                 "-in", base + ".csr", "-startdate", "20200101000000Z",
+                 "-enddate", "20200102000000Z", "-extfile", base + ".cnf",
+                 "-extensions", "ext", "-out", pair.cert])
         return pair
 
-    def server(self, name="localhost"):
+    def server(self, name="cap1"):
+        """A certificate by whose address alone the tests ask: a system may know no name."""
         return self.good("server", name, "127.0.0.1")
 
     def client(self, who):

@@ -387,11 +387,11 @@ def queue_that_filled_its_own_disk_drains(t):
 @test
 def add_takes_nothing_where_sent_log_has_no_room(t):
     """Lest an item come in that could not leave."""
-    q = Queue(t, servers=["localhost:1"])
+    q = Queue(t, servers=["127.0.0.1:1"])
     with small_disk(t, "size=1m") as folder:
         q.spool = os.path.join(folder, "spool")
-        q.point_at(servers=["localhost:1"])
-        done = q("add", "-i", "status", "/etc/hostname", expect=74)
+        q.point_at(servers=["127.0.0.1:1"])
+        done = q("add", "-i", "status", q.conf, expect=74)
         equal(done.stdout, "", "numbers printed")
         equal(q.numbers(), [])
 
