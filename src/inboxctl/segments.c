@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "inboxctl/complain.h"
-#include "inboxctl/lines.h"
 #include "lib/segment.h"
+#include "lib/walk.h"
 
 struct segments {
 	int dir, fd; /* fd: the open segment, or -1 */
@@ -24,14 +24,11 @@ struct segments {
 	uint64_t count;     /* segments opened */
 	int is_followed;    /* the open one is known not to be the newest */
 	int at_end;         /* the last one was not followed when it was read to its end */
-	uint64_t line;      /* of the record given last, from 1 */
-	int in_state;       /* between the begin record and the state record */
-	uint64_t marked_to; /* a good mark ends there: all before it was whole */
-	uint64_t next_seq;  /* the next accept's, 0: not known */
+	uint64_t next_seq;  /* the next accept's, when the last segment ended; 0: not known */
 	uint64_t damage;
 	uint64_t damage_here, damage_before; /* at the start of this segment, of the last */
 	int64_t began;
-	struct lines lines, ahead;
+	struct walk walk;
 };
 
 struct segments *
@@ -66,7 +63,7 @@ segments_is_first(const struct segments *segments)
 int
 segments_in_state(const struct segments *segments)
 {
-	return segments->in_state;
+	return segments->walk.in_state;
 }
 
 int64_t
@@ -129,11 +126,9 @@ open_next(struct segments *s)
 	if (s->count++ == 0 && segment_is_name(name, &when))
 		s->began = (int64_t)when.tv_sec * 1000000 + when.tv_nsec / 1000;
 	s->is_followed = 0;
-	s->line = s->marked_to = 0;
-	s->in_state = 1;
 	s->damage_before = s->damage_here;
 	s->damage_here = s->damage;
-	lines_start(&s->lines, s->fd, 0);
+	walk_start(&s->walk, s->fd, s->name);
 	return 1;
 }
 
@@ -142,18 +137,20 @@ end_segment(struct segments *s)
 {
 	close(s->fd);
 	s->fd = -1;
+	if (s->walk.next_seq != 0)
+		s->next_seq = s->walk.next_seq;
 }
 
 static void
-tell_torn(const struct segments *s, uint64_t line, uint64_t from)
+tell_torn(const struct segments *s)
 {
 	struct stat st;
 
-	if (fstat(s->fd, &st) < 0 || (uint64_t)st.st_size < from)
+	if (fstat(s->fd, &st) < 0 || (uint64_t)st.st_size < s->walk.offset)
 		return; /* the receiver has cut it off meanwhile */
 	complain("ledger/%s:%" PRIu64 ": torn: the last %" PRIu64
 	         " bytes were never promised, and do not count",
-	    s->name, line, (uint64_t)st.st_size - from);
+	    s->name, s->walk.line, (uint64_t)st.st_size - s->walk.offset);
 }
 
 /* The file ends, perhaps within a line.  0: it goes on after all. */
@@ -163,20 +160,14 @@ is_end(struct segments *s)
 	/* Longer than the receiver takes for one write(). */
 	const struct timespec moment = {.tv_nsec = 50000000};
 	struct stat st;
-	uint64_t rest = lines_rest(&s->lines);
+	uint64_t rest = walk_rest(&s->walk);
 
-	/* Its state was whole before it had its name; a bad line in it has been told. */
-	if (s->in_state && s->damage == s->damage_here) {
-		s->damage++;
-		complain("ledger/%s:%" PRIu64 ": ends within its state", s->name, s->line + 1);
-		return 1;
-	}
 	if (rest == 0)
 		return 1;
 	nanosleep(&moment, NULL);
-	if (fstat(s->fd, &st) == 0 && (uint64_t)st.st_size > s->lines.offset + rest)
+	if (fstat(s->fd, &st) == 0 && (uint64_t)st.st_size > s->walk.offset + rest)
 		return 0;
-	tell_torn(s, s->line + 1, s->lines.offset);
+	tell_torn(s);
 	return 1;
 }
 
@@ -202,45 +193,6 @@ on_end(struct segments *s)
 	return 0;
 }
 
-/* Does a good mark stand behind the line read last?  1, 0, or -1 with errno. */
-static int
-has_mark_behind(struct segments *s)
-{
-	struct record record;
-	const char *text;
-	size_t len;
-	int rc;
-
-	if (s->lines.offset <= s->marked_to)
-		return 1;
-	lines_start(&s->ahead, s->fd, s->lines.offset);
-	while ((rc = lines_next(&s->ahead, &text, &len)) == 1) {
-		if (record_parse(text, len, &record) == 0 && record.type == RECORD_MARK) {
-			s->marked_to = s->ahead.offset;
-			return 1;
-		}
-	}
-	return rc;
-}
-
-/* The line that began at `from` is bad.  1: the segment goes on; 0: what is
- * left of it does not count; -1: failed. */
-static int
-judge_bad(struct segments *s, uint64_t from)
-{
-	int is_damage = s->in_state || s->line == 1 ? 1 : has_mark_behind(s);
-
-	if (is_damage < 0)
-		return fail(s, "read");
-	if (!is_damage) {
-		tell_torn(s, s->line, from);
-		return 0;
-	}
-	s->damage++;
-	complain("ledger/%s:%" PRIu64 ": a damaged record", s->name, s->line);
-	return 1;
-}
-
 /* The state is a copy, and a mark stands for its segment only: what joins two
  * segments is the number of the next accept. */
 static void
@@ -263,70 +215,38 @@ check_begin(struct segments *s, const struct record *begin)
 		         " on stand nowhere: is a segment missing before it?",
 		    s->name, begin->seq, s->next_seq);
 	}
-	s->next_seq = begin->seq;
-}
-
-/* 1: the record is good where it stands. */
-static int
-take_record(struct segments *s, const struct record *record)
-{
-	if ((record->type == RECORD_BEGIN) != (s->line == 1))
-		return 0;
-	if (record->type == RECORD_BEGIN)
-		check_begin(s, record);
-	if (record->type == RECORD_STATE)
-		s->in_state = 0;
-	if (record->type == RECORD_END)
-		snprintf(s->next, sizeof(s->next), "%s", record->name);
-	if (record->type == RECORD_ACCEPT && record->seq >= s->next_seq)
-		s->next_seq = record->seq + 1;
-	return 1;
-}
-
-static int
-has_other_version(struct segments *s, const struct record *record)
-{
-	if (record->type != RECORD_BEGIN || record->version == RECORD_VERSION)
-		return 0;
-	s->damage++;
-	complain("ledger/%s has version %" PRIu64 "; this inboxctl reads version %d", s->name,
-	    record->version, RECORD_VERSION);
-	return 1;
 }
 
 int
 segments_next(struct segments *s, struct record *out)
 {
-	uint64_t from;
-	const char *text;
-	size_t len;
 	int rc;
 
 	for (;;) {
 		if (s->fd < 0 && (rc = open_next(s)) <= 0)
 			return rc;
-		from = s->lines.offset;
-		rc = lines_next(&s->lines, &text, &len);
-		if (rc < 0)
-			return fail(s, "read");
-		if (rc == 0) {
+		switch (walk_next(&s->walk, out)) {
+		case WALK_RECORD:
+			if (out->type == RECORD_BEGIN)
+				check_begin(s, out);
+			if (out->type == RECORD_END)
+				snprintf(s->next, sizeof s->next, "%s", out->name);
+			return 1;
+		case WALK_DAMAGED:
+			s->damage++;
+			complain("%s", s->walk.why);
+			break;
+		case WALK_TORN:
+			tell_torn(s);
+			end_segment(s);
+			break;
+		case WALK_END:
 			if (on_end(s) < 0)
 				return -1;
-			continue;
-		}
-		s->line++;
-		if (record_parse(text, len, out) < 0) {
-			rc = judge_bad(s, from);
-		} else if (s->line == 1 && has_other_version(s, out)) {
-			rc = 0;
-		} else {
-			if (take_record(s, out))
-				return 1;
-			rc = judge_bad(s, from);
-		}
-		if (rc < 0)
+			break;
+		case WALK_FAILED:
+			complain("%s", s->walk.why);
 			return -1;
-		if (rc == 0)
-			end_segment(s);
+		}
 	}
 }

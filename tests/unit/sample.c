@@ -69,6 +69,27 @@ sample_queue(struct sample *segment, uint64_t settled)
 }
 
 void
+sample_each_kind(struct sample *segment)
+{
+	sample_begin(segment, 40);
+	sample_queue(segment, 3);
+	sample_accept(segment, 38, 3, "status", "name-38", "stored in the last segment");
+	sample_skip(segment, 4);
+	sample_state(segment);
+	sample_queue(segment, 3);
+	sample_accept(segment, 40, 5, "status", "name-40", "forty");
+	sample_accept(segment, 41, 6, "dumps", "name-41", "forty-one");
+	sample_mark(segment, 41, 39);
+	sample_skip(segment, 9);
+	sample_settled(segment, 5);
+	sample_void(segment, 41);
+	sample_accept(segment, 42, 6, "dumps", "name-42", "forty-one");
+	sample_mark(segment, 42, 40);
+	sample_accept(segment, 43, 7, "status", "name-43", "");
+	sample_settled(segment, 6);
+}
+
+void
 sample_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE])
 {
 	struct digest *digest = digest_new();

@@ -39,6 +39,9 @@ void sample_settled(struct sample *segment, uint64_t n);
 /* Bytes that need not be a record. */
 void sample_text(struct sample *segment, const char *text, size_t len);
 
+/* A small segment with a record of each kind. */
+void sample_each_kind(struct sample *segment);
+
 /* The digest of a string. */
 void sample_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE]);
 

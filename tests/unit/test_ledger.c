@@ -173,16 +173,16 @@ sorts_newest_though_the_clock_was_set_back(void **state)
 	(void)state;
 	sample_write(dir, future, "", 0);
 	sample_fill(clients, 1, 1);
-	ledger = start(1);
+	ledger = start(50);
 	assert_int_equal(segment_find_newest(dir, name), 0);
 	assert_string_equal(name, "21000101T000000.999999Z.log");
-	sample_assert_newest(dir, clients, 1, 0);
+	sample_assert_newest(dir, clients, 50, 0);
 	for (int i = 0; i < 3; i++) {
 		memcpy(last, name, sizeof last);
 		assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
 		assert_int_equal(segment_find_newest(dir, name), 0);
 		assert_true(strcmp(name, last) > 0);
-		sample_assert_newest(dir, clients, 1, 0);
+		sample_assert_newest(dir, clients, 50, 0);
 	}
 	ledger_close(ledger);
 }
@@ -262,12 +262,12 @@ never_deletes_the_newest_segment(void **state)
 
 	(void)state;
 	sample_fill(clients, 1, 2);
-	ledger = start(1);
+	ledger = start(50);
 	step = 86400 * 10;
 	for (int i = 0; i < 5; i++) {
 		assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
 		assert_int_equal(sample_count_files(dir), 1);
-		sample_assert_newest(dir, clients, 1, 0);
+		sample_assert_newest(dir, clients, 50, 0);
 	}
 	step = ahead = 0;
 	ledger_close(ledger);
@@ -279,9 +279,9 @@ removes_an_unfinished_segment(void **state)
 	(void)state;
 	sample_write(dir, "unfinished", "half a state", 12);
 	sample_fill(clients, 1, 1);
-	ledger_close(start(1));
+	ledger_close(start(50));
 	assert_int_equal(sample_count_files(dir), 1);
-	sample_assert_newest(dir, clients, 1, 0);
+	sample_assert_newest(dir, clients, 50, 0);
 }
 
 /* From here on the kernel lets no file grow beyond `bytes`. */
@@ -332,7 +332,7 @@ goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
 
 	(void)state;
 	sample_fill(clients, 2, 5);
-	ledger = start(1);
+	ledger = start(50);
 	size = ledger_size(ledger);
 	assert_int_equal(segment_find_newest(dir, before), 0);
 	for (rlim_t room = 0; room < size; room += 101) {
@@ -344,9 +344,9 @@ goes_on_in_the_old_segment_when_a_new_one_has_no_room(void **state)
 		/* It must not keep from others the room that there is not. */
 		assert_int_equal(sample_count_files(dir), 1);
 	}
-	assert_int_equal(sample_append(ledger, clients, 1, "x"), 1);
+	assert_int_equal(sample_append(ledger, clients, 1, "x"), 50);
 	assert_int_equal(ledger_flush(ledger), 0);
-	sample_assert_newest(dir, clients, 2, 1);
+	sample_assert_newest(dir, clients, 51, 1);
 	ledger_close(ledger);
 }
 

@@ -466,10 +466,10 @@ write_segment(unsigned synced, unsigned stored)
 {
 	static char bytes[LARGE + 1];
 	char name[NAME_ROOM], line[RECORD_LINE_MAX + 1];
-	struct record torn = {.type = RECORD_VOID, .seq = 7};
+	struct record torn = {.type = RECORD_VOID, .seq = 1};
 	size_t good, len;
 
-	sample_begin(&world.before, 1);
+	sample_begin(&world.before, world.count > 0 ? world.items[0].seq : 1);
 	sample_queue(&world.before, 101);
 	sample_state(&world.before);
 	for (size_t i = 0; i < world.count; i++) {

@@ -8,18 +8,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "inboxd/base/fatal.h"
-#include "lib/record.h"
+#include "lib/walk.h"
 
 struct reading {
 	struct clients *clients;
 	struct replay *replay;
 	struct tail_item **tail_end;
-	int in_state;  /* between the begin record and the state record */
-	uint64_t line; /* counted from 1 */
-	uint64_t bad_line; /* the first that is no record, 0: none */
+	struct walk walk;
 };
 
 static struct queue *
@@ -55,10 +53,8 @@ on_accept(struct reading *reading, const struct record *record)
 	struct queue *queue = find_or_add(reading, record);
 
 	(void)queue_add_item(queue, record);
-	if (reading->in_state)
+	if (reading->walk.in_state)
 		return;
-	if (record->seq >= reading->replay->next_seq)
-		reading->replay->next_seq = record->seq + 1;
 	queue->stored++;
 	queue->bytes += record->size;
 	if (record->time > queue->last_stored)
@@ -133,7 +129,7 @@ on_queue(struct reading *reading, const struct record *record)
 	struct queue before = *queue;
 
 	queue_restore(queue, record);
-	if (reading->in_state)
+	if (reading->walk.in_state)
 		return;
 	/* Behind the state these are counted here, record by record. */
 	queue->stored = before.stored;
@@ -148,7 +144,7 @@ on_skip(struct reading *reading, const struct record *record)
 {
 	struct queue *queue = find_or_add(reading, record);
 
-	if (queue_add_skip(queue, record->n) && !reading->in_state)
+	if (queue_add_skip(queue, record->n) && !reading->walk.in_state)
 		queue->skipped++;
 }
 
@@ -157,12 +153,7 @@ apply(struct reading *reading, const struct record *record)
 {
 	switch (record->type) {
 	case RECORD_BEGIN:
-		reading->replay->next_seq = record->seq;
 		reading->replay->synced = reading->replay->stored = record->seq - 1;
-		reading->in_state = 1;
-		break;
-	case RECORD_STATE:
-		reading->in_state = 0;
 		break;
 	case RECORD_QUEUE:
 		on_queue(reading, record);
@@ -186,6 +177,7 @@ apply(struct reading *reading, const struct record *record)
 		snprintf(reading->replay->next, sizeof reading->replay->next, "%s",
 		    record->name);
 		break;
+	case RECORD_STATE:
 	case RECORD_GAP:
 	case RECORD_TYPES:
 		break;
@@ -193,55 +185,18 @@ apply(struct reading *reading, const struct record *record)
 	reading->replay->records++;
 }
 
-/* What makes a segment ours at all: its first line, and its version. */
+/* How far it is whole, and what is left of it. */
 static int
-check_first(const struct record *record, int is_good, const char *name,
-    char error[REPLAY_ERROR_ROOM])
+measure(struct reading *reading, int fd)
 {
-	if (is_good && record->type == RECORD_BEGIN && record->version == RECORD_VERSION)
-		return 0;
-	if (is_good && record->type == RECORD_BEGIN)
-		snprintf(error, REPLAY_ERROR_ROOM, "ledger/%s has version %" PRIu64
-		    "; this receiver reads version %d", name, record->version, RECORD_VERSION);
-	else
-		snprintf(error, REPLAY_ERROR_ROOM,
-		    "ledger/%s:1: want a begin record with a right checksum", name);
-	errno = EBADMSG;
-	return -1;
-}
+	struct replay *replay = reading->replay;
+	struct stat st;
 
-static int
-take_line(struct reading *reading, const char *line, size_t len, const char *name,
-    char error[REPLAY_ERROR_ROOM])
-{
-	struct record record;
-	int is_good = record_parse(line, len, &record) == 0;
-
-	reading->line++;
-	if (reading->line == 1 && check_first(&record, is_good, name, error) < 0)
+	if (fstat(fd, &st) < 0)
 		return -1;
-	if (!is_good && reading->in_state) {
-		snprintf(error, REPLAY_ERROR_ROOM,
-		    "ledger/%s:%" PRIu64 ": a damaged record within the state", name,
-		    reading->line);
-		errno = EBADMSG;
-		return -1;
-	}
-	if (!is_good && !reading->bad_line)
-		reading->bad_line = reading->line;
-	if (!reading->bad_line) {
-		apply(reading, &record);
-		reading->replay->good_bytes += len + 1;
-		return 0;
-	}
-	reading->replay->torn_bytes += len + 1;
-	if (is_good && record.type == RECORD_MARK) {
-		snprintf(error, REPLAY_ERROR_ROOM,
-		    "ledger/%s:%" PRIu64 ": a damaged record, and the mark in line %" PRIu64
-		    " says that it was whole", name, reading->bad_line, reading->line);
-		errno = EBADMSG;
-		return -1;
-	}
+	replay->next_seq = reading->walk.next_seq;
+	replay->good_bytes = reading->walk.offset;
+	replay->torn_bytes = (uint64_t)st.st_size - replay->good_bytes;
 	return 0;
 }
 
@@ -250,41 +205,22 @@ replay_segment(int fd, const char *name, struct clients *clients, struct replay 
     char error[REPLAY_ERROR_ROOM])
 {
 	struct reading reading = {.clients = clients, .replay = replay};
-	char buffer[64 * 1024];
-	size_t held = 0, start;
-	ssize_t got;
-	char *end;
+	struct record record;
+	enum walk_step step;
 
 	memset(replay, 0, sizeof *replay);
 	reading.tail_end = &replay->tail;
-	while ((got = read(fd, buffer + held, sizeof buffer - held)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0) {
-			snprintf(error, REPLAY_ERROR_ROOM, "ledger/%s: %s", name, strerror(errno));
-			return -1;
-		}
-		held += (size_t)got;
-		for (start = 0; (end = memchr(buffer + start, '\n', held - start));
-		     start = (size_t)(end - buffer) + 1) {
-			if (take_line(&reading, buffer + start,
-			        (size_t)(end - buffer) - start, name, error) < 0)
-				return -1;
-		}
-		held -= start;
-		memmove(buffer, buffer + start, held);
-		if (held < sizeof buffer)
-			continue;
-		/* No record is so long: it is a bad line, whatever it was. */
-		if (take_line(&reading, buffer, held - 1, name, error) < 0)
-			return -1;
-		held = 0;
+	walk_start(&reading.walk, fd, name);
+	while ((step = walk_next(&reading.walk, &record)) == WALK_RECORD)
+		apply(&reading, &record);
+	if (step == WALK_DAMAGED || step == WALK_FAILED) {
+		snprintf(error, REPLAY_ERROR_ROOM, "%s", reading.walk.why);
+		errno = step == WALK_DAMAGED ? EBADMSG : errno;
+		return -1;
 	}
-	replay->torn_bytes += held;
-	if (reading.line > 0 && !reading.in_state)
+	if (measure(&reading, fd) == 0)
 		return 0;
-	snprintf(error, REPLAY_ERROR_ROOM, "ledger/%s ends within its state", name);
-	errno = EBADMSG;
+	snprintf(error, REPLAY_ERROR_ROOM, "ledger/%s: fstat: %s", name, strerror(errno));
 	return -1;
 }
 
