@@ -386,6 +386,10 @@ tells_what_one_bad_line_is_once(void **state)
 	snprintf(torn, sizeof torn, OLD ":16: torn: the last %u bytes",
 	    (unsigned)(sample.len - last));
 	assert_non_null(strstr(compare(sample.text, sample.len), torn));
+	/* Behind a bad line of the state half a line, which nobody goes on writing. */
+	sample_begin(&sample, 1);
+	sample_text(&sample, "bad\nhalf", 8);
+	assert_non_null(strstr(compare(sample.text, sample.len), ":2: a damaged record within"));
 }
 
 /* The sample is: 1 begin 40, 2 queue, 3 accept 38, 4 skip, 5 state, 6 queue, 7 accept 40,
