@@ -98,6 +98,8 @@ serve(const char *config, struct settings *settings)
 	sigaddset(&hangup, SIGHUP);
 	sigprocmask(SIG_BLOCK, &hangup, NULL);
 	log_setup(settings_log_level(settings), (enum log_format)settings->format);
+	if (log_start() < 0)
+		return EX_OSERR;
 	raise_descriptors(settings);
 	server_run(config, settings);
 	return EX_OK;

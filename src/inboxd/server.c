@@ -23,6 +23,7 @@
 #include "inboxd/threads.h"
 #include "lib/disk.h"
 #include "lib/log.h"
+#include "lib/log_writer.h"
 
 #define CROWD 64 /* connections beyond the limit that are told so before they go */
 #define SIGNALS 3
@@ -85,8 +86,11 @@ on_accept(void *ctx, int fd, const struct sockaddr *peer)
 static void
 give_stats(void *ctx, uint64_t values[STATS_COUNT])
 {
+	struct server *server = ctx;
+
+	stats_set(&server->stats, STAT_LOG_LINES_LOST, log_writer_lost());
 	for (int i = 0; i < STATS_COUNT; i++)
-		values[i] = sum_stats(ctx, (enum counter)i);
+		values[i] = sum_stats(server, (enum counter)i);
 }
 
 static int
@@ -200,7 +204,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 		fatal(EX_TEMPFAIL, "drain_timeout", "in_flight=%llu", in_flight);
 	root_mark_stopped(&server->root);
 	log_event(LOG_NOTICE, "stopped", "note=\"some clients had not closed yet\"");
-	_exit(0);
+	end_now(0);
 }
 
 static void
@@ -367,7 +371,7 @@ server_run(const char *config, struct settings *settings)
 		    "note=\"it needs no privilege: give it a user of its own\"");
 	code = start(&server, settings);
 	if (code)
-		_exit(code); /* exit() would take things down below running threads */
+		end_now(code);
 	log_event(LOG_NOTICE, "ready", "version=%s workers=%zu inboxes=%zu", PACKAGE_VERSION,
 	    server.threads.count, server.site->inbox_count);
 	notify_ready();

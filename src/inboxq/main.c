@@ -267,6 +267,10 @@ main(int argc, char **argv)
 		goto out;
 	}
 	log_setup(settings_log_level(&settings), (enum log_format)settings.format);
+	if (arguments.command == COMMAND_RUN && log_start() < 0) {
+		rc = EX_OSERR;
+		goto out;
+	}
 	spool = spool_open(settings.spool, commands[arguments.command].makes_spool, why);
 	if (!spool) {
 		fprintf(stderr, "inboxq: %s\n", why);

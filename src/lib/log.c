@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A line is put together on the stack of the thread that logs and leaves by
- * one write(2), which a pipe takes whole (2,048 is below PIPE_BUF): no lock,
- * no buffer to flush in a crash.  A line that cannot be written is counted,
- * and the next that can be is followed by the count.
+ * A line is put together on the stack of the thread that logs, and goes to log_writer,
+ * which never makes it wait.
  *
  * Rejected: stdio, whose lock and buffer a crash or a fork may find half-way.
  */
@@ -22,15 +20,15 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/escape.h"
+#include "lib/clock.h"
+#include "lib/log_writer.h"
 #include "lib/parse.h"
 
-#define LINE_MAX_BYTES 2048 /* with the LF */
-#define CUT_MARK_ROOM 32    /* for "... cut=<bytes>" and the LF */
+#define CUT_MARK_ROOM 32 /* for "... cut=<bytes>" and the LF */
+#define QUOTES 31        /* bytes that may stand for a quote until values are in */
 
 static atomic_int log_level = LOG_INFO;
 static atomic_int log_form = LOG_FORMAT_AUTO;
-static atomic_uint_least64_t lines_lost;
 
 /* systemd.exec(5): that the variable is there is not enough, since it is
  * inherited by those whose standard error goes elsewhere. */
@@ -94,79 +92,122 @@ put_prefix(char *dst, size_t room, int priority)
 	return (size_t)len;
 }
 
-/* Adds text with bytes outside 0x20 to 0x7e escaped, up to `end`.  Returns how
- * many bytes of `text` went in. */
+/* One byte as it may stand in a line. */
 static size_t
-put_safely(char *dst, size_t *at, size_t end, const char *text, size_t len)
+put_byte(char dst[4], char byte, char quote)
+{
+	int is_value = quote && (byte == '"' || byte == '\\');
+
+	if (quote && byte == quote)
+		byte = '"';
+	if (byte >= 0x20 && byte <= 0x7e && !is_value) {
+		dst[0] = byte;
+		return 1;
+	}
+	return (size_t)snprintf(dst, 4, "%%%02X", (unsigned)(unsigned char)byte);
+}
+
+/* Adds text, up to `end`, as put_byte() has it.  Returns how many bytes of `text` went
+ * in. */
+static size_t
+put_safely(char *dst, size_t *at, size_t end, const char *text, size_t len, char quote)
 {
 	size_t i;
 
 	for (i = 0; i < len; i++) {
-		int plain = text[i] >= 0x20 && text[i] <= 0x7e;
+		char safe[4];
+		size_t width = put_byte(safe, text[i], quote);
 
-		if (end - *at < (plain ? 1U : 3U))
+		if (end - *at < width)
 			break;
-		if (plain)
-			dst[(*at)++] = text[i];
-		else
-			*at += escape_bytes(dst + *at, 4, &text[i], 1);
+		memcpy(dst + *at, safe, width);
+		*at += width;
 	}
 	return i;
 }
 
-static int
-write_line(const char *line, size_t len)
+/* What log_event() was given, put together: `quote` stands where `fmt` has a quote, so that
+ * one in a value is told from it. */
+struct text {
+	char at[LOG_LINE_MAX];
+	size_t len, left_out;
+	char quote;
+};
+
+static size_t
+print_line(char line[LOG_LINE_MAX + 1], int priority, const char *event, const struct text *text)
 {
-	ssize_t done;
+	size_t at, left_out = text->left_out + strlen(event), end = LOG_LINE_MAX - CUT_MARK_ROOM;
 
-	do
-		done = write(STDERR_FILENO, line, len);
-	while (done < 0 && errno == EINTR);
-	return done == (ssize_t)len ? 0 : -1;
-}
-
-static void
-log_line(int priority, const char *event, const char *text, size_t len, size_t left_out)
-{
-	/* One byte more: escape_bytes() closes with a NUL. */
-	char line[LINE_MAX_BYTES + 1];
-	size_t at, end = LINE_MAX_BYTES - CUT_MARK_ROOM;
-
-	at = put_prefix(line, sizeof line, priority);
-	put_safely(line, &at, end, "event=", 6);
-	left_out += strlen(event);
-	left_out -= put_safely(line, &at, end, event, strlen(event));
-	if (len > 0) {
-		put_safely(line, &at, end, " ", 1);
-		left_out += len - put_safely(line, &at, end, text, len);
+	at = put_prefix(line, LOG_LINE_MAX, priority);
+	put_safely(line, &at, end, "event=", 6, 0);
+	left_out -= put_safely(line, &at, end, event, strlen(event), 0);
+	if (text->len > 0) {
+		put_safely(line, &at, end, " ", 1, 0);
+		left_out += text->len;
+		left_out -= put_safely(line, &at, end, text->at, text->len, text->quote);
 	}
 	if (left_out > 0)
 		at += (size_t)snprintf(line + at, CUT_MARK_ROOM, "... cut=%zu", left_out);
 	line[at++] = '\n';
-	if (write_line(line, at) < 0)
-		atomic_fetch_add(&lines_lost, 1);
+	return at;
+}
+
+size_t
+log_print_lost(char line[LOG_LINE_MAX + 1], uint64_t count)
+{
+	struct text text = {.quote = 0};
+
+	text.len = (size_t)snprintf(text.at, sizeof text.at, "count=%" PRIu64, count);
+	return print_line(line, LOG_WARNING, "log_lines_lost", &text);
+}
+
+static size_t
+count_bytes(const char *text, char byte)
+{
+	size_t count = 0;
+
+	for (; *text; text++)
+		count += *text == byte;
+	return count;
+}
+
+/* With `quote` in the place of the quotes of `fmt`. */
+static void
+print_text(struct text *text, char quote, const char *fmt, va_list args)
+{
+	char own[LOG_LINE_MAX];
+	int want;
+
+	snprintf(own, sizeof own, "%s", fmt);
+	for (char *at = own; *at; at++)
+		if (*at == '"')
+			*at = quote;
+	text->quote = quote;
+	want = vsnprintf(text->at, sizeof text->at, own, args);
+	text->len = want <= 0 ? 0 : (size_t)want < sizeof text->at ? (size_t)want
+	                                                           : sizeof text->at - 1;
+	text->left_out = want > 0 ? (size_t)want - text->len : 0;
 }
 
 static void
 log_text(int priority, const char *event, const char *fmt, va_list args)
 {
-	char text[LINE_MAX_BYTES];
-	uint64_t lost = atomic_load(&lines_lost);
-	size_t len = 0, left_out = 0;
-	int want;
+	char line[LOG_LINE_MAX + 1];
+	size_t quotes = count_bytes(fmt, '"');
+	struct text text;
 
-	want = vsnprintf(text, sizeof text, fmt, args);
-	if (want > 0) {
-		len = (size_t)want < sizeof text ? (size_t)want : sizeof text - 1;
-		left_out = (size_t)want - len;
-	}
-	log_line(priority, event, text, len, left_out);
-	/* Tells of the lines lost before, unless this one was lost as well. */
-	if (lost > 0 && atomic_compare_exchange_strong(&lines_lost, &lost, 0)) {
-		int n = snprintf(text, sizeof text, "count=%" PRIu64, lost);
+	/* A control byte that no value has. */
+	for (char quote = 1; quote <= QUOTES; quote++) {
+		va_list again;
 
-		log_line(LOG_WARNING, "log_lines_lost", text, (size_t)n, 0);
+		va_copy(again, args);
+		print_text(&text, quote, fmt, again);
+		va_end(again);
+		if (count_bytes(text.at, quote) <= quotes)
+			break;
 	}
+	log_writer_put(line, print_line(line, priority, event, &text));
 }
 
 static int
@@ -189,43 +230,56 @@ log_event(int priority, const char *event, const char *fmt, ...)
 	errno = saved;
 }
 
-/* Whether a line may pass; *told gets how many were left out in a second that
- * is now over. */
-static int
-gate_opens(struct log_gate *gate, uint64_t *told)
+void
+log_tell_left_out(struct log_gate *gate)
 {
-	struct timespec now;
+	int64_t second = clock_monotonic() / CLOCK_SECOND;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	*told = 0;
-	if (gate->second != now.tv_sec) {
-		*told = gate->left_out;
-		gate->second = now.tv_sec;
-		gate->passed = gate->left_out = 0;
-	}
-	if (gate->passed < LOG_BURST) {
-		gate->passed++;
-		return 1;
-	}
-	gate->left_out++;
-	return 0;
+	if (gate->second == second)
+		return;
+	for (int i = 0; i < LOG_KINDS && gate->left_out[i].count > 0; i++)
+		log_event(gate->left_out[i].priority, "log_left_out", "of=%s count=%" PRIu64,
+		    gate->left_out[i].event, gate->left_out[i].count);
+	*gate = (struct log_gate){.second = second};
+}
+
+static void
+leave_out(struct log_gate *gate, int priority, const char *event)
+{
+	struct log_left_out *kind = gate->left_out;
+
+	while (kind < gate->left_out + LOG_KINDS - 1 && kind->count > 0 &&
+	    strcmp(kind->event, event) != 0)
+		kind++;
+	kind->event = kind < gate->left_out + LOG_KINDS - 1 ? event : "others";
+	kind->priority = priority;
+	kind->count++;
 }
 
 void
 log_limited(struct log_gate *gate, int priority, const char *event, const char *fmt, ...)
 {
 	int saved = errno;
-	uint64_t told;
 	va_list args;
 
 	if (is_dropped(priority))
 		return;
-	if (gate_opens(gate, &told)) {
-		if (told > 0)
-			log_event(priority, "log_left_out", "count=%" PRIu64, told);
+	log_tell_left_out(gate);
+	if (gate->passed < LOG_BURST) {
+		gate->passed++;
 		va_start(args, fmt);
 		log_text(priority & 7, event, fmt, args);
 		va_end(args);
+	} else {
+		leave_out(gate, priority, event);
 	}
 	errno = saved;
+}
+
+int
+log_start(void)
+{
+	if (log_writer_start() < 0)
+		log_event(LOG_WARNING, "log_without_thread", "error=\"%s\"", strerror(errno));
+	return atexit(log_writer_drain);
 }

@@ -7,10 +7,13 @@
  * A line is written by one write(2), so threads do not mix; a byte outside
  * 0x20 to 0x7e is written escaped whatever the caller did, so no peer can
  * forge a line.  Values from peers go through escape_bytes() first, so that
- * they cannot forge a key either.  A line holds 2,048 bytes; one that is cut
- * ends with "... cut=<bytes left out>".  Where a line cannot be written, the
- * next one that can is followed by "event=log_lines_lost count=<lines>".
- * No call here changes errno.
+ * they cannot forge a key either.  Text with blanks stands in quotes: those that `fmt` has;
+ * a quote or a backslash within is escaped.  A line holds 2,048 bytes; one that is cut
+ * ends with "... cut=<bytes left out>".  No call here changes errno.
+ *
+ * No call here waits for who reads the log, once log_start() has been called: log_writer.h.
+ * A line that cannot be held or written is lost, and told of in the first line that can be
+ * written afterwards: "event=log_lines_lost count=<lines>".
  *
  * Rejected: syslog(3), which hides a full pipe and cuts lines without a word.
  */
@@ -38,18 +41,31 @@ void log_set_level(int level);
 /* `fmt` gives the "key=value" part; it may be empty. */
 void log_event(int priority, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* Call before the second thread starts; from then on none waits.  At exit() what is held
+ * is still written, for a second at most; before _exit() it takes log_writer_drain().
+ * -1: out of memory. */
+MUST_CHECK int log_start(void);
+
 /*
  * For events that a peer can cause at will: at most `LOG_BURST` lines a
- * second through one gate.  The first one of a later second is preceded by
- * "event=log_left_out count=<lines>", which tells how many were left out.  A
- * gate belongs to one thread; zero it to begin with.
+ * second through one gate.  Once the second is over, log_tell_left_out(), which the first
+ * event of a later one calls, too, says how many were left out of what:
+ * "event=log_left_out of=<event> count=<lines>".  A gate belongs to one thread; zero it
+ * to begin with.
  */
 #define LOG_BURST 20
+#define LOG_KINDS 8 /* events that are told apart; the last is for all others */
 struct log_gate {
 	int64_t second;
-	uint64_t passed, left_out;
+	uint64_t passed;
+	struct log_left_out {
+		const char *event; /* borrowed for ever: a literal */
+		int priority;
+		uint64_t count;
+	} left_out[LOG_KINDS];
 };
 void log_limited(struct log_gate *gate, int priority, const char *event, const char *fmt, ...)
     PRINTF_LIKE(4, 5);
+void log_tell_left_out(struct log_gate *gate);
 
 #endif

@@ -187,7 +187,8 @@ class Receiver:
         return self.test.run([INBOXD, "-c", self.conf, *arguments], timeout=timeout,
                              env={**self.env, **(env or {})})
 
-    def start(self, wait=True, env=None):
+    def start(self, wait=True, env=None, wrap=(), stderr=None):
+        """`wrap` is a command that runs what stands behind it; `stderr` in place of the log."""
         assert self.process is None
         self.starts += 1
         self.mark = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
@@ -196,8 +197,9 @@ class Receiver:
                        **self.env, **(env or {})}
         environment.pop("NOTIFY_SOCKET", None) if "NOTIFY_SOCKET" not in (env or {}) else None
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([INBOXD, "-c", self.conf], stdin=subprocess.DEVNULL,
-                                            stdout=log, stderr=log, env=environment)
+            self.process = subprocess.Popen([*wrap, INBOXD, "-c", self.conf],
+                                            stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=stderr or log, env=environment)
         if wait:
             self.wait_log(r"event=ready\b", 30)
             self.port = int(re.search(r"event=listening [^\n]*address=\S+:(\d+)",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-/* One event a line, which nobody can forge, by one write(2). */
+/* One event a line, which nobody can forge, by one write(2); test_log_writer has the waiting. */
 #include "config.h"
 
 #include "lib/log.h"
@@ -159,6 +159,20 @@ lets_nobody_forge_a_line(void **state)
 	assert_string_equal(logged(), "<6>event=a%0Ab\n");
 }
 
+static void
+ends_a_value_where_its_quotes_end(void **state)
+{
+	(void)state;
+	log_setup(LOG_INFO, LOG_FORMAT_JOURNAL);
+	log_event(LOG_INFO, "a", "error=\"%s\" n=%d note=\"%s\"", "want \"7\" or C:\\", 7,
+	    "\" forged=\"1");
+	assert_string_equal(logged(), "<6>event=a error=\"want %227%22 or C:%5C\" n=7 "
+	                              "note=\"%22 forged=%221\"\n");
+	/* bytes that would do for a quote until the values are in, all but one */
+	log_event(LOG_INFO, "a", "v=\"%s\"", "\x01\x02\x1e\"");
+	assert_string_equal(logged(), "<6>event=a v=\"%01%02%1E%22\"\n");
+}
+
 /* Logs `len` bytes `byte`, and holds the line to what it should be. */
 static void
 check_long_text(char byte, size_t len)
@@ -255,19 +269,49 @@ lets_a_burst_through_and_counts_the_rest(void **state)
 	} while (before.tv_sec != after.tv_sec);
 	line = logged();
 	assert_matches(line, "^<4>event=refused i=0\n");
-	assert_int_equal(gate.left_out, 100 - LOG_BURST);
+	assert_int_equal(gate.left_out[0].count, 100 - LOG_BURST);
 	assert_int_equal(count_lines(line), LOG_BURST);
 	gate.second--;
 	log_limited(&gate, LOG_WARNING, "refused", "i=%d", 100);
 	assert_string_equal(logged(),
-	    "<4>event=log_left_out count=80\n<4>event=refused i=100\n");
+	    "<4>event=log_left_out of=refused count=80\n<4>event=refused i=100\n");
 	gate.second--;
 	log_limited(&gate, LOG_WARNING, "refused", "i=%d", 101);
 	assert_string_equal(logged(), "<4>event=refused i=101\n");
 	/* what the level drops does not count */
 	log_limited(&gate, LOG_DEBUG, "refused", "i=%d", 102);
 	assert_string_equal(logged(), "");
-	assert_int_equal(gate.left_out, 0);
+	assert_int_equal(gate.left_out[0].count, 0);
+}
+
+static void
+tells_what_was_left_out(void **state)
+{
+	static const char *const events[] = {"a", "b", "c", "d", "e", "f", "g", "h", "i", "a"};
+	struct log_gate gate = {0};
+
+	(void)state;
+	log_setup(LOG_INFO, LOG_FORMAT_JOURNAL);
+	do { /* until all is in one second */
+		log_tell_left_out(&gate);
+		logged();
+		for (int i = 0; i < LOG_BURST; i++)
+			log_limited(&gate, LOG_INFO, "passes", "%s", "");
+		for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
+			log_limited(&gate, i < 2 ? LOG_ERR : LOG_NOTICE, events[i], "%s", "");
+	} while (count_lines(logged()) != LOG_BURST);
+	gate.second--;
+	log_tell_left_out(&gate);
+	assert_string_equal(logged(), "<5>event=log_left_out of=a count=2\n"
+	                              "<3>event=log_left_out of=b count=1\n"
+	                              "<5>event=log_left_out of=c count=1\n"
+	                              "<5>event=log_left_out of=d count=1\n"
+	                              "<5>event=log_left_out of=e count=1\n"
+	                              "<5>event=log_left_out of=f count=1\n"
+	                              "<5>event=log_left_out of=g count=1\n"
+	                              "<5>event=log_left_out of=others count=2\n");
+	log_tell_left_out(&gate);
+	assert_string_equal(logged(), "");
 }
 
 static void *
@@ -316,10 +360,12 @@ main(void)
 	    cmocka_unit_test(knows_the_journal_by_its_stream),
 	    cmocka_unit_test(drops_what_is_above_the_level),
 	    cmocka_unit_test(lets_nobody_forge_a_line),
+	    cmocka_unit_test(ends_a_value_where_its_quotes_end),
 	    cmocka_unit_test(says_where_a_line_is_cut),
 	    cmocka_unit_test(leaves_errno_alone),
 	    cmocka_unit_test(tells_of_lines_that_could_not_be_written),
 	    cmocka_unit_test(lets_a_burst_through_and_counts_the_rest),
+	    cmocka_unit_test(tells_what_was_left_out),
 	    cmocka_unit_test(mixes_no_threads),
 	};
 

@@ -7,6 +7,14 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/log_writer.h"
+
+void
+end_now(int code)
+{
+	log_writer_drain();
+	_exit(code);
+}
 
 void
 fatal(int code, const char *event, const char *fmt, ...)
@@ -18,7 +26,7 @@ fatal(int code, const char *event, const char *fmt, ...)
 	vsnprintf(text, sizeof text, fmt, args);
 	va_end(args);
 	log_event(LOG_CRIT, event, "%s exit=%d", text, code);
-	_exit(code);
+	end_now(code);
 }
 
 void *

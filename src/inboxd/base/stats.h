@@ -58,7 +58,9 @@
 	X(SYNC_MICROSECONDS, "inboxd_sync_microseconds_total", "", "Time spent in syncs.")      \
 	X(RELOADS, "inboxd_reloads_total", "", "Configurations taken by a reload.")             \
 	X(RELOADS_FAILED, "inboxd_reloads_failed_total", "",                                    \
-	    "Reloads that kept the old configuration.")
+	    "Reloads that kept the old configuration.")                                         \
+	X(LOG_LINES_LOST, "inboxd_log_lines_lost_total", "",                                    \
+	    "Lines of the log that could not be written, or not soon enough.")
 
 /* What is now: these go down again. */
 #define STATS_GAUGES(X)                                                                     \

@@ -183,6 +183,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 	expire_partials(worker);
 	look_at_space(worker);
 	worker->shop.rechecks = RECHECKS;
+	log_tell_left_out(&worker->shop.gate);
 	for (guest = worker->shop.guests; guest; guest = next) {
 		next = guest->next;
 		guest->front->tick(guest);
