@@ -10,20 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/escape.h"
-#include "lib/parse.h"
-
-enum kind { KIND_NUMBER, KIND_HEX, KIND_NAME, KIND_WORD, KIND_ESCAPED, KIND_REST };
-
-struct field_row {
-	const char *name;
-	enum kind kind;
-	uint64_t min, max; /* of the number, or of the length (decoded for ESCAPED) */
-};
+#include "lib/field.h"
 
 #define NUMBER_MAX ((uint64_t)PROTO_NUMBER_MAX)
 
-static const struct field_row field_rows[PROTO_FIELDS] = {
+static const struct field field_rows[PROTO_FIELDS] = {
     [FIELD_VERSION] = {"version", KIND_NUMBER, 0, UINT32_MAX},
     [FIELD_QUEUE] = {"queue", KIND_HEX, PROTO_QUEUE_LEN, PROTO_QUEUE_LEN},
     [FIELD_SETTLED] = {"settled", KIND_NUMBER, 1, NUMBER_MAX},
@@ -166,52 +157,10 @@ take_field(struct span *rest, int *more)
 	return field;
 }
 
-static int
-is_word(struct span s, size_t max)
-{
-	if (s.len == 0 || s.len > max || s.at[0] < 'a' || s.at[0] > 'z')
-		return 0;
-	for (size_t i = 1; i < s.len; i++) {
-		char c = s.at[i];
-		if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'))
-			return 0;
-	}
-	return 1;
-}
-
-static int
-is_escaped(struct span s, const struct field_row *row)
-{
-	unsigned char decoded[PROTO_LINE_MAX];
-	ssize_t len = escape_decode(decoded, sizeof decoded, s.at, s.len);
-
-	return len >= 0 && (uint64_t)len >= row->min && (uint64_t)len <= row->max;
-}
-
-static int
-field_is_right(const struct field_row *row, struct span s, uint64_t *number)
-{
-	switch (row->kind) {
-	case KIND_NUMBER:
-		return parse_u64(s.at, s.len, row->max, number) == 0 && *number >= row->min;
-	case KIND_HEX:
-		return is_hex(s.at, s.len, row->max);
-	case KIND_NAME:
-		return is_plain_name(s.at, s.len, row->max);
-	case KIND_WORD:
-		return is_word(s, row->max);
-	case KIND_ESCAPED:
-		return is_escaped(s, row);
-	case KIND_REST:
-		return 1;
-	}
-	return 0;
-}
-
 /* "PUT: size: want 0 to 9223372036854775807, found "-3"" */
 static void
 say_wrong_field(struct proto_error *error, const struct verb_row *verb,
-    const struct field_row *row, struct span found)
+    const struct field *row, struct span found)
 {
 	static const char *const shapes[] = {
 	    [KIND_HEX] = "digits of lower-case hexadecimal",
@@ -236,7 +185,7 @@ say_wrong_field(struct proto_error *error, const struct verb_row *verb,
 
 static int
 say_missing_field(struct proto_error *error, const struct verb_row *verb,
-    const struct field_row *row)
+    const struct field *row)
 {
 	error->code = CODE_ERROR_FIELD;
 	snprintf(error->text, sizeof error->text, "%s: %s is missing", verb->name, row->name);
@@ -247,9 +196,9 @@ static int
 put_field(struct proto_line *out, enum proto_field field, struct span s,
     const struct verb_row *verb, struct proto_error *error)
 {
-	const struct field_row *row = &field_rows[field];
+	const struct field *row = &field_rows[field];
 
-	if (!field_is_right(row, s, &out->number[field])) {
+	if (!field_fits(row, s.at, s.len, &out->number[field])) {
 		say_wrong_field(error, verb, row, s);
 		return -1;
 	}
@@ -266,7 +215,7 @@ parse_key(struct span s, const struct verb_row *verb, struct proto_line *out,
 	struct span key = {s.at, equals ? (size_t)(equals - s.at) : 0};
 	struct span value;
 
-	if (!equals || !is_word(key, 32)) {
+	if (!equals || !field_is_word(key.at, key.len, FIELD_KEY_MAX)) {
 		error->code = CODE_ERROR_FIELD;
 		snprintf(error->text, sizeof error->text, "%s: want key=value, found \"%.*s\"",
 		    verb->name, s.len > 40 ? 40 : (int)s.len, s.at);
@@ -275,7 +224,7 @@ parse_key(struct span s, const struct verb_row *verb, struct proto_line *out,
 	value.at = equals + 1;
 	value.len = s.len - key.len - 1;
 	for (size_t i = 0; i < KEYS_MAX && verb->keys[i] != FIELD_NONE; i++) {
-		const struct field_row *row = &field_rows[verb->keys[i]];
+		const struct field *row = &field_rows[verb->keys[i]];
 		if (strlen(row->name) != key.len || memcmp(row->name, key.at, key.len) != 0)
 			continue;
 		if (proto_has(out, verb->keys[i])) {

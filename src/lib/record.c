@@ -13,62 +13,54 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/field.h"
 #include "lib/parse.h"
 
-enum kind {
-	KIND_END,
-	KIND_NUMBER,   /* uint64_t, `min` to `max` */
-	KIND_TIME,     /* int64_t, microseconds */
-	KIND_IDENTITY, /* 1 to `max` bytes from 0x21 to 0x7e */
-	KIND_HEX,      /* `max` digits */
-	KIND_NAME,     /* 1 to `max` bytes, a plain name */
-	KIND_SHA256,
-	KIND_WORD,    /* 0 to `max` lower-case letters, digits, '-' */
-	KIND_ESCAPED, /* 0 to `max` bytes, counted decoded */
-};
-
-struct field {
-	enum kind kind;
+/* A field, and where it lies in struct record. */
+struct member {
+	struct field field;
 	size_t offset;
-	uint64_t min, max;
 };
 
 struct row {
 	const char *name;
-	struct field fields[14]; /* up to KIND_END */
+	struct member members[13]; /* up to one without a name */
 };
 
 #define NUMBER_MAX ((uint64_t)PROTO_NUMBER_MAX)
-#define F(kind, member, min, max) {KIND_##kind, offsetof(struct record, member), min, max}
-#define SEQ F(NUMBER, seq, 1, NUMBER_MAX)
-#define COUNT(member) F(NUMBER, member, 0, NUMBER_MAX)
+#define M(name, kind, member, min, max) \
+	{{name, KIND_##kind, min, max}, offsetof(struct record, member)}
+#define COUNT(member) M(#member, NUMBER, member, 0, NUMBER_MAX)
+#define FROM_1(member) M(#member, NUMBER, member, 1, NUMBER_MAX)
+#define TIME(member) M(#member, TIME, member, 0, 0)
 #define QUEUE \
-	F(IDENTITY, identity, 1, IDENTITY_MAX), F(HEX, queue, PROTO_QUEUE_LEN, PROTO_QUEUE_LEN)
-#define ITEM(member) F(NUMBER, member, 1, NUMBER_MAX)
+	M("identity", VISIBLE, identity, 1, IDENTITY_MAX), \
+	    M("queue", HEX, queue, PROTO_QUEUE_LEN, PROTO_QUEUE_LEN)
 
 static const struct row rows[RECORD_TYPES] = {
-    [RECORD_BEGIN] = {"begin", {F(NUMBER, version, 1, UINT32_MAX), F(TIME, time, 0, 0), SEQ}},
+    [RECORD_BEGIN] = {"begin",
+        {M("version", NUMBER, version, 1, UINT32_MAX), TIME(time), FROM_1(seq)}},
     [RECORD_QUEUE] = {"queue",
-        {QUEUE, ITEM(settled), F(TIME, seen, 0, 0), COUNT(pending), COUNT(oldest),
-            F(ESCAPED, agent, 0, 64), COUNT(stored_items), COUNT(stored_bytes), COUNT(skipped),
-            COUNT(missing), F(TIME, last_stored, 0, 0)}},
+        {QUEUE, FROM_1(settled), TIME(seen), COUNT(pending), COUNT(oldest),
+            M("agent", ESCAPED, agent, 1, 64), COUNT(stored_items), COUNT(stored_bytes),
+            COUNT(skipped), COUNT(missing), TIME(last_stored)}},
     [RECORD_ACCEPT] = {"accept",
-        {SEQ, F(TIME, time, 0, 0), QUEUE, ITEM(n), F(NAME, inbox, 1, PROTO_INBOX_MAX),
-            COUNT(size), F(SHA256, sha256, 0, 0), F(NAME, name, 1, NAME_ROOM - 1),
-            COUNT(sent), F(ESCAPED, hint, 0, PROTO_NAME_MAX)}},
+        {FROM_1(seq), TIME(time), QUEUE, FROM_1(n),
+            M("inbox", NAME, inbox, 1, PROTO_INBOX_MAX), COUNT(size),
+            M("sha256", SHA256, sha256, 0, 0), M("name", NAME, name, 1, NAME_ROOM - 1),
+            COUNT(sent), M("hint", ESCAPED, hint, 1, PROTO_NAME_MAX)}},
     [RECORD_MARK] = {"mark", {COUNT(synced), COUNT(stored)}},
-    [RECORD_VOID] = {"void", {SEQ}},
-    [RECORD_SKIP] = {"skip", {QUEUE, ITEM(n), F(WORD, reason, 0, RECORD_REASON_ROOM - 1)}},
-    [RECORD_SETTLED] = {"settled", {QUEUE, ITEM(n)}},
-    [RECORD_GAP] = {"gap", {QUEUE, ITEM(n), ITEM(to)}},
-    [RECORD_STATE] = {"state", {{KIND_END, 0, 0, 0}}},
-    [RECORD_END] = {"end", {F(NAME, name, 1, NAME_ROOM - 1)}},
+    [RECORD_VOID] = {"void", {FROM_1(seq)}},
+    [RECORD_SKIP] = {"skip",
+        {QUEUE, FROM_1(n), M("reason", WORD, reason, 1, RECORD_REASON_ROOM - 1)}},
+    [RECORD_SETTLED] = {"settled", {QUEUE, FROM_1(n)}},
+    [RECORD_GAP] = {"gap", {QUEUE, FROM_1(n), FROM_1(to)}},
+    [RECORD_STATE] = {"state", {{{0}, 0}}},
+    [RECORD_END] = {"end", {M("name", NAME, name, 1, NAME_ROOM - 1)}},
 };
 
-#define FIELDS_MAX (sizeof rows[0].fields / sizeof rows[0].fields[0])
 #define MICROS 1000000
 #define CRC_DIGITS 8
-#define KEY_MAX 32 /* bytes of an added field's key */
 
 const char *
 record_type_name(enum record_type type)
@@ -118,13 +110,13 @@ add_time(char *dst, size_t at, int64_t micros)
 }
 
 static size_t
-add_field(char *dst, size_t at, const struct record *record, const struct field *field)
+add_field(char *dst, size_t at, const struct record *record, const struct member *member)
 {
-	const char *from = (const char *)record + field->offset;
+	const char *from = (const char *)record + member->offset;
 	uint64_t number;
 	int64_t time;
 
-	switch (field->kind) {
+	switch (member->field.kind) {
 	case KIND_NUMBER:
 		memcpy(&number, from, sizeof number);
 		return at + (size_t)snprintf(dst + at, 21, "%" PRIu64, number);
@@ -139,14 +131,13 @@ add_field(char *dst, size_t at, const struct record *record, const struct field 
 		if (from[0] == '\0')
 			return add(dst, at, "-");
 		return add(dst, at, strcmp(from, "-") == 0 ? "%2D" : from);
-	case KIND_IDENTITY:
+	case KIND_VISIBLE:
 	case KIND_HEX:
 	case KIND_NAME:
-		return add(dst, at, from);
-	case KIND_END:
+	case KIND_REST:
 		break;
 	}
-	return at;
+	return add(dst, at, from);
 }
 
 size_t
@@ -157,9 +148,9 @@ record_format(const struct record *record, char dst[RECORD_LINE_MAX + 1])
 	char crc[CRC_DIGITS + 1];
 
 	at = add(dst, at, row->name);
-	for (size_t i = 0; i < FIELDS_MAX && row->fields[i].kind != KIND_END; i++) {
+	for (const struct member *member = row->members; member->field.name; member++) {
 		dst[at++] = ' ';
-		at = add_field(dst, at, record, &row->fields[i]);
+		at = add_field(dst, at, record, member);
 	}
 	snprintf(crc, sizeof crc, "%08" PRIx32,
 	    record_crc32c(dst + CRC_DIGITS + 1, at - CRC_DIGITS - 1));
@@ -186,83 +177,26 @@ parse_micros(const char *s, size_t len, int64_t *out)
 }
 
 static int
-is_visible(const char *s, size_t len, uint64_t max)
+parse_field(const struct member *member, const char *s, size_t len, struct record *out)
 {
-	if (len < 1 || len > max)
-		return 0;
-	for (size_t i = 0; i < len; i++) {
-		if (s[i] < 0x21 || s[i] > 0x7e)
-			return 0;
-	}
-	return 1;
-}
-
-static int
-is_word(const char *s, size_t len, uint64_t max)
-{
-	if (len < 1 || len > max || s[0] < 'a' || s[0] > 'z')
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if (!(s[i] >= 'a' && s[i] <= 'z') && !(s[i] >= '0' && s[i] <= '9') && s[i] != '-')
-			return 0;
-	}
-	return 1;
-}
-
-static int
-is_escaped(const char *s, size_t len, uint64_t max)
-{
-	unsigned char decoded[PROTO_NAME_MAX];
-
-	return len >= 1 && escape_decode(decoded, max, s, len) >= 1;
-}
-
-static int
-text_is_right(const struct field *field, const char *s, size_t len)
-{
-	switch (field->kind) {
-	case KIND_IDENTITY:
-		return is_visible(s, len, field->max);
-	case KIND_HEX:
-		return is_hex(s, len, field->max);
-	case KIND_NAME:
-		return is_plain_name(s, len, field->max);
-	case KIND_WORD:
-		return is_word(s, len, field->max);
-	case KIND_ESCAPED:
-		return is_escaped(s, len, field->max);
-	case KIND_END:
-	case KIND_NUMBER:
-	case KIND_TIME:
-	case KIND_SHA256:
-		break;
-	}
-	return 0;
-}
-
-static int
-parse_field(const struct field *field, const char *s, size_t len, struct record *out)
-{
-	char *to = (char *)out + field->offset;
+	char *to = (char *)out + member->offset;
+	enum field_kind kind = member->field.kind;
 	uint64_t number;
 	int64_t time;
 
-	if (field->kind == KIND_NUMBER) {
-		if (parse_u64(s, len, field->max, &number) < 0 || number < field->min)
-			return -1;
-		memcpy(to, &number, sizeof number);
-	} else if (field->kind == KIND_TIME) {
+	if (kind == KIND_TIME) {
 		if (parse_micros(s, len, &time) < 0)
 			return -1;
 		memcpy(to, &time, sizeof time);
-	} else if (field->kind == KIND_SHA256) {
+	} else if (kind == KIND_SHA256) {
 		return digest_parse((unsigned char *)to, s, len);
-	} else if ((field->kind == KIND_WORD || field->kind == KIND_ESCAPED) && len == 1 &&
-	    s[0] == '-') {
+	} else if ((kind == KIND_WORD || kind == KIND_ESCAPED) && len == 1 && s[0] == '-') {
 		to[0] = '\0';
+	} else if (!field_fits(&member->field, s, len, &number)) {
+		return -1;
+	} else if (kind == KIND_NUMBER) {
+		memcpy(to, &number, sizeof number);
 	} else {
-		if (!text_is_right(field, s, len))
-			return -1;
 		memcpy(to, s, len);
 		to[len] = '\0';
 	}
@@ -298,10 +232,11 @@ take_field(const char **s, const char *end, const char **field)
 static int
 is_added_field(const char *s, size_t len)
 {
+	static const struct field value = {"value", KIND_VISIBLE, 1, RECORD_LINE_MAX};
 	const char *equals = memchr(s, '=', len);
 
-	return equals && is_word(s, (size_t)(equals - s), KEY_MAX) &&
-	    is_visible(equals + 1, len - (size_t)(equals - s) - 1, RECORD_LINE_MAX);
+	return equals && field_is_word(s, (size_t)(equals - s), FIELD_KEY_MAX) &&
+	    field_fits(&value, equals + 1, len - (size_t)(equals - s) - 1, NULL);
 }
 
 int
@@ -324,11 +259,11 @@ record_parse(const char *line, size_t len, struct record *out)
 	}
 	if (!row)
 		return -1;
-	for (size_t i = 0; i < FIELDS_MAX && row->fields[i].kind != KIND_END; i++) {
+	for (const struct member *member = row->members; member->field.name; member++) {
 		if (!s)
 			return -1;
 		field_len = take_field(&s, end, &field);
-		if (parse_field(&row->fields[i], field, field_len, out) < 0)
+		if (parse_field(member, field, field_len, out) < 0)
 			return -1;
 	}
 	while (s) {
