@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "inboxctl/table.h"
+#include "lib/figures.h"
 
 /* ---- cells */
 
@@ -286,6 +287,21 @@ compare_clients(const void *a, const void *b)
 	return order;
 }
 
+/* A figure by its name, as its kind is read. */
+static void
+add_figure(struct table *table, const json_t *client, const struct field *figure, int64_t now)
+{
+	if (figure->kind == KIND_NUMBER)
+		add_number(table, client, figure->name);
+	else if (figure->kind == KIND_BYTES)
+		add_size(table, client, figure->name);
+	else if (figure->kind == KIND_TIME || figure->kind == KIND_SECONDS)
+		add_ago(table, client, figure->name, now,
+		    figure->kind == KIND_TIME ? "never" : "-");
+	else
+		add_text(table, client, figure->name);
+}
+
 static void
 add_client(struct table *table, const json_t *client, int64_t now)
 {
@@ -296,26 +312,36 @@ add_client(struct table *table, const json_t *client, int64_t now)
 	add_text(table, client, "identity");
 	table_add(table, start);
 	table_add(table, json_is_true(json_object_get(client, "connected")) ? "yes" : "no");
-	add_ago(table, client, "seen", now, "never");
-	add_ago(table, client, "last_stored", now, "never");
-	add_number(table, client, "stored");
-	add_size(table, client, "stored_bytes");
 	add_number(table, client, "settled");
 	add_number(table, client, "unsettled");
-	add_number(table, client, "pending");
-	add_ago(table, client, "pending_oldest", now, "-");
-	add_number(table, client, "skipped");
-	add_number(table, client, "missing");
-	add_text(table, client, "agent");
+	for (size_t i = 0; i < FIGURES_COUNT; i++)
+		add_figure(table, client, &figures_rows[i].member.field, now);
+}
+
+#define CLIENT_COLUMNS 5 /* before the figures */
+_Static_assert(CLIENT_COLUMNS + FIGURES_COUNT <= TABLE_COLUMNS_MAX, "a table has room for all");
+
+/* The head, and how the columns stand: numbers to the right. */
+static void
+head_clients(struct table *table, char right[TABLE_COLUMNS_MAX + 1])
+{
+	const char *names[TABLE_COLUMNS_MAX] = {"CLIENT", "QUEUE", "ON", "MARK", "UNSETTLED"};
+
+	snprintf(right, TABLE_COLUMNS_MAX + 1, "lllrr");
+	for (size_t i = 0; i < FIGURES_COUNT; i++) {
+		enum field_kind kind = figures_rows[i].member.field.kind;
+		names[CLIENT_COLUMNS + i] = figures_rows[i].head;
+		right[CLIENT_COLUMNS + i] = kind == KIND_NUMBER || kind == KIND_BYTES ? 'r' : 'l';
+	}
+	right[CLIENT_COLUMNS + FIGURES_COUNT] = '\0';
+	table_head(table, right, names);
 }
 
 /* Sorted by identity: the receiver's order is that in which queues came. */
 int
 show_clients(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 {
-	static const char *const names[] = {"CLIENT", "QUEUE", "ON", "SEEN", "LAST-STORED",
-	    "STORED", "BYTES", "MARK", "UNSETTLED", "PENDING", "SINCE", "SKIPPED", "MISSING",
-	    "AGENT"};
+	char right[TABLE_COLUMNS_MAX + 1];
 	json_t *page = load_page(text, len, "clients", JSON_ARRAY, why);
 	struct table table;
 
@@ -332,7 +358,7 @@ show_clients(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = json_array_get(clients, i);
 	qsort(sorted, count, sizeof(json_t *), compare_clients);
-	table_head(&table, "lllllrrrrrlrrl", names);
+	head_clients(&table, right);
 	for (size_t i = 0; i < count; i++)
 		add_client(&table, sorted[i], integer_of(page, "now"));
 	table_print(&table, out);

@@ -176,7 +176,7 @@ print_text(const struct record *record, enum outcome outcome)
 		break;
 	case RECORD_QUEUE:
 		printf(" settled=%" PRIu64 " pending=%" PRIu64 " agent=%s", record->settled,
-		    record->pending, or_dash(record->agent));
+		    record->figures.hello.pending, or_dash(record->figures.hello.agent));
 		break;
 	case RECORD_SKIP:
 		printf(" %" PRIu64 " %s", record->n, or_dash(record->reason));
@@ -245,8 +245,8 @@ print_json(const struct record *record, enum outcome outcome)
 		break;
 	case RECORD_QUEUE:
 		quote_number(stdout, "settled", record->settled);
-		quote_number(stdout, "pending", record->pending);
-		quote_member(stdout, "agent", record->agent);
+		quote_number(stdout, "pending", record->figures.hello.pending);
+		quote_member(stdout, "agent", record->figures.hello.agent);
 		break;
 	case RECORD_SKIP:
 		quote_number(stdout, "n", record->n);

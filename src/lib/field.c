@@ -2,6 +2,7 @@
 #include "lib/field.h"
 
 #include <assert.h>
+#include <string.h>
 #include <sys/types.h>
 
 #include "lib/escape.h"
@@ -47,6 +48,8 @@ field_fits(const struct field *field, const char *s, size_t len, uint64_t *numbe
 {
 	switch (field->kind) {
 	case KIND_NUMBER:
+	case KIND_BYTES:
+	case KIND_SECONDS:
 		return parse_u64(s, len, field->max, number) == 0 && *number >= field->min;
 	case KIND_VISIBLE:
 		return is_visible(s, len, field);
@@ -65,4 +68,46 @@ field_fits(const struct field *field, const char *s, size_t len, uint64_t *numbe
 		break;
 	}
 	return 0;
+}
+
+int
+member_is_number(const struct member *member)
+{
+	enum field_kind kind = member->field.kind;
+
+	return kind == KIND_NUMBER || kind == KIND_BYTES || kind == KIND_SECONDS;
+}
+
+uint64_t
+member_number(const struct member *member, const void *of)
+{
+	uint64_t number;
+
+	memcpy(&number, (const char *)of + member->offset, sizeof number);
+	return number;
+}
+
+int64_t
+member_time(const struct member *member, const void *of)
+{
+	int64_t time;
+
+	memcpy(&time, (const char *)of + member->offset, sizeof time);
+	return time;
+}
+
+const char *
+member_text(const struct member *member, const void *of)
+{
+	return (const char *)of + member->offset;
+}
+
+int
+member_is_empty(const struct member *member, const void *of)
+{
+	if (member_is_number(member))
+		return member_number(member, of) == 0;
+	if (member->field.kind == KIND_TIME)
+		return member_time(member, of) == 0;
+	return member_text(member, of)[0] == '\0';
 }

@@ -10,15 +10,17 @@
 #include <stdint.h>
 
 enum field_kind {
-	KIND_NUMBER,  /* `min` to `max` */
+	KIND_NUMBER,  /* `min` to `max`; so are the next two */
+	KIND_BYTES,   /* a size */
+	KIND_SECONDS, /* a time that a peer said, UTC since 1970; 0: none */
 	KIND_VISIBLE, /* all others: `min` to `max` bytes.  0x21 to 0x7e */
 	KIND_HEX,     /* lower-case digits, as many as `max` */
 	KIND_NAME,    /* a plain name: is_plain_name() */
 	KIND_WORD,    /* lower-case letters, digits or '-', a letter first */
 	KIND_ESCAPED, /* see escape.h; counted decoded, FIELD_ESCAPED_MAX at most */
 	KIND_REST,    /* whatever a line may hold, blanks too */
-	KIND_TIME,    /* these two are the ledger's own, and not for field_fits(): as ... */
-	KIND_SHA256,  /* ... print_time() and digest_print() have it */
+	KIND_TIME,    /* UTC microseconds, 0: never.  This and the next are the ledger's ... */
+	KIND_SHA256,  /* ... own, as print_time() and digest_print() have it: no field_fits() */
 };
 
 #define FIELD_ESCAPED_MAX 255
@@ -35,5 +37,19 @@ int field_fits(const struct field *field, const char *s, size_t len, uint64_t *n
 /* Is it a word of 1 to `max` bytes?  So is a key, in either kind of line. */
 int field_is_word(const char *s, size_t len, uint64_t max);
 #define FIELD_KEY_MAX 32 /* bytes */
+
+/* A field that is kept in a struct: a uint64_t, a KIND_TIME an int64_t, a KIND_SHA256 its bytes,
+ * any other a text with room for `max` bytes (escaped, if it is). */
+struct member {
+	struct field field;
+	size_t offset;
+};
+
+int member_is_number(const struct member *member);
+uint64_t member_number(const struct member *member, const void *of);
+int64_t member_time(const struct member *member, const void *of);
+const char *member_text(const struct member *member, const void *of);
+/* 0, never, or "". */
+int member_is_empty(const struct member *member, const void *of);
 
 #endif

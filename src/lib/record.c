@@ -16,15 +16,10 @@
 #include "lib/field.h"
 #include "lib/parse.h"
 
-/* A field, and where it lies in struct record. */
-struct member {
-	struct field field;
-	size_t offset;
-};
-
 struct row {
 	const char *name;
-	struct member members[13]; /* up to one without a name */
+	struct member fixed[12];    /* up to one without a name */
+	const struct member *keyed; /* likewise; NULL: none */
 };
 
 #define NUMBER_MAX ((uint64_t)PROTO_NUMBER_MAX)
@@ -37,26 +32,33 @@ struct row {
 	M("identity", VISIBLE, identity, 1, IDENTITY_MAX), \
 	    M("queue", HEX, queue, PROTO_QUEUE_LEN, PROTO_QUEUE_LEN)
 
+static const struct member figures[FIGURES_COUNT + 1] = {
+#define X(member, kind, most, name, head) M(name, kind, figures.member, 0, most),
+    FIGURES(X)
+#undef X
+};
+
+_Static_assert(FIGURES_COUNT <= 32, "parse_key() has a bit for each");
+
 static const struct row rows[RECORD_TYPES] = {
     [RECORD_BEGIN] = {"begin",
-        {M("version", NUMBER, version, 1, UINT32_MAX), TIME(time), FROM_1(seq)}},
-    [RECORD_QUEUE] = {"queue",
-        {QUEUE, FROM_1(settled), TIME(seen), COUNT(pending), COUNT(oldest),
-            M("agent", ESCAPED, agent, 1, 64), COUNT(stored_items), COUNT(stored_bytes),
-            COUNT(skipped), COUNT(missing), TIME(last_stored)}},
+        {M("version", NUMBER, version, 1, UINT32_MAX), TIME(time), FROM_1(seq)}, NULL},
+    [RECORD_QUEUE] = {"queue", {QUEUE, FROM_1(settled)}, figures},
     [RECORD_ACCEPT] = {"accept",
         {FROM_1(seq), TIME(time), QUEUE, FROM_1(n),
-            M("inbox", NAME, inbox, 1, PROTO_INBOX_MAX), COUNT(size),
-            M("sha256", SHA256, sha256, 0, 0), M("name", NAME, name, 1, NAME_ROOM - 1),
-            COUNT(sent), M("hint", ESCAPED, hint, 1, PROTO_NAME_MAX)}},
-    [RECORD_MARK] = {"mark", {COUNT(synced), COUNT(stored)}},
-    [RECORD_VOID] = {"void", {FROM_1(seq)}},
+            M("inbox", NAME, inbox, 1, PROTO_INBOX_MAX),
+            M("size", BYTES, size, 0, NUMBER_MAX), M("sha256", SHA256, sha256, 0, 0),
+            M("name", NAME, name, 1, NAME_ROOM - 1),
+            M("sent", SECONDS, sent, 0, NUMBER_MAX),
+            M("hint", ESCAPED, hint, 1, PROTO_NAME_MAX)}, NULL},
+    [RECORD_MARK] = {"mark", {COUNT(synced), COUNT(stored)}, NULL},
+    [RECORD_VOID] = {"void", {FROM_1(seq)}, NULL},
     [RECORD_SKIP] = {"skip",
-        {QUEUE, FROM_1(n), M("reason", WORD, reason, 1, RECORD_REASON_ROOM - 1)}},
-    [RECORD_SETTLED] = {"settled", {QUEUE, FROM_1(n)}},
-    [RECORD_GAP] = {"gap", {QUEUE, FROM_1(n), FROM_1(to)}},
-    [RECORD_STATE] = {"state", {{{0}, 0}}},
-    [RECORD_END] = {"end", {M("name", NAME, name, 1, NAME_ROOM - 1)}},
+        {QUEUE, FROM_1(n), M("reason", WORD, reason, 1, RECORD_REASON_ROOM - 1)}, NULL},
+    [RECORD_SETTLED] = {"settled", {QUEUE, FROM_1(n)}, NULL},
+    [RECORD_GAP] = {"gap", {QUEUE, FROM_1(n), FROM_1(to)}, NULL},
+    [RECORD_STATE] = {"state", {{{0}, 0}}, NULL},
+    [RECORD_END] = {"end", {M("name", NAME, name, 1, NAME_ROOM - 1)}, NULL},
 };
 
 #define MICROS 1000000
@@ -112,32 +114,31 @@ add_time(char *dst, size_t at, int64_t micros)
 static size_t
 add_field(char *dst, size_t at, const struct record *record, const struct member *member)
 {
-	const char *from = (const char *)record + member->offset;
-	uint64_t number;
-	int64_t time;
+	const char *text = member_text(member, record);
 
-	switch (member->field.kind) {
-	case KIND_NUMBER:
-		memcpy(&number, from, sizeof number);
-		return at + (size_t)snprintf(dst + at, 21, "%" PRIu64, number);
-	case KIND_TIME:
-		memcpy(&time, from, sizeof time);
-		return add_time(dst, at, time);
-	case KIND_SHA256:
-		digest_print(dst + at, (const unsigned char *)from);
+	if (member_is_number(member))
+		return at +
+		    (size_t)snprintf(dst + at, 21, "%" PRIu64, member_number(member, record));
+	if (member->field.kind == KIND_TIME)
+		return add_time(dst, at, member_time(member, record));
+	if (member->field.kind == KIND_SHA256) {
+		digest_print(dst + at, (const unsigned char *)text);
 		return at + DIGEST_TEXT_ROOM - 1;
-	case KIND_WORD:
-	case KIND_ESCAPED:
-		if (from[0] == '\0')
-			return add(dst, at, "-");
-		return add(dst, at, strcmp(from, "-") == 0 ? "%2D" : from);
-	case KIND_VISIBLE:
-	case KIND_HEX:
-	case KIND_NAME:
-	case KIND_REST:
-		break;
 	}
-	return add(dst, at, from);
+	if (text[0] == '\0')
+		return add(dst, at, "-");
+	return add(dst, at, strcmp(text, "-") == 0 ? "%2D" : text);
+}
+
+static size_t
+add_key(char *dst, size_t at, const struct record *record, const struct member *member)
+{
+	if (member_is_empty(member, record))
+		return at;
+	dst[at++] = ' ';
+	at = add(dst, at, member->field.name);
+	dst[at++] = '=';
+	return add_field(dst, at, record, member);
 }
 
 size_t
@@ -148,10 +149,12 @@ record_format(const struct record *record, char dst[RECORD_LINE_MAX + 1])
 	char crc[CRC_DIGITS + 1];
 
 	at = add(dst, at, row->name);
-	for (const struct member *member = row->members; member->field.name; member++) {
+	for (const struct member *member = row->fixed; member->field.name; member++) {
 		dst[at++] = ' ';
 		at = add_field(dst, at, record, member);
 	}
+	for (const struct member *member = row->keyed; member && member->field.name; member++)
+		at = add_key(dst, at, record, member);
 	snprintf(crc, sizeof crc, "%08" PRIx32,
 	    record_crc32c(dst + CRC_DIGITS + 1, at - CRC_DIGITS - 1));
 	memcpy(dst, crc, CRC_DIGITS);
@@ -194,7 +197,7 @@ parse_field(const struct member *member, const char *s, size_t len, struct recor
 		to[0] = '\0';
 	} else if (!field_fits(&member->field, s, len, &number)) {
 		return -1;
-	} else if (kind == KIND_NUMBER) {
+	} else if (member_is_number(member)) {
 		memcpy(to, &number, sizeof number);
 	} else {
 		memcpy(to, s, len);
@@ -228,15 +231,39 @@ take_field(const char **s, const char *end, const char **field)
 	return (size_t)((space ? space : end) - *field);
 }
 
-/* A field behind those of the table: one that a later program has added. */
+/* At most FIELD_KEY_MAX lower-case letters, digits, '-' or '_', a letter first. */
 static int
-is_added_field(const char *s, size_t len)
+is_key(const char *s, size_t len)
 {
-	static const struct field value = {"value", KIND_VISIBLE, 1, RECORD_LINE_MAX};
-	const char *equals = memchr(s, '=', len);
+	return len >= 1 && len <= FIELD_KEY_MAX && *s >= 'a' && *s <= 'z' &&
+	    strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") == len;
+}
 
-	return equals && field_is_word(s, (size_t)(equals - s), FIELD_KEY_MAX) &&
-	    field_fits(&value, equals + 1, len - (size_t)(equals - s) - 1, NULL);
+/* A field behind the fixed ones, "key=value".  *known gets a bit for each keyed field met. */
+static int
+parse_key(const struct row *row, const char *s, size_t len, struct record *out, unsigned *known)
+{
+	static const struct field any = {"value", KIND_VISIBLE, 1, RECORD_LINE_MAX};
+	const char *equals = memchr(s, '=', len), *value;
+	size_t key_len = equals ? (size_t)(equals - s) : 0;
+
+	if (!equals || !is_key(s, key_len))
+		return -1;
+	value = equals + 1;
+	len -= key_len + 1;
+	if (!field_fits(&any, value, len, NULL))
+		return -1;
+	for (unsigned i = 0; row->keyed && row->keyed[i].field.name; i++) {
+		const struct member *member = &row->keyed[i];
+		if (strlen(member->field.name) != key_len ||
+		    memcmp(member->field.name, s, key_len) != 0)
+			continue;
+		if (*known & 1u << i)
+			return -1;
+		*known |= 1u << i;
+		return parse_field(member, value, len, out);
+	}
+	return 0; /* one of a later day */
 }
 
 int
@@ -244,6 +271,7 @@ record_parse(const char *line, size_t len, struct record *out)
 {
 	const char *s = line + CRC_DIGITS + 1, *end = line + len, *field;
 	const struct row *row = NULL;
+	unsigned known = 0;
 	size_t field_len;
 
 	if (len >= RECORD_LINE_MAX || !checksum_is_right(line, len))
@@ -259,7 +287,7 @@ record_parse(const char *line, size_t len, struct record *out)
 	}
 	if (!row)
 		return -1;
-	for (const struct member *member = row->members; member->field.name; member++) {
+	for (const struct member *member = row->fixed; member->field.name; member++) {
 		if (!s)
 			return -1;
 		field_len = take_field(&s, end, &field);
@@ -268,7 +296,7 @@ record_parse(const char *line, size_t len, struct record *out)
 	}
 	while (s) {
 		field_len = take_field(&s, end, &field);
-		if (!is_added_field(field, field_len))
+		if (parse_key(row, field, field_len, out, &known) < 0)
 			return -1;
 	}
 	return out->type == RECORD_GAP && out->to < out->n ? -1 : 0;

@@ -17,19 +17,18 @@
 #include "lib/attr.h"
 #include "lib/digest.h"
 #include "lib/escape.h"
+#include "lib/figures.h"
 #include "lib/identity.h"
 #include "lib/name.h"
 #include "lib/proto.h"
 
 /*
- * `time`, `seen` and `last_stored` are written as print_time() has it, 0 as
- * "-".  An empty text (agent, hint, reason) is written "-"; one that is itself
- * "-" as "%2D", and comes back so.  Numbers count from 1 (version, seq,
- * settled, n, to) or 0 (all others); none is above PROTO_NUMBER_MAX.
+ * `time` is written as print_time() has it, 0 as "-".  An empty text (hint, reason) is
+ * written "-"; one that is itself "-" as "%2D", and comes back so.  Numbers count from 1
+ * (version, seq, settled, n, to) or 0 (all others); none is above PROTO_NUMBER_MAX.
  *
  *	begin   version time seq     first line of a segment; seq: the next accept's
- *	queue   identity queue settled seen pending oldest agent stored_items stored_bytes
- *	        skipped missing last_stored                         state of a queue
+ *	queue   identity queue settled [figure=value ...]           state of a queue
  *	accept  seq time identity queue n inbox size sha256 name sent hint
  *	mark    synced stored        all accepts up to seq `synced` are on stable
  *	                             storage as drafts, up to `stored` as items
@@ -42,7 +41,8 @@
  *
  * Behind its fields a record may have more, `key=value`, in any order: a program passes over
  * the keys that it does not know.  So a field can be added without a new version, which is
- * for what an older program would misread.
+ * for what an older program would misread.  A queue's figures (figures.h) stand so, those left
+ * out that are 0, never or empty.
  */
 enum record_type {
 	RECORD_BEGIN,
@@ -60,7 +60,6 @@ enum record_type {
 
 #define RECORD_VERSION 1
 #define RECORD_HINT_ROOM ESCAPE_ROOM(PROTO_NAME_MAX)
-#define RECORD_AGENT_ROOM ESCAPE_ROOM(64)
 #define RECORD_REASON_ROOM 33
 #define RECORD_LINE_MAX 2560 /* bytes, with the LF */
 
@@ -79,18 +78,15 @@ struct record {
 	uint64_t sent;                /* PUT's time=, 0: none */
 	char hint[RECORD_HINT_ROOM];  /* PUT's name=, escaped; "" : none */
 	char reason[RECORD_REASON_ROOM]; /* SKIP's: a word, or "" */
-	int64_t seen; /* UTC microseconds: last HELLO */
-	uint64_t pending, oldest;     /* as HELLO said; 0: none */
-	char agent[RECORD_AGENT_ROOM]; /* escaped */
-	uint64_t stored_items, stored_bytes, skipped, missing; /* since the queue is known */
-	int64_t last_stored;          /* UTC microseconds, 0: never */
+	struct figures figures;
 };
 
 /* Writes the line with its LF and a NUL; returns its length. */
 size_t record_format(const struct record *record, char dst[RECORD_LINE_MAX + 1]);
 
 /* Reads a line of `len` bytes without its LF.  0, or -1: the checksum is
- * wrong, or a field is missing, out of its range, or surplus and no `key=value`. */
+ * wrong, or a field is missing, out of its range, there twice, or surplus and no
+ * `key=value`. */
 MUST_CHECK int record_parse(const char *line, size_t len, struct record *out);
 
 /* The type's word in the line. */

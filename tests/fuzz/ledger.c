@@ -5,7 +5,7 @@
  * '!' gets its right checksum first: by chance no line would ever have it.
  *
  * A replay that says yes must have understood exactly the good bytes: they alone give
- * the same memory.  A record that is read is written as the same line.
+ * the same memory.  A record that is read and has no keys is written as the same line.
  */
 #include "config.h"
 
@@ -36,8 +36,11 @@ try_record(const char *text, size_t len)
 	if (record_parse(copy, len, &record) == 0) {
 		n = record_format(&record, line);
 		FUZZ_CHECK(n > 0 && n <= RECORD_LINE_MAX && line[n] == '\0');
-		FUZZ_CHECK(n == len + 1 && memcmp(line, text, len) == 0 && line[len] == '\n');
-		FUZZ_CHECK(record_parse(line, n - 1, &back) == 0 && back.type == record.type);
+		/* What is passed over is not written; without that, the line is the same. */
+		FUZZ_CHECK(memchr(text, '=', len) ||
+		    (n == len + 1 && memcmp(line, text, len) == 0 && line[len] == '\n'));
+		FUZZ_CHECK(record_parse(line, n - 1, &back) == 0);
+		FUZZ_CHECK(memcmp(&back, &record, sizeof back) == 0);
 		/* No bit may change unseen. */
 		line[n / 2] ^= 1;
 		FUZZ_CHECK(record_parse(line, n - 1, &back) < 0);
@@ -73,14 +76,13 @@ each_line(char *text, size_t size, int fix)
 static void
 dump_queue(FILE *out, const struct queue *queue)
 {
-	char sha256[DIGEST_TEXT_ROOM];
+	static struct record record;
+	char line[RECORD_LINE_MAX + 1], sha256[DIGEST_TEXT_ROOM];
 	size_t items = 0;
 
-	fprintf(out, "%s %s %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64
-	    " %" PRId64 " %" PRIu64 " %" PRIu64 " %s\n",
-	    queue->identity, queue->id, queue->settled, queue->stored, queue->bytes,
-	    queue->skipped, queue->missing, queue->seen, queue->last_stored, queue->pending,
-	    queue->oldest, queue->agent);
+	queue_record(queue, &record);
+	record_format(&record, line);
+	fputs(line, out);
 	FUZZ_CHECK(queue->settled >= 1 && queue->count <= queue->room);
 	for (size_t i = 0; i < queue->count; i++) {
 		const struct known *known = queue->entries[i];

@@ -218,7 +218,8 @@ def ledger():
     now = "20261122T141103.123456Z"
     who = "pc17.example.org " + QUEUE
     begin = "begin 1 %s 1" % now
-    queue = "queue %s 5 %s 3 1795356663 inboxq/0.1 7 4096 1 2 %s" % (who, now, now)
+    queue = ("queue %s 5 seen=%s pending=3 pending_oldest=1795356663 agent=inboxq/0.1 stored=7 "
+             "stored_bytes=4096 skipped=1 missing=2 last_stored=%s later=x" % (who, now, now))
     accept = "accept %%d %s %s %%d status 3 %s %%s 17 report.txt" % (now, who, SHA)
     a = [accept % (i, i + 4, NAME.replace("0.1-", "0.%d-" % i)) for i in range(1, 5)]
     cases = {

@@ -79,9 +79,10 @@ answer(uint64_t ticket)
 
 	if (view) {
 		snprintf(view->identity, sizeof view->identity, "pc\"17\\.example.org");
-		snprintf(view->agent, sizeof view->agent, "inboxq/0.1%%00");
-		view->oldest = UINT64_MAX;
-		view->seen = INT64_MIN;
+		struct hello *hello = &view->figures.hello;
+		snprintf(hello->agent, sizeof hello->agent, "inboxq/0.1%%00");
+		hello->pending_oldest = UINT64_MAX;
+		hello->seen = INT64_MIN;
 	}
 	status_clients(status, ticket, view, view ? 1 : 0);
 }

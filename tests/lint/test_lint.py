@@ -349,6 +349,31 @@ def counters_stand_in_the_manual():
         yield "inboxd.8 has %s, which is not counted" % metric
 
 
+@check
+def figures_of_a_client_stand_in_the_manuals():
+    """By their names in the ledger's contract, by their columns' heads in inboxctl(8)."""
+    rows = re.findall(r'X\([\w.]+, [A-Z]+, \w+, "(\w+)", "([A-Z-]+)"\)', read("src/lib/figures.h"))
+    if len(rows) < 9:
+        yield "figures.h: found only %d figures" % len(rows)
+    names = listed("src/inboxd/inbox-spool.5", r"^\.It Li queue Ar .*?^\.El$")
+    heads = listed("src/inboxctl/inboxctl.8", r"^\.It Cm clients$.*?^\.El$")
+    yield from differ("inbox-spool.5", names, [name for name, _ in rows])
+    yield from differ("inboxctl.8", heads, ["CLIENT", "QUEUE", "ON", "MARK", "UNSETTLED"] +
+                      [head for _, head in rows])
+
+
+def listed(page, part):
+    """What the entries of a list within the page are of."""
+    text = re.search(part, read(page), re.M | re.S).group(0)
+    entries = re.findall(r"^\.It (?:Li )?((?!Li queue|Cm)[\w-]+(?: , [\w-]+)*)$", text, re.M)
+    return [name for entry in entries for name in entry.split(" , ")]
+
+
+def differ(page, told, wanted):
+    for name in sorted(set(told) ^ set(wanted)):
+        yield "%s: %s is %s" % (page, name, "missing" if name in wanted else "not in the code")
+
+
 def options_of(source):
     """The letters of the getopt strings."""
     found = re.findall(r'getopt(?:_long)?\([^"]*"([+:]?[a-zA-Z:]+)"', source)

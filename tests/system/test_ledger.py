@@ -265,7 +265,7 @@ def tampering_with_a_receivers_root_is_found(t):
 def filters_let_through_what_they_say(t):
     made = Made(t)
     made.segment(0, 1)
-    made.add("queue pc17.example.org %s 1 %s 7 0 inboxq/0.1 0 0 0 0 -" % (QUEUE, clock(1)))
+    made.add("queue pc17.example.org %s 1 seen=%s pending=7 agent=inboxq/0.1" % (QUEUE, clock(1)))
     for n in range(1, 11):
         made.add(made.accept(n, b"x" * n, "reports" if n == 7 else "status", None,
                              OTHER if n == 5 else QUEUE,

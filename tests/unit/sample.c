@@ -62,9 +62,9 @@ sample_state(struct sample *segment)
 void
 sample_queue(struct sample *segment, uint64_t settled)
 {
-	struct record record = {.type = RECORD_QUEUE, .settled = settled, .seen = TIME};
+	struct record record = {.type = RECORD_QUEUE, .settled = settled,
+	    .figures.hello = {.seen = TIME, .agent = "inboxq/1"}};
 
-	snprintf(record.agent, sizeof record.agent, "inboxq/1");
 	sample_add(segment, &record);
 }
 
@@ -149,14 +149,23 @@ sample_settled(struct sample *segment, uint64_t n)
 static void
 dump_queue(FILE *out, const struct queue *queue)
 {
+	const struct tally *tally = &queue->figures.tally;
 	char sha256[DIGEST_TEXT_ROOM];
 
-	fprintf(out, "%s %s settled=%" PRIu64 " items=%zu stored=%" PRIu64 " bytes=%" PRIu64
-	    " skipped=%" PRIu64 " missing=%" PRIu64 " seen=%" PRId64 " last=%" PRId64
-	    " pending=%" PRIu64 " oldest=%" PRIu64 " agent=%s\n",
-	    queue->identity, queue->id, queue->settled, queue->items, queue->stored,
-	    queue->bytes, queue->skipped, queue->missing, queue->seen, queue->last_stored,
-	    queue->pending, queue->oldest, queue->agent);
+	fprintf(out, "%s %s settled=%" PRIu64 " items=%zu", queue->identity, queue->id,
+	    queue->settled, queue->items);
+	fprintf(out, " stored=%" PRIu64 " bytes=%" PRIu64 " skipped=%" PRIu64 " missing=%" PRIu64,
+	    tally->stored, tally->stored_bytes, tally->skipped, tally->missing);
+	for (size_t i = 0; i < FIGURES_COUNT; i++) {
+		const struct member *figure = &figures_rows[i].member;
+		if (figure->field.kind == KIND_ESCAPED)
+			fprintf(out, " %s=%s", figure->field.name,
+			    member_text(figure, &queue->figures));
+		else
+			fprintf(out, " %s=%" PRIu64, figure->field.name,
+			    member_number(figure, &queue->figures));
+	}
+	fputc('\n', out);
 	for (size_t i = 0; i < queue->count; i++) {
 		const struct known *known = queue->entries[i];
 		digest_print(sha256, known->sha256);
@@ -278,8 +287,24 @@ sample_append(struct ledger *ledger, struct clients *clients, uint64_t n, const 
 		queue = clients_add(clients, SAMPLE_CLIENT, SAMPLE_QUEUE, 1);
 	ledger_append(ledger, &record);
 	(void)queue_add_item(queue, &record);
-	queue->stored++, queue->bytes += record.size, queue->last_stored = record.time;
+	queue->figures.tally.stored++;
+	queue->figures.tally.stored_bytes += record.size;
+	queue->figures.tally.last_stored = record.time;
 	return record.seq;
+}
+
+void
+sample_fill_figures(struct figures *figures, size_t seed)
+{
+	for (size_t i = 0; i < FIGURES_COUNT; i++) {
+		const struct member *figure = &figures_rows[i].member;
+		uint64_t number = 1000000 * seed + i;
+		char *to = (char *)figures + figure->offset;
+		if (figure->field.kind == KIND_ESCAPED)
+			snprintf(to, figure->field.max, "inboxq%%20/%zu-%zu", seed, i);
+		else
+			memcpy(to, &number, sizeof number);
+	}
 }
 
 void
@@ -290,11 +315,7 @@ sample_fill(struct clients *clients, size_t queues, uint64_t items)
 		struct queue *queue;
 		snprintf(identity, sizeof identity, "pc%zu", i);
 		queue = clients_add(clients, identity, SAMPLE_QUEUE, 5);
-		queue->stored = 1000 + i, queue->bytes = 2000 + i;
-		queue->skipped = 3, queue->missing = 4;
-		queue->seen = 5000000, queue->last_stored = 6000000;
-		queue->pending = 7, queue->oldest = 8;
-		snprintf(queue->agent, sizeof queue->agent, "inboxq%%20/%zu", i);
+		sample_fill_figures(&queue->figures, i + 1);
 		for (uint64_t n = 5; n < 5 + items; n++) {
 			struct record record;
 			snprintf(bytes, sizeof bytes, "%zu-%u", i, (unsigned)n);

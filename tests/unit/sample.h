@@ -51,6 +51,8 @@ struct record sample_accept_record(uint64_t n, const char *bytes);
 uint64_t sample_append(struct ledger *ledger, struct clients *clients, uint64_t n,
     const char *bytes);
 
+/* Each figure with a value of its own, not empty. */
+void sample_fill_figures(struct figures *figures, size_t seed);
 /* So many queues with all that there is to remember. */
 void sample_fill(struct clients *clients, size_t queues, uint64_t items);
 

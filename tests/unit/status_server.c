@@ -73,13 +73,14 @@ fake_views(size_t count)
 		memset(view->queue, 'a', PROTO_QUEUE_LEN);
 		view->connected = i == 0;
 		view->settled = 41;
-		view->stored = 40;
-		view->bytes = 12345678;
-		view->missing = i;
-		view->seen = i == 1 ? 0 : ((int64_t)time(NULL) - 90000) * 1000000 + 7;
-		view->pending = 5;
-		view->oldest = (uint64_t)time(NULL) - 7;
-		snprintf(view->agent, sizeof(view->agent), "%s", i == 0 ? "inboxq/0.1.0" : "");
+		view->figures.tally.stored = 40;
+		view->figures.tally.stored_bytes = 12345678;
+		view->figures.tally.missing = i;
+		struct hello *hello = &view->figures.hello;
+		hello->seen = i == 1 ? 0 : ((int64_t)time(NULL) - 90000) * 1000000 + 7;
+		hello->pending = 5;
+		hello->pending_oldest = (uint64_t)time(NULL) - 7;
+		snprintf(hello->agent, sizeof(hello->agent), "%s", i == 0 ? "inboxq/0.1.0" : "");
 	}
 	return views;
 }

@@ -91,21 +91,22 @@ reads_each_type(void **state)
 	assert_int_equal(r.version, 1);
 	assert_int_equal(r.time, MICROS);
 	assert_int_equal(r.seq, 42);
-	assert_comes_back("queue urn:a;b% " QUEUE " 5 " TIME
-	    " 3 1795356663 inboxq/0.1%20x 10 2000 1 2 " TIME, &r);
+	assert_comes_back("queue urn:a;b% " QUEUE " 5 seen=" TIME " last_stored=" TIME
+	    " stored=10 stored_bytes=2000 pending=3 pending_oldest=1795356663 skipped=1 missing=2"
+	    " agent=inboxq/0.1%20x", &r);
 	assert_int_equal(r.type, RECORD_QUEUE);
 	assert_string_equal(r.identity, "urn:a;b%");
 	assert_string_equal(r.queue, QUEUE);
 	assert_int_equal(r.settled, 5);
-	assert_int_equal(r.seen, MICROS);
-	assert_int_equal(r.pending, 3);
-	assert_int_equal(r.oldest, 1795356663);
-	assert_string_equal(r.agent, "inboxq/0.1%20x");
-	assert_int_equal(r.stored_items, 10);
-	assert_int_equal(r.stored_bytes, 2000);
-	assert_int_equal(r.skipped, 1);
-	assert_int_equal(r.missing, 2);
-	assert_int_equal(r.last_stored, MICROS);
+	assert_int_equal(r.figures.hello.seen, MICROS);
+	assert_int_equal(r.figures.hello.pending, 3);
+	assert_int_equal(r.figures.hello.pending_oldest, 1795356663);
+	assert_string_equal(r.figures.hello.agent, "inboxq/0.1%20x");
+	assert_int_equal(r.figures.tally.stored, 10);
+	assert_int_equal(r.figures.tally.stored_bytes, 2000);
+	assert_int_equal(r.figures.tally.skipped, 1);
+	assert_int_equal(r.figures.tally.missing, 2);
+	assert_int_equal(r.figures.tally.last_stored, MICROS);
 	assert_comes_back("accept 7 " TIME " pc17 " QUEUE " 9223372036854775807 status 3 " SHA
 	    " " NAME " 17 report%20%C3%A4.txt", &r);
 	assert_int_equal(r.type, RECORD_ACCEPT);
@@ -144,15 +145,12 @@ reads_each_type(void **state)
 static void
 writes_empty_texts_and_no_time_as_a_hyphen(void **state)
 {
-	struct record r = {.type = RECORD_QUEUE, .identity = "a", .queue = QUEUE, .settled = 1};
-	char line[RECORD_LINE_MAX + 1];
+	struct record r;
 
 	(void)state;
-	record_format(&r, line);
-	assert_string_equal(line + 9, "queue a " QUEUE " 1 - 0 0 - 0 0 0 0 -\n");
-	assert_comes_back("queue a " QUEUE " 1 - 0 0 - 0 0 0 0 -", &r);
-	assert_int_equal(r.seen, 0);
-	assert_string_equal(r.agent, "");
+	assert_comes_back("accept 7 - a " QUEUE " 1 status 3 " SHA " " NAME " 0 -", &r);
+	assert_int_equal(r.time, 0);
+	assert_string_equal(r.hint, "");
 	assert_comes_back("skip a " QUEUE " 1 -", &r);
 	assert_string_equal(r.reason, "");
 	assert_comes_back("mark 0 0", &r);
@@ -161,15 +159,65 @@ writes_empty_texts_and_no_time_as_a_hyphen(void **state)
 static void
 keeps_a_text_that_is_a_hyphen(void **state)
 {
-	struct record r = {.type = RECORD_QUEUE, .identity = "a", .queue = QUEUE, .settled = 1,
-	    .agent = "-"};
+	struct record r = {.type = RECORD_SKIP, .identity = "a", .queue = QUEUE, .n = 1,
+	    .reason = "-"};
 	char line[RECORD_LINE_MAX + 1];
 
 	(void)state;
 	record_format(&r, line);
-	assert_string_equal(line + 9, "queue a " QUEUE " 1 - 0 0 %2D 0 0 0 0 -\n");
-	assert_comes_back("queue a " QUEUE " 1 - 0 0 %2D 0 0 0 0 -", &r);
-	assert_string_equal(r.agent, "%2D");
+	assert_string_equal(line + 9, "skip a " QUEUE " 1 %2D\n");
+	assert_comes_back("accept 7 - a " QUEUE " 1 status 3 " SHA " " NAME " 0 %2D", &r);
+	assert_string_equal(r.hint, "%2D");
+}
+
+#define QUEUE_LINE "queue a " QUEUE " 1"
+
+static void
+leaves_out_figures_that_say_nothing(void **state)
+{
+	struct record r = {.type = RECORD_QUEUE, .identity = "a", .queue = QUEUE, .settled = 1};
+	char line[RECORD_LINE_MAX + 1];
+
+	(void)state;
+	record_format(&r, line);
+	assert_string_equal(line + 9, QUEUE_LINE "\n");
+	assert_comes_back(QUEUE_LINE, &r);
+	assert_int_equal(r.figures.hello.seen, 0);
+	assert_string_equal(r.figures.hello.agent, "");
+	assert_comes_back(QUEUE_LINE " missing=1", &r);
+	assert_int_equal(r.figures.tally.missing, 1);
+	assert_int_equal(r.figures.tally.stored, 0);
+}
+
+/* In any order, and whatever it writes first. */
+static void
+passes_over_keys_that_it_does_not_know(void **state)
+{
+	static const char *const right[] = {
+	    "void 7 a=b", "void 7 again=1 again=2", "void 7 a-b_c9==,%~", "state key=value",
+	    "mark 9 8 a=-", "skip a " QUEUE " 1 - why=%20", "end " NAME " next=x",
+	    "void 7 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=1", "begin 1 " TIME " 1 a=1 b=2",
+	    "gap a " QUEUE " 1 2 pending=-1", QUEUE_LINE " new=1 pending=3 newer=2"};
+	static const char *const wrong[] = {
+	    "void 7 a", "void 7 =b", "void 7 a=", "void 7 A=b", "void 7 1a=b", "void 7 a.b=c",
+	    "void 7 -a=b", "void 7 _a=b", "void 7 a=b ", "void 7  a=b", "void 7 a=b c",
+	    "void 7 a=\x7f", "void 7 a=\xc3\xa4", "void 7 a=\tb", "void a=b",
+	    "void 7 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa=1", "void 7 a\x80=b"};
+	struct record r, without;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+		if (parse_text(right[i], strlen(right[i]), &r) < 0)
+			fail_msg("refused \"%s\"", right[i]);
+	}
+	assert_int_equal(r.figures.hello.pending, 3);
+	assert_int_equal(parse_text("void 7", 6, &without), 0);
+	assert_int_equal(parse_text(right[2], strlen(right[2]), &r), 0);
+	assert_memory_equal(&r, &without, sizeof r);
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+		if (!refuses(wrong[i]))
+			fail_msg("took \"%s\"", wrong[i]);
+	}
 }
 
 static void
@@ -210,19 +258,20 @@ holds_the_longest_fields(void **state)
 	assert_int_equal(record_parse(line, len - 1, &back), 0);
 	assert_memory_equal(&back, &r, sizeof r);
 	r.type = RECORD_QUEUE;
-	r.settled = r.pending = r.oldest = r.stored_items = r.stored_bytes = r.skipped = r.missing =
-	    INT64_MAX;
-	r.seen = r.last_stored = MICROS;
-	for (size_t i = 0; i < 64; i++)
-		memcpy(r.agent + 3 * i, "%25", 3);
+	r.settled = INT64_MAX;
+	for (size_t i = 0; i < FIGURES_COUNT; i++) {
+		const struct member *figure = &figures_rows[i].member;
+		int64_t most = figure->field.kind == KIND_TIME ? MICROS : INT64_MAX;
+		if (figure->field.kind != KIND_ESCAPED)
+			memcpy((char *)&r.figures + figure->offset, &most, sizeof most);
+	}
+	for (size_t i = 0; i < FIGURES_AGENT_MAX; i++)
+		memcpy(r.figures.hello.agent + 3 * i, "%25", 3);
 	len = record_format(&r, line);
 	assert_int_equal(record_parse(line, len - 1, &back), 0);
-	assert_string_equal(back.agent, r.agent);
+	assert_memory_equal(&back.figures, &r.figures, sizeof r.figures);
 	assert_string_equal(back.identity, r.identity);
 }
-
-#define QUEUE_LINE(settled, seen, pending, agent, items, last) \
-	"queue a " QUEUE " " settled " " seen " " pending " 0 " agent " " items " 0 0 0 " last
 
 static void
 refuses_fields_out_of_range(void **state)
@@ -245,17 +294,17 @@ refuses_fields_out_of_range(void **state)
 	    "skip pc17 " QUEUE " 1", "skip pc17 " QUEUE " 1 ", "skip pc17 " QUEUE " 1 Removed",
 	    "skip pc17 " QUEUE " 1 1removed", "skip pc17 " QUEUE " 1 re_moved",
 	    "skip pc17 " QUEUE " 1 --", "skip pc17 " QUEUE " 1 aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
-	    QUEUE_LINE("0", "-", "0", "-", "0", "-"), QUEUE_LINE("1", "0", "0", "-", "0", "-"),
-	    QUEUE_LINE("1", "--", "0", "-", "0", "-"), QUEUE_LINE("1", "-", "-", "-", "0", "-"),
-	    QUEUE_LINE("1", "-", "0", "", "0", "-"), QUEUE_LINE("1", "-", "0", "a%", "0", "-"),
-	    QUEUE_LINE("1", "-", "0", "%0a", "0", "-"),
-	    QUEUE_LINE("1", "-", "0", "\xc3\xa4", "0", "-"),
-	    QUEUE_LINE("1", "-", "0", "-", "-1", "-"), QUEUE_LINE("1", "-", "0", "-", "0", "0"),
-	    QUEUE_LINE("1", "-", "0", "-", "0", "- "), "queue a " QUEUE " 1 - 0 0 -",
+	    "queue a " QUEUE, "queue a " QUEUE " 0", QUEUE_LINE " ", QUEUE_LINE " -",
+	    QUEUE_LINE " seen=0", QUEUE_LINE " seen=--", QUEUE_LINE " pending=-",
+	    QUEUE_LINE " pending=", QUEUE_LINE " pending=-1", QUEUE_LINE " pending=01",
+	    QUEUE_LINE " pending=9223372036854775808", QUEUE_LINE " pending=1 pending=1",
+	    QUEUE_LINE " missing=1 a=b missing=2", QUEUE_LINE " last_stored=0",
+	    QUEUE_LINE " agent=", QUEUE_LINE " agent=a%", QUEUE_LINE " agent=%0a",
+	    QUEUE_LINE " agent=\xc3\xa4", QUEUE_LINE " pending",
 	};
 
 	(void)state;
-	assert_false(refuses(QUEUE_LINE("1", "-", "0", "-", "0", "-")));
+	assert_false(refuses(QUEUE_LINE));
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		if (!refuses(wrong[i]))
 			fail_msg("took \"%s\"", wrong[i]);
@@ -310,7 +359,7 @@ refuses_names_that_are_too_long(void **state)
 	    {"accept 1 - a " QUEUE " 1 status 3 " SHA " ", " 0 -", NAME_ROOM - 1},
 	    {"accept 1 - a " QUEUE " 1 status 3 " SHA " " NAME " 0 ", "", PROTO_NAME_MAX},
 	    {"skip a " QUEUE " 1 ", "", RECORD_REASON_ROOM - 1},
-	    {"queue a " QUEUE " 1 - 0 0 ", " 0 0 0 0 -", 64},
+	    {QUEUE_LINE " agent=", "", FIGURES_AGENT_MAX},
 	};
 
 	(void)state;
@@ -381,7 +430,7 @@ static void
 takes_nothing_that_it_would_write_otherwise(void **state)
 {
 	static const char *const seeds[] = {"begin 1 " TIME " 42",
-	    "queue urn:a " QUEUE " 5 - 3 1795356663 inboxq 1 2 3 4 -", "mark 9 8", "void 7",
+	    "queue urn:a " QUEUE " 5", "mark 9 8", "void 7",
 	    "state",
 	    ACCEPT("7", "status", "3", SHA, NAME, "17", "report%20x"),
 	    "skip pc17 " QUEUE " 8 removed", "gap pc17 " QUEUE " 8 9"};
@@ -418,6 +467,8 @@ main(void)
 	    cmocka_unit_test(reads_each_type),
 	    cmocka_unit_test(writes_empty_texts_and_no_time_as_a_hyphen),
 	    cmocka_unit_test(keeps_a_text_that_is_a_hyphen),
+	    cmocka_unit_test(leaves_out_figures_that_say_nothing),
+	    cmocka_unit_test(passes_over_keys_that_it_does_not_know),
 	    cmocka_unit_test(keeps_times_to_the_microsecond),
 	    cmocka_unit_test(holds_the_longest_fields),
 	    cmocka_unit_test(refuses_fields_out_of_range),

@@ -729,10 +729,10 @@ check_figures(struct clients *clients)
 	uint64_t bytes = 0;
 
 	assert_non_null(queue);
-	assert_int_equal(queue->stored, queue->items);
+	assert_int_equal(queue->figures.tally.stored, queue->items);
 	for (size_t i = 0; i < queue->count; i++)
 		bytes += queue->entries[i]->size;
-	assert_int_equal(queue->bytes, bytes);
+	assert_int_equal(queue->figures.tally.stored_bytes, bytes);
 }
 
 static struct ledger *

@@ -112,6 +112,28 @@ assert_reads(const char *wanted)
 	free(outcome.memory);
 }
 
+/* The same, as a later program may have written it: each record has two fields more. */
+static void
+add_fields(void)
+{
+	static struct sample before;
+	char line[RECORD_LINE_MAX + 1], *text, *end;
+
+	before = segment;
+	segment.len = 0;
+	for (text = before.text; text < before.text + before.len; text = end + 1) {
+		end = memchr(text, '\n', before.len);
+		int len = snprintf(line + 9, sizeof line - 9, "%.*s later=1 x_y-0=a=b",
+		    (int)(end - text) - 9, text + 9);
+		char crc[9];
+		snprintf(crc, sizeof crc, "%08" PRIx32, record_crc32c(line + 9, (size_t)len));
+		memcpy(line, crc, 8);
+		line[8] = ' ';
+		line[9 + len] = '\n';
+		sample_text(&segment, line, (size_t)len + 10);
+	}
+}
+
 /* Where each line begins, and one past the last. */
 static size_t
 find_lines(size_t starts[LINES_MAX])
@@ -153,6 +175,25 @@ reads_what_was_written(void **state)
 	assert_reads("synced=42 stored=40 next=44 records=16\n"
 	             "tail seq=42 n=6 size=9 dumps/name-42\n"
 	             "tail seq=43 n=7 size=0 status/name-43\n");
+}
+
+static void
+passes_over_added_fields(void **state)
+{
+	struct outcome plain, added;
+
+	(void)state;
+	sample_each_kind(&segment);
+	plain = read_back(segment.text, segment.len);
+	add_fields();
+	assert_non_null(memmem(segment.text, segment.len, " void 41 later=1 ", 17));
+	added = read_back(segment.text, segment.len);
+	if (added.rc < 0)
+		fail_msg("%s", added.why);
+	assert_int_equal(added.replay.good_bytes, segment.len);
+	assert_string_equal(added.memory, plain.memory);
+	free(plain.memory);
+	free(added.memory);
 }
 
 static void
@@ -442,16 +483,17 @@ settles_and_skips_as_it_was_told(void **state)
 static void
 takes_figures_of_a_queue_from_the_state_only(void **state)
 {
-	struct record record = {.type = RECORD_QUEUE, .settled = 4, .stored_items = 20,
-	    .stored_bytes = 300, .skipped = 2, .missing = 1, .seen = 5000000, .pending = 3};
+	struct record record = {.type = RECORD_QUEUE, .settled = 4,
+	    .figures = {{.seen = 5000000, .pending = 3},
+	        {.stored = 20, .stored_bytes = 300, .skipped = 2, .missing = 1}}};
 
 	(void)state;
 	sample_begin(&segment, 10);
 	sample_add(&segment, &record);
 	sample_state(&segment);
 	sample_accept(&segment, 10, 4, "status", "a", "four");
-	record.stored_items = record.stored_bytes = record.skipped = record.missing = 0;
-	record.pending = 9;
+	record.figures.tally = (struct tally){0};
+	record.figures.hello.pending = 9;
 	sample_add(&segment, &record);
 	assert_reads("settled=4 items=1 stored=21 bytes=304 skipped=2 missing=1 seen=5000000 ");
 	assert_reads("pending=9 ");
@@ -485,6 +527,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(reads_what_was_written),
+	    TEST(passes_over_added_fields),
 	    TEST(cuts_a_tail_torn_at_any_byte),
 	    TEST(believes_no_flipped_bit),
 	    TEST(names_the_damaged_line_and_the_mark_behind),

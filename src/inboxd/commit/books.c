@@ -108,10 +108,8 @@ books_join(struct books *books, struct join *join)
 		supersede(books, queue);
 	queue->superseded = join->superseded;
 	join->superseded = NULL;
-	queue->seen = now_utc();
-	queue->pending = join->pending;
-	queue->oldest = join->oldest;
-	snprintf(queue->agent, sizeof queue->agent, "%s", join->agent);
+	queue->figures.hello = join->hello;
+	queue->figures.hello.seen = now_utc();
 	join->generation = ++queue->generation;
 	join->mark = queue->settled;
 	queue_record(queue, &record);
@@ -151,7 +149,7 @@ books_settle(struct books *books, const struct notice *notice)
 	if (notice->generation != queue->generation || !may_gather(books))
 		return;
 	missing = queue_settle(queue, notice->number, on_gap, books);
-	queue->missing += missing;
+	queue->figures.tally.missing += missing;
 	stats_add(books->stats, STAT_GAPS, missing);
 	stats_sub(books->stats, STAT_NOW_UNSETTLED, items - queue->items);
 	/* What changed nothing costs nothing, however often it is said. */
@@ -177,7 +175,7 @@ books_skip(struct books *books, const struct notice *notice)
 	}
 	if (!queue_add_skip(queue, notice->number))
 		return;
-	queue->skipped++;
+	queue->figures.tally.skipped++;
 	stats_add(books->stats, STAT_SKIPPED, 1);
 	name_queue(&record, queue);
 	snprintf(record.reason, sizeof record.reason, "%s", notice->reason);
@@ -194,18 +192,10 @@ books_view(const struct books *books, struct view *view)
 		struct client_view *out = &view->views[i];
 		snprintf(out->identity, sizeof out->identity, "%s", queue->identity);
 		snprintf(out->queue, sizeof out->queue, "%s", queue->id);
-		snprintf(out->agent, sizeof out->agent, "%s", queue->agent);
 		out->connected = queue->superseded != NULL;
 		out->settled = queue->settled;
 		out->unsettled = queue->items;
-		out->stored = queue->stored;
-		out->bytes = queue->bytes;
-		out->skipped = queue->skipped;
-		out->missing = queue->missing;
-		out->seen = queue->seen;
-		out->last_stored = queue->last_stored;
-		out->pending = queue->pending;
-		out->oldest = queue->oldest;
+		out->figures = queue->figures;
 	}
 }
 
@@ -280,9 +270,11 @@ books_void(struct books *books, const struct item *item)
 void
 books_count_stored(struct books *books, const struct item *item)
 {
-	item->queue->stored++;
-	item->queue->bytes += item->size;
-	item->queue->last_stored = now_utc();
+	struct tally *tally = &item->queue->figures.tally;
+
+	tally->stored++;
+	tally->stored_bytes += item->size;
+	tally->last_stored = now_utc();
 	stats_add(books->stats, STAT_BYTES_STORED, item->size);
 }
 

@@ -249,29 +249,13 @@ queue_record(const struct queue *queue, struct record *out)
 	out->type = RECORD_QUEUE;
 	snprintf(out->identity, sizeof out->identity, "%s", queue->identity);
 	snprintf(out->queue, sizeof out->queue, "%s", queue->id);
-	snprintf(out->agent, sizeof out->agent, "%s", queue->agent);
 	out->settled = queue->settled;
-	out->seen = queue->seen;
-	out->pending = queue->pending;
-	out->oldest = queue->oldest;
-	out->stored_items = queue->stored;
-	out->stored_bytes = queue->bytes;
-	out->skipped = queue->skipped;
-	out->missing = queue->missing;
-	out->last_stored = queue->last_stored;
+	out->figures = queue->figures;
 }
 
 void
 queue_restore(struct queue *queue, const struct record *record)
 {
-	snprintf(queue->agent, sizeof queue->agent, "%s", record->agent);
 	queue->settled = record->settled;
-	queue->seen = record->seen;
-	queue->pending = record->pending;
-	queue->oldest = record->oldest;
-	queue->stored = record->stored_items;
-	queue->bytes = record->stored_bytes;
-	queue->skipped = record->skipped;
-	queue->missing = record->missing;
-	queue->last_stored = record->last_stored;
+	queue->figures = record->figures;
 }

@@ -38,11 +38,7 @@ struct queue {
 	uint64_t settled; /* the mark: all below is settled; 1 at first */
 	struct known **entries; /* ascending by number */
 	size_t count, room, items; /* items: those that are not skips */
-	/* For /clients; kept in the ledger's state. */
-	uint64_t stored, bytes, skipped, missing;
-	int64_t seen, last_stored; /* UTC microseconds; 0: never */
-	uint64_t pending, oldest;
-	char agent[RECORD_AGENT_ROOM];
+	struct figures figures; /* for /clients; kept in the ledger's state */
 	/* Who speaks for it now: books.c. */
 	uint64_t generation;
 	struct request *superseded; /* tells that one that a newer one does; NULL: nobody */

@@ -71,8 +71,8 @@ struct join {
 	struct request request;
 	char identity[IDENTITY_MAX + 1];
 	char queue_id[PROTO_QUEUE_LEN + 1];
-	uint64_t settled, pending, oldest;
-	char agent[RECORD_AGENT_ROOM];
+	uint64_t settled;
+	struct hello hello;
 	/* What is sent, unasked, when a newer session has the queue: taken by the
 	 * queue, which gives it to the asker then, or frees it. */
 	struct request *superseded;

@@ -48,11 +48,11 @@ on_hello(struct session *s, const struct proto_line *line)
 	span_copy(join->queue_id, sizeof join->queue_id, line->text[FIELD_QUEUE]);
 	join->settled = line->number[FIELD_SETTLED];
 	if (proto_has(line, FIELD_PENDING))
-		join->pending = line->number[FIELD_PENDING];
+		join->hello.pending = line->number[FIELD_PENDING];
 	if (proto_has(line, FIELD_OLDEST))
-		join->oldest = line->number[FIELD_OLDEST];
+		join->hello.pending_oldest = line->number[FIELD_OLDEST];
 	if (proto_has(line, FIELD_AGENT))
-		span_copy(join->agent, sizeof join->agent, line->text[FIELD_AGENT]);
+		span_copy(join->hello.agent, sizeof join->hello.agent, line->text[FIELD_AGENT]);
 	session_enter(s, JOINING);
 	s->asked = 1;
 	s->shop->send(s->shop, &join->request.message);

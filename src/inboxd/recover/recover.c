@@ -163,8 +163,8 @@ forget(const struct tail_item *item)
 
 	if (known && known->seq == item->seq)
 		queue_remove(item->queue, known);
-	item->queue->stored--;
-	item->queue->bytes -= item->size;
+	item->queue->figures.tally.stored--;
+	item->queue->figures.tally.stored_bytes -= item->size;
 }
 
 static int

@@ -51,14 +51,15 @@ static void
 on_accept(struct reading *reading, const struct record *record)
 {
 	struct queue *queue = find_or_add(reading, record);
+	struct tally *tally = &queue->figures.tally;
 
 	(void)queue_add_item(queue, record);
 	if (reading->walk.in_state)
 		return;
-	queue->stored++;
-	queue->bytes += record->size;
-	if (record->time > queue->last_stored)
-		queue->last_stored = record->time;
+	tally->stored++;
+	tally->stored_bytes += record->size;
+	if (record->time > tally->last_stored)
+		tally->last_stored = record->time;
 	add_tail(reading, queue, record);
 }
 
@@ -73,8 +74,8 @@ drop_tail(struct reading *reading, struct tail_item **at, int is_void)
 	if (is_void) {
 		if (known && known->seq == item->seq)
 			queue_remove(item->queue, known);
-		item->queue->stored--;
-		item->queue->bytes -= item->size;
+		item->queue->figures.tally.stored--;
+		item->queue->figures.tally.stored_bytes -= item->size;
 	}
 	*at = item->next;
 	if (!*at)
@@ -119,24 +120,19 @@ on_settled(struct reading *reading, const struct record *record)
 {
 	struct queue *queue = find_or_add(reading, record);
 
-	queue->missing += queue_settle(queue, record->n, ignore_gap, NULL);
+	queue->figures.tally.missing += queue_settle(queue, record->n, ignore_gap, NULL);
 }
 
 static void
 on_queue(struct reading *reading, const struct record *record)
 {
 	struct queue *queue = find_or_add(reading, record);
-	struct queue before = *queue;
+	struct tally counted = queue->figures.tally;
 
 	queue_restore(queue, record);
-	if (reading->walk.in_state)
-		return;
-	/* Behind the state these are counted here, record by record. */
-	queue->stored = before.stored;
-	queue->bytes = before.bytes;
-	queue->skipped = before.skipped;
-	queue->missing = before.missing;
-	queue->last_stored = before.last_stored;
+	/* Behind the state it is counted here, record by record. */
+	if (!reading->walk.in_state)
+		queue->figures.tally = counted;
 }
 
 static void
@@ -145,7 +141,7 @@ on_skip(struct reading *reading, const struct record *record)
 	struct queue *queue = find_or_add(reading, record);
 
 	if (queue_add_skip(queue, record->n) && !reading->walk.in_state)
-		queue->skipped++;
+		queue->figures.tally.skipped++;
 }
 
 static void

@@ -34,13 +34,7 @@
  *	   "connected": true,
  *	   "settled": 41,                the mark: all numbers below are settled
  *	   "unsettled": 2,               items remembered at or above it
- *	   "stored": 40, "stored_bytes": 12000, "skipped": 1,
- *	   "missing": 0,                 numbers settled, neither stored nor skipped
- *	   "seen": 1795359000,           last HELLO
- *	   "last_stored": 1795359001,
- *	   "pending": 5,                 waiting at the client, as its last HELLO said,
- *	   "pending_oldest": 1795350000, and since when
- *	   "agent": "inboxq/0.1.0"}]}    null: not said
+ *	   "stored": 40, ...}]}          and each of its figures by its name: lib/figures.h
  *
  * An array has one element a line.  Elements are made, written and dropped one
  * by one: a tree of 100,000 clients would cost 100 MB for the time of a page.
@@ -238,21 +232,38 @@ pages_inboxes(const struct status_source *source, int64_t now)
 	return list_close(&list);
 }
 
-/* "oldest" was said by the client, in seconds. */
+static json_t *
+figure_json(const struct figures *figures, const struct member *figure)
+{
+	uint64_t number;
+
+	if (figure->field.kind == KIND_TIME)
+		return json_time(member_time(figure, figures) / USEC_PER_SEC);
+	if (!member_is_number(figure))
+		return json_text(member_text(figure, figures));
+	number = member_number(figure, figures);
+	if (figure->field.kind != KIND_SECONDS)
+		return json_count(number);
+	return json_time(number > INT64_MAX ? 0 : (int64_t)number);
+}
+
 static json_t *
 client_json(const struct client_view *view)
 {
-	int64_t oldest = view->oldest > INT64_MAX ? 0 : (int64_t)view->oldest;
-
-	return json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-	    "identity", json_text(view->identity), "queue", json_text(view->queue), "connected",
+	json_t *client = json_pack("{s:o, s:o, s:b, s:o, s:o}", "identity",
+	    json_text(view->identity), "queue", json_text(view->queue), "connected",
 	    view->connected != 0, "settled", json_count(view->settled), "unsettled",
-	    json_count(view->unsettled), "stored", json_count(view->stored), "stored_bytes",
-	    json_count(view->bytes), "skipped", json_count(view->skipped), "missing",
-	    json_count(view->missing), "seen", json_time(view->seen / USEC_PER_SEC),
-	    "last_stored", json_time(view->last_stored / USEC_PER_SEC), "pending",
-	    json_count(view->pending), "pending_oldest", json_time(oldest), "agent",
-	    json_text(view->agent));
+	    json_count(view->unsettled));
+
+	for (size_t i = 0; i < FIGURES_COUNT; i++) {
+		const struct member *figure = &figures_rows[i].member;
+		if (json_object_set_new(client, figure->field.name,
+		        figure_json(&view->figures, figure)) == -1) {
+			json_decref(client);
+			return NULL;
+		}
+	}
+	return client;
 }
 
 char *

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A client's figures: what is known of one of its queues beside the mark and the items above
+ * it.  A figure is a member of one of the two structs, and a row: the receiver keeps, records
+ * and shows figures by walking the rows, and copies them whole.
+ *
+ * None is a metric: a label a client would make as many series as there are clients.
+ */
+#ifndef LIB_FIGURES_H
+#define LIB_FIGURES_H
+
+#include <stdint.h>
+
+#include "lib/escape.h"
+#include "lib/field.h"
+#include "lib/proto.h"
+
+#define FIGURES_AGENT_MAX 64 /* bytes */
+
+/* The last HELLO, and what was said in it. */
+struct hello {
+	int64_t seen; /* when it came, UTC microseconds; 0: never */
+	uint64_t pending;
+	uint64_t pending_oldest; /* the client's own time, UTC seconds; 0: none */
+	char agent[ESCAPE_ROOM(FIGURES_AGENT_MAX)]; /* escaped */
+};
+
+/* What was counted since the queue is known, as far as the ledger's state goes back. */
+struct tally {
+	uint64_t stored, stored_bytes, skipped, missing;
+	int64_t last_stored; /* UTC microseconds; 0: never */
+};
+
+struct figures {
+	struct hello hello;
+	struct tally tally;
+};
+
+/* Member, kind, the most it may be, its name (the key in the queue record, and in JSON), and
+ * the head of its column in inboxctl clients, where they stand in this order. */
+#define FIGURES(X)                                                                       \
+	X(hello.seen, TIME, 0, "seen", "SEEN")                                           \
+	X(tally.last_stored, TIME, 0, "last_stored", "LAST-STORED")                      \
+	X(tally.stored, NUMBER, PROTO_NUMBER_MAX, "stored", "STORED")                    \
+	X(tally.stored_bytes, BYTES, PROTO_NUMBER_MAX, "stored_bytes", "BYTES")          \
+	X(hello.pending, NUMBER, PROTO_NUMBER_MAX, "pending", "PENDING")                 \
+	X(hello.pending_oldest, SECONDS, PROTO_NUMBER_MAX, "pending_oldest", "SINCE")    \
+	X(tally.skipped, NUMBER, PROTO_NUMBER_MAX, "skipped", "SKIPPED")                 \
+	X(tally.missing, NUMBER, PROTO_NUMBER_MAX, "missing", "MISSING")                 \
+	X(hello.agent, ESCAPED, FIGURES_AGENT_MAX, "agent", "AGENT")
+
+enum {
+#define X(member, kind, most, name, head) +1
+	FIGURES_COUNT = FIGURES(X)
+#undef X
+};
+
+struct figure {
+	struct member member; /* of struct figures */
+	const char *head;
+};
+
+extern const struct figure figures_rows[FIGURES_COUNT];
+
+#endif
