@@ -43,8 +43,12 @@ usage(FILE *out)
 static void
 print_conf_error(void *ctx, const char *message)
 {
-	(void)ctx;
-	fprintf(stderr, "%s\n", message);
+	const enum task *task = ctx;
+
+	if (*task == TASK_SERVE)
+		log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
+	else
+		log_complain("inboxd", "%s", message);
 }
 
 static int
@@ -54,7 +58,7 @@ make_folders(const struct settings *settings)
 
 	if (root_make_folders(settings, error) == 0)
 		return 0;
-	fprintf(stderr, "inboxd: %s\n", error);
+	log_complain("inboxd", "%s", error);
 	return EX_CANTCREAT;
 }
 
@@ -63,7 +67,7 @@ print_settings(const struct settings *settings)
 {
 	if (conf_print(stdout, &settings_schema, settings) == 0 && fflush(stdout) == 0)
 		return 0;
-	fprintf(stderr, "inboxd: standard output: %s\n", strerror(errno));
+	log_complain("inboxd", "standard output: %s", strerror(errno));
 	return EX_IOERR;
 }
 
@@ -108,9 +112,9 @@ serve(const char *config, struct settings *settings)
 int
 main(int argc, char **argv)
 {
-	const struct conf_report report = {print_conf_error, NULL};
 	const char *config = DEFAULT_CONFIG;
 	enum task task = TASK_SERVE;
+	const struct conf_report report = {print_conf_error, &task};
 	struct settings *settings;
 	int option, rc = 0;
 
@@ -141,7 +145,7 @@ main(int argc, char **argv)
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "inboxd: unexpected argument \"%s\"\n", argv[optind]);
+		log_complain("inboxd", "unexpected argument \"%s\"", argv[optind]);
 		usage(stderr);
 		return EX_USAGE;
 	}

@@ -22,6 +22,7 @@
 #include "inboxq/spool/item.h"
 #include "inboxq/spool/spool.h"
 #include "lib/disk.h"
+#include "lib/log.h"
 #include "lib/parse.h"
 
 /* Says what failed, with errno's text. */
@@ -30,7 +31,7 @@ say_trouble(const char *what)
 {
 	int error = errno;
 
-	fprintf(stderr, "inboxq: %s: %s\n", what, strerror(error));
+	log_complain("inboxq", "%s: %s", what, strerror(error));
 	return error == EWOULDBLOCK ? EX_TEMPFAIL : EX_IOERR;
 }
 
@@ -46,13 +47,13 @@ queue_batch(struct intake *intake)
 	for (size_t i = 0; i < count; i++)
 		printf("%" PRIu64 "\n", numbers[i]);
 	if (fflush(stdout) != 0) {
-		fprintf(stderr, "inboxq: standard output: %s; items are queued all the same\n",
+		log_complain("inboxq", "standard output: %s; items are queued all the same",
 		    strerror(errno));
 		return EX_IOERR;
 	}
 	if (result == INTAKE_OK)
 		return EX_OK;
-	fprintf(stderr, "inboxq: %s\n", why);
+	log_complain("inboxq", "%s", why);
 	return EX_IOERR;
 }
 
@@ -67,7 +68,7 @@ command_add(struct spool *spool, const char *inbox, const char *name, char *cons
 	int rc = EX_OK, queued;
 
 	if (!intake) {
-		fprintf(stderr, "inboxq: out of memory\n");
+		log_complain("inboxq", "out of memory");
 		return EX_OSERR;
 	}
 	if (history_take_room(spool) < 0) {
@@ -77,7 +78,7 @@ command_add(struct spool *spool, const char *inbox, const char *name, char *cons
 	for (size_t i = 0; i < tries && result != INTAKE_TROUBLE; i++) {
 		result = intake_copy(intake, count ? files[i] : NULL, name, why);
 		if (result != INTAKE_OK) {
-			fprintf(stderr, "inboxq: %s\n", why);
+			log_complain("inboxq", "%s", why);
 			rc = result == INTAKE_TROUBLE ? EX_IOERR : EX_NOINPUT;
 		}
 		if (intake_count(intake) < INTAKE_BATCH && i + 1 < tries &&
@@ -212,7 +213,7 @@ requeue_one(struct spool *spool, uint64_t from, uint64_t *n)
 	    spool_enqueue(spool, SPOOL_FAILED, name, n) < 0) {
 		if (errno != ENOENT)
 			return say_trouble("cannot requeue");
-		fprintf(stderr, "inboxq: no failed item %" PRIu64 "\n", from);
+		log_complain("inboxq", "no failed item %" PRIu64 "", from);
 		return EX_NOINPUT;
 	}
 	item_drop_reason(spool, from);
@@ -283,7 +284,7 @@ remove_one(struct spool *spool, struct history *history, uint64_t n)
 	enum spool_part part = find_item(spool, n, &item);
 
 	if (part == SPOOL_PARTS) {
-		fprintf(stderr, "inboxq: no item %" PRIu64 "\n", n);
+		log_complain("inboxq", "no item %" PRIu64 "", n);
 		return EX_NOINPUT;
 	}
 	if (spool_raise_last(spool, n) < 0 ||

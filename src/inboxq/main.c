@@ -57,7 +57,7 @@ static int
 say_usage(const char *what)
 {
 	if (what)
-		fprintf(stderr, "inboxq: %s\n", what);
+		log_complain("inboxq", "%s", what);
 	fputs(usage_text, stderr);
 	return EX_USAGE;
 }
@@ -134,7 +134,7 @@ read_arguments(struct arguments *arguments, int argc, char **argv)
 	if (optind >= argc)
 		return say_usage("which command?");
 	if (find_command(arguments, argv[optind]) < 0) {
-		fprintf(stderr, "inboxq: %s: no such command\n", argv[optind]);
+		log_complain("inboxq", "%s: no such command", argv[optind]);
 		return say_usage(NULL);
 	}
 	optind++;
@@ -191,7 +191,7 @@ run_numbers(struct spool *spool, const struct arguments *arguments)
 		const char *text = arguments->rest[i];
 
 		if (parse_u64(text, strlen(text), PROTO_NUMBER_MAX, &numbers[i]) < 0) {
-			fprintf(stderr, "inboxq: %s: not a number\n", text);
+			log_complain("inboxq", "%s: not a number", text);
 			rc = EX_USAGE;
 		}
 	}
@@ -228,8 +228,12 @@ run_command(struct spool *spool, struct settings *settings, const struct argumen
 static void
 print_conf_error(void *ctx, const char *message)
 {
-	(void)ctx;
-	fprintf(stderr, "inboxq: %s\n", message);
+	const struct arguments *arguments = ctx;
+
+	if (arguments->command == COMMAND_RUN)
+		log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
+	else
+		log_complain("inboxq", "%s", message);
 }
 
 /* A reload that is asked for before the daemon is ready must not end it:
@@ -247,8 +251,8 @@ hold_hangup(void)
 int
 main(int argc, char **argv)
 {
-	const struct conf_report report = {print_conf_error, NULL};
 	struct arguments arguments = {.config = SETTINGS_DEFAULT};
+	const struct conf_report report = {print_conf_error, &arguments};
 	char why[SPOOL_WHY_ROOM];
 	struct settings settings;
 	struct spool *spool = NULL;
@@ -273,8 +277,11 @@ main(int argc, char **argv)
 	}
 	spool = spool_open(settings.spool, commands[arguments.command].makes_spool, why);
 	if (!spool) {
-		fprintf(stderr, "inboxq: %s\n", why);
 		rc = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
+		if (arguments.command == COMMAND_RUN)
+			log_event(LOG_CRIT, "start_failed", "error=\"%s\" exit=%d", why, rc);
+		else
+			log_complain("inboxq", "%s", why);
 		goto out;
 	}
 	rc = run_command(spool, &settings, &arguments);

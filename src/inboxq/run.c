@@ -35,6 +35,7 @@
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
+#include "lib/log_writer.h"
 #include "lib/tls.h"
 
 #define STOP_SECONDS 5
@@ -102,9 +103,14 @@ print_progress(const struct run *run)
 	uint64_t all = done + counts->waiting + counts->sent + counts->answered;
 	uint64_t bytes = counts->stored_bytes + (run->uplink ? uplink_bytes(run->uplink) : 0);
 	double seconds = 1e-6 * (double)(clock_monotonic() - run->begun);
+	char line[128];
+	int len;
 
-	fprintf(stderr, "%" PRIu64 " of %" PRIu64 " items, %.1f MiB, %.0f items/s\n", done, all,
+	/* As the log: whoever reads it holds up nothing. */
+	len = snprintf(line, sizeof line,
+	    "%" PRIu64 " of %" PRIu64 " items, %.1f MiB, %.0f items/s\n", done, all,
 	    (double)bytes / (1024 * 1024), (double)done / (seconds + 1e-9));
+	log_writer_put(line, (size_t)len);
 }
 
 static void
@@ -289,22 +295,28 @@ on_signal(evutil_socket_t signal_number, short events, void *ctx)
 		step_in(run, 0);
 }
 
+static int
+start_failed(int code, const char *what, const char *why)
+{
+	log_event(LOG_CRIT, "start_failed", "error=\"%s%s\" exit=%d", what, why, code);
+	return code;
+}
+
 /* The lock of the one runner. */
 static int
 lock_run(struct run *run)
 {
+	char other[96];
 	pid_t holder = 0;
 
 	run->run_lock = disk_lock(spool_folder(run->spool, SPOOL_ROOT), "run.lock", &holder);
 	if (run->run_lock >= 0)
 		return EX_OK;
-	if (errno == EWOULDBLOCK) {
-		fprintf(stderr, "inboxq: another inboxq run has this spool: process %ld\n",
-		    (long)holder);
-		return EX_UNAVAILABLE;
-	}
-	fprintf(stderr, "inboxq: run.lock: %s\n", strerror(errno));
-	return EX_IOERR;
+	if (errno != EWOULDBLOCK)
+		return start_failed(EX_IOERR, "run.lock: ", strerror(errno));
+	snprintf(other, sizeof other, "another inboxq run has this spool: process %ld",
+	    (long)holder);
+	return start_failed(EX_UNAVAILABLE, other, "");
 }
 
 /* One cycle reads its configuration once: SIGHUP ends it as it would any program. */
@@ -334,20 +346,16 @@ set_up(struct run *run)
 	if (rc != EX_OK)
 		return rc;
 	run->setup.tls = loaded_tls(settings, error);
-	if (!run->setup.tls) {
-		fprintf(stderr, "inboxq: %s\n", error);
-		return EX_CONFIG;
-	}
+	if (!run->setup.tls)
+		return start_failed(EX_CONFIG, "", error);
 	run->history = history_open(run->spool);
-	if (!run->history) {
-		fprintf(stderr, "inboxq: sent.log: %s\n", strerror(errno));
-		return EX_IOERR;
-	}
+	if (!run->history)
+		return start_failed(EX_IOERR, "sent.log: ", strerror(errno));
 	run->queue = queue_new(run->spool, run->history);
 	run->not_before = calloc(settings->servers.count, sizeof *run->not_before);
 	run->base = event_base_new();
 	if (!run->queue || !run->not_before || !run->base)
-		return EX_OSERR;
+		return start_failed(EX_OSERR, "", strerror(ENOMEM));
 	if (!run->options->once)
 		queue_be_patient(run->queue);
 	run->step = evtimer_new(run->base, on_step, run);
@@ -357,7 +365,7 @@ set_up(struct run *run)
 	if (!run->step || !run->tick || !run->sigterm || !run->sigint ||
 	    event_add(run->tick, &second) < 0 || event_add(run->sigterm, NULL) < 0 ||
 	    event_add(run->sigint, NULL) < 0 || take_hangups(run) < 0)
-		return EX_OSERR;
+		return start_failed(EX_OSERR, "", strerror(ENOMEM));
 	run->setup.base = run->base;
 	run->setup.settings = settings;
 	run->setup.spool = run->spool;
@@ -404,8 +412,6 @@ run_queue(const char *config, struct settings *settings, struct spool *spool,
 	const struct queue_counts *counts;
 	int rc = set_up(&run);
 
-	if (rc == EX_OSERR)
-		fprintf(stderr, "inboxq: %s\n", strerror(ENOMEM));
 	if (rc != EX_OK)
 		goto out;
 	(void)spool_sweep(spool);

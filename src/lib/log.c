@@ -276,6 +276,23 @@ log_limited(struct log_gate *gate, int priority, const char *event, const char *
 	errno = saved;
 }
 
+void
+log_complain(const char *program, const char *fmt, ...)
+{
+	int is_journal = settled_format(LOG_FORMAT_AUTO) == LOG_FORMAT_JOURNAL;
+	char text[LOG_LINE_MAX];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	/* Names of files may have any other byte. */
+	for (char *at = text; *at; at++)
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+	fprintf(stderr, "%s%s: %s\n", is_journal ? "<3>" : "", program, text);
+}
+
 int
 log_start(void)
 {

@@ -31,6 +31,13 @@ enum log_format {
 	LOG_FORMAT_PLAIN,
 };
 
+/*
+ * What a command has to say to whoever typed it: "<program>: text" on standard error, made
+ * printable, and under the journal with the priority of an error before it.  It may wait, as
+ * all output of a command may.
+ */
+void log_complain(const char *program, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
 /* Call before the second thread starts.  Events above `level` are dropped.
  * Without it: LOG_INFO, LOG_FORMAT_AUTO. */
 void log_setup(int level, enum log_format format);

@@ -7,10 +7,12 @@ import contextlib
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 
-from harness import bound, equal, main, test, until
+from copyqueue import Queue, run_in_background, said
+from harness import INBOXD, INBOXQ, bound, contains, equal, main, test, until
 
 
 class Reader:
@@ -86,6 +88,60 @@ def unread_log_does_not_hold_up_the_end(t):
     r.process.send_signal(signal.SIGTERM)
     r.wait_end(0)
     assert time.monotonic() - started < bound(8), "took %g s" % (time.monotonic() - started)
+
+
+def said_to_the_journal(command):
+    """Exit code and lines, where standard error is the journal's."""
+    fd, write_fd = os.pipe()
+    st = os.fstat(write_fd)
+    journal = {"JOURNAL_STREAM": "%d:%d" % (st.st_dev, st.st_ino)}
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stderr=write_fd,
+                              stdout=subprocess.DEVNULL, env={**os.environ, **journal},
+                              check=False, timeout=bound(30))
+        os.close(write_fd)
+        return done.returncode, os.read(fd, 65536).decode().splitlines()
+    finally:
+        os.close(fd)
+
+
+@test
+def errors_of_a_start_are_errors_to_the_journal(t):
+    r = t.receiver({"log": {"format": "auto"}}, start=False, make=False)
+    q = Queue(t, servers=["127.0.0.1:1"])
+    missing = os.path.join(t.folder, "missing")
+    add = [INBOXQ, "add", "-c", q.conf, "-i", "status"]
+    for command, code in (
+            ([INBOXD, "-c", r.conf], 78), ([INBOXD, "-c", missing], 78),
+            ([INBOXD, "-c", missing, "-t"], 78), ([INBOXD, "-c", missing, "-m"], 78),
+            ([INBOXQ, "run", "-c", missing], 78), ([INBOXQ, "status", "-c", missing], 78),
+            (add + [missing], 66), ([INBOXQ, "remove", "-c", q.conf, "7"], 66)):
+        found, lines = said_to_the_journal(command)
+        equal(found, code, "exit code of %r: %r" % (command, lines))
+        assert re.match(r"<[23]>", lines[-1]), lines
+        assert all(re.match(r"<[2-6]>", line) for line in lines), lines
+
+
+@test
+def address_that_cannot_be_connected_to_is_named(t):
+    q = Queue(t, servers=["255.255.255.255:1"])
+    contains(q("run", "--once", expect=75).stderr,
+             ' warning event=connect_failed address=255.255.255.255:1 error="')
+
+
+@test
+def second_run_says_so_to_the_journal(t):
+    q = Queue(t, servers=["127.0.0.1:1"])
+    run_in_background(t, q)
+    until(lambda: "event=started" in said(q))
+    with open(q.conf, encoding="ascii") as file:
+        text = file.read()
+    with open(q.conf, "w", encoding="ascii") as file:
+        file.write(text.replace("format = plain", "format = auto"))
+    code, lines = said_to_the_journal([INBOXQ, "run", "-c", q.conf])
+    equal(code, 69, "exit code")
+    assert re.fullmatch(r'<2>event=start_failed error="another inboxq run has this spool: '
+                        r'process \d+" exit=69', lines[-1]), lines
 
 
 if __name__ == "__main__":

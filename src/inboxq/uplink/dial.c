@@ -54,6 +54,13 @@ dial_free(struct dial *dial)
 	free(dial);
 }
 
+static void
+log_failure(const char *address)
+{
+	log_event(LOG_WARNING, "connect_failed", "address=%s error=\"%s\"", address,
+	    strerror(errno));
+}
+
 int
 dial_next(struct dial *dial, char text[ADDRESS_ROOM])
 {
@@ -65,8 +72,10 @@ dial_next(struct dial *dial, char text[ADDRESS_ROOM])
 
 		dial->next = address->ai_next;
 		address_print(address->ai_addr, text);
-		if (fd < 0)
+		if (fd < 0) {
+			log_failure(text);
 			continue;
+		}
 		/* Lines leave in batches already; Nagle would only hold the last one. */
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 #ifdef TCP_NOTSENT_LOWAT
@@ -74,7 +83,7 @@ dial_next(struct dial *dial, char text[ADDRESS_ROOM])
 #endif
 		if (connect(fd, address->ai_addr, address->ai_addrlen) == 0 || errno == EINPROGRESS)
 			return fd;
-		log_event(LOG_INFO, "connect_failed", "error=\"%s\"", strerror(errno));
+		log_failure(text);
 		close(fd);
 	}
 	return -1;
