@@ -28,7 +28,9 @@
 
 #include "inboxq/spool/history.h"
 #include "inboxq/loaded.h"
-#include "inboxq/queue/queue.h"
+#include "inboxq/queue/ends.h"
+#include "inboxq/queue/scan.h"
+#include "inboxq/queue/schedule.h"
 #include "inboxq/base/settings.h"
 #include "inboxq/spool/spool.h"
 #include "inboxq/uplink/uplink.h"
@@ -46,7 +48,9 @@ struct run {
 	const struct run_options *options;
 	struct spool *spool;
 	struct history *history;
-	struct queue *queue;
+	struct schedule *schedule;
+	struct ends *ends;
+	struct scan scan;
 	struct event_base *base;
 	struct event *step, *tick, *sigterm, *sigint, *sighup;
 	struct uplink_setup setup;
@@ -98,10 +102,11 @@ on_trouble(struct run *run, const char *where, int error)
 static void
 print_progress(const struct run *run)
 {
-	const struct queue_counts *counts = queue_counts(run->queue);
-	uint64_t done = counts->stored + counts->refused;
+	const struct schedule_counts *counts = schedule_counts(run->schedule);
+	const struct ends_counts *ends = ends_counts(run->ends);
+	uint64_t done = ends->stored + ends->refused;
 	uint64_t all = done + counts->waiting + counts->sent + counts->answered;
-	uint64_t bytes = counts->stored_bytes + (run->uplink ? uplink_bytes(run->uplink) : 0);
+	uint64_t bytes = ends->stored_bytes + (run->uplink ? uplink_bytes(run->uplink) : 0);
 	double seconds = 1e-6 * (double)(clock_monotonic() - run->begun);
 	char line[128];
 	int len;
@@ -117,7 +122,7 @@ static void
 on_end(void *ctx, enum uplink_end end, uint64_t seconds, int error)
 {
 	struct run *run = ctx;
-	const struct queue_counts *counts = queue_counts(run->queue);
+	const struct schedule_counts *counts = schedule_counts(run->schedule);
 	size_t tried = run->server - 1;
 
 	switch (end) {
@@ -161,7 +166,7 @@ start_session(struct run *run)
 static uint64_t
 next_wait(struct run *run)
 {
-	uint64_t stored = queue_counts(run->queue)->stored;
+	uint64_t stored = ends_counts(run->ends)->stored;
 	int64_t now = monotonic(), first = INT64_MAX;
 	uint64_t wait;
 
@@ -242,13 +247,13 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	(void)fd, (void)events;
 	uplink_free(run->uplink);
 	run->uplink = NULL;
-	queue_take_back(run->queue);
+	schedule_take_back(run->schedule);
 	if (run->next && !run->stopping)
 		take_next(run);
 	else if (!was_cycle)
 		run->server = 0;
 	/* What is not known is not told: on trouble no server is left for this cycle. */
-	if (!run->stopping && queue_scan(run->queue) < 0)
+	if (!run->stopping && scan_queue(&run->scan, run->spool, run->schedule) < 0)
 		on_trouble(run, "scan", errno);
 	is_over = run->stopping || (run->options->once && run->served);
 	if (!is_over && start_session(run))
@@ -259,7 +264,7 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	}
 	wait = next_wait(run);
 	log_event(LOG_INFO, "cycle_over", "pending=%" PRIu64 " next_in=%" PRIu64,
-	    queue_counts(run->queue)->waiting, wait);
+	    schedule_counts(run->schedule)->waiting, wait);
 	step_in(run, wait);
 }
 
@@ -270,7 +275,8 @@ on_tick(evutil_socket_t fd, short events, void *ctx)
 
 	(void)fd, (void)events;
 	/* One cycle takes what was there when it began. */
-	if (run->uplink && !run->options->once && !run->stopping && queue_scan(run->queue) < 0) {
+	if (run->uplink && !run->options->once && !run->stopping &&
+	    scan_queue(&run->scan, run->spool, run->schedule) < 0) {
 		on_trouble(run, "scan", errno);
 		step_in(run, 0);
 		return;
@@ -351,13 +357,14 @@ set_up(struct run *run)
 	run->history = history_open(run->spool);
 	if (!run->history)
 		return start_failed(EX_IOERR, "sent.log: ", strerror(errno));
-	run->queue = queue_new(run->spool, run->history);
+	run->schedule = schedule_new();
+	run->ends = ends_new(run->spool, run->history, run->schedule);
 	run->not_before = calloc(settings->servers.count, sizeof *run->not_before);
 	run->base = event_base_new();
-	if (!run->queue || !run->not_before || !run->base)
+	if (!run->schedule || !run->ends || !run->not_before || !run->base)
 		return start_failed(EX_OSERR, "", strerror(ENOMEM));
 	if (!run->options->once)
-		queue_be_patient(run->queue);
+		ends_be_patient(run->ends);
 	run->step = evtimer_new(run->base, on_step, run);
 	run->tick = event_new(run->base, -1, EV_PERSIST, on_tick, run);
 	run->sigterm = evsignal_new(run->base, SIGTERM, on_signal, run);
@@ -369,7 +376,8 @@ set_up(struct run *run)
 	run->setup.base = run->base;
 	run->setup.settings = settings;
 	run->setup.spool = run->spool;
-	run->setup.queue = run->queue;
+	run->setup.schedule = run->schedule;
+	run->setup.ends = run->ends;
 	run->setup.once = run->options->once;
 	run->setup.on_end = on_end;
 	run->setup.ctx = run;
@@ -395,7 +403,8 @@ tear_down(struct run *run)
 	if (run->base)
 		event_base_free(run->base);
 	free(run->not_before);
-	queue_free(run->queue);
+	ends_free(run->ends);
+	schedule_free(run->schedule);
 	history_close(run->history);
 	tls_unref(run->setup.tls);
 	loaded_free(run->next);
@@ -409,7 +418,8 @@ run_queue(const char *config, struct settings *settings, struct spool *spool,
 {
 	struct run run = {.config = config, .settings = settings, .options = options,
 	    .spool = spool, .backoff = settings->retry_min, .run_lock = -1};
-	const struct queue_counts *counts;
+	const struct schedule_counts *counts;
+	const struct ends_counts *ends;
 	int rc = set_up(&run);
 
 	if (rc != EX_OK)
@@ -423,9 +433,10 @@ run_queue(const char *config, struct settings *settings, struct spool *spool,
 		run.exit_code = EX_OSERR;
 	if (options->progress)
 		print_progress(&run);
-	counts = queue_counts(run.queue);
+	counts = schedule_counts(run.schedule);
+	ends = ends_counts(run.ends);
 	log_event(LOG_NOTICE, "stopped", "stored=%" PRIu64 " refused=%" PRIu64 " pending=%" PRIu64,
-	    counts->stored, counts->refused, counts->waiting + counts->sent);
+	    ends->stored, ends->refused, counts->waiting + counts->sent);
 	rc = run.exit_code;
 	if (rc == EX_OK && options->once && !run.stopping && (!run.served || counts->waiting))
 		rc = EX_TEMPFAIL;

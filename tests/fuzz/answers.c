@@ -29,7 +29,9 @@
 #include "inboxq/uplink/dial.h"
 #include "inboxq/spool/history.h"
 #include "inboxq/spool/intake.h"
-#include "inboxq/queue/queue.h"
+#include "inboxq/queue/ends.h"
+#include "inboxq/queue/scan.h"
+#include "inboxq/queue/schedule.h"
 #include "inboxq/base/settings.h"
 #include "inboxq/spool/spool.h"
 #include "inboxq/uplink/uplink.h"
@@ -417,7 +419,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const uint8_t *steps = input.at;
 	struct uplink_setup setup;
 	struct history *history;
-	struct queue *queue;
+	struct schedule *schedule;
+	struct ends *batch;
+	struct scan scan = {0};
 	struct uplink *uplink;
 	int fd;
 
@@ -435,21 +439,23 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ends = 0;
 	addresses = flags & TWO_ADDRESSES ? 2 : 1;
 	history = history_open(spool);
-	queue = queue_new(spool, history);
-	FUZZ_CHECK(history && queue && queue_scan(queue) == 0);
+	schedule = schedule_new();
+	batch = ends_new(spool, history, schedule);
+	FUZZ_CHECK(history && schedule && batch && scan_queue(&scan, spool, schedule) == 0);
 	setup = (struct uplink_setup){.base = base, .settings = &settings, .spool = spool,
-	    .queue = queue, .once = flags & ONCE, .on_end = on_end};
+	    .schedule = schedule, .ends = batch, .once = flags & ONCE, .on_end = on_end};
 	uplink = uplink_new(&setup, "cap1.example.org:7117");
 	FUZZ_CHECK(uplink);
 	play(uplink, &input, steps, count);
 	end(uplink, flags);
-	FUZZ_CHECK(ends == 1 && queue_counts(queue)->answered == 0);
+	FUZZ_CHECK(ends == 1 && schedule_counts(schedule)->answered == 0);
 	uplink_free(uplink);
-	queue_take_back(queue);
-	FUZZ_CHECK(queue_counts(queue)->sent == 0);
+	schedule_take_back(schedule);
+	FUZZ_CHECK(schedule_counts(schedule)->sent == 0);
 	check_output();
 	check_spool();
-	queue_free(queue);
+	ends_free(batch);
+	schedule_free(schedule);
 	history_close(history);
 	FUZZ_CHECK(!fake_is_there() && fuzz_lowest_fd() == fd);
 	return 0;

@@ -29,7 +29,9 @@
 #include "inboxq/spool/history.h"
 #include "inboxq/spool/intake.h"
 #include "inboxq/spool/item.h"
-#include "inboxq/queue/queue_parts.h"
+#include "inboxq/queue/ends.h"
+#include "inboxq/queue/scan.h"
+#include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/skips.h"
 #include "inboxq/spool/spool.h"
 #include "lib/conn.h"
@@ -431,7 +433,9 @@ runner_sees_the_mark_move_as_answers_come(void **state)
 {
 	struct spool *spool = open_spool();
 	struct history *history = history_open(spool);
-	struct queue *queue = queue_new(spool, history);
+	struct schedule *schedule = schedule_new();
+	struct ends *ends = ends_new(spool, history, schedule);
+	struct scan scan = {0};
 	char reason[SPOOL_REASON_MAX + 1];
 	struct seen seen = {0};
 	uint64_t size;
@@ -439,21 +443,21 @@ runner_sees_the_mark_move_as_answers_come(void **state)
 
 	(void)state;
 	assert_int_equal(add_items(spool, 3), 3);
-	assert_int_equal(queue_scan(queue), 0);
-	assert_int_equal(queue_settled(queue), 1);
+	assert_int_equal(scan_queue(&scan, spool, schedule), 0);
+	assert_int_equal(schedule_settled(schedule), 1);
 	for (uint64_t n = 1; n <= 3; n++) {
-		assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), n);
-		queue_mark_sent(queue, n, 3);
+		assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 100), n);
+		schedule_mark_sent(schedule, n, 3);
 	}
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), 0);
-	assert_int_equal(queue_stored(queue, 2, "cap1", "name2"), 0);
-	assert_int_equal(queue_refused(queue, 1, "cap1", "no-inbox", "no inbox status"), 0);
-	assert_false(queue_is_sent(queue, 2, &size));
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 100), 0);
+	assert_int_equal(ends_stored(ends, 2, "cap1", "name2"), 0);
+	assert_int_equal(ends_refused(ends, 1, "cap1", "no-inbox", "no inbox status"), 0);
+	assert_false(schedule_is_sent(schedule, 2, &size));
 	/* Answers alone move nothing. */
-	assert_int_equal(queue_settled(queue), 1);
+	assert_int_equal(schedule_settled(schedule), 1);
 	assert_int_equal(count_files(spool, SPOOL_QUEUE), 3);
-	assert_int_equal(queue_commit(queue), 0);
-	assert_int_equal(queue_settled(queue), 3);
+	assert_int_equal(ends_commit(ends), 0);
+	assert_int_equal(schedule_settled(schedule), 3);
 	assert_int_equal(count_files(spool, SPOOL_QUEUE), 1);
 	assert_int_equal(count_files(spool, SPOOL_FAILED), 1);
 	item_read_reason(spool, 1, reason);
@@ -461,15 +465,16 @@ runner_sees_the_mark_move_as_answers_come(void **state)
 	assert_int_equal(history_read(spool, &from, on_line, &seen), 0);
 	assert_int_equal(seen.count, 2);
 
-	queue_take_back(queue);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 0), 3);
-	queue_mark_sent(queue, 3, 3);
-	assert_int_equal(queue_stored(queue, 3, "cap1", "name3"), 0);
-	assert_int_equal(queue_commit(queue), 0);
-	assert_int_equal(queue_settled(queue), 4);
-	assert_int_equal(queue_counts(queue)->stored, 2);
+	schedule_take_back(schedule);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 0), 3);
+	schedule_mark_sent(schedule, 3, 3);
+	assert_int_equal(ends_stored(ends, 3, "cap1", "name3"), 0);
+	assert_int_equal(ends_commit(ends), 0);
+	assert_int_equal(schedule_settled(schedule), 4);
+	assert_int_equal(ends_counts(ends)->stored, 2);
 	assert_int_equal(add_items(spool, 1), 4);
-	queue_free(queue);
+	ends_free(ends);
+	schedule_free(schedule);
 	history_close(history);
 	spool_close(spool);
 }
@@ -478,35 +483,34 @@ static void
 waits_as_long_as_later_says(void **state)
 {
 	struct spool *spool = open_spool();
-	struct history *history = history_open(spool);
-	struct queue *queue = queue_new(spool, history);
+	struct schedule *schedule = schedule_new();
+	struct scan scan = {0};
 
 	(void)state;
 	assert_int_equal(add_items(spool, 3), 3);
-	assert_int_equal(queue_scan(queue), 0);
+	assert_int_equal(scan_queue(&scan, spool, schedule), 0);
 	for (uint64_t n = 1; n <= 3; n++)
-		queue_mark_sent(queue, queue_next(queue, QUEUE_SMALL, 100), 3);
-	queue_put_off(queue, 1, 200);
-	queue_put_off(queue, 2, 160);
-	queue_put_off(queue, 3, QUEUE_NEVER);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 159), 0);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 160), 2);
-	queue_mark_sent(queue, 2, 3);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 199), 0);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 200), 1);
-	queue_mark_sent(queue, 1, 3);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100000), 0);
+		schedule_mark_sent(schedule, schedule_next(schedule, SCHEDULE_SMALL, 100), 3);
+	schedule_put_off(schedule, 1, 200);
+	schedule_put_off(schedule, 2, 160);
+	schedule_put_off(schedule, 3, SCHEDULE_NEVER);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 159), 0);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 160), 2);
+	schedule_mark_sent(schedule, 2, 3);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 199), 0);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 200), 1);
+	schedule_mark_sent(schedule, 1, 3);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 100000), 0);
 	/* An operator takes one away. */
-	queue_forget(queue, 1);
-	assert_int_equal(queue_settled(queue), 2);
-	queue_take_back(queue);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100000), 2);
-	queue_mark_sent(queue, 2, 3);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100000), 3);
-	assert_int_equal(queue_counts(queue)->waiting, 1);
-	assert_int_equal(queue_counts(queue)->sent, 1);
-	queue_free(queue);
-	history_close(history);
+	schedule_forget(schedule, 1);
+	assert_int_equal(schedule_settled(schedule), 2);
+	schedule_take_back(schedule);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 100000), 2);
+	schedule_mark_sent(schedule, 2, 3);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 100000), 3);
+	assert_int_equal(schedule_counts(schedule)->waiting, 1);
+	assert_int_equal(schedule_counts(schedule)->sent, 1);
+	schedule_free(schedule);
 	spool_close(spool);
 }
 
@@ -514,52 +518,51 @@ static void
 small_items_pass_large_ones(void **state)
 {
 	struct spool *spool = open_spool();
-	struct history *history = history_open(spool);
-	struct queue *queue = queue_new(spool, history);
+	struct schedule *schedule = schedule_new();
+	struct scan scan = {0};
 
 	(void)state;
 	assert_int_equal(add_items(spool, 4), 4);
-	assert_int_equal(queue_scan(queue), 0);
-	assert_int_equal(queue_next(queue, QUEUE_LARGE, 100), 0);
+	assert_int_equal(scan_queue(&scan, spool, schedule), 0);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_LARGE, 100), 0);
 	/* 1 and 3 turn out to be large. */
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), 1);
-	queue_set_lane(queue, 1, QUEUE_LARGE);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), 2);
-	queue_mark_sent(queue, 2, 3);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), 3);
-	queue_set_lane(queue, 3, QUEUE_LARGE);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100), 4);
-	assert_int_equal(queue_next(queue, QUEUE_LARGE, 100), 1);
-	queue_mark_sent(queue, 1, 3);
-	assert_int_equal(queue_next(queue, QUEUE_LARGE, 100), 3);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 100), 1);
+	schedule_set_lane(schedule, 1, SCHEDULE_LARGE);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 100), 2);
+	schedule_mark_sent(schedule, 2, 3);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 100), 3);
+	schedule_set_lane(schedule, 3, SCHEDULE_LARGE);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 100), 4);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_LARGE, 100), 1);
+	schedule_mark_sent(schedule, 1, 3);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_LARGE, 100), 3);
 	/* Put off, it comes again in its lane. */
-	queue_put_off(queue, 1, 200);
-	queue_mark_sent(queue, 3, 3);
-	queue_mark_sent(queue, 4, 3);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 199), 0);
-	assert_int_equal(queue_next(queue, QUEUE_LARGE, 199), 0);
-	assert_int_equal(queue_due(queue), 200);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 200), 0);
-	assert_int_equal(queue_next(queue, QUEUE_LARGE, 200), 1);
+	schedule_put_off(schedule, 1, 200);
+	schedule_mark_sent(schedule, 3, 3);
+	schedule_mark_sent(schedule, 4, 3);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 199), 0);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_LARGE, 199), 0);
+	assert_int_equal(schedule_due(schedule), 200);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 200), 0);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_LARGE, 200), 1);
 	/* The server wants it whole; it may change its mind once. */
-	assert_true(queue_fix_lane(queue, 1, QUEUE_SMALL));
-	assert_false(queue_fix_lane(queue, 1, QUEUE_LARGE));
-	assert_true(queue_is_lane_fixed(queue, 1));
-	assert_int_equal(queue_next(queue, QUEUE_LARGE, 200), 0);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 200), 1);
-	assert_int_equal(queue_count_busy(queue, 1), 1);
-	assert_int_equal(queue_count_busy(queue, 1), 2);
+	assert_true(schedule_fix_lane(schedule, 1, SCHEDULE_SMALL));
+	assert_false(schedule_fix_lane(schedule, 1, SCHEDULE_LARGE));
+	assert_true(schedule_is_lane_fixed(schedule, 1));
+	assert_int_equal(schedule_next(schedule, SCHEDULE_LARGE, 200), 0);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 200), 1);
+	assert_int_equal(schedule_count_busy(schedule, 1), 1);
+	assert_int_equal(schedule_count_busy(schedule, 1), 2);
 	/* A new session begins anew. */
-	queue_take_back(queue);
-	assert_false(queue_is_lane_fixed(queue, 1));
-	assert_int_equal(queue_next(queue, QUEUE_LARGE, 200), 0);
+	schedule_take_back(schedule);
+	assert_false(schedule_is_lane_fixed(schedule, 1));
+	assert_int_equal(schedule_next(schedule, SCHEDULE_LARGE, 200), 0);
 	for (uint64_t n = 1; n <= 4; n++) {
-		assert_int_equal(queue_next(queue, QUEUE_SMALL, 200), n);
-		queue_mark_sent(queue, n, 3);
+		assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 200), n);
+		schedule_mark_sent(schedule, n, 3);
 	}
-	assert_int_equal(queue_count_busy(queue, 1), 1);
-	queue_free(queue);
-	history_close(history);
+	assert_int_equal(schedule_count_busy(schedule, 1), 1);
+	schedule_free(schedule);
 	spool_close(spool);
 }
 
@@ -568,27 +571,30 @@ says_hello_with_a_mark_that_lasts(void **state)
 {
 	struct spool *spool = open_spool();
 	struct history *history = history_open(spool);
-	struct queue *queue = queue_new(spool, history);
+	struct schedule *schedule = schedule_new();
+	struct ends *ends = ends_new(spool, history, schedule);
+	struct scan scan = {0};
 	struct skips_told told = {0};
 
 	(void)state;
 	assert_int_equal(add_items(spool, 2), 2);
-	assert_int_equal(queue_scan(queue), 0);
-	queue_mark_sent(queue, queue_next(queue, QUEUE_SMALL, 0), 3);
-	assert_int_equal(queue_stored(queue, 1, "cap1", "name1"), 0);
-	assert_int_equal(queue_commit(queue), 0);
+	assert_int_equal(scan_queue(&scan, spool, schedule), 0);
+	schedule_mark_sent(schedule, schedule_next(schedule, SCHEDULE_SMALL, 0), 3);
+	assert_int_equal(ends_stored(ends, 1, "cap1", "name1"), 0);
+	assert_int_equal(ends_commit(ends), 0);
 	synced_count = 0;
 	said[0] = '\0';
 	fails = inode_of("spool/queue");
-	assert_int_equal(skips_hello(spool, queue, &told, NULL), -1);
+	assert_int_equal(skips_hello(spool, schedule, &told, NULL), -1);
 	fails = 0;
 	assert_string_equal(said, "");
-	assert_int_equal(skips_hello(spool, queue, &told, NULL), 0);
+	assert_int_equal(skips_hello(spool, schedule, &told, NULL), 0);
 	assert_true(was_synced("spool/queue"));
 	assert_memory_equal(said, "HELLO 1 ", 8);
 	assert_non_null(strstr(said, " 2 pending=1 "));
 	assert_int_equal(told.settled, 2);
-	queue_free(queue);
+	ends_free(ends);
+	schedule_free(schedule);
 	history_close(history);
 	spool_close(spool);
 }
@@ -598,40 +604,43 @@ item_that_cannot_be_deleted_stays_and_others_go(void **state)
 {
 	struct spool *spool = open_spool();
 	struct history *history = history_open(spool);
-	struct queue *queue = queue_new(spool, history);
+	struct schedule *schedule = schedule_new();
+	struct ends *ends = ends_new(spool, history, schedule);
+	struct scan scan = {0};
 	char name[SPOOL_NAME_ROOM];
 
 	(void)state;
 	assert_int_equal(add_items(spool, 2), 2);
-	assert_int_equal(queue_scan(queue), 0);
+	assert_int_equal(scan_queue(&scan, spool, schedule), 0);
 	for (uint64_t n = 1; n <= 2; n++) {
-		queue_mark_sent(queue, queue_next(queue, QUEUE_SMALL, 0), 3);
-		assert_int_equal(queue_stored(queue, n, "cap1", "name"), 0);
+		schedule_mark_sent(schedule, schedule_next(schedule, SCHEDULE_SMALL, 0), 3);
+		assert_int_equal(ends_stored(ends, n, "cap1", "name"), 0);
 	}
 	/* A file that cannot be unlinked: a folder. */
 	spool_number_name(name, 1);
 	assert_int_equal(item_delete(spool, SPOOL_QUEUE, 1), 0);
 	assert_int_equal(mkdirat(spool_folder(spool, SPOOL_QUEUE), name, 0700), 0);
-	assert_int_equal(queue_commit(queue), 0);
-	assert_int_equal(queue_settled(queue), 1);
-	assert_int_equal(queue_counts(queue)->stored, 1);
-	assert_int_equal(queue_counts(queue)->waiting, 1);
-	assert_true(queue_holds(queue, 1));
-	assert_false(queue_holds(queue, 2));
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 100000), 0);
-	queue_take_back(queue);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 0), 1);
+	assert_int_equal(ends_commit(ends), 0);
+	assert_int_equal(schedule_settled(schedule), 1);
+	assert_int_equal(ends_counts(ends)->stored, 1);
+	assert_int_equal(schedule_counts(schedule)->waiting, 1);
+	assert_true(schedule_holds(schedule, 1));
+	assert_false(schedule_holds(schedule, 2));
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 100000), 0);
+	schedule_take_back(schedule);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 0), 1);
 	/* A session that has no end tries it again by itself. */
-	queue_be_patient(queue);
-	queue_mark_sent(queue, 1, 3);
-	assert_int_equal(queue_stored(queue, 1, "cap1", "name"), 0);
-	assert_int_equal(queue_commit(queue), 0);
-	assert_true(queue_holds(queue, 1));
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 0), 0);
-	assert_int_equal(queue_next(queue, QUEUE_LARGE, 0), 0);
-	assert_int_not_equal(queue_due(queue), QUEUE_NEVER);
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, queue_due(queue)), 1);
-	queue_free(queue);
+	ends_be_patient(ends);
+	schedule_mark_sent(schedule, 1, 3);
+	assert_int_equal(ends_stored(ends, 1, "cap1", "name"), 0);
+	assert_int_equal(ends_commit(ends), 0);
+	assert_true(schedule_holds(schedule, 1));
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 0), 0);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_LARGE, 0), 0);
+	assert_int_not_equal(schedule_due(schedule), SCHEDULE_NEVER);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, schedule_due(schedule)), 1);
+	ends_free(ends);
+	schedule_free(schedule);
 	history_close(history);
 	spool_close(spool);
 }
@@ -642,20 +651,23 @@ carries_out_a_batch_that_is_full(void **state)
 {
 	struct spool *spool = open_spool();
 	struct history *history = history_open(spool);
-	struct queue *queue = queue_new(spool, history);
+	struct schedule *schedule = schedule_new();
+	struct ends *ends = ends_new(spool, history, schedule);
+	struct scan scan = {0};
 
 	(void)state;
-	for (uint64_t left = QUEUE_BATCH + 1; left; left -= left > 200 ? 200 : left)
+	for (uint64_t left = ENDS_BATCH + 1; left; left -= left > 200 ? 200 : left)
 		(void)add_items(spool, left > 200 ? 200 : (unsigned)left);
-	assert_int_equal(queue_scan(queue), 0);
-	for (uint64_t n = 1; n <= QUEUE_BATCH; n++) {
-		assert_int_equal(queue_counts(queue)->stored, 0);
-		queue_mark_sent(queue, n, 3);
-		assert_int_equal(queue_stored(queue, n, "cap1", "name"), 0);
+	assert_int_equal(scan_queue(&scan, spool, schedule), 0);
+	for (uint64_t n = 1; n <= ENDS_BATCH; n++) {
+		assert_int_equal(ends_counts(ends)->stored, 0);
+		schedule_mark_sent(schedule, n, 3);
+		assert_int_equal(ends_stored(ends, n, "cap1", "name"), 0);
 	}
-	assert_int_equal(queue_counts(queue)->stored, QUEUE_BATCH);
+	assert_int_equal(ends_counts(ends)->stored, ENDS_BATCH);
 	assert_int_equal(count_files(spool, SPOOL_QUEUE), 1);
-	queue_free(queue);
+	ends_free(ends);
+	schedule_free(schedule);
 	history_close(history);
 	spool_close(spool);
 }
@@ -721,8 +733,8 @@ static void
 clock_that_is_set_puts_no_scan_off(void **state)
 {
 	struct spool *spool = open_spool();
-	struct history *history = history_open(spool);
-	struct queue *queue = queue_new(spool, history);
+	struct schedule *schedule = schedule_new();
+	struct scan scan = {0};
 
 	(void)state;
 	for (uint64_t n = 1; n <= 6; n++) {
@@ -730,15 +742,14 @@ clock_that_is_set_puts_no_scan_off(void **state)
 		clock_off = n % 2 ? -86400 : 86400;
 		assert_int_equal(add_items(spool, 1), n);
 		/* A scan is not repeated within ten times what it took. */
-		for (int i = 0; i < 500 && queue_counts(queue)->waiting < n; i++) {
-			assert_int_equal(queue_scan(queue), 0);
+		for (int i = 0; i < 500 && schedule_counts(schedule)->waiting < n; i++) {
+			assert_int_equal(scan_queue(&scan, spool, schedule), 0);
 			usleep(10000);
 		}
-		assert_int_equal(queue_counts(queue)->waiting, n);
+		assert_int_equal(schedule_counts(schedule)->waiting, n);
 	}
 	clock_off = 0;
-	queue_free(queue);
-	history_close(history);
+	schedule_free(schedule);
 	spool_close(spool);
 }
 
@@ -810,28 +821,31 @@ deletes_nothing_when_sent_log_fails(void **state)
 {
 	struct spool *spool = open_spool();
 	struct history *history = history_open(spool);
-	struct queue *queue = queue_new(spool, history);
+	struct schedule *schedule = schedule_new();
+	struct ends *ends = ends_new(spool, history, schedule);
+	struct scan scan = {0};
 	struct rlimit old, none;
 	int rc;
 
 	(void)state;
 	assert_int_equal(add_items(spool, 2), 2);
-	assert_int_equal(queue_scan(queue), 0);
-	queue_mark_sent(queue, queue_next(queue, QUEUE_SMALL, 0), 3);
-	assert_int_equal(queue_stored(queue, 1, "cap1", "name1"), 0);
+	assert_int_equal(scan_queue(&scan, spool, schedule), 0);
+	schedule_mark_sent(schedule, schedule_next(schedule, SCHEDULE_SMALL, 0), 3);
+	assert_int_equal(ends_stored(ends, 1, "cap1", "name1"), 0);
 	assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
 	none = old;
 	none.rlim_cur = 20;
 	assert_true(signal(SIGXFSZ, SIG_IGN) != SIG_ERR);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
-	rc = queue_commit(queue);
+	rc = ends_commit(ends);
 	assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
 	assert_int_equal(rc, -1);
 	assert_int_equal(count_files(spool, SPOOL_QUEUE), 2);
-	assert_int_equal(queue_settled(queue), 1);
+	assert_int_equal(schedule_settled(schedule), 1);
 	/* It is sent again. */
-	assert_int_equal(queue_next(queue, QUEUE_SMALL, 0), 1);
-	queue_free(queue);
+	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 0), 1);
+	ends_free(ends);
+	schedule_free(schedule);
 	history_close(history);
 	spool_close(spool);
 }

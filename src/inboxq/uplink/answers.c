@@ -9,7 +9,8 @@
 #include <string.h>
 
 #include "inboxq/spool/item.h"
-#include "inboxq/queue/queue.h"
+#include "inboxq/queue/ends.h"
+#include "inboxq/queue/schedule.h"
 #include "lib/log.h"
 #include "lib/proto.h"
 
@@ -39,9 +40,9 @@ static int
 is_redirected(const struct answer_context *context, uint64_t n, uint64_t size, const char *code)
 {
 	if (is_code(code, CODE_LATER_USE_OPEN))
-		return queue_fix_lane(context->queue, n, QUEUE_LARGE);
+		return schedule_fix_lane(context->schedule, n, SCHEDULE_LARGE);
 	return is_code(code, CODE_LATER_USE_PUT) && size <= context->item_max &&
-	    queue_fix_lane(context->queue, n, QUEUE_SMALL);
+	    schedule_fix_lane(context->schedule, n, SCHEDULE_SMALL);
 }
 
 /* When the item may be sent again.  With `once` that is the next cycle's matter, but
@@ -50,8 +51,8 @@ static int64_t
 due_after(const struct answer_context *context, uint64_t n, uint64_t seconds, const char *code)
 {
 	if (context->once && !(is_code(code, CODE_LATER_BUSY) &&
-	                         queue_count_busy(context->queue, n) <= BUSY_TRIES))
-		return QUEUE_NEVER;
+	                         schedule_count_busy(context->schedule, n) <= BUSY_TRIES))
+		return SCHEDULE_NEVER;
 	return context->now + (int64_t)seconds;
 }
 
@@ -66,7 +67,7 @@ take_later(const struct answer_context *context, uint64_t n, uint64_t size,
 	answers_text(line, FIELD_TEXT, text, sizeof text);
 	if (is_redirected(context, n, size, code)) {
 		log_event(LOG_INFO, "item_redirected", "n=%" PRIu64 " code=%s", n, code);
-		queue_put_off(context->queue, n, context->now);
+		schedule_put_off(context->schedule, n, context->now);
 		return 0;
 	}
 	log_event(LOG_WARNING, "item_later",
@@ -74,10 +75,10 @@ take_later(const struct answer_context *context, uint64_t n, uint64_t size,
 	if (is_code(code, CODE_LATER_DIGEST) &&
 	    item_is_damaged(context->spool, SPOOL_QUEUE, n)) {
 		log_event(LOG_ERR, "item_damaged", "n=%" PRIu64 " error=digest", n);
-		return queue_refused(context->queue, n, NULL, "damaged",
+		return ends_refused(context->ends, n, NULL, "damaged",
 		    "its bytes no longer have the SHA-256 of when it was added");
 	}
-	queue_put_off(context->queue, n, due_after(context, n, seconds, code));
+	schedule_put_off(context->schedule, n, due_after(context, n, seconds, code));
 	return 0;
 }
 
@@ -89,7 +90,7 @@ take_refused(const struct answer_context *context, uint64_t n, const struct prot
 	answers_text(line, FIELD_CODE, code, sizeof code);
 	answers_text(line, FIELD_TEXT, text, sizeof text);
 	log_event(LOG_WARNING, "item_refused", "n=%" PRIu64 " code=%s note=\"%s\"", n, code, text);
-	return queue_refused(context->queue, n, context->server, code, text);
+	return ends_refused(context->ends, n, context->server, code, text);
 }
 
 static int
@@ -100,7 +101,7 @@ take_stored(const struct answer_context *context, uint64_t n, const struct proto
 	answers_text(line, FIELD_NAME, name, sizeof name);
 	log_event(LOG_DEBUG, "item_stored", "n=%" PRIu64 " name=%s again=%d", n, name,
 	    proto_has(line, FIELD_AGAIN));
-	return queue_stored(context->queue, n, context->server, name);
+	return ends_stored(context->ends, n, context->server, name);
 }
 
 int
@@ -109,7 +110,7 @@ answers_take(const struct answer_context *context, const struct proto_line *line
 	uint64_t n = line->number[FIELD_NUMBER];
 	int rc;
 
-	if (!queue_is_sent(context->queue, n, size)) {
+	if (!schedule_is_sent(context->schedule, n, size)) {
 		log_event(LOG_WARNING, "answer_unasked", "n=%" PRIu64 " verb=%s", n,
 		    proto_verb_text(line->verb));
 		return 0;

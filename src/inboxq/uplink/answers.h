@@ -10,12 +10,14 @@
 #include "lib/attr.h"
 #include "lib/proto.h"
 
-struct queue;
+struct ends;
+struct schedule;
 struct spool;
 
 struct answer_context {
 	const struct spool *spool;
-	struct queue *queue;
+	struct schedule *schedule;
+	struct ends *ends;
 	const char *server; /* READY's host */
 	int64_t now;        /* monotonic seconds */
 	uint64_t item_max;  /* READY's item, bytes */

@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 #include "inboxq/spool/item.h"
-#include "inboxq/queue/queue.h"
+#include "inboxq/queue/ends.h"
+#include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/say.h"
 #include "inboxq/spool/spool.h"
 #include "lib/conn.h"
@@ -45,7 +46,8 @@ struct loaded {
 
 struct outgoing {
 	const struct spool *spool;
-	struct queue *queue;
+	struct schedule *schedule;
+	struct ends *ends;
 	uint64_t items_max, bytes_max; /* the window */
 	uint64_t inline_max, item_max; /* bytes */
 	int is_ready;
@@ -59,7 +61,7 @@ struct outgoing {
 };
 
 struct outgoing *
-outgoing_new(const struct spool *spool, struct queue *queue)
+outgoing_new(const struct spool *spool, struct schedule *schedule, struct ends *ends)
 {
 	struct outgoing *outgoing = calloc(1, sizeof *outgoing);
 
@@ -71,7 +73,8 @@ outgoing_new(const struct spool *spool, struct queue *queue)
 		return NULL;
 	}
 	outgoing->spool = spool;
-	outgoing->queue = queue;
+	outgoing->schedule = schedule;
+	outgoing->ends = ends;
 	outgoing->items_max = FIRST_ITEMS;
 	outgoing->bytes_max = FIRST_BYTES;
 	outgoing->inline_max = FIRST_INLINE;
@@ -164,40 +167,40 @@ static int
 set_aside(struct outgoing *outgoing, uint64_t n, const char *why)
 {
 	log_event(LOG_ERR, "item_damaged", "n=%" PRIu64 " error=\"%s\"", n, why);
-	return queue_refused(outgoing->queue, n, NULL, "damaged", why);
+	return ends_refused(outgoing->ends, n, NULL, "damaged", why);
 }
 
 /* A server whose `inline` is as large as its `item` needs no OPEN. */
-static enum queue_lane
+static enum schedule_lane
 lane_of(const struct outgoing *outgoing, const struct loaded *loaded)
 {
 	if (loaded->item.size <= outgoing->inline_max ||
 	    (outgoing->is_ready && outgoing->inline_max >= outgoing->item_max))
-		return QUEUE_SMALL;
-	return QUEUE_LARGE;
+		return SCHEDULE_SMALL;
+	return SCHEDULE_LARGE;
 }
 
 /* Opens the lane's next item: 1, 0 if there is none, -1 with errno set. */
 static int
-load_next(struct outgoing *outgoing, enum queue_lane lane, int64_t now, struct loaded *loaded)
+load_next(struct outgoing *outgoing, enum schedule_lane lane, int64_t now, struct loaded *loaded)
 {
 	char why[SPOOL_WHY_ROOM];
 	uint64_t n;
 
-	while ((n = queue_next(outgoing->queue, lane, now))) {
+	while ((n = schedule_next(outgoing->schedule, lane, now))) {
 		loaded->n = n;
 		loaded->fd = item_open(outgoing->spool, SPOOL_QUEUE, n, &loaded->item, why);
 		if (loaded->fd < 0 && errno == ENOENT) {
-			queue_forget(outgoing->queue, n);
+			schedule_forget(outgoing->schedule, n);
 		} else if (loaded->fd < 0 && item_is_to_blame(errno)) {
 			if (set_aside(outgoing, n, why) < 0)
 				return -1;
 		} else if (loaded->fd < 0) {
 			return -1;
 		} else if (lane_of(outgoing, loaded) != lane &&
-		    !queue_is_lane_fixed(outgoing->queue, n)) {
+		    !schedule_is_lane_fixed(outgoing->schedule, n)) {
 			close(loaded->fd);
-			queue_set_lane(outgoing->queue, n, lane_of(outgoing, loaded));
+			schedule_set_lane(outgoing->schedule, n, lane_of(outgoing, loaded));
 		} else {
 			return 1;
 		}
@@ -214,10 +217,10 @@ open_large(struct outgoing *outgoing, struct conn *conn, int64_t now)
 
 	if (!large_has_room(outgoing->large))
 		return 0;
-	rc = load_next(outgoing, QUEUE_LARGE, now, &loaded);
+	rc = load_next(outgoing, SCHEDULE_LARGE, now, &loaded);
 	if (rc > 0) {
 		large_open(outgoing->large, conn, loaded.n, loaded.fd, &loaded.item);
-		queue_mark_sent(outgoing->queue, loaded.n, loaded.item.size);
+		schedule_mark_sent(outgoing->schedule, loaded.n, loaded.item.size);
 	}
 	return rc;
 }
@@ -227,7 +230,7 @@ open_large(struct outgoing *outgoing, struct conn *conn, int64_t now)
 static int
 has_room(const struct outgoing *outgoing)
 {
-	uint64_t sent = queue_counts(outgoing->queue)->sent - large_count(outgoing->large);
+	uint64_t sent = schedule_counts(outgoing->schedule)->sent - large_count(outgoing->large);
 
 	if (sent == 0 && outgoing->is_ready)
 		return 1;
@@ -243,7 +246,7 @@ begin_small(struct outgoing *outgoing, struct conn *conn, int64_t now)
 	int rc;
 
 	if (outgoing->state == FILE_NONE) {
-		rc = load_next(outgoing, QUEUE_SMALL, now, &outgoing->put);
+		rc = load_next(outgoing, SCHEDULE_SMALL, now, &outgoing->put);
 		if (rc <= 0)
 			return rc;
 		outgoing->state = FILE_LOADED;
@@ -252,7 +255,7 @@ begin_small(struct outgoing *outgoing, struct conn *conn, int64_t now)
 		return 0;
 	size = outgoing->put.item.size;
 	say_item(conn, VERB_PUT, outgoing->put.n, &outgoing->put.item);
-	queue_mark_sent(outgoing->queue, outgoing->put.n, size);
+	schedule_mark_sent(outgoing->schedule, outgoing->put.n, size);
 	outgoing->bytes += size;
 	outgoing->left = size;
 	outgoing->since_frame += size;

@@ -14,9 +14,10 @@
 #include "lib/attr.h"
 
 struct conn;
+struct ends;
 struct outgoing;
 struct proto_line;
-struct queue;
+struct schedule;
 struct spool;
 
 #define OUTGOING_MAX (256 * 1024) /* bytes */
@@ -29,7 +30,8 @@ enum outgoing_result {
 };
 
 /* Borrows all.  NULL: out of memory. */
-MUST_CHECK struct outgoing *outgoing_new(const struct spool *spool, struct queue *queue);
+MUST_CHECK struct outgoing *outgoing_new(const struct spool *spool, struct schedule *schedule,
+    struct ends *ends);
 void outgoing_free(struct outgoing *outgoing);
 
 /* READY came, with the window. */

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "inboxq/spool/item.h"
-#include "inboxq/queue/queue.h"
+#include "inboxq/queue/schedule.h"
 #include "inboxq/spool/spool.h"
 #include "lib/conn.h"
 
@@ -20,9 +20,9 @@ write_line(struct conn *conn, const struct proto_line *line)
 }
 
 void
-say_hello(struct conn *conn, const struct spool *spool, const struct queue *queue)
+say_hello(struct conn *conn, const struct spool *spool, const struct schedule *schedule)
 {
-	uint64_t first = queue_first(queue);
+	uint64_t first = schedule_first(schedule);
 	char why[SPOOL_WHY_ROOM];
 	struct spool_item item;
 	struct proto_line line;
@@ -31,8 +31,8 @@ say_hello(struct conn *conn, const struct spool *spool, const struct queue *queu
 	proto_line_start(&line, VERB_HELLO);
 	proto_set_number(&line, FIELD_VERSION, PROTO_VERSION);
 	proto_set_text(&line, FIELD_QUEUE, spool_queue_id(spool));
-	proto_set_number(&line, FIELD_SETTLED, queue_settled(queue));
-	proto_set_number(&line, FIELD_PENDING, queue_counts(queue)->waiting);
+	proto_set_number(&line, FIELD_SETTLED, schedule_settled(schedule));
+	proto_set_number(&line, FIELD_PENDING, schedule_counts(schedule)->waiting);
 	if (fd >= 0) {
 		proto_set_number(&line, FIELD_OLDEST, item.time);
 		close(fd);

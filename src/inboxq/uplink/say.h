@@ -9,12 +9,12 @@
 #include "lib/proto.h"
 
 struct conn;
-struct queue;
+struct schedule;
 struct spool;
 struct spool_item;
 
 /* HELLO with the queue's mark, what waits in it, and since when. */
-void say_hello(struct conn *conn, const struct spool *spool, const struct queue *queue);
+void say_hello(struct conn *conn, const struct spool *spool, const struct schedule *schedule);
 /* PUT, which its bytes are to follow, or OPEN. */
 void say_item(struct conn *conn, enum proto_verb verb, uint64_t n, const struct spool_item *item);
 /* DATA; so many bytes are to follow. */

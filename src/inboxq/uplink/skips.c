@@ -11,7 +11,8 @@
 #include <string.h>
 
 #include "inboxq/spool/history.h"
-#include "inboxq/queue/queue.h"
+#include "inboxq/queue/ends.h"
+#include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/say.h"
 
 #define SKIPS_AT_ONCE 100 /* a receiver must remember each until SETTLED */
@@ -85,14 +86,14 @@ compare(const void *a, const void *b)
  * could not leave or a crash came between, the last word is not spoken.  One that was
  * removed may be there for us, but has no file. */
 static int
-is_lost(const struct queue *queue, const struct lost *lost)
+is_lost(const struct schedule *schedule, const struct lost *lost)
 {
-	return lost->reason && (lost->is_removed || !queue_holds(queue, lost->n));
+	return lost->reason && (lost->is_removed || !schedule_holds(schedule, lost->n));
 }
 
 /* `settled`: how far the queue's mark allows. */
 static void
-tell(const struct gathering *gathering, const struct queue *queue, struct skips_told *told,
+tell(const struct gathering *gathering, const struct schedule *schedule, struct skips_told *told,
     uint64_t settled, struct conn *conn)
 {
 	unsigned said = 0;
@@ -100,7 +101,7 @@ tell(const struct gathering *gathering, const struct queue *queue, struct skips_
 	for (size_t i = 0; i < gathering->count; i++) {
 		const struct lost *lost = &gathering->lost[i];
 
-		if ((i + 1 < gathering->count && lost[1].n == lost->n) || !is_lost(queue, lost))
+		if ((i + 1 < gathering->count && lost[1].n == lost->n) || !is_lost(schedule, lost))
 			continue;
 		if (said >= SKIPS_AT_ONCE && lost->n > told->settled && lost->n <= settled) {
 			say_settled(conn, lost->n);
@@ -117,25 +118,25 @@ tell(const struct gathering *gathering, const struct queue *queue, struct skips_
 }
 
 int
-skips_hello(const struct spool *spool, struct queue *queue, struct skips_told *told,
+skips_hello(const struct spool *spool, const struct schedule *schedule, struct skips_told *told,
     struct conn *conn)
 {
-	if (queue_sync(queue) < 0)
+	if (ends_sync(spool) < 0)
 		return -1;
-	say_hello(conn, spool, queue);
-	told->settled = queue_settled(queue);
+	say_hello(conn, spool, schedule);
+	told->settled = schedule_settled(schedule);
 	return 0;
 }
 
 int
-skips_settle(const struct spool *spool, struct queue *queue, struct skips_told *told,
+skips_settle(const struct spool *spool, const struct schedule *schedule, struct skips_told *told,
     const char *host, struct conn *conn)
 {
 	struct gathering gathering = {.first = told->settled, .host = host};
-	uint64_t settled = queue_settled(queue);
+	uint64_t settled = schedule_settled(schedule);
 	int rc;
 
-	if (settled > told->settled && queue_sync(queue) < 0)
+	if (settled > told->settled && ends_sync(spool) < 0)
 		return -1;
 	rc = history_read(spool, &told->history, on_line, &gathering);
 	if (rc == 0 && gathering.failed) {
@@ -145,7 +146,7 @@ skips_settle(const struct spool *spool, struct queue *queue, struct skips_told *
 	if (rc == 0 && gathering.count)
 		qsort(gathering.lost, gathering.count, sizeof *gathering.lost, compare);
 	if (rc == 0)
-		tell(&gathering, queue, told, settled, conn);
+		tell(&gathering, schedule, told, settled, conn);
 	free(gathering.lost);
 	return rc;
 }

@@ -13,7 +13,7 @@
 #include "lib/attr.h"
 
 struct conn;
-struct queue;
+struct schedule;
 struct spool;
 
 /* How far the server has been told. */
@@ -24,7 +24,7 @@ struct skips_told {
 
 /* Says HELLO, with a mark that a crash of ours does not take back: the deletions are
  * synced.  0, or -1 with errno set. */
-MUST_CHECK int skips_hello(const struct spool *spool, struct queue *queue,
+MUST_CHECK int skips_hello(const struct spool *spool, const struct schedule *schedule,
     struct skips_told *told, struct conn *conn);
 
 /*
@@ -35,7 +35,7 @@ MUST_CHECK int skips_hello(const struct spool *spool, struct queue *queue,
  * deletions are synced, so that no item that the server may forget comes back from a
  * crash of ours.  0, or -1 with errno set.
  */
-MUST_CHECK int skips_settle(const struct spool *spool, struct queue *queue,
+MUST_CHECK int skips_settle(const struct spool *spool, const struct schedule *schedule,
     struct skips_told *told, const char *host, struct conn *conn);
 
 #endif

@@ -20,7 +20,8 @@
 #include "inboxq/uplink/dial.h"
 #include "inboxq/uplink/outgoing.h"
 #include "inboxq/uplink/pulse.h"
-#include "inboxq/queue/queue.h"
+#include "inboxq/queue/ends.h"
+#include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/say.h"
 #include "inboxq/base/settings.h"
 #include "inboxq/uplink/skips.h"
@@ -93,7 +94,7 @@ settle(struct uplink *uplink)
 	if (uplink->server[0] == '\0' || outgoing_is_midway(uplink->outgoing))
 		return 0;
 	return skips_settle(
-	    setup->spool, setup->queue, &uplink->told, uplink->server, uplink->conn);
+	    setup->spool, setup->schedule, &uplink->told, uplink->server, uplink->conn);
 }
 
 /* Nothing is to be sent, and nothing is awaited.  Who leaves does not wait for open
@@ -101,15 +102,15 @@ settle(struct uplink *uplink)
 static int
 is_idle(struct uplink *uplink, int64_t now)
 {
-	struct queue *queue = uplink->setup->queue;
-	uint64_t sent = queue_counts(queue)->sent;
+	struct schedule *schedule = uplink->setup->schedule;
+	uint64_t sent = schedule_counts(schedule)->sent;
 
 	if (outgoing_is_midway(uplink->outgoing))
 		return 0;
 	if (uplink->state == STATE_LEAVING)
 		return sent == outgoing_unfinished(uplink->outgoing);
-	return sent == 0 && queue_next(queue, QUEUE_SMALL, now) == 0 &&
-	    queue_next(queue, QUEUE_LARGE, now) == 0;
+	return sent == 0 && schedule_next(schedule, SCHEDULE_SMALL, now) == 0 &&
+	    schedule_next(schedule, SCHEDULE_LARGE, now) == 0;
 }
 
 /* `why` NULL: in order. */
@@ -120,7 +121,7 @@ lose(struct uplink *uplink, const char *why)
 		log_event(LOG_WARNING, "session_lost", "server=%s port=%s error=\"%s\"",
 		    uplink->host, uplink->port, why);
 	/* What was answered before counts. */
-	if (queue_commit(uplink->setup->queue) < 0)
+	if (ends_commit(uplink->setup->ends) < 0)
 		finish(uplink, UPLINK_TROUBLE, errno);
 	else
 		finish(uplink, uplink->end, 0);
@@ -130,7 +131,7 @@ lose(struct uplink *uplink, const char *why)
 static void
 pump(struct uplink *uplink)
 {
-	struct queue *queue = uplink->setup->queue;
+	struct schedule *schedule = uplink->setup->schedule;
 	int64_t now = monotonic();
 	int no_more = uplink->state != STATE_HELLO && uplink->state != STATE_OPEN;
 	int is_away = uplink->state == STATE_LEAVING && uplink->end == UPLINK_AWAY;
@@ -149,15 +150,15 @@ pump(struct uplink *uplink)
 	if (uplink->state == STATE_HELLO)
 		return;
 	/* What was set aside just now is to be told by SKIP, too. */
-	if (queue_counts(queue)->answered && queue_commit(queue) < 0)
+	if (schedule_counts(schedule)->answered && ends_commit(uplink->setup->ends) < 0)
 		goto trouble;
 	if ((is_idle(uplink, now) ||
-	        queue_settled(queue) - uplink->told.settled >= SETTLE_EVERY) &&
+	        schedule_settled(schedule) - uplink->told.settled >= SETTLE_EVERY) &&
 	    settle(uplink) < 0)
 		goto trouble;
 	/* One cycle is over once nothing is put off for a time only. */
 	if (is_idle(uplink, now) && (uplink->state == STATE_LEAVING ||
-	        (uplink->setup->once && queue_due(queue) == QUEUE_NEVER))) {
+	        (uplink->setup->once && schedule_due(schedule) == SCHEDULE_NEVER))) {
 		say_word(uplink->conn, VERB_QUIT);
 		uplink->state = STATE_QUIT;
 		uplink->end = UPLINK_DONE;
@@ -170,7 +171,7 @@ trouble:
 static void
 on_ready(struct uplink *uplink, const struct proto_line *line)
 {
-	const struct queue_counts *counts = queue_counts(uplink->setup->queue);
+	const struct schedule_counts *counts = schedule_counts(uplink->setup->schedule);
 
 	if (proto_has(line, FIELD_IDLE))
 		uplink->pulse.idle = line->number[FIELD_IDLE];
@@ -212,8 +213,8 @@ on_goaway(struct uplink *uplink, const struct proto_line *line)
 static void
 on_answer(struct uplink *uplink, const struct proto_line *line)
 {
-	struct answer_context context = {uplink->setup->spool, uplink->setup->queue,
-	    uplink->server, monotonic(), outgoing_item_max(uplink->outgoing),
+	struct answer_context context = {uplink->setup->spool, uplink->setup->schedule,
+	    uplink->setup->ends, uplink->server, monotonic(), outgoing_item_max(uplink->outgoing),
 	    uplink->setup->once};
 	uint64_t size;
 	int rc = answers_take(&context, line, &size);
@@ -323,7 +324,7 @@ on_turn(evutil_socket_t fd, short events, void *ctx)
 	(void)fd, (void)events;
 	if (!uplink->conn)
 		finish(uplink, UPLINK_LOST, 0); /* there was no address to dial */
-	else if (queue_commit(uplink->setup->queue) < 0)
+	else if (ends_commit(uplink->setup->ends) < 0)
 		finish(uplink, UPLINK_TROUBLE, errno);
 	else
 		pump(uplink);
@@ -378,8 +379,8 @@ dial_on(struct uplink *uplink)
 	conn_free(uplink->conn);
 	uplink->conn = NULL;
 	outgoing_free(uplink->outgoing);
-	queue_take_back(setup->queue);
-	uplink->outgoing = outgoing_new(setup->spool, setup->queue);
+	schedule_take_back(setup->schedule);
+	uplink->outgoing = outgoing_new(setup->spool, setup->schedule, setup->ends);
 	link.fd = uplink->dial && uplink->outgoing ? dial_next(uplink->dial, address) : -1;
 	if (link.fd >= 0)
 		uplink->conn = conn_new(setup->base, setup->tls, &link, &conn_calls, uplink);
@@ -388,7 +389,7 @@ dial_on(struct uplink *uplink)
 		return;
 	}
 	uplink->begun = uplink->pulse.beat = monotonic();
-	if (skips_hello(setup->spool, setup->queue, &uplink->told, uplink->conn) < 0)
+	if (skips_hello(setup->spool, setup->schedule, &uplink->told, uplink->conn) < 0)
 		finish(uplink, UPLINK_TROUBLE, errno);
 	else
 		pump(uplink);
@@ -435,7 +436,7 @@ static int
 is_answer_due(const struct uplink *uplink)
 {
 	return uplink->state != STATE_OPEN || uplink->pulse.ping_due ||
-	    queue_counts(uplink->setup->queue)->sent > 0;
+	    schedule_counts(uplink->setup->schedule)->sent > 0;
 }
 
 void

@@ -5,7 +5,7 @@
  * half of inbox-protocol(7).
  *
  * It streams files in chunks, so memory does not grow with an item's size.  What
- * an answer means for the spool is the queue's (queue.h); SKIP and SETTLED come
+ * an answer means for the spool is for ends.h to say; SKIP and SETTLED come
  * from sent.log.
  */
 #ifndef INBOXQ_UPLINK_UPLINK_H
@@ -15,8 +15,9 @@
 
 #include "lib/attr.h"
 
+struct ends;
 struct event_base;
-struct queue;
+struct schedule;
 struct settings;
 struct spool;
 struct tls;
@@ -34,7 +35,8 @@ struct uplink_setup {
 	struct tls *tls;
 	const struct settings *settings;
 	struct spool *spool;
-	struct queue *queue;
+	struct schedule *schedule;
+	struct ends *ends;
 	int once; /* QUIT when all is answered; LATER puts an item off for good */
 	/* The last call, once, from the event loop; the owner then calls
 	 * uplink_free(), but not within it. */
@@ -44,7 +46,7 @@ struct uplink_setup {
 
 /* Dials `server` ("host:port").  `setup` is borrowed.  NULL: out of memory. */
 MUST_CHECK struct uplink *uplink_new(const struct uplink_setup *setup, const char *server);
-/* Closes at once.  What was not answered is to be taken back: queue_take_back(). */
+/* Closes at once.  What was not answered is to be taken back: schedule_take_back(). */
 void uplink_free(struct uplink *uplink);
 
 /* To be called every second, and when the queue has new items. */
