@@ -66,12 +66,6 @@ struct run {
 	int64_t begun; /* clock_monotonic() */
 };
 
-static int64_t
-monotonic(void)
-{
-	return clock_monotonic() / CLOCK_SECOND;
-}
-
 static void
 step_in(struct run *run, uint64_t seconds)
 {
@@ -133,7 +127,7 @@ on_end(void *ctx, enum uplink_end end, uint64_t seconds, int error)
 		break;
 	case UPLINK_AWAY:
 		run->served |= counts->waiting + counts->sent == 0;
-		run->not_before[tried] = monotonic() + (int64_t)seconds;
+		run->not_before[tried] = clock_seconds() + (int64_t)seconds;
 		break;
 	case UPLINK_TROUBLE:
 		on_trouble(run, "session", error);
@@ -152,7 +146,7 @@ start_session(struct run *run)
 	while (run->server < servers->count) {
 		size_t i = run->server++;
 
-		if (run->not_before[i] > monotonic())
+		if (run->not_before[i] > clock_seconds())
 			continue;
 		run->uplink = uplink_new(&run->setup, servers->items[i]);
 		if (run->uplink)
@@ -167,7 +161,7 @@ static uint64_t
 next_wait(struct run *run)
 {
 	uint64_t stored = ends_counts(run->ends)->stored;
-	int64_t now = monotonic(), first = INT64_MAX;
+	int64_t now = clock_seconds(), first = INT64_MAX;
 	uint64_t wait;
 
 	if (stored != run->stored)

@@ -19,6 +19,12 @@ clock_monotonic(void)
 }
 
 int64_t
+clock_seconds(void)
+{
+	return clock_monotonic() / CLOCK_SECOND;
+}
+
+int64_t
 clock_utc(void)
 {
 	return read_clock(CLOCK_REALTIME);

@@ -9,6 +9,8 @@
 
 /* Microseconds since some moment; never goes back. */
 int64_t clock_monotonic(void);
+/* The same in whole seconds. */
+int64_t clock_seconds(void);
 /* Microseconds since 1970, UTC. */
 int64_t clock_utc(void);
 

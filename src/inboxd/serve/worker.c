@@ -157,7 +157,7 @@ on_inbound(evutil_socket_t fd, short what, void *arg)
 static void
 read_clock(struct worker *worker)
 {
-	worker->shop.now = (uint64_t)(clock_monotonic() / CLOCK_SECOND);
+	worker->shop.now = (uint64_t)clock_seconds();
 }
 
 /* Once an hour, by the first worker. */

@@ -80,7 +80,7 @@ keep(struct ends *ends, uint64_t n)
 {
 	log_event(LOG_ERR, "item_stuck", "n=%" PRIu64 " error=\"%s\"", n, strerror(errno));
 	schedule_put_off(ends->schedule, n,
-	    ends->is_patient ? clock_monotonic() / CLOCK_SECOND + STUCK_SECONDS : SCHEDULE_NEVER);
+	    ends->is_patient ? clock_seconds() + STUCK_SECONDS : SCHEDULE_NEVER);
 }
 
 /* The header, for sent.log; an item that an operator removed meanwhile, or whose

@@ -60,12 +60,6 @@ struct uplink {
 
 static void dial_on(struct uplink *uplink);
 
-static int64_t
-monotonic(void)
-{
-	return clock_monotonic() / CLOCK_SECOND;
-}
-
 static int
 is_running(const struct uplink *uplink)
 {
@@ -132,7 +126,7 @@ static void
 pump(struct uplink *uplink)
 {
 	struct schedule *schedule = uplink->setup->schedule;
-	int64_t now = monotonic();
+	int64_t now = clock_seconds();
 	int no_more = uplink->state != STATE_HELLO && uplink->state != STATE_OPEN;
 	int is_away = uplink->state == STATE_LEAVING && uplink->end == UPLINK_AWAY;
 
@@ -214,7 +208,7 @@ static void
 on_answer(struct uplink *uplink, const struct proto_line *line)
 {
 	struct answer_context context = {uplink->setup->spool, uplink->setup->schedule,
-	    uplink->setup->ends, uplink->server, monotonic(), outgoing_item_max(uplink->outgoing),
+	    uplink->setup->ends, uplink->server, clock_seconds(), outgoing_item_max(uplink->outgoing),
 	    uplink->setup->once};
 	uint64_t size;
 	int rc = answers_take(&context, line, &size);
@@ -224,7 +218,7 @@ on_answer(struct uplink *uplink, const struct proto_line *line)
 	else if (rc > 0)
 		outgoing_answered(uplink->outgoing, line->number[FIELD_NUMBER], size);
 	/* To look at an item for damage takes its time. */
-	uplink->pulse.beat = monotonic();
+	uplink->pulse.beat = clock_seconds();
 }
 
 static void
@@ -295,7 +289,7 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 	size_t used = 0;
 	int line_len;
 
-	uplink->pulse.beat = monotonic();
+	uplink->pulse.beat = clock_seconds();
 	while (is_running(uplink)) {
 		line_len = proto_find_line(data + used, len - used, &error);
 		if (line_len == 0)
@@ -336,7 +330,7 @@ on_open(void *ctx)
 	struct uplink *uplink = ctx;
 
 	uplink->is_open = 1;
-	uplink->pulse.beat = monotonic();
+	uplink->pulse.beat = clock_seconds();
 }
 
 static void
@@ -344,7 +338,7 @@ on_drained(void *ctx)
 {
 	struct uplink *uplink = ctx;
 
-	uplink->pulse.beat = monotonic();
+	uplink->pulse.beat = clock_seconds();
 	event_active(uplink->turn, EV_TIMEOUT, 1);
 }
 
@@ -388,7 +382,7 @@ dial_on(struct uplink *uplink)
 		event_active(uplink->turn, EV_TIMEOUT, 1);
 		return;
 	}
-	uplink->begun = uplink->pulse.beat = monotonic();
+	uplink->begun = uplink->pulse.beat = clock_seconds();
 	if (skips_hello(setup->spool, setup->schedule, &uplink->told, uplink->conn) < 0)
 		finish(uplink, UPLINK_TROUBLE, errno);
 	else
@@ -443,7 +437,7 @@ void
 uplink_tick(struct uplink *uplink)
 {
 	const struct settings *settings = uplink->setup->settings;
-	int64_t now = monotonic();
+	int64_t now = clock_seconds();
 
 	if (!is_running(uplink) || !uplink->conn)
 		return;
@@ -479,11 +473,11 @@ uplink_bytes(const struct uplink *uplink)
 void
 uplink_stop(struct uplink *uplink, unsigned seconds)
 {
-	if (!is_running(uplink) || (uplink->stop_at && uplink->stop_at <= monotonic() + seconds))
+	if (!is_running(uplink) || (uplink->stop_at && uplink->stop_at <= clock_seconds() + seconds))
 		return;
-	uplink->stop_at = monotonic() + seconds;
+	uplink->stop_at = clock_seconds() + seconds;
 	if (uplink->state == STATE_HELLO && !uplink->is_open)
-		uplink->stop_at = monotonic();
+		uplink->stop_at = clock_seconds();
 	if (uplink->state == STATE_HELLO || uplink->state == STATE_OPEN)
 		uplink->state = STATE_LEAVING;
 	if (uplink->conn)
