@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is sent when is decided in one place, talk_say(), which runs after whatever
+ * changed something: an answer, room in the output, a tick.  Answers are gathered
+ * while bytes are read; who owns the connection has them made durable behind that.
+ */
+#include "inboxq/uplink/talk.h"
+
+#include <inttypes.h>
+
+#include "inboxq/queue/ends.h"
+#include "inboxq/queue/schedule.h"
+#include "inboxq/uplink/answers.h"
+#include "inboxq/uplink/outgoing.h"
+#include "inboxq/uplink/say.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/proto.h"
+
+#define SETTLE_EVERY 100 /* numbers */
+
+int
+talk_begin(struct talk *talk)
+{
+	talk_end(talk);
+	schedule_take_back(talk->schedule);
+	talk->outgoing = outgoing_new(talk->spool, talk->schedule, talk->ends);
+	return talk->outgoing ? 0 : -1;
+}
+
+void
+talk_end(struct talk *talk)
+{
+	outgoing_free(talk->outgoing);
+	talk->outgoing = NULL;
+}
+
+static enum talk_verdict
+lose(struct talk *talk, const char *why)
+{
+	talk->why = why;
+	return TALK_LOST;
+}
+
+static int
+settle(struct talk *talk, struct conn *conn)
+{
+	/* Before READY nobody knows whom we speak to. */
+	if (talk->server[0] == '\0' || outgoing_is_midway(talk->outgoing))
+		return 0;
+	return skips_settle(talk->spool, talk->schedule, &talk->told, talk->server, conn);
+}
+
+/* Nothing is to be sent, and nothing is awaited.  Who leaves does not wait for open
+ * items that the server lacks bytes of: it keeps what it has of them. */
+static int
+is_idle(struct talk *talk, int64_t now)
+{
+	struct schedule *schedule = talk->schedule;
+	uint64_t sent = schedule_counts(schedule)->sent;
+
+	if (outgoing_is_midway(talk->outgoing))
+		return 0;
+	if (talk->state == TALK_LEAVING)
+		return sent == outgoing_unfinished(talk->outgoing);
+	return sent == 0 && schedule_next(schedule, SCHEDULE_SMALL, now) == 0 &&
+	    schedule_next(schedule, SCHEDULE_LARGE, now) == 0;
+}
+
+enum talk_verdict
+talk_say(struct talk *talk, struct conn *conn)
+{
+	struct schedule *schedule = talk->schedule;
+	int64_t now = clock_seconds();
+	int no_more = talk->state != TALK_HELLO && talk->state != TALK_OPEN;
+
+	if (talk->state == TALK_AWAY || talk->state == TALK_QUIT)
+		return TALK_GOES_ON;
+	switch (outgoing_pump(talk->outgoing, conn, now, no_more)) {
+	case OUTGOING_OK:
+		break;
+	case OUTGOING_BROKEN:
+		return lose(talk, "an item's file could not be read on");
+	case OUTGOING_TROUBLE:
+		return TALK_TROUBLE;
+	}
+	if (talk->state == TALK_HELLO)
+		return TALK_GOES_ON;
+	/* What was set aside just now is to be told by SKIP, too. */
+	if (schedule_counts(schedule)->answered && ends_commit(talk->ends) < 0)
+		return TALK_TROUBLE;
+	if ((is_idle(talk, now) ||
+	        schedule_settled(schedule) - talk->told.settled >= SETTLE_EVERY) &&
+	    settle(talk, conn) < 0)
+		return TALK_TROUBLE;
+	/* One cycle is over once nothing is put off for a time only. */
+	if (is_idle(talk, now) && (talk->state == TALK_LEAVING ||
+	        (talk->once && schedule_due(schedule) == SCHEDULE_NEVER))) {
+		say_word(conn, VERB_QUIT);
+		talk->state = TALK_QUIT;
+	}
+	return TALK_GOES_ON;
+}
+
+enum talk_verdict
+talk_hello(struct talk *talk, struct conn *conn)
+{
+	talk->pulse.beat = clock_seconds();
+	if (skips_hello(talk->spool, talk->schedule, &talk->told, conn) < 0)
+		return TALK_TROUBLE;
+	return talk_say(talk, conn);
+}
+
+/* Has the server to say something? */
+static int
+awaits_word(const struct talk *talk)
+{
+	return talk->state != TALK_OPEN || talk->pulse.ping_due ||
+	    schedule_counts(talk->schedule)->sent > 0;
+}
+
+enum talk_verdict
+talk_tick(struct talk *talk, struct conn *conn, uint64_t limit)
+{
+	int64_t now = clock_seconds();
+	enum talk_verdict verdict;
+
+	pulse_look(&talk->pulse, conn, now);
+	if (limit && awaits_word(talk) && pulse_is_late(&talk->pulse, now, limit))
+		return lose(talk, "no answer in time");
+	if (talk->state == TALK_OPEN && !outgoing_is_midway(talk->outgoing) &&
+	    pulse_wants_ping(&talk->pulse, now))
+		say_word(conn, VERB_PING);
+	verdict = talk_say(talk, conn);
+	if (verdict == TALK_GOES_ON)
+		pulse_note(&talk->pulse, conn);
+	return verdict;
+}
+
+static void
+on_ready(struct talk *talk, const struct proto_line *line)
+{
+	const struct schedule_counts *counts = schedule_counts(talk->schedule);
+
+	if (proto_has(line, FIELD_IDLE))
+		talk->pulse.idle = line->number[FIELD_IDLE];
+	span_copy(talk->server, sizeof talk->server, line->text[FIELD_HOST]);
+	/* From here on sent.log is read, from its begin: a server whose mark is
+	 * behind ours is told what became of the numbers between. */
+	if (proto_has(line, FIELD_MARK) && line->number[FIELD_MARK] < talk->told.settled)
+		talk->told.settled = line->number[FIELD_MARK];
+	outgoing_take_ready(talk->outgoing, line);
+	if (talk->state == TALK_HELLO)
+		talk->state = TALK_OPEN;
+	log_event(LOG_INFO, "session_ready", "server=%s host=%s pending=%" PRIu64, talk->host,
+	    talk->server, counts->waiting + counts->sent);
+}
+
+/* The server must have had all bytes of what it says it has stored, unless it
+ * knew the item from before. */
+static int
+is_too_early(const struct talk *talk, const struct proto_line *line)
+{
+	if (line->verb == VERB_STORED && !proto_has(line, FIELD_AGAIN) &&
+	    outgoing_is_unfinished(talk->outgoing, line->number[FIELD_NUMBER]))
+		return 1;
+	return talk->server[0] == '\0';
+}
+
+static void
+on_goaway(struct talk *talk, const struct proto_line *line)
+{
+	char reason[40];
+
+	talk->seconds = line->number[FIELD_SECONDS];
+	talk->state = TALK_AWAY;
+	log_event(LOG_NOTICE, "goaway", "server=%s seconds=%" PRIu64 " reason=%s", talk->host,
+	    talk->seconds, answers_text(line, FIELD_CODE, reason, sizeof reason));
+}
+
+static enum talk_verdict
+on_answer(struct talk *talk, const struct proto_line *line)
+{
+	struct answer_context context = {talk->spool, talk->schedule, talk->ends, talk->server,
+	    clock_seconds(), outgoing_item_max(talk->outgoing), talk->once};
+	uint64_t size;
+	int rc = answers_take(&context, line, &size);
+
+	if (rc < 0)
+		return TALK_TROUBLE;
+	if (rc > 0)
+		outgoing_answered(talk->outgoing, line->number[FIELD_NUMBER], size);
+	/* To look at an item for damage takes its time. */
+	talk->pulse.beat = clock_seconds();
+	return TALK_GOES_ON;
+}
+
+static enum talk_verdict
+on_send(struct talk *talk, const struct proto_line *line)
+{
+	uint64_t n = line->number[FIELD_NUMBER], offset = line->number[FIELD_OFFSET];
+	struct proto_line later;
+	enum large_verdict verdict = outgoing_take_send(talk->outgoing, n, offset);
+
+	if (verdict == LARGE_FAULT)
+		return lose(talk, "the server sent SEND out of place");
+	if (verdict == LARGE_SPOILT) {
+		answers_make_spoilt(&later, n);
+		return on_answer(talk, &later);
+	}
+	log_event(LOG_DEBUG, "upload_from", "n=%" PRIu64 " offset=%" PRIu64, n, offset);
+	return TALK_GOES_ON;
+}
+
+static enum talk_verdict
+on_line(struct talk *talk, const struct proto_line *line)
+{
+	char code[40], text[PROTO_LINE_MAX];
+
+	talk->pulse.wait = 0;
+	switch (line->verb) {
+	case VERB_READY:
+		on_ready(talk, line);
+		break;
+	case VERB_STORED:
+	case VERB_LATER:
+	case VERB_REFUSED:
+	case VERB_SEND:
+		if (is_too_early(talk, line))
+			return lose(talk, "the server answers what it cannot have");
+		return line->verb == VERB_SEND ? on_send(talk, line) : on_answer(talk, line);
+	case VERB_PONG:
+		talk->pulse.ping_due = 0;
+		break;
+	case VERB_WAIT:
+		talk->pulse.wait = line->number[FIELD_SECONDS];
+		break;
+	case VERB_GOAWAY:
+		on_goaway(talk, line);
+		break;
+	case VERB_ERROR:
+		talk->state = TALK_LEAVING;
+		log_event(LOG_ERR, "server_error", "server=%s code=%s note=\"%s\"", talk->host,
+		    answers_text(line, FIELD_CODE, code, sizeof code),
+		    answers_text(line, FIELD_TEXT, text, sizeof text));
+		return lose(talk, "the server said ERROR");
+	default: /* BYE */
+		break;
+	}
+	return TALK_GOES_ON;
+}
+
+enum talk_verdict
+talk_hear(struct talk *talk, const unsigned char *data, size_t len, size_t *used)
+{
+	enum talk_verdict verdict = TALK_GOES_ON;
+	struct proto_error error;
+	struct proto_line line;
+
+	*used = 0;
+	talk->pulse.beat = clock_seconds();
+	while (verdict == TALK_GOES_ON) {
+		int line_len = proto_find_line(data + *used, len - *used, &error);
+
+		if (line_len == 0)
+			break;
+		if (line_len < 0 || proto_parse((const char *)data + *used, (size_t)line_len - 1,
+		                        PROTO_SERVER, &line, &error) < 0) {
+			log_event(
+			    LOG_ERR, "grammar", "server=%s error=\"%s\"", talk->host, error.text);
+			return lose(talk, "the server breaks the grammar");
+		}
+		*used += (size_t)line_len;
+		verdict = on_line(talk, &line);
+	}
+	return verdict;
+}
+

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What is said and heard in a session, once there is a connection: our half of
+ * inbox-protocol(7).  It writes to the connection and reads what came; when one is
+ * made, closed, or waited for no longer is uplink.c's to say.
+ */
+#ifndef INBOXQ_UPLINK_TALK_H
+#define INBOXQ_UPLINK_TALK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inboxq/uplink/pulse.h"
+#include "inboxq/uplink/skips.h"
+#include "lib/attr.h"
+
+struct conn;
+struct ends;
+struct outgoing;
+struct schedule;
+struct spool;
+
+enum talk_state {
+	TALK_HELLO, /* READY is due */
+	TALK_OPEN,
+	TALK_LEAVING, /* no new item: answers that are due are waited for */
+	TALK_AWAY,    /* GOAWAY came: likewise, and nothing at all is said */
+	TALK_QUIT,    /* BYE is due */
+};
+
+enum talk_verdict {
+	TALK_GOES_ON,
+	TALK_LOST,    /* the connection cannot go on; `why` says why */
+	TALK_TROUBLE, /* our own spool: errno says what */
+};
+
+struct talk {
+	struct spool *spool;
+	struct schedule *schedule;
+	struct ends *ends;
+	int once;         /* as in struct uplink_setup */
+	const char *host; /* whom we dial */
+	enum talk_state state;
+	struct outgoing *outgoing;
+	struct pulse pulse;
+	char server[256]; /* READY's host */
+	struct skips_told told;
+	uint64_t seconds; /* GOAWAY's */
+	const char *why;
+};
+
+/* Begins anew for another connection: what had been written for the one before was never
+ * sent.  0, or -1: out of memory. */
+MUST_CHECK int talk_begin(struct talk *talk);
+void talk_end(struct talk *talk);
+
+/* The first words on a connection. */
+MUST_CHECK enum talk_verdict talk_hello(struct talk *talk, struct conn *conn);
+/* Says what is now to be said. */
+MUST_CHECK enum talk_verdict talk_say(struct talk *talk, struct conn *conn);
+/* Likewise, every second: is the server still there, and does it know that we are?  What it
+ * owes us may take `limit` seconds; 0: it cannot answer yet. */
+MUST_CHECK enum talk_verdict talk_tick(struct talk *talk, struct conn *conn, uint64_t limit);
+/* Takes what came: whole lines, of *used bytes. */
+MUST_CHECK enum talk_verdict talk_hear(struct talk *talk, const unsigned char *data, size_t len,
+    size_t *used);
+
+#endif
