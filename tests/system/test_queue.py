@@ -9,9 +9,11 @@ import shutil
 import signal
 import socket
 import subprocess
+import time
 
 from client import sha256
 from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
+from fakereceiver import Cut, FakeReceiver
 from harness import (INBOXQ, SHIMMED, Skip, bound, cases, contains, equal, file_digest, main, test,
                      until)
 from pki import Pair
@@ -411,6 +413,33 @@ def running_queue_takes_what_is_added_and_ends_on_sigterm(t):
     run.send_signal(signal.SIGTERM)
     equal(run.wait(bound(20)), 0, "exit code; " + said(q))
     equal(q.numbers(), [])
+
+
+@test
+def server_that_sends_us_away_is_left_alone_so_long(t):
+    """Between two whole seconds GOAWAY's time may be short by one; a retry takes one."""
+    hellos = []
+
+    def odd(c, line):
+        if line.startswith("HELLO"):
+            hellos.append(time.monotonic())
+        if line.startswith("PUT") and len(hellos) == 1:
+            c.deal_with(line)
+            c.say("GOAWAY 5 crowded")
+            time.sleep(0.5)  # a reset would overtake it
+            raise Cut
+        return False
+    fake = FakeReceiver(t, odd)
+    q = Queue(t, fake)
+    run = run_in_background(t, q)
+    q.add("status", b"first")
+    until(lambda: hellos and not q.numbers(), 10, "the first item")
+    q.add("status", b"second")
+    until(lambda: len(fake.stored) == 2, 40, "the second item")
+    run.send_signal(signal.SIGTERM)
+    equal(run.wait(bound(20)), 0, "exit code; " + said(q))
+    equal((len(hellos), fake.wrong), (2, []), "sessions")
+    assert hellos[1] - hellos[0] >= 4, hellos
 
 
 @test
