@@ -101,7 +101,7 @@ serve(const char *config, struct settings *settings)
 	sigemptyset(&hangup);
 	sigaddset(&hangup, SIGHUP);
 	sigprocmask(SIG_BLOCK, &hangup, NULL);
-	log_setup(settings_log_level(settings), (enum log_format)settings->format);
+	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
 	if (log_start() < 0)
 		return EX_OSERR;
 	raise_descriptors(settings);

@@ -162,7 +162,7 @@ reload(struct server *server)
 	threads_set_site(&server->threads, site);
 	site_unref(server->site);
 	server->site = site;
-	log_set_level(settings_log_level(site->settings));
+	log_set_level(conf_log_level(&site->settings->log));
 	stats_add(&server->stats, STAT_RELOADS, 1);
 	log_event(LOG_NOTICE, "reloaded", "inboxes=%zu", site->inbox_count);
 	notify_ready();

@@ -13,9 +13,9 @@ struct tls *
 loaded_tls(const struct settings *settings, char error[TLS_ERROR_ROOM])
 {
 	static const char *const alpn[] = {PROTO_ALPN, NULL};
-	struct tls_settings tls = {.alpn = alpn, .certificate = settings->certificate,
-	    .key = settings->key, .ca = settings->ca, .crl = settings->crl,
-	    .tls12 = settings->minimum};
+	const struct conf_tls *from = &settings->tls;
+	struct tls_settings tls = {.alpn = alpn, .certificate = from->certificate,
+	    .key = from->key, .ca = from->ca, .crl = from->crl, .tls12 = from->minimum};
 
 	return tls_new(&tls, error);
 }

@@ -270,7 +270,7 @@ main(int argc, char **argv)
 		rc = EX_CONFIG;
 		goto out;
 	}
-	log_setup(settings_log_level(&settings), (enum log_format)settings.format);
+	log_setup(conf_log_level(&settings.log), (enum log_format)settings.log.format);
 	if (arguments.command == COMMAND_RUN && log_start() < 0) {
 		rc = EX_OSERR;
 		goto out;

@@ -201,7 +201,7 @@ take_next(struct run *run)
 		run->backoff = run->settings->retry_min;
 	if (run->backoff > run->settings->retry_max)
 		run->backoff = run->settings->retry_max;
-	log_setup(settings_log_level(run->settings), (enum log_format)run->settings->format);
+	log_setup(conf_log_level(&run->settings->log), (enum log_format)run->settings->log.format);
 	log_event(LOG_NOTICE, "reloaded", "servers=%zu", run->settings->servers.count);
 }
 

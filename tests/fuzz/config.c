@@ -70,7 +70,7 @@ check_ranges(const struct settings *settings)
 		memcpy(&value, (const char *)settings + key->offset, sizeof value);
 		FUZZ_CHECK(value >= key->min && (key->max == 0 || value <= key->max));
 	}
-	FUZZ_CHECK(settings_log_level(settings) >= 0 && settings_log_level(settings) <= 7);
+	FUZZ_CHECK(conf_log_level(&settings->log) >= 0 && conf_log_level(&settings->log) <= 7);
 	FUZZ_CHECK(settings_socket_mode(settings) <= 0777);
 }
 

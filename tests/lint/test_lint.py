@@ -215,19 +215,24 @@ def mdoc_text(path):
 
 
 def conf_keys(path):
-    """[(section, key, fallback)] of a table of struct conf_key."""
-    rows = re.findall(r'\{"([a-z-]+)",\s*"([a-z0-9-]+)",\s*CONF_\w+,\s*\w+\(\w+\),\s*([^,]+),',
-                      read(path))
-    assert len(rows) > 5, "no table of keys found in " + path
-    return rows
+    """[(section, key, fallback)] of a table of struct conf_key; fallback None: none."""
+    text = read(path)
+    for macro, rows in re.findall(r"#define (CONF_\w+_ROWS)\(.*\n((?:.*\\\n)*.*)",
+                                  read("src/lib/conf_rows.h")):
+        assert text.count(macro + "(") == 1, "%s has no %s" % (path, macro)
+        text = text.replace(macro + "(", rows + "(")
+    found = re.findall(r'\{"([a-z-]+)",\s*"([a-z0-9-]+)",\s*CONF_\w+,([^{}]*)\}', text)
+    assert len(found) > 10, "no table of keys found in " + path
+    fallbacks = [re.search(r'\.fallback = ((?:\w+ )?"[^"]*")', rest) for _, _, rest in found]
+    return [(section, key, fallback and fallback.group(1))
+            for (section, key, _), fallback in zip(found, fallbacks)]
 
 
 def fallback_pattern(fallback):
     """What a default looks like in a sample or a manual."""
-    text = fallback.strip()
-    if text == "NULL":
+    if fallback is None:
         return None
-    text = re.sub(r'\b(SYSCONFDIR|LOCALSTATEDIR|RUNSTATEDIR)\s*', r'"@\1@" ', text)
+    text = re.sub(r'\b(SYSCONFDIR|LOCALSTATEDIR|RUNSTATEDIR)\s*', r'"@\1@" ', fallback)
     words = "".join(re.findall(r'"([^"]*)"', text))
     places = {"@SYSCONFDIR@": r"(?:/usr/local)?/etc", "@LOCALSTATEDIR@": r"(?:/usr/local)?/var",
               "@RUNSTATEDIR@": r"(?:/run|/var/run|/usr/local/var/run)"}
@@ -317,8 +322,8 @@ def first_example_has_the_defaults():
     page = mdoc_text("src/lib/inbox-protocol.7")
     ready = re.search(r"^S: READY .*$", page, re.M).group(0)
     units = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "s": 1, "m": 60}
-    defaults = {(section, key): fallback.strip(' "') for section, key, fallback
-                in conf_keys("src/inboxd/base/settings.c")}
+    defaults = {(section, key): fallback.strip('"') for section, key, fallback
+                in conf_keys("src/inboxd/base/settings.c") if fallback}
     for key in ("window", "bytes", "inline", "item", "idle"):
         number, unit = re.match(r"(\d+)(\w?)", defaults[("limits", key)]).groups()
         wanted = "%s=%d" % (key, int(number) * units[unit])

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
 
 #include "lib/name.h"
 #include "lib/parse.h"
@@ -11,9 +10,6 @@
 
 static const char *const sync_choices[] = {"files", "filesystem", NULL};
 static const char *const identity_choices[] = {"san", "cn", NULL};
-static const char *const minimum_choices[] = {"1.3", "1.2", NULL};
-static const char *const level_choices[] = {"error", "warning", "notice", "info", "debug", NULL};
-static const char *const format_choices[] = {"auto", "journal", "plain", NULL};
 
 static const char *
 check_host(const char *value)
@@ -71,46 +67,50 @@ check_inbox(const char *name)
 #define TEBI (UINT64_C(1) << 40)
 #define YEAR (UINT64_C(365) * 86400)
 
-/* section, key, type, where, fallback, required, min, max, choices, check, restart */
 static const struct conf_key keys[] = {
-    {"receiver", "listen", CONF_LIST, AT(listen), "*:7117", 0, 0, 0, NULL, check_listen, 1},
-    {"receiver", "host", CONF_TEXT, AT(host), NULL, 0, 0, 0, NULL, check_host, 1},
-    {"receiver", "root", CONF_PATH, AT(root), LOCALSTATEDIR "/lib/inboxd", 0, 0, 0, NULL, NULL, 1},
-    {"receiver", "workers", CONF_NUMBER, AT(workers), "0", 0, 0, 64, NULL, NULL, 1},
-    {"receiver", "sync", CONF_CHOICE, AT(sync), "files", 0, 0, 0, sync_choices, NULL, 1},
-    {"receiver", "drain", CONF_SECONDS, AT(drain), "30s", 0, 1, 3600, NULL, NULL, 0},
-    {"receiver", "ledger-size", CONF_SIZE, AT(ledger_size), "64M", 0, 65536, TEBI, NULL, NULL, 1},
-    {"receiver", "ledger-days", CONF_NUMBER, AT(ledger_days), "90", 0, 1, 36500, NULL, NULL, 1},
-    {"tls", "certificate", CONF_PATH, AT(certificate), NULL, 1, 0, 0, NULL, NULL, 0},
-    {"tls", "key", CONF_PATH, AT(key), NULL, 1, 0, 0, NULL, NULL, 0},
-    {"tls", "ca", CONF_PATH, AT(ca), NULL, 1, 0, 0, NULL, NULL, 0},
-    {"tls", "crl", CONF_PATH, AT(crl), NULL, 0, 0, 0, NULL, NULL, 0},
-    {"tls", "identity", CONF_CHOICE, AT(identity), "san", 0, 0, 0, identity_choices, NULL, 0},
-    {"tls", "minimum", CONF_CHOICE, AT(minimum), "1.3", 0, 0, 0, minimum_choices, NULL, 0},
-    {"limits", "connections", CONF_NUMBER, AT(connections), "10000", 0, 1, 1000000, NULL, NULL, 0},
-    {"limits", "window", CONF_NUMBER, AT(window), "1024", 0, 1, 65536, NULL, NULL, 0},
-    {"limits", "bytes", CONF_SIZE, AT(bytes), "64M", 0, 1024, TEBI, NULL, NULL, 0},
-    {"limits", "inline", CONF_SIZE, AT(inline_size), "1M", 0, 1024, 1024 * TEBI, NULL, NULL, 0},
-    {"limits", "item", CONF_SIZE, AT(item), "1G", 0, 1, 1024 * TEBI, NULL, NULL, 0},
-    {"limits", "queue", CONF_NUMBER, AT(queue), "4096", 0, 64, 1000000, NULL, NULL, 1},
-    {"limits", "idle", CONF_SECONDS, AT(idle), "5m", 0, 1, 86400, NULL, NULL, 0},
-    {"limits", "hello", CONF_SECONDS, AT(hello), "30s", 0, 1, 3600, NULL, NULL, 0},
-    {"limits", "partial", CONF_SECONDS, AT(partial), "7d", 0, 60, YEAR, NULL, NULL, 0},
-    {"limits", "unsettled", CONF_NUMBER, AT(unsettled), "100000", 0, 1, 100000000, NULL, NULL, 1},
-    {"limits", "queues", CONF_NUMBER, AT(queues), "200000", 0, 1, 100000000, NULL, NULL, 1},
-    {"limits", "reserve", CONF_SIZE, AT(reserve), "64M", 0, 0, 1024 * TEBI, NULL, NULL, 0},
-    {"limits", "reserve-large", CONF_SIZE, AT(reserve_large), "256M", 0, 0, 1024 * TEBI, NULL,
-        NULL, 0},
-    {"limits", "reserve-inodes", CONF_NUMBER, AT(reserve_inodes), "1000", 0, 0, 1000000000, NULL,
-        NULL, 0},
-    {"status", "socket", CONF_PATH, AT(socket), RUNSTATEDIR "/inboxd/status.sock", 0, 0, 0, NULL,
-        NULL, 1},
-    {"status", "mode", CONF_TEXT, AT(mode), "0660", 0, 0, 0, NULL, check_mode, 1},
-    {"log", "level", CONF_CHOICE, AT(level), "info", 0, 0, 0, level_choices, NULL, 0},
-    {"log", "format", CONF_CHOICE, AT(format), "auto", 0, 0, 0, format_choices, NULL, 1},
-    {"inbox", "size", CONF_SIZE, INBOX_AT(size), "0", 0, 0, 1024 * TEBI, NULL, NULL, 0},
-    {"inbox", "suffix", CONF_TEXT, INBOX_AT(suffix), "", 0, 0, 0, NULL, check_suffix, 0},
-    {"inbox", "clients", CONF_LIST, INBOX_AT(clients), "*", 0, 0, 0, NULL, NULL, 0},
+    {"receiver", "listen", CONF_LIST, AT(listen), .fallback = "*:7117", .check = check_listen,
+        .restart = 1},
+    {"receiver", "host", CONF_TEXT, AT(host), .check = check_host, .restart = 1},
+    {"receiver", "root", CONF_PATH, AT(root), .fallback = LOCALSTATEDIR "/lib/inboxd",
+        .restart = 1},
+    {"receiver", "workers", CONF_NUMBER, AT(workers), .fallback = "0", .max = 64, .restart = 1},
+    {"receiver", "sync", CONF_CHOICE, AT(sync), .fallback = "files", .choices = sync_choices,
+        .restart = 1},
+    {"receiver", "drain", CONF_SECONDS, AT(drain), .fallback = "30s", .min = 1, .max = 3600},
+    {"receiver", "ledger-size", CONF_SIZE, AT(ledger_size), .fallback = "64M", .min = 65536,
+        .max = TEBI, .restart = 1},
+    {"receiver", "ledger-days", CONF_NUMBER, AT(ledger_days), .fallback = "90", .min = 1,
+        .max = 36500, .restart = 1},
+    CONF_TLS_ROWS(AT(tls)),
+    {"tls", "identity", CONF_CHOICE, AT(identity), .fallback = "san", .choices = identity_choices},
+    {"limits", "connections", CONF_NUMBER, AT(connections), .fallback = "10000", .min = 1,
+        .max = 1000000},
+    {"limits", "window", CONF_NUMBER, AT(window), .fallback = "1024", .min = 1, .max = 65536},
+    {"limits", "bytes", CONF_SIZE, AT(bytes), .fallback = "64M", .min = 1024, .max = TEBI},
+    {"limits", "inline", CONF_SIZE, AT(inline_size), .fallback = "1M", .min = 1024,
+        .max = 1024 * TEBI},
+    {"limits", "item", CONF_SIZE, AT(item), .fallback = "1G", .min = 1, .max = 1024 * TEBI},
+    {"limits", "queue", CONF_NUMBER, AT(queue), .fallback = "4096", .min = 64, .max = 1000000,
+        .restart = 1},
+    {"limits", "idle", CONF_SECONDS, AT(idle), .fallback = "5m", .min = 1, .max = 86400},
+    {"limits", "hello", CONF_SECONDS, AT(hello), .fallback = "30s", .min = 1, .max = 3600},
+    {"limits", "partial", CONF_SECONDS, AT(partial), .fallback = "7d", .min = 60, .max = YEAR},
+    {"limits", "unsettled", CONF_NUMBER, AT(unsettled), .fallback = "100000", .min = 1,
+        .max = 100000000, .restart = 1},
+    {"limits", "queues", CONF_NUMBER, AT(queues), .fallback = "200000", .min = 1, .max = 100000000,
+        .restart = 1},
+    {"limits", "reserve", CONF_SIZE, AT(reserve), .fallback = "64M", .max = 1024 * TEBI},
+    {"limits", "reserve-large", CONF_SIZE, AT(reserve_large), .fallback = "256M",
+        .max = 1024 * TEBI},
+    {"limits", "reserve-inodes", CONF_NUMBER, AT(reserve_inodes), .fallback = "1000",
+        .max = 1000000000},
+    {"status", "socket", CONF_PATH, AT(socket), .fallback = RUNSTATEDIR "/inboxd/status.sock",
+        .restart = 1},
+    {"status", "mode", CONF_TEXT, AT(mode), .fallback = "0660", .check = check_mode, .restart = 1},
+    CONF_LOG_ROWS(AT(log), 1),
+    {"inbox", "size", CONF_SIZE, INBOX_AT(size), .fallback = "0", .max = 1024 * TEBI},
+    {"inbox", "suffix", CONF_TEXT, INBOX_AT(suffix), .fallback = "", .check = check_suffix},
+    {"inbox", "clients", CONF_LIST, INBOX_AT(clients), .fallback = "*"},
     {0},
 };
 
@@ -174,14 +174,6 @@ settings_free(struct settings *settings)
 		free(settings->inboxes[i].name);
 	free(settings->inboxes);
 	free(settings);
-}
-
-int
-settings_log_level(const struct settings *settings)
-{
-	static const int levels[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
-
-	return levels[settings->level];
 }
 
 unsigned

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "lib/conf.h"
+#include "lib/conf_rows.h"
 
 enum settings_sync { SYNC_FILES, SYNC_FILESYSTEM, SYNC_WAYS };
 
@@ -28,16 +29,15 @@ struct settings {
 	int sync; /* enum settings_sync */
 	uint64_t drain, ledger_size, ledger_days;
 	/* [tls] */
-	char *certificate, *key, *ca, *crl;
+	struct conf_tls tls;
 	int identity; /* enum identity_kind */
-	int minimum;  /* 0: TLS 1.3, 1: TLS 1.2 */
 	/* [limits] */
 	uint64_t connections, window, bytes, inline_size, item, queue, idle, hello, partial;
 	uint64_t unsettled, queues, reserve, reserve_large, reserve_inodes;
 	/* [status] */
 	char *socket, *mode;
 	/* [log] */
-	int level, format;
+	struct conf_log log;
 	/* [inbox NAME] */
 	struct inbox_settings *inboxes;
 	size_t inbox_count;
@@ -49,8 +49,6 @@ extern const struct conf_schema settings_schema;
 MUST_CHECK struct settings *settings_load(const char *path, const struct conf_report *report);
 void settings_free(struct settings *settings);
 
-/* The syslog(3) priority that the key `level` stands for. */
-int settings_log_level(const struct settings *settings);
 /* The file mode that the key `mode` stands for. */
 unsigned settings_socket_mode(const struct settings *settings);
 

@@ -14,11 +14,11 @@ static struct tls *
 open_tls(const struct settings *settings, const char *const *alpn, char error[SITE_ERROR_ROOM])
 {
 	struct tls_settings wanted = {
-	    .certificate = settings->certificate,
-	    .key = settings->key,
-	    .ca = settings->ca,
-	    .crl = settings->crl,
-	    .tls12 = settings->minimum == 1,
+	    .certificate = settings->tls.certificate,
+	    .key = settings->tls.key,
+	    .ca = settings->tls.ca,
+	    .crl = settings->tls.crl,
+	    .tls12 = settings->tls.minimum,
 	    .server = 1,
 	    .alpn = alpn,
 	};

@@ -6,12 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/log.h"
 #include "lib/parse.h"
-
-static const char *const minimum_choices[] = {"1.3", "1.2", NULL};
-static const char *const level_choices[] = {"error", "warning", "notice", "info", "debug", NULL};
-static const char *const format_choices[] = {"auto", "journal", "plain", NULL};
 
 int
 settings_split_server(const char *server, char host[SETTINGS_HOST_ROOM], char port[8])
@@ -57,20 +52,17 @@ check_server(const char *value)
 #define AT(field) offsetof(struct settings, field)
 
 static const struct conf_key keys[] = {
-    {"queue", "spool", CONF_PATH, AT(spool), LOCALSTATEDIR "/spool/inboxq", 0, 0, 0, NULL, NULL, 1},
-    {"server", "servers", CONF_LIST, AT(servers), NULL, 1, 0, 0, NULL, check_server, 0},
-    {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), "15s", 0, 1, 3600, NULL, NULL,
-        0},
-    {"server", "timeout", CONF_SECONDS, AT(timeout), "60s", 0, 1, 86400, NULL, NULL, 0},
-    {"server", "retry-min", CONF_SECONDS, AT(retry_min), "5s", 0, 1, 86400, NULL, NULL, 0},
-    {"server", "retry-max", CONF_SECONDS, AT(retry_max), "15m", 0, 1, 604800, NULL, NULL, 0},
-    {"tls", "certificate", CONF_PATH, AT(certificate), NULL, 1, 0, 0, NULL, NULL, 0},
-    {"tls", "key", CONF_PATH, AT(key), NULL, 1, 0, 0, NULL, NULL, 0},
-    {"tls", "ca", CONF_PATH, AT(ca), NULL, 1, 0, 0, NULL, NULL, 0},
-    {"tls", "crl", CONF_PATH, AT(crl), NULL, 0, 0, 0, NULL, NULL, 0},
-    {"tls", "minimum", CONF_CHOICE, AT(minimum), "1.3", 0, 0, 0, minimum_choices, NULL, 0},
-    {"log", "level", CONF_CHOICE, AT(level), "info", 0, 0, 0, level_choices, NULL, 0},
-    {"log", "format", CONF_CHOICE, AT(format), "auto", 0, 0, 0, format_choices, NULL, 0},
+    {"queue", "spool", CONF_PATH, AT(spool), .fallback = LOCALSTATEDIR "/spool/inboxq",
+        .restart = 1},
+    {"server", "servers", CONF_LIST, AT(servers), .required = 1, .check = check_server},
+    {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), .fallback = "15s", .min = 1,
+        .max = 3600},
+    {"server", "timeout", CONF_SECONDS, AT(timeout), .fallback = "60s", .min = 1, .max = 86400},
+    {"server", "retry-min", CONF_SECONDS, AT(retry_min), .fallback = "5s", .min = 1, .max = 86400},
+    {"server", "retry-max", CONF_SECONDS, AT(retry_max), .fallback = "15m", .min = 1,
+        .max = 604800},
+    CONF_TLS_ROWS(AT(tls)),
+    CONF_LOG_ROWS(AT(log), 0),
     {0},
 };
 
@@ -96,12 +88,4 @@ void
 settings_free(struct settings *settings)
 {
 	conf_free(&settings_schema, settings);
-}
-
-int
-settings_log_level(const struct settings *settings)
-{
-	static const int levels[] = {LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG};
-
-	return levels[settings->level];
 }

@@ -8,6 +8,7 @@
 
 #include "lib/attr.h"
 #include "lib/conf.h"
+#include "lib/conf_rows.h"
 
 #define SETTINGS_DEFAULT SYSCONFDIR "/inboxq.conf"
 #define SETTINGS_PORT "7117"
@@ -17,9 +18,8 @@ struct settings {
 	char *spool;
 	struct conf_list servers;
 	uint64_t connect_timeout, timeout, retry_min, retry_max; /* seconds */
-	char *certificate, *key, *ca, *crl;
-	int minimum; /* 0: TLS 1.3, 1: TLS 1.2 */
-	int level, format;
+	struct conf_tls tls;
+	struct conf_log log;
 };
 
 extern const struct conf_schema settings_schema;
@@ -33,8 +33,5 @@ void settings_free(struct settings *settings);
 /* Takes "host", "host:port" or "[address]:port" apart.  0, or -1 if it is none. */
 MUST_CHECK int settings_split_server(const char *server, char host[SETTINGS_HOST_ROOM],
     char port[8]);
-
-/* The syslog priority of the level set. */
-int settings_log_level(const struct settings *settings);
 
 #endif
