@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/base/fatal.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/log.h"
@@ -27,6 +29,14 @@ fatal(int code, const char *event, const char *fmt, ...)
 	va_end(args);
 	log_event(LOG_CRIT, event, "%s exit=%d", text, code);
 	end_now(code);
+}
+
+void
+fatal_sync(const char *what)
+{
+	fatal(EX_IOERR, "sync_failed",
+	    "what=%s error=\"%s\" note=\"nothing that waits for it is acknowledged\"", what,
+	    strerror(errno));
 }
 
 void *

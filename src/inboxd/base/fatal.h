@@ -16,6 +16,10 @@
 /* `code` is one of sysexits(3), as inboxd(8) lists them. */
 NO_RETURN void fatal(int code, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* P9: a sync of `what` has failed; errno says how.  What is on the disk now nobody knows, and
+ * a second sync would say yes without having done it. */
+NO_RETURN void fatal_sync(const char *what);
+
 /* Ends it with `code` as it is, threads at work or not: exit() would take things down below
  * them.  What has been logged is written first, as far as its reader lets us. */
 NO_RETURN void end_now(int code);

@@ -166,7 +166,7 @@ static void
 sync_or_end(int rc)
 {
 	if (rc < 0)
-		fatal(EX_IOERR, "sync_failed", "what=ledger error=\"%s\"", strerror(errno));
+		fatal_sync("ledger");
 }
 
 struct ledger *

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
@@ -31,16 +30,6 @@ add_folder(struct folders *folders, int fd)
 	folders->fds[folders->count++] = fd;
 }
 
-/* P9: what a failed sync left on the disk nobody knows, and a second one would
- * say yes without having done it. */
-NO_RETURN static void
-end_failed(const char *what)
-{
-	fatal(EX_IOERR, "sync_failed",
-	    "what=%s error=\"%s\" note=\"nothing of this turn is acknowledged\"", what,
-	    strerror(errno));
-}
-
 static void
 sync_drafts(struct item *drafts)
 {
@@ -48,7 +37,7 @@ sync_drafts(struct item *drafts)
 		if (item_is_duplicate(item) || disk_sync_data(item->draft.fd) == 0)
 			continue;
 		if (draft_failure(errno) != DRAFT_FULL)
-			end_failed("draft");
+			fatal_sync("draft");
 		item->no_room = 1;
 	}
 }
@@ -73,11 +62,11 @@ sync_files(const struct sync_how *how, struct item *drafts, const struct item *p
 	/* First: a journal's commit takes along what consumers have done with the items of the
 	 * last turn, and recovery needs the mark to know that these had been there. */
 	if (disk_sync_data(how->ledger) < 0)
-		end_failed("ledger");
+		fatal_sync("ledger");
 	sync_drafts(drafts);
 	for (size_t i = 0; i < folders.count; i++) {
 		if (disk_sync_dir(folders.fds[i]) < 0)
-			end_failed("folder");
+			fatal_sync("folder");
 	}
 	free(folders.fds);
 }
@@ -87,7 +76,7 @@ sync_filesystem(const struct sync_how *how, struct item *drafts, const struct it
 {
 	(void)drafts, (void)published;
 	if (disk_sync_fs(how->root) < 0)
-		end_failed("filesystem");
+		fatal_sync("filesystem");
 }
 
 /* By enum settings_sync. */

@@ -126,7 +126,7 @@ fill(int in, int out, const struct tail_item *item)
 	if (result != FRESH_COPIED || disk_sync_data(out) == 0)
 		return result;
 	if (draft_failure(errno) != DRAFT_FULL)
-		fatal(EX_IOERR, "sync_failed", "what=draft error=\"%s\"", strerror(errno));
+		fatal_sync("draft");
 	return FRESH_FAILED;
 }
 

@@ -186,7 +186,7 @@ write_verdicts(struct recovery *r, int fd)
 	/* Whatever stands before a mark must be on the disk before the mark is: torn
 	 * with the mark behind it, it would look like damage. */
 	if (disk_sync_data(fd) < 0)
-		fatal(EX_IOERR, "sync_failed", "what=ledger error=\"%s\"", strerror(errno));
+		fatal_sync("ledger");
 	record.type = RECORD_MARK;
 	record.synced = last;
 	record.stored = r->replay.stored;
@@ -202,7 +202,7 @@ tell_old_segment(struct recovery *r, const char *segment)
 		return fail(r, "open", "ledger", segment);
 	for (size_t i = 0; i < r->count; i++) {
 		if (r->all[i].inbox && disk_sync_dir(r->all[i].inbox->tmp) < 0)
-			fatal(EX_IOERR, "sync_failed", "what=folder error=\"%s\"", strerror(errno));
+			fatal_sync("folder");
 	}
 	if ((r->replay.torn_bytes > 0 && ftruncate(fd, (off_t)r->replay.good_bytes) < 0) ||
 	    write_verdicts(r, fd) < 0) {
@@ -211,7 +211,7 @@ tell_old_segment(struct recovery *r, const char *segment)
 		return -1;
 	}
 	if (disk_sync_data(fd) < 0)
-		fatal(EX_IOERR, "sync_failed", "what=ledger error=\"%s\"", strerror(errno));
+		fatal_sync("ledger");
 	close(fd);
 	for (size_t i = 0; i < r->count; i++) {
 		if (r->all[i].verdict == VOID)
@@ -288,7 +288,7 @@ sync_folder(const struct inbox *inbox)
 {
 	if (inbox->tmp >= 0 &&
 	    (disk_sync_dir(inbox->tmp) < 0 || disk_sync_dir(inbox->new) < 0))
-		fatal(EX_IOERR, "sync_failed", "what=folder error=\"%s\"", strerror(errno));
+		fatal_sync("folder");
 }
 
 static int
