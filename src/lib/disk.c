@@ -209,16 +209,24 @@ disk_open_dir(int at, const char *name)
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
+void
+disk_close(int fd)
+{
+	int error = errno;
+
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+}
+
 DIR *
 disk_list(int dirfd)
 {
 	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
-	int error = errno;
 
-	if (!listing && fd >= 0)
-		close(fd);
-	errno = error;
+	if (!listing)
+		disk_close(fd);
 	return listing;
 }
 
@@ -269,7 +277,7 @@ int
 disk_lock(int dirfd, const char *name, pid_t *holder)
 {
 	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-	int error, fd;
+	int fd;
 
 	if (holder)
 		*holder = 0;
@@ -278,14 +286,12 @@ disk_lock(int dirfd, const char *name, pid_t *holder)
 		return -1;
 	if (fcntl(fd, F_SETLK, &lock) == 0)
 		return fd;
-	error = errno;
-	if (error == EACCES || error == EAGAIN) {
-		error = EWOULDBLOCK;
+	if (errno == EACCES || errno == EAGAIN) {
 		if (holder && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
 			*holder = lock.l_pid;
+		errno = EWOULDBLOCK;
 	}
-	close(fd);
-	errno = error;
+	disk_close(fd);
 	return -1;
 }
 

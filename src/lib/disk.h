@@ -59,6 +59,9 @@ MUST_CHECK int disk_replace(int fromdir, const char *from, int todir, const char
  */
 MUST_CHECK int disk_open_dir(int at, const char *name);
 
+/* Closes what was only read, or given up; errno stays.  Does nothing for -1. */
+void disk_close(int fd);
+
 /* Starts a listing of the directory, whose descriptor stays as it is; to be closed
  * by closedir().  NULL with errno. */
 MUST_CHECK DIR *disk_list(int dirfd);

@@ -111,9 +111,7 @@ mend(const struct tail_item *item, const struct inbox *inbox, int from)
 	else
 		errno = error;
 done:
-	error = errno;
-	close(fd);
-	errno = error;
+	disk_close(fd);
 	return result;
 }
 

@@ -231,17 +231,14 @@ settle_clash(struct recovery *r, struct unfinished *u)
 	unsigned char sha256[DIGEST_SIZE];
 	unsigned long long size = 0;
 	int fd = openat(u->inbox->new, item->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-	int rc = fd >= 0 ? digest_file(fd, 0, sha256, &size) : -1, error = errno;
+	int rc = fd >= 0 ? digest_file(fd, 0, sha256, &size) : -1;
 
-	if (fd >= 0)
-		close(fd);
-	if (rc < 0 && error == ENOENT)
+	disk_close(fd);
+	if (rc < 0 && errno == ENOENT)
 		return 1;
 	/* Only what is no file at all is a stranger's for that it cannot be read. */
-	if (rc < 0 && error != ELOOP && error != EISDIR) {
-		errno = error;
+	if (rc < 0 && errno != ELOOP && errno != EISDIR)
 		return fail(r, "read", item->inbox, item->name);
-	}
 	if (rc == 0 && size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0) {
 		if (disk_replace(u->inbox->tmp, item->name, u->inbox->new, item->name) < 0 &&
 		    errno != ENOENT)

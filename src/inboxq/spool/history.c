@@ -62,14 +62,12 @@ history_take_room(const struct spool *spool)
 {
 	off_t reserved = 0;
 	int fd = open_log(spool);
-	int rc, saved;
+	int rc;
 
 	if (fd < 0)
 		return -1;
 	rc = take_ahead(fd, &reserved);
-	saved = errno;
-	close(fd);
-	errno = saved;
+	disk_close(fd);
 	return rc;
 }
 

@@ -95,7 +95,7 @@ item_open(const struct spool *spool, enum spool_part part, uint64_t n,
 	char header[SPOOL_HEADER];
 	struct stat st;
 	ssize_t len;
-	int fd, saved;
+	int fd;
 
 	spool_number_name(name, n);
 	memset(item, 0, sizeof *item);
@@ -107,25 +107,24 @@ item_open(const struct spool *spool, enum spool_part part, uint64_t n,
 	}
 	len = read(fd, header, sizeof header);
 	if (len < 0 || fstat(fd, &st) < 0) {
-		saved = errno;
-		snprintf(why, SPOOL_WHY_ROOM, "%s: %s", name, strerror(saved));
-		goto fail;
+		snprintf(why, SPOOL_WHY_ROOM, "%s: %s", name, strerror(errno));
+		disk_close(fd);
+		return -1;
 	}
-	saved = EILSEQ;
 	if (len != SPOOL_HEADER || item_header_parse(header, item) < 0) {
 		memset(item, 0, sizeof *item);
 		snprintf(why, SPOOL_WHY_ROOM, "its header is damaged");
-		goto fail;
+		goto damaged;
 	}
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != item->size + SPOOL_HEADER) {
 		snprintf(why, SPOOL_WHY_ROOM, "its file has %lld bytes, want %" PRIu64,
 		    (long long)st.st_size, item->size + SPOOL_HEADER);
-		goto fail;
+		goto damaged;
 	}
 	return fd;
-fail:
+damaged:
 	close(fd);
-	errno = saved;
+	errno = EILSEQ;
 	return -1;
 }
 
