@@ -259,7 +259,7 @@ start(struct end *server, struct end *client)
 }
 
 static void
-stop(struct end *server, struct end *client)
+stop_both(struct end *server, struct end *client)
 {
 	let_go(server);
 	let_go(client);
@@ -282,7 +282,7 @@ carries_lines_both_ways(void **state)
 	assert_memory_equal(conn_peer_address(server.conn), "127.0.0.1:", 10);
 	assert_int_equal(conn_peer_identity(server.conn, IDENTITY_CN, name, why), 0);
 	assert_string_equal(name, "c1");
-	stop(&server, &client);
+	stop_both(&server, &client);
 }
 
 static void
@@ -297,7 +297,7 @@ sends_what_was_written_before_the_handshake(void **state)
 	assert_int_equal(conn_pending(client.conn), 7);
 	UNTIL(server.got == 7);
 	assert_string_equal(server.head, "HELLO 1");
-	stop(&server, &client);
+	stop_both(&server, &client);
 }
 
 /* A record costs 22 bytes beside its text, which shows in what waits to be read. */
@@ -320,7 +320,7 @@ makes_one_record_of_many_small_writes(void **state)
 	assert_in_range(waiting, 700, 730);
 	conn_resume(client.conn);
 	UNTIL(client.got == 700);
-	stop(&server, &client);
+	stop_both(&server, &client);
 }
 
 static void
@@ -334,7 +334,7 @@ carries_bulk_in_order_and_tells_when_drained(void **state)
 	UNTIL(server.got == client.to_send && client.got == server.to_send);
 	assert_false(server.bad || client.bad);
 	assert_true(client.drained > 1);
-	stop(&server, &client);
+	stop_both(&server, &client);
 }
 
 static void
@@ -359,7 +359,7 @@ gives_again_what_was_not_used(void **state)
 	}
 	assert_int_equal(server.got, client.to_send);
 	assert_false(server.bad);
-	stop(&server, &client);
+	stop_both(&server, &client);
 }
 
 static void
@@ -410,7 +410,7 @@ reads_no_more_than_its_budget_in_a_turn(void **state)
 	}
 	assert_in_range(server.most_in_turn, 1, CHUNK_MAX);
 	assert_false(server.bad);
-	stop(&server, &client);
+	stop_both(&server, &client);
 }
 
 /* The client sends and sends; our last lines must reach it all the same. */
@@ -505,7 +505,7 @@ tells_of_silence_again_and_again(void **state)
 	assert_in_range(now_ms() - start_ms, 2600, 9000);
 	conn_set_idle(server.conn, 0);
 	assert_int_equal(server.closed, 0);
-	stop(&server, &client);
+	stop_both(&server, &client);
 }
 
 static void
@@ -620,7 +620,7 @@ connects_to_an_address(void **state)
 	UNTIL(server.got == 5);
 	assert_memory_equal(conn_peer_address(client.conn), "127.0.0.1:", 10);
 	close(listener);
-	stop(&server, &client);
+	stop_both(&server, &client);
 }
 
 static struct tls *
