@@ -33,7 +33,7 @@ usage(FILE *out)
 	    "  -c FILE  the configuration (" DEFAULT_CONFIG ")\n"
 	    "  -t       check the configuration and end\n"
 	    "  -T       print the effective configuration and end\n"
-	    "  -m       make missing folders below the root and end\n"
+	    "  -m       make what is missing of root and inboxes, and end\n"
 	    "  -V       print the version\n"
 	    "  -h       print this\n"
 	    "\n"

@@ -9,9 +9,10 @@ import signal
 import stat
 
 from client import Client
-from harness import INBOXD, Skip, cases, contains, equal, main, test, until
+from harness import INBOXD, INBOXES, Skip, cases, contains, equal, main, test, until
 
-CONFIG = 78  # EX_CONFIG
+CONFIG = 78   # EX_CONFIG
+NOINPUT = 66  # EX_NOINPUT
 
 
 def fails_to_start(r, *words, code=CONFIG):
@@ -146,7 +147,7 @@ def version_and_help(t):
 @test
 def folders_are_made_only_when_asked(t):
     r = t.receiver(start=False, make=False)
-    fails_to_start(r, r.root, "-m")
+    fails_to_start(r, r.root, "-m", code=NOINPUT)
     r.make()
     for part in ("", "ledger", "status/tmp", "status/new", "status/cur"):
         mode = os.stat(os.path.join(r.root, part)).st_mode
@@ -170,7 +171,7 @@ def folder_missing_or_open_to_others_is_an_error(t, part):
         fails_to_start(r, shown)
         os.chown(path, 0, -1)
     shutil.move(path, r.folder + "/away")
-    fails_to_start(r, shown, "-m")
+    fails_to_start(r, shown, "inboxd -m", code=NOINPUT if part in ("", "ledger") else CONFIG)
     os.symlink(r.folder + "/away", path)
     fails_to_start(r, shown)
     os.unlink(path)
@@ -180,6 +181,38 @@ def folder_missing_or_open_to_others_is_an_error(t, part):
     os.unlink(path)
     shutil.move(r.folder + "/away", path)
     r.start()
+
+
+@test
+def mount_point_without_its_file_system_stays_bare(t):
+    """A root is known by its ledger; on what lies below a mount nothing is ever made by a start."""
+    r = t.receiver(start=False)
+    os.rename(r.root, r.folder + "/mounted")
+    os.mkdir(r.root, 0o700)
+    fails_to_start(r, r.root, "mount", "inboxd -m", code=NOINPUT)
+    equal(os.listdir(r.root), [], "what a start has made")
+    os.rmdir(r.root)
+    os.rename(r.folder + "/mounted", r.root)
+    r.start()
+
+
+@test
+def folders_made_by_root_are_the_root_folders_owners(t):
+    if os.geteuid() != 0:
+        raise Skip("only root can make folders for another user")
+    r = t.receiver(start=False, make=False)
+    os.mkdir(r.root, 0o700)
+    os.chown(r.root, 12345, 54321)
+    for path in (t.folder, r.folder, os.path.dirname(t.folder)):
+        os.chmod(path, 0o711)
+    r.make()
+    made = [os.path.join(where, name) for where, names, _ in os.walk(r.root) for name in names]
+    equal(len(made), 1 + 4 * len(INBOXES), "folders made")
+    for path in made:
+        st = os.stat(path)
+        equal((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)), (12345, 54321, 0o700), path)
+    os.chown(r.root, 0, 0)
+    contains(r.run("-m").stdout, "chown -R", "what is said of a root folder that is root's")
 
 
 @test

@@ -24,7 +24,7 @@ open_part(int at, const char *part, dev_t dev, const char *shown, char error[INB
 
 	if (fd < 0) {
 		snprintf(error, INBOX_ERROR_ROOM, "%s: %s%s", shown, strerror(errno),
-		    errno == ENOENT ? "; `inboxd -m` makes missing folders" : "");
+		    errno == ENOENT ? "; to make it: inboxd -m (with the same -c)" : "");
 		return -1;
 	}
 	if (disk_check_dir(fd, dev, NULL, why) < 0) {

@@ -13,49 +13,52 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 
-static const char *
-hint(int error)
+/* A root that was never made, or one whose file system is not there yet: which it is, a
+ * person knows, or time tells. */
+static int
+fail_missing(const char *path, const char *what, char error[ROOT_ERROR_ROOM])
 {
-	return error == ENOENT ? "; `inboxd -m` makes missing folders" : "";
+	snprintf(error, ROOT_ERROR_ROOM,
+	    "root %s%s is missing: mount its file system; or, where it is to be new, make it: "
+	    "inboxd -m (with the same -c)",
+	    path, what);
+	return EX_NOINPUT;
 }
 
 /* The root, and its device. */
 static int
-open_root(const char *path, dev_t *device, char error[ROOT_ERROR_ROOM])
+open_root(struct root *root, const char *path, dev_t *device, char error[ROOT_ERROR_ROOM])
 {
 	char why[DISK_WHY_ROOM];
-	int fd = disk_open_dir(AT_FDCWD, path);
 
-	if (fd < 0) {
-		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s%s", path, strerror(errno),
-		    hint(errno));
-		return -1;
-	}
-	if (disk_check_dir(fd, 0, device, why) < 0) {
+	root->fd = disk_open_dir(AT_FDCWD, path);
+	if (root->fd < 0 && errno == ENOENT)
+		return fail_missing(path, "", error);
+	if (root->fd < 0)
+		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, strerror(errno));
+	else if (disk_check_dir(root->fd, 0, device, why) < 0)
 		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, why);
-		close(fd);
-		return -1;
-	}
-	return fd;
+	else
+		return 0;
+	return EX_CONFIG;
 }
 
+/* By its ledger/ a root is known: on the bare mount point of one there is none. */
 static int
-open_ledger(int root, const char *path, dev_t device, char error[ROOT_ERROR_ROOM])
+open_ledger(struct root *root, const char *path, dev_t device, char error[ROOT_ERROR_ROOM])
 {
 	char why[DISK_WHY_ROOM];
-	int fd = disk_open_dir(root, "ledger");
 
-	if (fd < 0) {
-		snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s%s", path, strerror(errno),
-		    hint(errno));
-		return -1;
-	}
-	if (disk_check_dir(fd, device, NULL, why) < 0) {
+	root->ledger = disk_open_dir(root->fd, "ledger");
+	if (root->ledger < 0 && errno == ENOENT)
+		return fail_missing(path, "/ledger", error);
+	if (root->ledger < 0)
+		snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s", path, strerror(errno));
+	else if (disk_check_dir(root->ledger, device, NULL, why) < 0)
 		snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s", path, why);
-		close(fd);
-		return -1;
-	}
-	return fd;
+	else
+		return 0;
+	return EX_CONFIG;
 }
 
 static int
@@ -136,18 +139,18 @@ root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM])
 int
 root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 {
-	int code = EX_CONFIG;
 	dev_t device;
+	int code;
 
 	root->ledger = root->lock = -1;
-	root->fd = open_root(path, &device, error);
-	if (root->fd < 0)
-		return code;
-	code = take_lock(root, path, error);
-	if (code == 0) {
-		root->ledger = open_ledger(root->fd, path, device, error);
-		code = root->ledger >= 0 ? read_mark(root, error) : EX_CONFIG;
-	}
+	code = open_root(root, path, &device, error);
+	/* Before the lock's file is made: nothing is, in a folder that is no root. */
+	if (code == 0)
+		code = open_ledger(root, path, device, error);
+	if (code == 0)
+		code = take_lock(root, path, error);
+	if (code == 0)
+		code = read_mark(root, error);
 	if (code)
 		close_all(root);
 	return code;
@@ -214,23 +217,52 @@ make_inbox(int root, const char *root_path, const char *name, char error[ROOT_ER
 	return 0;
 }
 
+/* Who has the root folder runs the service: as root, all below it is made as that user. */
+static int
+become_owner(int root, const char *path, char error[ROOT_ERROR_ROOM])
+{
+	struct stat st;
+
+	if (geteuid() != 0)
+		return 0;
+	if (fstat(root, &st) < 0 || setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0) {
+		snprintf(error, ROOT_ERROR_ROOM, "root %s: to act as its owner: %s", path,
+		    strerror(errno));
+		return -1;
+	}
+	if (st.st_uid == 0)
+		printf("%s is root's, as is what it holds: for another user, chown -R it\n",
+		    path);
+	return 0;
+}
+
+static int
+make_below(int root, const struct settings *settings, char error[ROOT_ERROR_ROOM])
+{
+	char shown[512];
+	int ledger, rc = 0;
+
+	snprintf(shown, sizeof shown, "%s/ledger", settings->root);
+	ledger = make_folder(root, "ledger", shown, error);
+	if (ledger < 0)
+		return -1;
+	close(ledger);
+	for (size_t i = 0; rc == 0 && i < settings->inbox_count; i++)
+		rc = make_inbox(root, settings->root, settings->inboxes[i].name, error);
+	return rc;
+}
+
 int
 root_make_folders(const struct settings *settings, char error[ROOT_ERROR_ROOM])
 {
-	char shown[512];
-	int root, ledger, rc = 0;
+	int root, rc;
 
 	root = make_folder(AT_FDCWD, settings->root, settings->root, error);
 	if (root < 0)
 		return -1;
-	snprintf(shown, sizeof shown, "%s/ledger", settings->root);
-	ledger = make_folder(root, "ledger", shown, error);
-	if (ledger < 0)
-		rc = -1;
-	else
-		close(ledger);
-	for (size_t i = 0; rc == 0 && i < settings->inbox_count; i++)
-		rc = make_inbox(root, settings->root, settings->inboxes[i].name, error);
+	rc = become_owner(root, settings->root, error);
+	if (rc == 0)
+		rc = make_below(root, settings, error);
 	close(root);
 	return rc;
 }

@@ -23,7 +23,8 @@ struct root {
 
 #define ROOT_ERROR_ROOM 640
 
-/* Opens, checks and locks.  0; or one of sysexits(3) with the reason. */
+/* Opens, checks and locks.  0; or one of sysexits(3) with the reason: EX_NOINPUT where there
+ * is no root (yet), which leaves the folder as it was. */
 MUST_CHECK int root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
 /* A ledger has been begun, and from now on items may come.  0, or one of sysexits(3). */
 MUST_CHECK int root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM]);
@@ -32,9 +33,9 @@ void root_mark_stopped(struct root *root);
 /* In order: nothing is unwritten that anyone counts on. */
 void root_release(struct root *root);
 
-/* Makes what is missing of root, ledger/ and the inbox folders, mode 0700,
- * and syncs what it made; says what it makes on standard output.
- * 0, or -1 with the reason. */
+/* Makes what is missing of root, ledger/ and the inbox folders, mode 0700, and syncs
+ * what it made; says what it makes on standard output.  As root it goes on as the
+ * root folder's owner, for good.  0, or -1 with the reason. */
 MUST_CHECK int root_make_folders(const struct settings *settings, char error[ROOT_ERROR_ROOM]);
 
 #endif
