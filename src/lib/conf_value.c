@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One switch a job over conf_type.  Rejected: a table of functions a type,
- * which the compiler could not hold complete.
+ * Each function is a switch over conf_type, so the compiler says which one lacks a
+ * type that is added.  Rejected: a table of functions for each type; nobody says
+ * which of them is missing.
  */
 #include "lib/conf_value.h"
 
@@ -122,7 +123,8 @@ add_item(const struct conf_key *key, struct conf_list *list, const char *s, size
 	if (!grown[list->count])
 		return -1;
 	list->count++;
-	/* Behind a blank, where conf_value_print() puts it, it were a comment. */
+	/* conf_value_print() puts a blank before each item, and " ;" begins a comment:
+	 * what it writes could not be read back. */
 	if (s[0] == ';')
 		return refuse("no item that begins with \";\"", want);
 	said = key->check ? key->check(grown[list->count - 1]) : NULL;

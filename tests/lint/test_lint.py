@@ -465,7 +465,9 @@ def files_and_functions_are_short():
 
 @check
 def lines_are_at_most_100_columns_and_end_clean():
-    for path in tree("src", "tests", "conf", "contrib", ends=(".c", ".h", ".py", ".conf")):
+    papers = ["README", "NEWS", "src/DEPENDS", "src/DESIGN", "src/README", "tests/README"]
+    for path in [*tree("src", "tests", "conf", "contrib", ends=(".c", ".h", ".py", ".conf")),
+                 *papers]:
         for number, line in enumerate(read(path).split("\n"), 1):
             if len(line.expandtabs(8)) > 100:
                 yield "%s:%d: %d columns" % (path, number, len(line.expandtabs(8)))

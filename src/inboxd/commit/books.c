@@ -291,8 +291,8 @@ books_mark(struct books *books, uint64_t synced, uint64_t stored)
 int
 books_flush(struct books *books)
 {
-	/* What has gathered may be much, and is written in vain as far as there is
-	 * room: so not for every message that comes. */
+	/* A try on a full disk writes what fits and takes it back again, and what has
+	 * gathered may be much: so one now and then, not one for each message. */
 	if (books->full && clock_monotonic() < books->retry_at)
 		return -1;
 	if (ledger_flush(books->ledger) == 0) {

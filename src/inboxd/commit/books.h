@@ -51,8 +51,8 @@ void books_count_stored(struct books *books, const struct item *item);
 /* All accepts up to `synced` are on disk as drafts, up to `stored` as items. */
 void books_mark(struct books *books, uint64_t synced, uint64_t stored);
 
-/* Hands the ledger's gathered records to the kernel: 0, or -1 while there is no
- * room for them (they stay gathered).  Any other failure ends the program. */
+/* Writes the ledger's gathered records to its file, without a sync.  0; or -1 while the disk is
+ * full: they stay gathered, and the file as it was.  Any other failure ends the program. */
 MUST_CHECK int books_flush(struct books *books);
 /* No room at the last flush? */
 int books_are_full(const struct books *books);

@@ -57,8 +57,9 @@ struct worker_settings {
 MUST_CHECK struct worker *worker_start(const struct worker_settings *settings, struct site *site);
 /* Waits for its thread; only after it reported WORKER_DRAINED. */
 void worker_join(struct worker *worker);
-/* Only once the commit thread has ended, too: that one may be about to wake us
- * for a message which we have taken already. */
+/* Only once the commit thread has ended, too.  It puts an answer into our mailbox and then
+ * wakes us by its descriptor: we may have found the answer before that, and be done; freed
+ * now, the descriptor would be closed under it. */
 void worker_free(struct worker *worker);
 
 struct mailbox *worker_mailbox(struct worker *worker);
