@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "inboxq/spool/history.h"
+#include "inboxq/spool/sentlog.h"
 #include "inboxq/spool/intake.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/spool/spool.h"
@@ -71,7 +71,7 @@ command_add(struct spool *spool, const char *inbox, const char *name, char *cons
 		log_complain("inboxq", "out of memory");
 		return EX_OSERR;
 	}
-	if (history_take_room(spool) < 0) {
+	if (sentlog_take_room(spool) < 0) {
 		rc = say_trouble("cannot take room for sent.log; nothing is queued");
 		tries = 0;
 	}
@@ -153,16 +153,16 @@ command_list(struct spool *spool)
 }
 
 static void
-note_stored(void *ctx, const struct history_line *line)
+note_stored(void *ctx, const struct sentlog_line *line)
 {
-	if (line->end == HISTORY_STORED)
-		*(struct history_line *)ctx = *line;
+	if (line->end == SENTLOG_STORED)
+		*(struct sentlog_line *)ctx = *line;
 }
 
 int
 command_status(struct spool *spool)
 {
-	struct history_line last = {0};
+	struct sentlog_line last = {0};
 	struct spool_numbers queue, failed;
 	uint64_t bytes = 0, oldest = 0;
 	char why[SPOOL_WHY_ROOM], age[PARSE_TEXT_ROOM] = "-";
@@ -172,7 +172,7 @@ command_status(struct spool *spool)
 	if (spool_list(spool, SPOOL_QUEUE, &queue) < 0)
 		return say_trouble("cannot read the spool");
 	if (spool_list(spool, SPOOL_FAILED, &failed) < 0 ||
-	    history_read(spool, &from, note_stored, &last) < 0) {
+	    sentlog_read(spool, &from, note_stored, &last) < 0) {
 		free(queue.at);
 		return say_trouble("cannot read the spool");
 	}
@@ -278,7 +278,7 @@ find_item(const struct spool *spool, uint64_t n, struct spool_item *item)
 
 /* Under the lock: `last` first, then what became of it, and only then the item. */
 static int
-remove_one(struct spool *spool, struct history *history, uint64_t n)
+remove_one(struct spool *spool, struct sentlog *sentlog, uint64_t n)
 {
 	struct spool_item item;
 	enum spool_part part = find_item(spool, n, &item);
@@ -288,8 +288,8 @@ remove_one(struct spool *spool, struct history *history, uint64_t n)
 		return EX_NOINPUT;
 	}
 	if (spool_raise_last(spool, n) < 0 ||
-	    history_add(history, n, HISTORY_REMOVED, NULL, NULL, &item) < 0 ||
-	    history_sync(history) < 0 || item_delete(spool, part, n) < 0)
+	    sentlog_add(sentlog, n, SENTLOG_REMOVED, NULL, NULL, &item) < 0 ||
+	    sentlog_sync(sentlog) < 0 || item_delete(spool, part, n) < 0)
 		return say_trouble("cannot remove");
 	if (part == SPOOL_FAILED)
 		item_drop_reason(spool, n);
@@ -299,17 +299,17 @@ remove_one(struct spool *spool, struct history *history, uint64_t n)
 int
 command_remove(struct spool *spool, const uint64_t *numbers, size_t count)
 {
-	struct history *history = history_open(spool);
+	struct sentlog *sentlog = sentlog_open(spool);
 	int rc = EX_OK;
 
-	if (!history)
+	if (!sentlog)
 		return say_trouble("sent.log");
 	if (spool_lock(spool) < 0) {
 		rc = say_trouble("cannot lock the spool");
 		goto out;
 	}
 	for (size_t i = 0; i < count; i++) {
-		int one = remove_one(spool, history, numbers[i]);
+		int one = remove_one(spool, sentlog, numbers[i]);
 
 		if (one != EX_OK)
 			rc = one;
@@ -319,6 +319,6 @@ command_remove(struct spool *spool, const uint64_t *numbers, size_t count)
 		rc = say_trouble("cannot sync the spool");
 	spool_unlock(spool);
 out:
-	history_close(history);
+	sentlog_close(sentlog);
 	return rc;
 }

@@ -26,7 +26,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "inboxq/spool/history.h"
+#include "inboxq/spool/sentlog.h"
 #include "inboxq/loaded.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/scan.h"
@@ -47,7 +47,7 @@ struct run {
 	struct settings *settings;
 	const struct run_options *options;
 	struct spool *spool;
-	struct history *history;
+	struct sentlog *sentlog;
 	struct schedule *schedule;
 	struct ends *ends;
 	struct scan scan;
@@ -309,7 +309,7 @@ lock_run(struct run *run)
 	char other[96];
 	pid_t holder = 0;
 
-	run->run_lock = disk_lock(spool_folder(run->spool, SPOOL_ROOT), "run.lock", &holder);
+	run->run_lock = disk_lock(spool_folder(run->spool, SPOOL_TOP), "run.lock", &holder);
 	if (run->run_lock >= 0)
 		return EX_OK;
 	if (errno != EWOULDBLOCK)
@@ -348,11 +348,11 @@ set_up(struct run *run)
 	run->setup.tls = loaded_tls(settings, error);
 	if (!run->setup.tls)
 		return start_failed(EX_CONFIG, "", error);
-	run->history = history_open(run->spool);
-	if (!run->history)
+	run->sentlog = sentlog_open(run->spool);
+	if (!run->sentlog)
 		return start_failed(EX_IOERR, "sent.log: ", strerror(errno));
 	run->schedule = schedule_new();
-	run->ends = ends_new(run->spool, run->history, run->schedule);
+	run->ends = ends_new(run->spool, run->sentlog, run->schedule);
 	run->not_before = calloc(settings->servers.count, sizeof *run->not_before);
 	run->base = event_base_new();
 	if (!run->schedule || !run->ends || !run->not_before || !run->base)
@@ -399,7 +399,7 @@ tear_down(struct run *run)
 	free(run->not_before);
 	ends_free(run->ends);
 	schedule_free(run->schedule);
-	history_close(run->history);
+	sentlog_close(run->sentlog);
 	tls_unref(run->setup.tls);
 	loaded_free(run->next);
 	if (run->run_lock >= 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What a server may say to inboxq: the code of a session (uplink.c, outgoing.c,
- * large.c, answers.c, skips.c, queue.c, history.c) as it is, on a spool in memory; connection
+ * large.c, answers.c, skips.c, queue.c, sentlog.c) as it is, on a spool in memory; connection
  * (fake_conn.h), dialling and clock are played here.  The input is
  *
  *	flags   one byte, see enum flag
@@ -27,7 +27,7 @@
 #include "fake_conn.h"
 #include "fuzz.h"
 #include "inboxq/uplink/dial.h"
-#include "inboxq/spool/history.h"
+#include "inboxq/spool/sentlog.h"
 #include "inboxq/spool/intake.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/scan.h"
@@ -48,7 +48,7 @@ enum flag {
 #define ITEMS 5
 static const size_t sizes[ITEMS] = {3, 0, 300, 20000, 70000};
 
-static const char history_before[] =
+static const char sentlog_before[] =
     "20261122T141103.123456Z 1 STORED cap1 a-name.msg status 3 "
     "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae\n"
     "20261122T141103.123456Z 2 REFUSED cap2 no-inbox nosuch 3 "
@@ -150,7 +150,7 @@ set_up(void)
 	intake_free(intake);
 	free(bytes);
 	templates = openat(
-	    spool_folder(spool, SPOOL_ROOT), "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	    spool_folder(spool, SPOOL_TOP), "tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	FUZZ_CHECK(templates >= 0);
 	for (uint64_t n = FIRST; n < FIRST + ITEMS; n++) {
 		spool_number_name(name, n);
@@ -170,8 +170,8 @@ fill_spool(void)
 		spool_number_name(name, n);
 		FUZZ_CHECK(linkat(templates, name, dir, name, 0) == 0);
 	}
-	write_whole(spool_folder(spool, SPOOL_ROOT), "sent.log", history_before,
-	    sizeof history_before - 1);
+	write_whole(spool_folder(spool, SPOOL_TOP), "sent.log", sentlog_before,
+	    sizeof sentlog_before - 1);
 	memset(is_removed, 0, sizeof is_removed);
 }
 
@@ -418,7 +418,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	unsigned flags = fuzz_byte(&input), count = fuzz_byte(&input) & 63;
 	const uint8_t *steps = input.at;
 	struct uplink_setup setup;
-	struct history *history;
+	struct sentlog *sentlog;
 	struct schedule *schedule;
 	struct ends *batch;
 	struct scan scan = {0};
@@ -438,10 +438,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	now = 1000;
 	ends = 0;
 	addresses = flags & TWO_ADDRESSES ? 2 : 1;
-	history = history_open(spool);
+	sentlog = sentlog_open(spool);
 	schedule = schedule_new();
-	batch = ends_new(spool, history, schedule);
-	FUZZ_CHECK(history && schedule && batch && scan_queue(&scan, spool, schedule) == 0);
+	batch = ends_new(spool, sentlog, schedule);
+	FUZZ_CHECK(sentlog && schedule && batch && scan_queue(&scan, spool, schedule) == 0);
 	setup = (struct uplink_setup){.base = base, .settings = &settings, .spool = spool,
 	    .schedule = schedule, .ends = batch, .once = flags & ONCE, .on_end = on_end};
 	uplink = uplink_new(&setup, "cap1.example.org:7117");
@@ -456,7 +456,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_spool();
 	ends_free(batch);
 	schedule_free(schedule);
-	history_close(history);
+	sentlog_close(sentlog);
 	FUZZ_CHECK(!fake_is_there() && fuzz_lowest_fd() == fd);
 	return 0;
 }

@@ -26,7 +26,7 @@
 #include <cmocka.h>
 
 #include "inboxq/commands.h"
-#include "inboxq/spool/history.h"
+#include "inboxq/spool/sentlog.h"
 #include "inboxq/spool/intake.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/queue/ends.h"
@@ -386,11 +386,11 @@ opens_no_spool_that_others_may_write_to(void **state)
 
 struct seen {
 	unsigned count;
-	struct history_line last;
+	struct sentlog_line last;
 };
 
 static void
-on_line(void *ctx, const struct history_line *line)
+on_line(void *ctx, const struct sentlog_line *line)
 {
 	struct seen *seen = ctx;
 
@@ -399,32 +399,32 @@ on_line(void *ctx, const struct history_line *line)
 }
 
 static void
-history_goes_on_after_a_cut_line(void **state)
+sentlog_goes_on_after_a_cut_line(void **state)
 {
 	struct spool *spool = open_spool();
-	struct history *history = history_open(spool);
+	struct sentlog *sentlog = sentlog_open(spool);
 	struct spool_item item = {.inbox = "status", .size = 3, .sha256 = "00", .name = "a%20b"};
 	struct seen seen = {0};
 	off_t from = 0, middle;
 	FILE *file;
 
 	(void)state;
-	assert_int_equal(history_add(history, 1, HISTORY_STORED, "cap1", "name", &item), 0);
-	assert_int_equal(history_sync(history), 0);
-	assert_int_equal(history_read(spool, &from, on_line, &seen), 0);
+	assert_int_equal(sentlog_add(sentlog, 1, SENTLOG_STORED, "cap1", "name", &item), 0);
+	assert_int_equal(sentlog_sync(sentlog), 0);
+	assert_int_equal(sentlog_read(spool, &from, on_line, &seen), 0);
 	assert_int_equal(seen.count, 1);
 	middle = from;
 	file = fopen(below("spool/sent.log"), "a");
 	fputs("20261122T141103.123456Z 2 STORED cap1 na", file);
 	fclose(file);
-	assert_int_equal(history_read(spool, &from, on_line, &seen), 0);
+	assert_int_equal(sentlog_read(spool, &from, on_line, &seen), 0);
 	assert_int_equal(from, middle);
-	assert_int_equal(history_add(history, 3, HISTORY_REMOVED, NULL, NULL, &item), 0);
-	assert_int_equal(history_sync(history), 0);
-	assert_int_equal(history_read(spool, &from, on_line, &seen), 0);
+	assert_int_equal(sentlog_add(sentlog, 3, SENTLOG_REMOVED, NULL, NULL, &item), 0);
+	assert_int_equal(sentlog_sync(sentlog), 0);
+	assert_int_equal(sentlog_read(spool, &from, on_line, &seen), 0);
 	assert_int_equal(seen.last.n, 3);
-	assert_int_equal(seen.last.end, HISTORY_REMOVED);
-	history_close(history);
+	assert_int_equal(seen.last.end, SENTLOG_REMOVED);
+	sentlog_close(sentlog);
 	spool_close(spool);
 }
 
@@ -432,9 +432,9 @@ static void
 runner_sees_the_mark_move_as_answers_come(void **state)
 {
 	struct spool *spool = open_spool();
-	struct history *history = history_open(spool);
+	struct sentlog *sentlog = sentlog_open(spool);
 	struct schedule *schedule = schedule_new();
-	struct ends *ends = ends_new(spool, history, schedule);
+	struct ends *ends = ends_new(spool, sentlog, schedule);
 	struct scan scan = {0};
 	char reason[SPOOL_REASON_MAX + 1];
 	struct seen seen = {0};
@@ -462,7 +462,7 @@ runner_sees_the_mark_move_as_answers_come(void **state)
 	assert_int_equal(count_files(spool, SPOOL_FAILED), 1);
 	item_read_reason(spool, 1, reason);
 	assert_string_equal(reason, "no-inbox: no inbox status (cap1)");
-	assert_int_equal(history_read(spool, &from, on_line, &seen), 0);
+	assert_int_equal(sentlog_read(spool, &from, on_line, &seen), 0);
 	assert_int_equal(seen.count, 2);
 
 	schedule_take_back(schedule);
@@ -475,7 +475,7 @@ runner_sees_the_mark_move_as_answers_come(void **state)
 	assert_int_equal(add_items(spool, 1), 4);
 	ends_free(ends);
 	schedule_free(schedule);
-	history_close(history);
+	sentlog_close(sentlog);
 	spool_close(spool);
 }
 
@@ -570,9 +570,9 @@ static void
 says_hello_with_a_mark_that_lasts(void **state)
 {
 	struct spool *spool = open_spool();
-	struct history *history = history_open(spool);
+	struct sentlog *sentlog = sentlog_open(spool);
 	struct schedule *schedule = schedule_new();
-	struct ends *ends = ends_new(spool, history, schedule);
+	struct ends *ends = ends_new(spool, sentlog, schedule);
 	struct scan scan = {0};
 	struct skips_told told = {0};
 
@@ -595,7 +595,7 @@ says_hello_with_a_mark_that_lasts(void **state)
 	assert_int_equal(told.settled, 2);
 	ends_free(ends);
 	schedule_free(schedule);
-	history_close(history);
+	sentlog_close(sentlog);
 	spool_close(spool);
 }
 
@@ -603,9 +603,9 @@ static void
 item_that_cannot_be_deleted_stays_and_others_go(void **state)
 {
 	struct spool *spool = open_spool();
-	struct history *history = history_open(spool);
+	struct sentlog *sentlog = sentlog_open(spool);
 	struct schedule *schedule = schedule_new();
-	struct ends *ends = ends_new(spool, history, schedule);
+	struct ends *ends = ends_new(spool, sentlog, schedule);
 	struct scan scan = {0};
 	char name[SPOOL_NAME_ROOM];
 
@@ -641,7 +641,7 @@ item_that_cannot_be_deleted_stays_and_others_go(void **state)
 	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, schedule_due(schedule)), 1);
 	ends_free(ends);
 	schedule_free(schedule);
-	history_close(history);
+	sentlog_close(sentlog);
 	spool_close(spool);
 }
 
@@ -650,9 +650,9 @@ static void
 carries_out_a_batch_that_is_full(void **state)
 {
 	struct spool *spool = open_spool();
-	struct history *history = history_open(spool);
+	struct sentlog *sentlog = sentlog_open(spool);
 	struct schedule *schedule = schedule_new();
-	struct ends *ends = ends_new(spool, history, schedule);
+	struct ends *ends = ends_new(spool, sentlog, schedule);
 	struct scan scan = {0};
 
 	(void)state;
@@ -668,7 +668,7 @@ carries_out_a_batch_that_is_full(void **state)
 	assert_int_equal(count_files(spool, SPOOL_QUEUE), 1);
 	ends_free(ends);
 	schedule_free(schedule);
-	history_close(history);
+	sentlog_close(sentlog);
 	spool_close(spool);
 }
 
@@ -820,9 +820,9 @@ static void
 deletes_nothing_when_sent_log_fails(void **state)
 {
 	struct spool *spool = open_spool();
-	struct history *history = history_open(spool);
+	struct sentlog *sentlog = sentlog_open(spool);
 	struct schedule *schedule = schedule_new();
-	struct ends *ends = ends_new(spool, history, schedule);
+	struct ends *ends = ends_new(spool, sentlog, schedule);
 	struct scan scan = {0};
 	struct rlimit old, none;
 	int rc;
@@ -846,7 +846,7 @@ deletes_nothing_when_sent_log_fails(void **state)
 	assert_int_equal(schedule_next(schedule, SCHEDULE_SMALL, 0), 1);
 	ends_free(ends);
 	schedule_free(schedule);
-	history_close(history);
+	sentlog_close(sentlog);
 	spool_close(spool);
 }
 
@@ -895,7 +895,7 @@ main(void)
 	    TEST(never_gives_a_number_twice),
 	    TEST(gives_each_of_many_adders_numbers_of_its_own),
 	    TEST(opens_no_spool_that_others_may_write_to),
-	    TEST(history_goes_on_after_a_cut_line),
+	    TEST(sentlog_goes_on_after_a_cut_line),
 	    TEST(runner_sees_the_mark_move_as_answers_come),
 	    TEST(waits_as_long_as_later_says),
 	    TEST(small_items_pass_large_ones),

@@ -26,7 +26,7 @@ struct answer {
 
 struct ends {
 	struct spool *spool;
-	struct history *history;
+	struct sentlog *sentlog;
 	struct schedule *schedule;
 	struct answer batch[ENDS_BATCH];
 	size_t batch_count;
@@ -35,13 +35,13 @@ struct ends {
 };
 
 struct ends *
-ends_new(struct spool *spool, struct history *history, struct schedule *schedule)
+ends_new(struct spool *spool, struct sentlog *sentlog, struct schedule *schedule)
 {
 	struct ends *ends = calloc(1, sizeof *ends);
 
 	if (ends) {
 		ends->spool = spool;
-		ends->history = history;
+		ends->sentlog = sentlog;
 		ends->schedule = schedule;
 	}
 	return ends;
@@ -103,7 +103,7 @@ ends_stored(struct ends *ends, uint64_t n, const char *host, const char *name)
 	if (!schedule_is_unanswered(ends->schedule, n))
 		return 0;
 	read_header(ends, n, &item);
-	if (history_add(ends->history, n, HISTORY_STORED, host, name, &item) < 0)
+	if (sentlog_add(ends->sentlog, n, SENTLOG_STORED, host, name, &item) < 0)
 		return -1;
 	return add_answer(ends, n, item.size, 0);
 }
@@ -122,7 +122,7 @@ ends_refused(struct ends *ends, uint64_t n, const char *host, const char *code, 
 		return 0;
 	}
 	read_header(ends, n, &item);
-	if (history_add(ends->history, n, HISTORY_REFUSED, host, code, &item) < 0)
+	if (sentlog_add(ends->sentlog, n, SENTLOG_REFUSED, host, code, &item) < 0)
 		return -1;
 	return add_answer(ends, n, item.size, 1);
 }
@@ -156,7 +156,7 @@ ends_commit(struct ends *ends)
 {
 	int moved = 0;
 
-	if (history_sync(ends->history) < 0) {
+	if (sentlog_sync(ends->sentlog) < 0) {
 		drop_batch(ends);
 		return -1;
 	}

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#include "inboxq/spool/history.h"
+#include "inboxq/spool/sentlog.h"
 #include "lib/attr.h"
 
 struct ends;
@@ -19,14 +19,14 @@ struct spool;
 
 /* Answers in a batch, a line of sent.log each: it never needs more room there than
  * is taken ahead. */
-#define ENDS_BATCH (HISTORY_AHEAD / 2 / HISTORY_LINE_ROOM)
+#define ENDS_BATCH (SENTLOG_AHEAD / 2 / SENTLOG_LINE_ROOM)
 
 struct ends_counts {
 	uint64_t stored, refused, stored_bytes; /* since ends_new() */
 };
 
 /* Borrows all, and keeps the schedule in step.  NULL: out of memory. */
-MUST_CHECK struct ends *ends_new(struct spool *spool, struct history *history,
+MUST_CHECK struct ends *ends_new(struct spool *spool, struct sentlog *sentlog,
     struct schedule *schedule);
 /* For a session without an end of its own: an item that cannot leave the spool, or whose
  * reason finds no room, is tried again after a minute, and not only in the next session. */

@@ -94,7 +94,7 @@ load_id(struct spool *spool, int make)
 {
 	unsigned char random[PROTO_QUEUE_LEN / 2];
 	char text[PROTO_QUEUE_LEN + 2];
-	int root = spool->folder[SPOOL_ROOT];
+	int root = spool->folder[SPOOL_TOP];
 	ssize_t len = spool_read_file(root, "queue-id", spool->id, sizeof spool->id);
 
 	if (len < 0 && errno == ENOENT && make) {
@@ -104,7 +104,7 @@ load_id(struct spool *spool, int make)
 			snprintf(text + 2 * i, sizeof text - 2 * i, "%02x", random[i]);
 		text[PROTO_QUEUE_LEN] = '\n';
 		text[PROTO_QUEUE_LEN + 1] = '\0';
-		if (spool_write_file(spool, SPOOL_ROOT, "queue-id", text, 0) < 0 && errno != EEXIST)
+		if (spool_write_file(spool, SPOOL_TOP, "queue-id", text, 0) < 0 && errno != EEXIST)
 			return -1;
 		len = spool_read_file(root, "queue-id", spool->id, sizeof spool->id);
 	}
@@ -121,9 +121,9 @@ load_id(struct spool *spool, int make)
 static int
 make_last(const struct spool *spool)
 {
-	if (faccessat(spool->folder[SPOOL_ROOT], "last", F_OK, 0) == 0)
+	if (faccessat(spool->folder[SPOOL_TOP], "last", F_OK, 0) == 0)
 		return 0;
-	if (spool_write_file(spool, SPOOL_ROOT, "last", NO_NUMBER "\n", 0) < 0 && errno != EEXIST)
+	if (spool_write_file(spool, SPOOL_TOP, "last", NO_NUMBER "\n", 0) < 0 && errno != EEXIST)
 		return -1;
 	return 0;
 }
@@ -141,18 +141,18 @@ open_folders(struct spool *spool, const char *path, int make, const char **what)
 		return -1;
 	if (made && disk_sync_above(path) < 0)
 		return -1;
-	spool->folder[SPOOL_ROOT] = disk_open_dir(AT_FDCWD, path);
-	if (spool->folder[SPOOL_ROOT] < 0)
+	spool->folder[SPOOL_TOP] = disk_open_dir(AT_FDCWD, path);
+	if (spool->folder[SPOOL_TOP] < 0)
 		return -1;
 	for (int i = SPOOL_TMP; i < SPOOL_PARTS; i++) {
 		*what = folder_names[i];
-		if (make && mkdirat(spool->folder[SPOOL_ROOT], folder_names[i], 0700) == 0)
+		if (make && mkdirat(spool->folder[SPOOL_TOP], folder_names[i], 0700) == 0)
 			made = 1;
-		spool->folder[i] = disk_open_dir(spool->folder[SPOOL_ROOT], folder_names[i]);
+		spool->folder[i] = disk_open_dir(spool->folder[SPOOL_TOP], folder_names[i]);
 		if (spool->folder[i] < 0)
 			return -1;
 	}
-	return made ? disk_sync_dir(spool->folder[SPOOL_ROOT]) : 0;
+	return made ? disk_sync_dir(spool->folder[SPOOL_TOP]) : 0;
 }
 
 struct spool *
@@ -231,7 +231,7 @@ spool_lock(struct spool *spool)
 	pid_t holder;
 
 	for (int waited = 0;; waited += LOCK_POLL_MS) {
-		spool->lock = disk_lock(spool->folder[SPOOL_ROOT], "lock", &holder);
+		spool->lock = disk_lock(spool->folder[SPOOL_TOP], "lock", &holder);
 		if (spool->lock >= 0)
 			return 0;
 		if (errno != EWOULDBLOCK || waited >= LOCK_WAIT_MS)
@@ -342,7 +342,7 @@ int
 spool_last(const struct spool *spool, uint64_t *last)
 {
 	char text[SPOOL_NAME_ROOM];
-	ssize_t len = spool_read_file(spool->folder[SPOOL_ROOT], "last", text, sizeof text);
+	ssize_t len = spool_read_file(spool->folder[SPOOL_TOP], "last", text, sizeof text);
 
 	*last = 0;
 	if (len < 0)
@@ -368,7 +368,7 @@ spool_raise_last(struct spool *spool, uint64_t n)
 		return -1;
 	if (n < last)
 		n = last;
-	fd = openat(spool->folder[SPOOL_ROOT], "last", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(spool->folder[SPOOL_TOP], "last", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
 	spool_number_name(text, n);

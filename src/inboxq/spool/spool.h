@@ -6,7 +6,7 @@
  *	tmp/       items being copied in; not promised
  *	queue/     items to send, each named by its number (20 digits)
  *	failed/    items set aside, and N.reason beside each
- *	sent.log   what became of each number (history.h)
+ *	sent.log   what became of each number (sentlog.h)
  *	queue-id   the queue's random 128-bit id
  *	last       no number up to this one is ever given again (20 digits)
  *	lock       held while numbers are given or looked at as a whole
@@ -32,7 +32,7 @@
 
 struct spool;
 
-enum spool_part { SPOOL_ROOT, SPOOL_TMP, SPOOL_QUEUE, SPOOL_FAILED, SPOOL_PARTS };
+enum spool_part { SPOOL_TOP, SPOOL_TMP, SPOOL_QUEUE, SPOOL_FAILED, SPOOL_PARTS };
 
 struct spool_numbers {
 	uint64_t *at; /* ascending; the caller frees it */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inboxq/spool/history.h"
+#include "inboxq/spool/sentlog.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/say.h"
@@ -33,23 +33,23 @@ struct gathering {
 };
 
 static const char *
-reason_of(const struct history_line *line, const char *host)
+reason_of(const struct sentlog_line *line, const char *host)
 {
 	switch (line->end) {
-	case HISTORY_STORED:
+	case SENTLOG_STORED:
 		return strcmp(line->host, host) == 0 ? NULL : "elsewhere";
-	case HISTORY_REFUSED:
+	case SENTLOG_REFUSED:
 		return "refused";
-	case HISTORY_REMOVED:
+	case SENTLOG_REMOVED:
 		return "removed";
-	case HISTORY_ENDS:
+	case SENTLOG_ENDS:
 		break;
 	}
 	return NULL;
 }
 
 static void
-on_line(void *ctx, const struct history_line *line)
+on_line(void *ctx, const struct sentlog_line *line)
 {
 	struct gathering *gathering = ctx;
 
@@ -68,7 +68,7 @@ on_line(void *ctx, const struct history_line *line)
 	}
 	gathering->lost[gathering->count] =
 	    (struct lost){line->n, gathering->count, reason_of(line, gathering->host),
-	        line->end == HISTORY_REMOVED};
+	        line->end == SENTLOG_REMOVED};
 	gathering->count++;
 }
 
@@ -138,7 +138,7 @@ skips_settle(const struct spool *spool, const struct schedule *schedule, struct 
 
 	if (settled > told->settled && ends_sync(spool) < 0)
 		return -1;
-	rc = history_read(spool, &told->history, on_line, &gathering);
+	rc = sentlog_read(spool, &told->sentlog, on_line, &gathering);
 	if (rc == 0 && gathering.failed) {
 		errno = ENOMEM;
 		rc = -1;

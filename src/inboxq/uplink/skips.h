@@ -19,7 +19,7 @@ struct spool;
 /* How far the server has been told. */
 struct skips_told {
 	uint64_t settled; /* the mark it knows */
-	off_t history;    /* sent.log has been read up to here */
+	off_t sentlog;    /* sent.log has been read up to here */
 };
 
 /* Says HELLO, with a mark that a crash of ours does not take back: the deletions are

@@ -9,7 +9,7 @@
  */
 #include "config.h"
 
-#include "inboxq/spool/history.h"
+#include "inboxq/spool/sentlog.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,39 +26,39 @@
 
 #define FILE_NAME "sent.log"
 
-struct history {
+struct sentlog {
 	int fd;
 	off_t reserved; /* room was taken up to here */
 	char *batch;
 	size_t len, room;
 };
 
-static const char *const end_names[HISTORY_ENDS] = {"STORED", "REFUSED", "REMOVED"};
+static const char *const end_names[SENTLOG_ENDS] = {"STORED", "REFUSED", "REMOVED"};
 
 static int
 open_log(const struct spool *spool)
 {
-	return openat(spool_folder(spool, SPOOL_ROOT), FILE_NAME,
+	return openat(spool_folder(spool, SPOOL_TOP), FILE_NAME,
 	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-/* Never less than half of HISTORY_AHEAD, as long as there is room at all. */
+/* Never less than half of SENTLOG_AHEAD, as long as there is room at all. */
 static int
 take_ahead(int fd, off_t *reserved)
 {
 	off_t size = lseek(fd, 0, SEEK_END);
 
-	if (size < 0 || size + HISTORY_AHEAD / 2 <= *reserved)
+	if (size < 0 || size + SENTLOG_AHEAD / 2 <= *reserved)
 		return 0;
-	if (disk_reserve(fd, (unsigned long long)size + HISTORY_AHEAD) == 0)
-		*reserved = size + HISTORY_AHEAD;
+	if (disk_reserve(fd, (unsigned long long)size + SENTLOG_AHEAD) == 0)
+		*reserved = size + SENTLOG_AHEAD;
 	else if (disk_is_full(errno))
 		return -1;
 	return 0; /* what is really wrong, writing tells */
 }
 
 int
-history_take_room(const struct spool *spool)
+sentlog_take_room(const struct spool *spool)
 {
 	off_t reserved = 0;
 	int fd = open_log(spool);
@@ -71,58 +71,58 @@ history_take_room(const struct spool *spool)
 	return rc;
 }
 
-struct history *
-history_open(const struct spool *spool)
+struct sentlog *
+sentlog_open(const struct spool *spool)
 {
-	struct history *history = calloc(1, sizeof *history);
+	struct sentlog *sentlog = calloc(1, sizeof *sentlog);
 
-	if (!history)
+	if (!sentlog)
 		return NULL;
-	history->fd = open_log(spool);
-	if (history->fd < 0 || disk_sync_dir(spool_folder(spool, SPOOL_ROOT)) < 0) {
+	sentlog->fd = open_log(spool);
+	if (sentlog->fd < 0 || disk_sync_dir(spool_folder(spool, SPOOL_TOP)) < 0) {
 		int saved = errno;
-		history_close(history);
+		sentlog_close(sentlog);
 		errno = saved;
 		return NULL;
 	}
-	(void)take_ahead(history->fd, &history->reserved);
-	return history;
+	(void)take_ahead(sentlog->fd, &sentlog->reserved);
+	return sentlog;
 }
 
 void
-history_close(struct history *history)
+sentlog_close(struct sentlog *sentlog)
 {
-	if (!history)
+	if (!sentlog)
 		return;
-	if (history->fd >= 0)
-		close(history->fd);
-	free(history->batch);
-	free(history);
+	if (sentlog->fd >= 0)
+		close(sentlog->fd);
+	free(sentlog->batch);
+	free(sentlog);
 }
 
 int
-history_add(struct history *history, uint64_t n, enum history_end end, const char *host,
+sentlog_add(struct sentlog *sentlog, uint64_t n, enum sentlog_end end, const char *host,
     const char *name, const struct spool_item *item)
 {
 	char when[PRINT_TIME_ROOM];
 	struct timespec now;
 	int len;
 
-	if (history->room - history->len < HISTORY_LINE_ROOM) {
-		size_t room = 2 * history->room + 2 * HISTORY_LINE_ROOM;
-		char *more = realloc(history->batch, room);
+	if (sentlog->room - sentlog->len < SENTLOG_LINE_ROOM) {
+		size_t room = 2 * sentlog->room + 2 * SENTLOG_LINE_ROOM;
+		char *more = realloc(sentlog->batch, room);
 		if (!more)
 			return -1;
-		history->batch = more;
-		history->room = room;
+		sentlog->batch = more;
+		sentlog->room = room;
 	}
 	clock_gettime(CLOCK_REALTIME, &now);
 	print_time(when, &now);
-	len = snprintf(history->batch + history->len, HISTORY_LINE_ROOM,
+	len = snprintf(sentlog->batch + sentlog->len, SENTLOG_LINE_ROOM,
 	    "%s %" PRIu64 " %s %s %s %s %" PRIu64 " %s%s%s\n", when, n, end_names[end],
 	    host ? host : "-", name ? name : "-", item->inbox[0] ? item->inbox : "-", item->size,
 	    item->sha256[0] ? item->sha256 : "-", item->name[0] ? " " : "", item->name);
-	history->len += (size_t)len;
+	sentlog->len += (size_t)len;
 	return 0;
 }
 
@@ -137,26 +137,26 @@ is_cut(int fd)
 }
 
 int
-history_sync(struct history *history)
+sentlog_sync(struct sentlog *sentlog)
 {
-	size_t len = history->len;
+	size_t len = sentlog->len;
 
 	if (len == 0)
 		return 0;
-	history->len = 0;
-	if (is_cut(history->fd) && disk_write(history->fd, "\n", 1) < 0)
+	sentlog->len = 0;
+	if (is_cut(sentlog->fd) && disk_write(sentlog->fd, "\n", 1) < 0)
 		return -1;
-	if (disk_write(history->fd, history->batch, len) < 0)
+	if (disk_write(sentlog->fd, sentlog->batch, len) < 0)
 		return -1;
-	(void)take_ahead(history->fd, &history->reserved);
-	return disk_sync_data(history->fd);
+	(void)take_ahead(sentlog->fd, &sentlog->reserved);
+	return disk_sync_data(sentlog->fd);
 }
 
 static int
-parse_line(const char *text, size_t len, struct history_line *line)
+parse_line(const char *text, size_t len, struct sentlog_line *line)
 {
 	char number[24], end[16];
-	char copy[HISTORY_LINE_ROOM];
+	char copy[SENTLOG_LINE_ROOM];
 
 	if (len >= sizeof copy)
 		return -1;
@@ -165,9 +165,9 @@ parse_line(const char *text, size_t len, struct history_line *line)
 	if (sscanf(copy, "%31s %23s %15s %255s", line->time, number, end, line->host) != 4 ||
 	    parse_u64(number, strlen(number), PROTO_NUMBER_MAX, &line->n) < 0)
 		return -1;
-	for (int i = 0; i < HISTORY_ENDS; i++) {
+	for (int i = 0; i < SENTLOG_ENDS; i++) {
 		if (strcmp(end, end_names[i]) == 0) {
-			line->end = (enum history_end)i;
+			line->end = (enum sentlog_end)i;
 			return 0;
 		}
 	}
@@ -175,12 +175,12 @@ parse_line(const char *text, size_t len, struct history_line *line)
 }
 
 int
-history_read(const struct spool *spool, off_t *from,
-    void (*line)(void *ctx, const struct history_line *line), void *ctx)
+sentlog_read(const struct spool *spool, off_t *from,
+    void (*line)(void *ctx, const struct sentlog_line *line), void *ctx)
 {
 	int fd = openat(
-	    spool_folder(spool, SPOOL_ROOT), FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct history_line parsed;
+	    spool_folder(spool, SPOOL_TOP), FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	struct sentlog_line parsed;
 	char *text = NULL;
 	size_t room = 0;
 	ssize_t len;

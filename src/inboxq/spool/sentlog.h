@@ -11,8 +11,8 @@
  * numbers it missed (SKIP).  An item set aside without a server's word is
  * REFUSED with host "-".
  */
-#ifndef INBOXQ_SPOOL_HISTORY_H
-#define INBOXQ_SPOOL_HISTORY_H
+#ifndef INBOXQ_SPOOL_SENTLOG_H
+#define INBOXQ_SPOOL_SENTLOG_H
 
 #include <stdint.h>
 #include <sys/types.h>
@@ -20,36 +20,36 @@
 #include "inboxq/spool/item.h"
 #include "lib/attr.h"
 
-enum history_end { HISTORY_STORED, HISTORY_REFUSED, HISTORY_REMOVED, HISTORY_ENDS };
+enum sentlog_end { SENTLOG_STORED, SENTLOG_REFUSED, SENTLOG_REMOVED, SENTLOG_ENDS };
 
-struct history;
+struct sentlog;
 struct spool;
 
 /*
  * So much of the disk is taken ahead of what is in sent.log, so that a full disk,
  * which the queue itself may have filled, does not keep the items from leaving.
  */
-#define HISTORY_AHEAD (1024 * 1024)
-#define HISTORY_LINE_ROOM 2048 /* bytes; the longest line has some 1,500 */
+#define SENTLOG_AHEAD (1024 * 1024)
+#define SENTLOG_LINE_ROOM 2048 /* bytes; the longest line has some 1,500 */
 
 /* Takes that room before an item comes into the queue.  0, or -1 with errno set: there
  * is none. */
-MUST_CHECK int history_take_room(const struct spool *spool);
+MUST_CHECK int sentlog_take_room(const struct spool *spool);
 
 /* NULL with errno set.  Takes room where there is some. */
-MUST_CHECK struct history *history_open(const struct spool *spool);
-void history_close(struct history *history);
+MUST_CHECK struct sentlog *sentlog_open(const struct spool *spool);
+void sentlog_close(struct sentlog *sentlog);
 
 /* Adds a line to the batch; host and name NULL: "-".  -1: out of memory. */
-MUST_CHECK int history_add(struct history *history, uint64_t n, enum history_end end,
+MUST_CHECK int sentlog_add(struct sentlog *sentlog, uint64_t n, enum sentlog_end end,
     const char *host, const char *name, const struct spool_item *item);
 /* Writes the batch and syncs it.  0, or -1 with errno set: nothing of the batch
  * may be relied on. */
-MUST_CHECK int history_sync(struct history *history);
+MUST_CHECK int sentlog_sync(struct sentlog *sentlog);
 
-struct history_line {
+struct sentlog_line {
 	uint64_t n;
-	enum history_end end;
+	enum sentlog_end end;
 	char host[256];
 	char time[32];
 };
@@ -59,7 +59,7 @@ struct history_line {
  * last whole one.  Lines that are none (a crash cut them) are passed over.
  * 0, or -1 with errno set.
  */
-MUST_CHECK int history_read(const struct spool *spool, off_t *from,
-    void (*line)(void *ctx, const struct history_line *line), void *ctx);
+MUST_CHECK int sentlog_read(const struct spool *spool, off_t *from,
+    void (*line)(void *ctx, const struct sentlog_line *line), void *ctx);
 
 #endif
