@@ -29,7 +29,7 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
     unsigned number)
 {
 	const struct settings *settings = site->settings;
-	struct commit_settings wanted = {
+	struct commit_setup wanted = {
 	    .root = root->fd,
 	    .sync = settings->sync,
 	    .books = {
@@ -57,7 +57,7 @@ static int
 start_workers(struct threads *threads, struct site *site, int root, uint32_t start,
     size_t count)
 {
-	struct worker_settings wanted = {
+	struct worker_setup wanted = {
 	    .start = start,
 	    .queue = site->settings->queue / count,
 	    .root = root,

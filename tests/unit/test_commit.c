@@ -172,11 +172,11 @@ __wrap_linkat(int fromdir, const char *from, int todir, const char *to, int flag
 static struct commit *
 start(void)
 {
-	struct commit_settings settings = {.root = world.root, .sync = SYNC_FILES,
+	struct commit_setup setup = {.root = world.root, .sync = SYNC_FILES,
 	    .books = {.ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 100, .queues = 10},
 	    .number = 9};
 
-	return commit_start(&settings, world.clients, world.open);
+	return commit_start(&setup, world.clients, world.open);
 }
 
 static void

@@ -127,7 +127,7 @@ load(const char *who, int is_server, const char *const *names)
 static int
 set_up(void **state)
 {
-	struct worker_settings wanted = {.queue = 8, .root = -1, .fronts = fronts};
+	struct worker_setup wanted = {.queue = 8, .root = -1, .fronts = fronts};
 
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);

@@ -26,7 +26,7 @@
 struct books {
 	struct clients *clients;
 	struct ledger *ledger;
-	const struct books_settings *settings;
+	const struct books_setup *setup;
 	struct stats *stats;
 	uint64_t rotate_at; /* bytes of the segment */
 	int full;
@@ -35,7 +35,7 @@ struct books {
 };
 
 struct books *
-books_open(struct clients *clients, struct ledger *ledger, const struct books_settings *settings,
+books_open(struct clients *clients, struct ledger *ledger, const struct books_setup *setup,
     struct stats *stats)
 {
 	struct books *books = calloc(1, sizeof *books);
@@ -44,9 +44,9 @@ books_open(struct clients *clients, struct ledger *ledger, const struct books_se
 		return NULL;
 	books->clients = clients;
 	books->ledger = ledger;
-	books->settings = settings;
+	books->setup = setup;
 	books->stats = stats;
-	books->rotate_at = ledger_size(ledger) + settings->ledger_size;
+	books->rotate_at = ledger_size(ledger) + setup->ledger_size;
 	return books;
 }
 
@@ -96,7 +96,7 @@ books_join(struct books *books, struct join *join)
 
 	if (!may_gather(books))
 		return;
-	if (!queue && clients_count(books->clients) < books->settings->queues) {
+	if (!queue && clients_count(books->clients) < books->setup->queues) {
 		queue =
 		    clients_add(books->clients, join->identity, join->queue_id, join->settled);
 		stats_add(books->stats, STAT_NOW_QUEUES, 1);
@@ -167,7 +167,7 @@ books_skip(struct books *books, const struct notice *notice)
 
 	if (notice->generation != queue->generation || !may_gather(books))
 		return;
-	if (queue->count - queue->items >= SKIPS_AN_ITEM * books->settings->unsettled) {
+	if (queue->count - queue->items >= SKIPS_AN_ITEM * books->setup->unsettled) {
 		log_limited(&books->gate, LOG_WARNING, "skip_not_kept",
 		    "client=%s queue=%s n=%llu note=\"too many; it will show as missing\"",
 		    queue->identity, queue->id, (unsigned long long)notice->number);
@@ -224,7 +224,7 @@ books_find_name(const struct item *item)
 int
 books_has_room(const struct books *books, const struct item *item)
 {
-	return item->queue->items < books->settings->unsettled;
+	return item->queue->items < books->setup->unsettled;
 }
 
 void
@@ -337,11 +337,11 @@ books_want_rotation(const struct books *books)
 void
 books_rotate(struct books *books)
 {
-	if (ledger_rotate(books->ledger, books->clients, books->settings->ledger_days) < 0)
+	if (ledger_rotate(books->ledger, books->clients, books->setup->ledger_days) < 0)
 		log_event(LOG_ERR, "ledger_not_rotated", "error=\"%s\" note=\"goes on as it is\"",
 		    strerror(errno));
 	else
 		log_event(LOG_INFO, "ledger_rotated", "queues=%zu", clients_count(books->clients));
 	/* After a failure it is tried again when as much has come once more. */
-	books->rotate_at = ledger_size(books->ledger) + books->settings->ledger_size;
+	books->rotate_at = ledger_size(books->ledger) + books->setup->ledger_size;
 }

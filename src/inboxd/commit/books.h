@@ -17,14 +17,14 @@
 
 struct books;
 
-struct books_settings {
+struct books_setup {
 	uint64_t ledger_size, ledger_days; /* of a segment, bytes; how long it is kept */
 	uint64_t unsettled, queues;        /* most items of a queue; most queues */
 };
 
-/* Takes `clients` and `ledger`; `settings` and `stats` are borrowed. */
+/* Takes `clients` and `ledger`; `setup` and `stats` are borrowed. */
 MUST_CHECK struct books *books_open(struct clients *clients, struct ledger *ledger,
-    const struct books_settings *settings, struct stats *stats);
+    const struct books_setup *setup, struct stats *stats);
 void books_close(struct books *books);
 
 /* A HELLO: fills in the answer.  The queue's older session, if there is one,

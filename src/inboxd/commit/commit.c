@@ -43,7 +43,7 @@ struct batch {
 };
 
 struct commit {
-	struct commit_settings settings;
+	struct commit_setup setup;
 	struct books *books;
 	struct mailbox *in;
 	struct stats stats;
@@ -224,8 +224,8 @@ static void
 sync_all(struct commit *commit)
 {
 	struct sync_how how = {
-	    .root = commit->settings.root,
-	    .sync = commit->settings.sync,
+	    .root = commit->setup.root,
+	    .sync = commit->setup.sync,
 	    .ledger = books_fd(commit->books),
 	};
 	int64_t began = clock_monotonic();
@@ -423,7 +423,7 @@ run(void *arg)
 /* ---- the outside */
 
 struct commit *
-commit_start(const struct commit_settings *settings, struct clients *clients,
+commit_start(const struct commit_setup *setup, struct clients *clients,
     struct ledger *ledger)
 {
 	struct commit *commit = calloc(1, sizeof *commit);
@@ -432,10 +432,10 @@ commit_start(const struct commit_settings *settings, struct clients *clients,
 
 	if (!commit)
 		return NULL;
-	commit->settings = *settings;
+	commit->setup = *setup;
 	commit->synced = commit->stored = ledger_last(ledger);
-	commit->namer.start = settings->start;
-	commit->namer.worker = settings->number;
+	commit->namer.start = setup->start;
+	commit->namer.worker = setup->number;
 	batch_clear(&commit->accepted);
 	batch_clear(&commit->published);
 	batch_clear(&commit->revoked);
@@ -445,7 +445,7 @@ commit_start(const struct commit_settings *settings, struct clients *clients,
 	commit->in = mailbox_new();
 	if (!commit->in)
 		goto fail;
-	commit->books = books_open(clients, ledger, &commit->settings.books, &commit->stats);
+	commit->books = books_open(clients, ledger, &commit->setup.books, &commit->stats);
 	if (!commit->books)
 		goto fail;
 	sigfillset(&all);

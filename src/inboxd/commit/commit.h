@@ -33,17 +33,17 @@
 
 struct commit;
 
-struct commit_settings {
+struct commit_setup {
 	int root;    /* open root directory, for syncfs; borrowed */
 	int sync;    /* enum settings_sync */
-	struct books_settings books;
+	struct books_setup books;
 	uint32_t start; /* of names: name.h */
 	unsigned number; /* of names: one no worker has */
 };
 
 /* Takes `clients` and `ledger`, starts the thread.  NULL: no thread, no
  * memory; nothing was taken. */
-MUST_CHECK struct commit *commit_start(const struct commit_settings *settings,
+MUST_CHECK struct commit *commit_start(const struct commit_setup *setup,
     struct clients *clients, struct ledger *ledger);
 /* Sends COMMIT_STOP and waits until all is answered and marked. */
 void commit_stop(struct commit *commit);

@@ -23,7 +23,7 @@
 
 struct worker {
 	struct shop shop; /* what its guests see of it; first, see of_shop() */
-	struct worker_settings settings;
+	struct worker_setup setup;
 	struct event *inbound, *tick;
 	struct mailbox *in;
 	pthread_t thread;
@@ -47,14 +47,14 @@ report_if_drained(struct worker *worker)
 	worker->is_drained = 1;
 	report = must_alloc(sizeof *report);
 	report->kind = WORKER_DRAINED;
-	mailbox_post(worker->settings.main, report);
+	mailbox_post(worker->setup.main, report);
 	event_base_loopbreak(worker->shop.base);
 }
 
 static void
 send_message(struct shop *shop, struct message *message)
 {
-	mailbox_post(of_shop(shop)->settings.commit, message);
+	mailbox_post(of_shop(shop)->setup.commit, message);
 }
 
 static void
@@ -84,9 +84,9 @@ look_at_space(struct worker *worker)
 {
 	struct space *space = &worker->shop.space;
 	int has_changed = space_look(
-	    space, worker->settings.root, worker->shop.site->settings, worker->shop.now);
+	    space, worker->setup.root, worker->shop.site->settings, worker->shop.now);
 
-	if (worker->settings.number != 0)
+	if (worker->setup.number != 0)
 		return;
 	stats_set(&worker->shop.stats, STAT_NOW_FREE_BYTES, space->bytes);
 	stats_set(&worker->shop.stats, STAT_NOW_FREE_INODES, space->inodes);
@@ -164,7 +164,7 @@ read_clock(struct worker *worker)
 static void
 expire_partials(struct worker *worker)
 {
-	if (worker->settings.number != 0 || worker->shop.now < worker->expire_at)
+	if (worker->setup.number != 0 || worker->shop.now < worker->expire_at)
 		return;
 	worker->expire_at = worker->shop.now + EXPIRE_EVERY;
 	for (size_t i = 0; i < worker->shop.site->inbox_count; i++)
@@ -196,7 +196,7 @@ run(void *arg)
 	struct worker *worker = arg;
 
 	if (event_base_dispatch(worker->shop.base) < 0)
-		fatal(EX_OSERR, "event_loop_failed", "worker=%u", worker->settings.number);
+		fatal(EX_OSERR, "event_loop_failed", "worker=%u", worker->setup.number);
 	return NULL;
 }
 
@@ -229,23 +229,23 @@ new_base(void)
 }
 
 struct worker *
-worker_start(const struct worker_settings *settings, struct site *site)
+worker_start(const struct worker_setup *setup, struct site *site)
 {
 	const struct timeval second = {1, 0};
 	struct worker *worker = must_alloc(sizeof *worker);
 	sigset_t all, before;
 	int rc;
 
-	worker->settings = *settings;
+	worker->setup = *setup;
 	worker->shop.site = site_ref(site);
-	worker->shop.namer.start = settings->start;
-	worker->shop.namer.worker = settings->number;
+	worker->shop.namer.start = setup->start;
+	worker->shop.namer.worker = setup->number;
 	read_clock(worker);
 	look_at_space(worker);
 	worker->in = worker->shop.replies = mailbox_new();
-	worker->shop.share.room = settings->queue;
+	worker->shop.share.room = setup->queue;
 	worker->shop.send = send_message;
-	worker->shop.fronts = settings->fronts;
+	worker->shop.fronts = setup->fronts;
 	worker->shop.on_empty = on_empty;
 	worker->shop.base = new_base();
 	if (!worker->in || !worker->shop.base)

@@ -42,7 +42,7 @@ struct new_site {
 /* What it tells main, once, after WORKER_DRAIN: no guest is left. */
 #define WORKER_DRAINED 200
 
-struct worker_settings {
+struct worker_setup {
 	unsigned number;  /* 0, 1, ... */
 	uint32_t start;   /* of names: name.h */
 	uint64_t queue;   /* items and notices that may wait for the commit thread at
@@ -54,7 +54,7 @@ struct worker_settings {
 };
 
 /* Starts the thread; takes a reference on `site`.  NULL with errno. */
-MUST_CHECK struct worker *worker_start(const struct worker_settings *settings, struct site *site);
+MUST_CHECK struct worker *worker_start(const struct worker_setup *setup, struct site *site);
 /* Waits for its thread; only after it reported WORKER_DRAINED. */
 void worker_join(struct worker *worker);
 /* Only once the commit thread has ended, too.  It puts an answer into our mailbox and then
