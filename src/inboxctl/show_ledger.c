@@ -9,13 +9,14 @@
 
 #include <fnmatch.h>
 #include <inttypes.h>
+#include <jansson.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 
 #include "inboxctl/complain.h"
 #include "inboxctl/history.h"
-#include "inboxctl/quote.h"
 #include "inboxctl/root.h"
 #include "inboxctl/when.h"
 #include "lib/parse.h"
@@ -149,132 +150,143 @@ static const char *const outcomes[OUTCOMES] = {
     [OUTCOME_VOID] = "void",
 };
 
-static const char *
-or_dash(const char *text)
-{
-	return text[0] != '\0' ? text : "-";
-}
-
 #define QUEUE_SHOWN 8   /* digits, as inboxctl clients has them */
 #define DIGEST_SHOWN 12 /* digits */
 
+/* What stands before a field; NULL: it is not shown, or stands at the line's head.  One that is
+ * not named here is shown as " name=value". */
+static const struct {
+	enum record_type type;
+	const char *name, *lead;
+} leads[] = {
+    {RECORD_BEGIN, "version", NULL},
+    {RECORD_QUEUE, "seen", NULL},
+    {RECORD_ACCEPT, "seq", NULL},
+    {RECORD_ACCEPT, "sent", NULL},
+    {RECORD_ACCEPT, "n", " "},
+    {RECORD_ACCEPT, "inbox", " "},
+    {RECORD_ACCEPT, "size", " "},
+    {RECORD_ACCEPT, "sha256", " "},
+    {RECORD_ACCEPT, "name", " "},
+    {RECORD_ACCEPT, "hint", " "},
+    {RECORD_SKIP, "n", " "},
+    {RECORD_SKIP, "reason", " "},
+    {RECORD_SETTLED, "n", " below "},
+    {RECORD_GAP, "n", " "},
+    {RECORD_GAP, "to", " to "},
+};
+
+static const char *
+lead_of(enum record_type type, const char *name, char room[FIELD_KEY_MAX + 3])
+{
+	static const char *const at_head[] = {"time", "client", "queue"};
+
+	for (size_t i = 0; i < sizeof(at_head) / sizeof(at_head[0]); i++)
+		if (strcmp(name, at_head[i]) == 0)
+			return NULL;
+	for (size_t i = 0; i < sizeof(leads) / sizeof(leads[0]); i++)
+		if (leads[i].type == type && strcmp(name, leads[i].name) == 0)
+			return leads[i].lead;
+	snprintf(room, FIELD_KEY_MAX + 3, " %s=", name);
+	return room;
+}
+
 static void
+print_field(const struct record *record, const struct member *member)
+{
+	char room[FIELD_KEY_MAX + 3], digest[DIGEST_TEXT_ROOM], when[WHEN_ROOM];
+	const char *lead = lead_of(record->type, member->field.name, room);
+
+	if (!lead)
+		return;
+	fputs(lead, stdout);
+	if (member_is_number(member)) {
+		printf("%" PRIu64, member_number(member, record));
+	} else if (member_is_empty(member, record)) {
+		putchar('-');
+	} else if (member->field.kind == KIND_TIME) {
+		when_print(when, member_time(member, record), 0);
+		fputs(when, stdout);
+	} else if (member->field.kind == KIND_SHA256) {
+		digest_print(digest, record->sha256);
+		printf("%.*s", DIGEST_SHOWN, digest);
+	} else {
+		fputs(member_text(member, record), stdout);
+	}
+}
+
+static int
 print_text(const struct record *record, enum outcome outcome)
 {
-	char when[WHEN_ROOM], digest[DIGEST_TEXT_ROOM];
+	const struct member *member;
+	char when[WHEN_ROOM];
 
 	when_print(when, record->time, 0);
 	printf("%s %-11s", when,
 	    record->type == RECORD_ACCEPT ? outcomes[outcome] : record_type_name(record->type));
 	if (BIT(record->type) & WITH_QUEUE)
 		printf(" %s %.*s", record->identity, QUEUE_SHOWN, record->queue);
-	switch (record->type) {
-	case RECORD_ACCEPT:
-		digest_print(digest, record->sha256);
-		printf(" %" PRIu64 " %s %" PRIu64 " %.*s %s %s", record->n, record->inbox,
-		    record->size, DIGEST_SHOWN, digest, record->name, or_dash(record->hint));
-		break;
-	case RECORD_QUEUE:
-		printf(" settled=%" PRIu64 " pending=%" PRIu64 " agent=%s", record->settled,
-		    record->figures.hello.pending, or_dash(record->figures.hello.agent));
-		break;
-	case RECORD_SKIP:
-		printf(" %" PRIu64 " %s", record->n, or_dash(record->reason));
-		break;
-	case RECORD_SETTLED:
-		printf(" below %" PRIu64, record->n);
-		break;
-	case RECORD_GAP:
-		printf(" %" PRIu64 " to %" PRIu64, record->n, record->to);
-		break;
-	case RECORD_MARK:
-		printf(" synced=%" PRIu64 " stored=%" PRIu64, record->synced, record->stored);
-		break;
-	case RECORD_VOID:
-	case RECORD_BEGIN:
-		printf(" seq=%" PRIu64, record->seq);
-		break;
-	case RECORD_END:
-		printf(" next=%s", record->name);
-		break;
-	case RECORD_STATE:
-	case RECORD_TYPES:
-		break;
-	}
+	for (size_t i = 0; (member = record_member(record->type, i)); i++)
+		print_field(record, member);
 	putchar('\n');
+	return 0;
 }
 
 /* ---- for programs */
 
-static void
-print_json_accept(const struct record *record, enum outcome outcome)
-{
-	char digest[DIGEST_TEXT_ROOM];
-
-	digest_print(digest, record->sha256);
-	quote_member(stdout, "outcome", outcomes[outcome]);
-	quote_number(stdout, "seq", record->seq);
-	quote_number(stdout, "n", record->n);
-	quote_member(stdout, "inbox", record->inbox);
-	quote_number(stdout, "size", record->size);
-	quote_member(stdout, "sha256", digest);
-	quote_member(stdout, "name", record->name);
-	if (record->sent == 0)
-		quote_member(stdout, "sent", "");
-	else
-		quote_number(stdout, "sent", record->sent);
-	quote_member(stdout, "hint", record->hint);
-}
-
-static void
-print_json(const struct record *record, enum outcome outcome)
+static json_t *
+json_when(int64_t time)
 {
 	char when[WHEN_ROOM];
 
-	when_print(when, record->time, 1);
-	fputs("{\"type\":", stdout);
-	quote_text(stdout, record_type_name(record->type));
-	quote_member(stdout, "time", when);
-	if (BIT(record->type) & WITH_QUEUE) {
-		quote_member(stdout, "client", record->identity);
-		quote_member(stdout, "queue", record->queue);
+	when_print(when, time, 1);
+	return json_string(when);
+}
+
+/* What is empty is null; but a number that counts may be 0.  All of it is ASCII. */
+static json_t *
+json_field(const struct record *record, const struct member *member)
+{
+	enum field_kind kind = member->field.kind;
+	char digest[DIGEST_TEXT_ROOM];
+
+	if (kind == KIND_SHA256) {
+		digest_print(digest, record->sha256);
+		return json_string(digest);
 	}
-	switch (record->type) {
-	case RECORD_ACCEPT:
-		print_json_accept(record, outcome);
-		break;
-	case RECORD_QUEUE:
-		quote_number(stdout, "settled", record->settled);
-		quote_number(stdout, "pending", record->figures.hello.pending);
-		quote_member(stdout, "agent", record->figures.hello.agent);
-		break;
-	case RECORD_SKIP:
-		quote_number(stdout, "n", record->n);
-		quote_member(stdout, "reason", record->reason);
-		break;
-	case RECORD_SETTLED:
-		quote_number(stdout, "n", record->n);
-		break;
-	case RECORD_GAP:
-		quote_number(stdout, "n", record->n);
-		quote_number(stdout, "to", record->to);
-		break;
-	case RECORD_MARK:
-		quote_number(stdout, "synced", record->synced);
-		quote_number(stdout, "stored", record->stored);
-		break;
-	case RECORD_VOID:
-	case RECORD_BEGIN:
-		quote_number(stdout, "seq", record->seq);
-		break;
-	case RECORD_END:
-		quote_member(stdout, "next", record->name);
-		break;
-	case RECORD_STATE:
-	case RECORD_TYPES:
-		break;
+	if (kind == KIND_NUMBER || kind == KIND_BYTES || !member_is_empty(member, record)) {
+		if (member_is_number(member))
+			return json_integer((json_int_t)member_number(member, record));
+		if (kind == KIND_TIME)
+			return json_when(member_time(member, record));
+		return json_string(member_text(member, record));
 	}
-	puts("}");
+	return json_null();
+}
+
+/* 0, or -1: memory is out, or standard output has an error. */
+static int
+print_json(const struct record *record, enum outcome outcome)
+{
+	json_t *line = json_object();
+	const struct member *member;
+	int failed;
+
+	failed = json_object_set_new(line, "type", json_string(record_type_name(record->type)));
+	failed |= json_object_set_new(line, "time", json_when(record->time));
+	if (record->type == RECORD_ACCEPT)
+		failed |= json_object_set_new(line, "outcome", json_string(outcomes[outcome]));
+	for (size_t i = 0; (member = record_member(record->type, i)); i++) {
+		if (member->offset != offsetof(struct record, time))
+			failed |= json_object_set_new(line, member->field.name,
+			    json_field(record, member));
+	}
+	if (!failed)
+		failed = json_dumpf(line, stdout, JSON_ENSURE_ASCII | JSON_COMPACT);
+	json_decref(line);
+	if (!failed)
+		putchar('\n');
+	return failed ? -1 : 0;
 }
 
 /* ---- the whole */
@@ -284,15 +296,16 @@ print_all(struct history *history, int json)
 {
 	enum outcome outcome;
 	struct record record;
-	int rc;
+	int rc, failed;
 
 	while ((rc = history_next(history, &record, &outcome)) == 1) {
-		if (json)
-			print_json(&record, outcome);
-		else
-			print_text(&record, outcome);
+		failed = json ? print_json(&record, outcome) : print_text(&record, outcome);
 		if (ferror(stdout))
 			return EX_IOERR;
+		if (failed) {
+			complain("out of memory");
+			return EX_OSERR;
+		}
 	}
 	if (rc < 0)
 		return EX_NOINPUT;

@@ -29,7 +29,7 @@ struct row {
 #define FROM_1(member) M(#member, NUMBER, member, 1, NUMBER_MAX)
 #define TIME(member) M(#member, TIME, member, 0, 0)
 #define QUEUE \
-	M("identity", VISIBLE, identity, 1, IDENTITY_MAX), \
+	M("client", VISIBLE, identity, 1, IDENTITY_MAX), \
 	    M("queue", HEX, queue, PROTO_QUEUE_LEN, PROTO_QUEUE_LEN)
 
 static const struct member figures[FIGURES_COUNT + 1] = {
@@ -58,7 +58,7 @@ static const struct row rows[RECORD_TYPES] = {
     [RECORD_SETTLED] = {"settled", {QUEUE, FROM_1(n)}, NULL},
     [RECORD_GAP] = {"gap", {QUEUE, FROM_1(n), FROM_1(to)}, NULL},
     [RECORD_STATE] = {"state", {{{0}, 0}}, NULL},
-    [RECORD_END] = {"end", {M("name", NAME, name, 1, NAME_ROOM - 1)}, NULL},
+    [RECORD_END] = {"end", {M("next", NAME, name, 1, NAME_ROOM - 1)}, NULL},
 };
 
 #define MICROS 1000000
@@ -68,6 +68,23 @@ const char *
 record_type_name(enum record_type type)
 {
 	return rows[type].name;
+}
+
+const struct member *
+record_member(enum record_type type, size_t i)
+{
+	const struct member *member = rows[type].fixed;
+
+	for (; member->field.name; member++, i--) {
+		if (i == 0)
+			return member;
+	}
+	member = rows[type].keyed;
+	for (; member && member->field.name; member++, i--) {
+		if (i == 0)
+			return member;
+	}
+	return NULL;
 }
 
 uint32_t

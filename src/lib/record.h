@@ -28,16 +28,16 @@
  * (version, seq, settled, n, to) or 0 (all others); none is above PROTO_NUMBER_MAX.
  *
  *	begin   version time seq     first line of a segment; seq: the next accept's
- *	queue   identity queue settled [figure=value ...]           state of a queue
- *	accept  seq time identity queue n inbox size sha256 name sent hint
+ *	queue   client queue settled [figure=value ...]           state of a queue
+ *	accept  seq time client queue n inbox size sha256 name sent hint
  *	mark    synced stored        all accepts up to seq `synced` are on stable
  *	                             storage as drafts, up to `stored` as items
  *	void    seq                  this accept does not count: it was never published
- *	skip    identity queue n reason
- *	settled identity queue n
- *	gap     identity queue n to  numbers n to `to` never came (for people)
+ *	skip    client queue n reason
+ *	settled client queue n
+ *	gap     client queue n to  numbers n to `to` never came (for people)
  *	state                        last line of the state that a segment begins with
- *	end     name                 last line of a segment that another, `name`, has followed
+ *	end     next                 last line of a segment that another, `next`, has followed
  *
  * Behind its fields a record may have more, `key=value`, in any order: a program passes over
  * the keys that it does not know.  So a field can be added without a new version, which is
@@ -91,6 +91,10 @@ MUST_CHECK int record_parse(const char *line, size_t len, struct record *out);
 
 /* The type's word in the line. */
 const char *record_type_name(enum record_type type);
+
+/* The i-th field of such a record, by the name that it has in inbox-spool(5) and in JSON:
+ * the fixed ones in their order, then the keyed ones.  NULL: there are no more. */
+const struct member *record_member(enum record_type type, size_t i);
 
 /* CRC-32C (Castagnoli; RFC 3720, appendix B.4) of `len` bytes. */
 uint32_t record_crc32c(const void *data, size_t len);

@@ -367,6 +367,25 @@ def figures_of_a_client_stand_in_the_manuals():
                       [head for _, head in rows])
 
 
+@check
+def fields_of_records_stand_in_the_ledgers_contract():
+    """Each record with its fixed fields, in their order."""
+    source, page = read("src/lib/record.c"), read("src/inboxd/inbox-spool.5")
+    rows = re.findall(r'^    \[RECORD_\w+\] = \{"(\w+)",(.*?), (?:NULL|figures)\},$', source,
+                      re.M | re.S)
+    shared = re.search(r"^#define QUEUE .*?[^\\]$", source, re.M | re.S).group(0)
+    name = r'\b(?:M\("(\w+)"|(?:COUNT|FROM_1|TIME)\((\w+)\))'
+    wanted = [" ".join([record] + [a or b for a, b in re.findall(
+        name, re.sub(r"\bQUEUE\b", shared, fields))]) for record, fields in rows]
+    told = [entry.replace(" Ar ", " ") for entry in
+            re.findall(r"^\.It Li (\w+(?: Ar [\w ]+)?)$",
+                       page[page.index(".It Li begin"):page.index("A new ledger with")], re.M)]
+    told = [entry for entry in told if entry.split()[0] in [record for record, _ in rows]]
+    if len(rows) < 10:
+        yield "record.c: found only %d records" % len(rows)
+    yield from differ("inbox-spool.5", told, wanted)
+
+
 def listed(page, part):
     """What the entries of a list within the page are of."""
     text = re.search(part, read(page), re.M | re.S).group(0)

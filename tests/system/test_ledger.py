@@ -333,6 +333,40 @@ def a_record_is_told_whole_as_text_and_as_json(t):
 
 
 @test
+def each_type_of_record_is_told_with_all_its_fields(t):
+    made = Made(t)
+    who = "pc17.example.org " + QUEUE
+    made.segment(0, 1)
+    made.add("queue %s 5 pending=7 colour=blue stored=2 seen=%s" % (who, clock(1)),
+             made.accept(1), "void 1 colour=blue", "mark 1 0", "skip %s 6 removed" % who,
+             "skip %s 7 -" % who, "gap %s 8 9" % who, "settled %s 10" % who)
+    at, last = "2026-11-22T00:00:00.000000Z", "2026-11-22T00:00:01.000000Z"
+    whose = {"client": "pc17.example.org", "queue": QUEUE, "time": last}
+    rows, _ = ledger(t, made.root, "--type", "all")
+    equal(rows[0], {"type": "begin", "time": at, "version": 1, "seq": 1})
+    equal(rows[1], {"type": "queue", "settled": 5, "seen": last, "last_stored": None, "stored": 2,
+                    "stored_bytes": 0, "pending": 7, "pending_oldest": None, "skipped": 0,
+                    "missing": 0, "agent": None, **whose})
+    equal((rows[2]["type"], rows[2]["outcome"]), ("accept", "void"))
+    equal(rows[3:], [{"type": "void", "time": last, "seq": 1},
+                     {"type": "mark", "time": last, "synced": 1, "stored": 0},
+                     {"type": "skip", "n": 6, "reason": "removed", **whose},
+                     {"type": "skip", "n": 7, "reason": None, **whose},
+                     {"type": "gap", "n": 8, "to": 9, **whose},
+                     {"type": "settled", "n": 10, **whose}])
+    text, _ = ledger(t, made.root, "--type", "all", json_lines=False)
+    head = "2026-11-22T00:00:01Z %-11s"
+    theirs = head + " pc17.example.org 6d0f3b5a"
+    equal([line for line in text.splitlines() if " void        pc17" not in line], [
+        "2026-11-22T00:00:00Z begin       seq=1",
+        theirs % "queue" + " settled=5 last_stored=- stored=2 stored_bytes=0 pending=7 "
+        "pending_oldest=0 skipped=0 missing=0 agent=-",
+        head % "void" + " seq=1", head % "mark" + " synced=1 stored=0",
+        theirs % "skip" + " 6 removed", theirs % "skip" + " 7 -", theirs % "gap" + " 8 to 9",
+        theirs % "settled" + " below 10"])
+
+
+@test
 def copies_of_state_are_told_once(t):
     made = Made(t)
     copies = [made.accept(seq, hint="-", sent=0) for seq in (3, 1)]
