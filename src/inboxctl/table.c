@@ -26,8 +26,8 @@ table_plain(FILE *out, const char *text)
 	}
 }
 
-static char *
-plain_copy(const char *text)
+char *
+table_plain_copy(const char *text)
 {
 	char *copy = NULL;
 	size_t len;
@@ -107,7 +107,7 @@ table_put(struct table *table, char *cell)
 void
 table_add(struct table *table, const char *text)
 {
-	table_put(table, plain_copy(text));
+	table_put(table, table_plain_copy(text));
 }
 
 void

@@ -11,12 +11,14 @@
 
 #include "lib/attr.h"
 
-#define TABLE_COLUMNS_MAX 16
+#define TABLE_COLUMNS_MAX 32
 #define TABLE_CELL_ROOM 48
 
 /* The text with each byte outside 0x20 to 0x7e as "%XX", so that no name or
  * message can steer a terminal. */
 void table_plain(FILE *out, const char *text);
+/* The same as malloc'ed text, or NULL. */
+char *table_plain_copy(const char *text);
 
 void table_size(char dst[TABLE_CELL_ROOM], uint64_t bytes);  /* "1.5 MiB" */
 void table_span(char dst[TABLE_CELL_ROOM], int64_t seconds); /* "3h 5m" */

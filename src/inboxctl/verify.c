@@ -16,7 +16,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -26,7 +28,6 @@
 #include "inboxctl/complain.h"
 #include "inboxctl/folders.h"
 #include "inboxctl/history.h"
-#include "inboxctl/quote.h"
 #include "inboxctl/root.h"
 #include "inboxctl/table.h"
 #include "lib/parse.h"
@@ -38,6 +39,7 @@
 struct verification {
 	const char *inbox; /* NULL: all */
 	int quick, json, progress;
+	int failed; /* JSON could not be made or written */
 	struct folders folders;
 	uint64_t items, right, claimed, wrong, unconfirmed, voided, unknown, older, drafts;
 	uint64_t bytes; /* read for digests */
@@ -68,6 +70,26 @@ tell_progress(struct verification *v)
 	fprintf(stderr, "\rinboxctl: %" PRIu64 " items, %s read\033[K", v->items, size);
 }
 
+/* Names and errors may be of any bytes. */
+static json_t *
+json_plain(const char *text)
+{
+	char *plain = table_plain_copy(text);
+	json_t *value = plain ? json_string(plain) : NULL;
+
+	free(plain);
+	return value;
+}
+
+/* Takes `object`; NULL: out of memory. */
+static void
+dump(struct verification *v, json_t *object, size_t flags)
+{
+	if (json_dumpf(object, stdout, JSON_ENSURE_ASCII | JSON_COMPACT | flags) < 0)
+		v->failed = 1;
+	json_decref(object);
+}
+
 /* "wrong status/new/NAME: 3 bytes, the ledger says 4". */
 static void
 report(struct verification *v, const char *finding, const struct folder *folder,
@@ -75,12 +97,14 @@ report(struct verification *v, const char *finding, const struct folder *folder,
 {
 	clear_progress(v);
 	if (v->json) {
-		printf("%s\n{\"finding\":\"%s\"", v->findings > 0 ? "," : "", finding);
-		quote_member(stdout, "inbox", folder->name);
-		quote_member(stdout, "part", part);
-		quote_member(stdout, "name", name);
-		quote_member(stdout, "what", what);
-		putchar('}');
+		json_t *object = json_object();
+		v->failed |= json_object_set_new(object, "finding", json_string(finding));
+		v->failed |= json_object_set_new(object, "inbox", json_string(folder->name));
+		v->failed |= json_object_set_new(object, "part", json_string(part));
+		v->failed |= json_object_set_new(object, "name", json_plain(name));
+		v->failed |= json_object_set_new(object, "what", json_plain(what));
+		fputs(v->findings > 0 ? ",\n" : "\n", stdout);
+		dump(v, object, 0);
 	} else {
 		printf("%s %s/%s/", finding, folder->name, part);
 		table_plain(stdout, name);
@@ -283,7 +307,7 @@ check_all(struct verification *v, int ledger)
 }
 
 static void
-print_summary(const struct verification *v, const char *root, int complete)
+print_summary(struct verification *v, const char *root, int complete)
 {
 	const struct {
 		const char *key;
@@ -302,22 +326,24 @@ print_summary(const struct verification *v, const char *root, int complete)
 	    {"damage", v->damage, "damaged records and missing segments of the ledger"},
 	};
 
-	if (v->json)
-		fputs(v->findings > 0 ? "\n]" : "]", stdout);
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		if (v->json)
-			quote_number(stdout, rows[i].key, rows[i].count);
-		else
+	if (!v->json) {
+		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 			printf("%10" PRIu64 "  %-11s  %s\n", rows[i].count, rows[i].key,
 			    rows[i].meaning);
+		if (!complete)
+			puts("Not all could be looked at.");
+		return;
 	}
-	if (v->json) {
-		quote_member(stdout, "root", root);
-		printf(",\"quick\":%s,\"complete\":%s}\n", v->quick ? "true" : "false",
-		    complete ? "true" : "false");
-	} else if (!complete) {
-		puts("Not all could be looked at.");
-	}
+	json_t *sums = json_object();
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		v->failed |= json_object_set_new(sums, rows[i].key,
+		    json_integer((json_int_t)rows[i].count));
+	v->failed |= json_object_set_new(sums, "root", json_plain(root));
+	v->failed |= json_object_set_new(sums, "quick", json_boolean(v->quick));
+	v->failed |= json_object_set_new(sums, "complete", json_boolean(complete && !v->failed));
+	fputs(v->findings > 0 ? "\n]," : "],", stdout);
+	dump(v, sums, JSON_EMBED);
+	puts("}");
 }
 
 int
@@ -339,8 +365,12 @@ verify(const struct arguments *arguments)
 			printf("{\"schema\":%d,\"findings\":[", SCHEMA);
 		rc = check_all(&v, root.ledger);
 		print_summary(&v, root.path, rc == 0);
-		if (rc == 0)
+		if (v.failed && !ferror(stdout)) {
+			complain("out of memory");
+			code = EX_OSERR;
+		} else if (rc == 0) {
 			code = v.wrong + v.unknown + v.damage > 0 ? EX_DATAERR : EX_OK;
+		}
 	}
 	folders_close(&v.folders);
 	root_close(&root);

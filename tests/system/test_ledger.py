@@ -16,7 +16,8 @@ import threading
 import time
 
 from client import sha256
-from harness import INBOXCTL, Skip, contains, equal, file_digest, main, sanitizers, test, until
+from harness import (INBOXCTL, SHIMMED, Skip, contains, equal, file_digest, main, sanitizers,
+                     test, until)
 
 QUEUE = "6d0f3b5ac2e94a1f8b7c6d5e4f3a2b1c"
 OTHER = "0123456789abcdef0123456789abcdef"
@@ -364,6 +365,38 @@ def each_type_of_record_is_told_with_all_its_fields(t):
         head % "void" + " seq=1", head % "mark" + " synced=1 stored=0",
         theirs % "skip" + " 6 removed", theirs % "skip" + " 7 -", theirs % "gap" + " 8 to 9",
         theirs % "settled" + " below 10"])
+
+
+@test
+def nothing_is_left_out_unsaid_where_memory_is_out(t):
+    """Each thing that the program makes fails once: then it says so, or all is there."""
+    made = Made(t)
+    made.segment(0, 1)
+    made.add(made.accept(1), made.accept(2, part=None), "mark 2 2")
+    flip(os.path.join(made.root, "status/new", made.name(1)))
+    with open(os.path.join(made.root, "status/new/stranger"), "wb"):
+        pass
+    met = os.path.join(t.folder, "met")
+    for command, usual in (("ledger", 0), ("verify", 65)):
+        argv = [INBOXCTL, command, "--json", "-r", made.root]
+        whole = t.run(argv).stdout
+        told = 0
+        for at in range(1, 200):
+            run = t.run(argv, env={**os.environ, **SHIMMED, "FAULT_SCOPE": "program",
+                                   "FAULT": "malloc:%d:ENOMEM:once" % at, "FAULT_MET": met})
+            if not os.path.exists(met):
+                break
+            os.unlink(met)
+            if "cannot be read: Cannot allocate memory" in run.stdout:
+                told += 1  # a file's digest
+                continue
+            if run.returncode == usual:
+                equal(run.stdout, whole, "what %s says with malloc %d failed" % (command, at))
+                continue
+            equal(run.returncode in (66, 71), True, "exit code %d" % run.returncode)
+            contains(run.stderr.lower(), "memory")
+            told += 1
+        assert 10 < told < 100, "%s: %d failures were told" % (command, told)
 
 
 @test
