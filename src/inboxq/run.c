@@ -432,7 +432,9 @@ run_queue(const char *config, struct settings *settings, struct spool *spool,
 	log_event(LOG_NOTICE, "stopped", "stored=%" PRIu64 " refused=%" PRIu64 " pending=%" PRIu64,
 	    ends->stored, ends->refused, counts->waiting + counts->sent);
 	rc = run.exit_code;
-	if (rc == EX_OK && options->once && !run.stopping && (!run.served || counts->waiting))
+	if (rc == EX_OK && options->once && ends->refused)
+		rc = EX_DATAERR;
+	else if (rc == EX_OK && options->once && !run.stopping && (!run.served || counts->waiting))
 		rc = EX_TEMPFAIL;
 out:
 	tear_down(&run);

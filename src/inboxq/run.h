@@ -21,9 +21,10 @@ struct run_options {
  * Runs until SIGTERM or SIGINT, or for one cycle.  But for one cycle, SIGHUP
  * (which the caller has blocked) reads `config` again: *settings, which stays
  * the caller's, is then replaced.  Returns the exit code:
- * EX_OK; EX_TEMPFAIL if --once left items in the queue, or could not look at it
- * (a full disk, the lock), or no server was reached; EX_CONFIG for a certificate
- * that does not do; EX_UNAVAILABLE if another one runs; EX_IOERR if the spool failed us.
+ * EX_OK; EX_DATAERR if --once set items aside, whatever became of others; EX_TEMPFAIL if it left
+ * items in the queue, or could not look at it (a full disk, the lock), or no server was
+ * reached; EX_CONFIG for a certificate that does not do; EX_UNAVAILABLE if another one runs;
+ * EX_IOERR if the spool failed us.
  */
 MUST_CHECK int run_queue(const char *config, struct settings *settings, struct spool *spool,
     const struct run_options *options);

@@ -12,8 +12,8 @@ import signal
 import time
 
 from common import harness
-from lives import (BROKEN, FRAME, IMPATIENCE, LARGE, NEVER, PATIENCE, ReceiverRun, Wrong, must,
-                   say)
+from lives import (BROKEN, FRAME, IMPATIENCE, LARGE, NEVER, PATIENCE, SET_ASIDE, ReceiverRun,
+                   Wrong, must, say)
 
 
 # ---- the receiver
@@ -277,7 +277,7 @@ def add_stdin(run):
 def requeue(run):
     """What was refused; it will be again."""
     run.add(2, "nosuch")
-    must(run.inboxq("run", "--once").returncode == 0, "no answer before the fault")
+    must(run.inboxq("run", "--once").returncode == SET_ASIDE, "no answer before the fault")
     run.arm()
     run.judge_code(run.inboxq("requeue", "--all", env=run.env).returncode)
 

@@ -7,6 +7,7 @@ import subprocess
 from client import sha256
 from harness import COMPLAINTS, INBOXQ, equal, file_digest
 
+SET_ASIDE = 65
 TEMPFAIL = 75
 
 

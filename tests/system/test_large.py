@@ -14,7 +14,7 @@ import threading
 import time
 
 from client import sha256
-from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
+from copyqueue import SET_ASIDE, TEMPFAIL, Queue, all_there, run_in_background, said
 from fakereceiver import Cut, FakeReceiver
 from harness import (Skip, bound, contains, equal, file_digest, main, sanitizers, slow, test,
                      until)
@@ -234,7 +234,7 @@ def item_that_went_bad_on_our_disk_is_set_aside(t):
     with open(os.path.join(q.spool, "queue", "%020d" % 1), "r+b") as file:
         file.seek(MIB)
         file.write(b"not what it was")
-    q("run", "--once")
+    q("run", "--once", expect=SET_ASIDE)
     del items[1]
     went_well(fake, items)
     equal((q.numbers(), q.numbers("failed")), ([], [1]))
@@ -309,7 +309,7 @@ def later_stops_the_upload_and_keeps_the_item(t):
 
 @test
 def refused_stops_the_upload_and_sets_the_item_aside(t):
-    _, q, _, frames, _ = answer_midway(t, "REFUSED 1 too-large really")
+    _, q, _, frames, _ = answer_midway(t, "REFUSED 1 too-large really", SET_ASIDE)
     equal((q.numbers(), q.numbers("failed")), ([], [1]))
     assert sanitizers() or frames <= 12, "%d frames" % frames
 
@@ -443,7 +443,7 @@ def file_that_becomes_shorter_is_set_aside_and_others_go_on(t):
     q = Queue(t, fake)
     items = q.add("status", large(t, 8), b"small")
     path = os.path.join(q.spool, "queue", "%020d" % 1)
-    q("run", "--once")
+    q("run", "--once", expect=SET_ASIDE)
     del items[1]
     went_well(fake, items)
     equal((q.numbers(), q.numbers("failed")), ([], [1]))

@@ -12,7 +12,7 @@ import subprocess
 import time
 
 from client import sha256
-from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
+from copyqueue import SET_ASIDE, TEMPFAIL, Queue, all_there, run_in_background, said
 from fakereceiver import Cut, FakeReceiver
 from harness import (INBOXQ, SHIMMED, Skip, bound, cases, contains, equal, file_digest, main, test,
                      until)
@@ -96,7 +96,7 @@ def refused_items_are_set_aside_with_their_reason(t):
     refused = [q.add("nosuch", b"no inbox"), q.add("private", b"not allowed"),
                q.add("status", t.bytes(1001))]
     last = q.add("status", b"after")
-    q("run", "--once", expect=None)
+    q("run", "--once", expect=SET_ASIDE)
     all_there(r, [*good.values(), *last.values()])
     equal(q.numbers(), [])
     failed = [n for item in refused for n in item]
@@ -289,7 +289,7 @@ def item_that_cannot_be_opened_is_set_aside_and_others_go_on(t):
         path = os.path.join(q.spool, "queue", "%020d" % n)
         os.unlink(path)
         spoil(path)
-    q("run", "--once")
+    q("run", "--once", expect=SET_ASIDE)
     set_aside_and_the_rest_stored(r, q, [1, 2], [b"3"])
     for n in (1, 2):
         with open(os.path.join(q.spool, "failed", "%020d.reason" % n), encoding="ascii") as file:
@@ -313,7 +313,7 @@ def item_that_cannot_leave_the_queue_stays_and_others_go_on(t):
         equal((row["settled"], row["skipped"]), (1, 0), "settled and skipped")
     equal(file_digest(other), sha256(b"another item of that number"))
     os.unlink(other)
-    q("run", "--once")
+    q("run", "--once", expect=SET_ASIDE)
     set_aside_and_the_rest_stored(r, q, [1], [b"2", b"3", b"4"])
 
 
@@ -324,7 +324,7 @@ def refused_item_that_a_power_failure_left_in_both_folders_is_set_aside(t):
     q.add("nosuch", b"refused")
     q.add("status", b"2", b"3")
     os.link(*(os.path.join(q.spool, part, "%020d" % 1) for part in ("queue", "failed")))
-    q("run", "--once")
+    q("run", "--once", expect=SET_ASIDE)
     set_aside_and_the_rest_stored(r, q, [1], [b"2", b"3"])
 
 
