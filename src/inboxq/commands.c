@@ -25,6 +25,8 @@
 #include "lib/log.h"
 #include "lib/parse.h"
 
+#define REQUEUE_BATCH 256
+
 /* Says what failed, with errno's text. */
 static int
 say_trouble(const char *what)
@@ -54,7 +56,7 @@ queue_batch(struct intake *intake)
 	if (result == INTAKE_OK)
 		return EX_OK;
 	log_complain("inboxq", "%s", why);
-	return EX_IOERR;
+	return result == INTAKE_BUSY ? EX_TEMPFAIL : EX_IOERR;
 }
 
 int
@@ -199,6 +201,12 @@ command_status(struct spool *spool)
 	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 }
 
+/* What became of one item: 0 and its new number, or errno. */
+struct requeued {
+	uint64_t n;
+	int error;
+};
+
 /* One failed item back into the queue; under the lock. */
 static int
 requeue_one(struct spool *spool, uint64_t from, uint64_t *n)
@@ -210,51 +218,96 @@ requeue_one(struct spool *spool, uint64_t from, uint64_t *n)
 	 * does not hold was a slip of the keyboard, and would leave a gap for good. */
 	if (faccessat(spool_folder(spool, SPOOL_FAILED), name, F_OK, 0) < 0 ||
 	    spool_raise_last(spool, from) < 0 ||
-	    spool_enqueue(spool, SPOOL_FAILED, name, n) < 0) {
-		if (errno != ENOENT)
-			return say_trouble("cannot requeue");
-		log_complain("inboxq", "no failed item %" PRIu64 "", from);
-		return EX_NOINPUT;
-	}
+	    spool_enqueue(spool, SPOOL_FAILED, name, n) < 0)
+		return errno;
 	item_drop_reason(spool, from);
-	printf("%" PRIu64 "\n", *n);
+	return 0;
+}
+
+static int
+sync_both(struct spool *spool)
+{
+	if (disk_sync_dir(spool_folder(spool, SPOOL_QUEUE)) < 0 ||
+	    disk_sync_dir(spool_folder(spool, SPOOL_FAILED)) < 0)
+		return say_trouble("cannot sync the spool");
 	return EX_OK;
 }
 
-int
-command_requeue(struct spool *spool, const uint64_t *numbers, size_t count)
+/* Once the lock is let go: whoever reads this may take his time. */
+static int
+tell_requeued(const struct requeued *done, const uint64_t *numbers, size_t count)
 {
-	struct spool_numbers all = {0};
-	uint64_t n;
 	int rc = EX_OK;
+
+	for (size_t i = 0; i < count; i++) {
+		if (done[i].error == 0) {
+			printf("%" PRIu64 "\n", done[i].n);
+		} else if (done[i].error == ENOENT) {
+			log_complain("inboxq", "no failed item %" PRIu64, numbers[i]);
+			rc = EX_NOINPUT;
+		} else {
+			errno = done[i].error;
+			rc = say_trouble("cannot requeue");
+		}
+	}
+	return fflush(stdout) == 0 ? rc : say_trouble("standard output");
+}
+
+/* At most REQUEUE_BATCH.  *highest: the highest number ever given, as far as is known. */
+static int
+requeue_batch(struct spool *spool, const uint64_t *numbers, size_t count, uint64_t *highest)
+{
+	struct requeued done[REQUEUE_BATCH] = {0};
+	uint64_t last;
+	int rc, told;
 
 	if (spool_lock(spool) < 0)
 		return say_trouble("cannot lock the spool");
+	rc = *highest ? 0 : spool_highest(spool, highest);
+	if (rc == 0)
+		rc = spool_last(spool, &last);
+	if (rc < 0) {
+		spool_unlock(spool);
+		return say_trouble("cannot read the spool");
+	}
+	/* What others have added since the last batch is in queue/, or `last` is above it. */
+	if (*highest < last)
+		*highest = last;
+	for (size_t i = 0; i < count; i++) {
+		done[i].error = requeue_one(spool, numbers[i], highest);
+		done[i].n = *highest;
+	}
+	spool_unlock(spool);
+	rc = sync_both(spool);
+	told = tell_requeued(done, numbers, count);
+	return rc != EX_OK ? rc : told;
+}
+
+/* In batches, between which others get at the spool. */
+int
+command_requeue(struct spool *spool, const uint64_t *numbers, size_t count)
+{
+	const struct timespec pause = {0, 10 * 1000000};
+	struct spool_numbers all = {0};
+	uint64_t highest = 0;
+	int rc = EX_OK;
+
 	if (count == 0) {
-		if (spool_list(spool, SPOOL_FAILED, &all) < 0) {
-			rc = say_trouble("cannot read the spool");
-			goto out;
-		}
+		if (spool_list(spool, SPOOL_FAILED, &all) < 0)
+			return say_trouble("cannot read the spool");
 		numbers = all.at;
 		count = all.count;
 	}
-	if (spool_highest(spool, &n) < 0) {
-		rc = say_trouble("cannot read the spool");
-		goto out;
-	}
-	for (size_t i = 0; i < count; i++) {
-		int one = requeue_one(spool, numbers[i], &n);
+	for (size_t at = 0; at < count && (rc == EX_OK || rc == EX_NOINPUT);) {
+		size_t batch = count - at < REQUEUE_BATCH ? count - at : REQUEUE_BATCH;
+		int one = requeue_batch(spool, numbers + at, batch, &highest);
 
 		if (one != EX_OK)
 			rc = one;
+		at += batch;
+		if (at < count)
+			nanosleep(&pause, NULL);
 	}
-	if (disk_sync_dir(spool_folder(spool, SPOOL_QUEUE)) < 0 ||
-	    disk_sync_dir(spool_folder(spool, SPOOL_FAILED)) < 0)
-		rc = say_trouble("cannot sync the spool");
-	if (fflush(stdout) != 0)
-		rc = EX_IOERR;
-out:
-	spool_unlock(spool);
 	free(all.at);
 	return rc;
 }
@@ -278,47 +331,57 @@ find_item(const struct spool *spool, uint64_t n, struct spool_item *item)
 
 /* Under the lock: `last` first, then what became of it, and only then the item. */
 static int
-remove_one(struct spool *spool, struct sentlog *sentlog, uint64_t n)
+remove_locked(struct spool *spool, struct sentlog *sentlog, uint64_t n)
 {
 	struct spool_item item;
 	enum spool_part part = find_item(spool, n, &item);
 
 	if (part == SPOOL_PARTS) {
-		log_complain("inboxq", "no item %" PRIu64 "", n);
-		return EX_NOINPUT;
+		errno = ENOENT;
+		return -1;
 	}
 	if (spool_raise_last(spool, n) < 0 ||
 	    sentlog_add(sentlog, n, SENTLOG_REMOVED, NULL, NULL, &item) < 0 ||
 	    sentlog_sync(sentlog) < 0 || item_delete(spool, part, n) < 0)
-		return say_trouble("cannot remove");
+		return -1;
 	if (part == SPOOL_FAILED)
 		item_drop_reason(spool, n);
-	return EX_OK;
+	return 0;
+}
+
+static int
+remove_one(struct spool *spool, struct sentlog *sentlog, uint64_t n)
+{
+	int error;
+
+	if (spool_lock(spool) < 0)
+		return say_trouble("cannot lock the spool");
+	error = remove_locked(spool, sentlog, n) < 0 ? errno : 0;
+	spool_unlock(spool);
+	if (error == 0)
+		return EX_OK;
+	if (error == ENOENT) {
+		log_complain("inboxq", "no item %" PRIu64, n);
+		return EX_NOINPUT;
+	}
+	errno = error;
+	return say_trouble("cannot remove");
 }
 
 int
 command_remove(struct spool *spool, const uint64_t *numbers, size_t count)
 {
 	struct sentlog *sentlog = sentlog_open(spool);
-	int rc = EX_OK;
+	int rc = EX_OK, one;
 
 	if (!sentlog)
 		return say_trouble("sent.log");
-	if (spool_lock(spool) < 0) {
-		rc = say_trouble("cannot lock the spool");
-		goto out;
-	}
-	for (size_t i = 0; i < count; i++) {
-		int one = remove_one(spool, sentlog, numbers[i]);
-
+	for (size_t i = 0; i < count && rc != EX_TEMPFAIL; i++) {
+		one = remove_one(spool, sentlog, numbers[i]);
 		if (one != EX_OK)
 			rc = one;
 	}
-	if (disk_sync_dir(spool_folder(spool, SPOOL_QUEUE)) < 0 ||
-	    disk_sync_dir(spool_folder(spool, SPOOL_FAILED)) < 0)
-		rc = say_trouble("cannot sync the spool");
-	spool_unlock(spool);
-out:
+	one = sync_both(spool);
 	sentlog_close(sentlog);
-	return rc;
+	return one != EX_OK ? one : rc;
 }

@@ -152,6 +152,39 @@ def requeue_all_brings_all_back(t):
 
 
 @test
+def requeue_whose_reader_takes_his_time_holds_up_nobody(t):
+    q = Queue(t, servers=["127.0.0.1:1"])
+    [first] = q.add("status", b"x")
+    failed, count = os.path.join(q.spool, "failed"), 6000
+    with open(os.path.join(q.spool, "queue", "%020d" % first), "rb") as file:
+        item = file.read()
+    for n in range(10, 10 + count):
+        with open(os.path.join(failed, "%020d" % n), "wb") as file:
+            file.write(item)
+    with open(os.path.join(q.spool, "last"), "w", encoding="ascii") as file:
+        file.write("%020d\n" % 8000000000000000000)  # numbers of 19 digits fill a pipe soon
+    pager = t.spawn([INBOXQ, "requeue", "-c", q.conf, "--all"], stdout=subprocess.PIPE, text=True)
+    t.closing.append(pager.stdout)
+    seen = [0, 0.0]
+
+    def stands_still():
+        now = len(q.numbers())
+        if now != seen[0]:
+            seen[:] = [now, time.monotonic()]
+        return now > 1000 and time.monotonic() - seen[1] > 0.5
+    until(stands_still, 30)
+    assert pager.poll() is None and q.numbers("failed"), "the pipe took it all"
+    started = time.monotonic()
+    [added] = q.add("status", b"meanwhile")
+    q("remove", str(added))
+    assert time.monotonic() - started < bound(5), "took %g s" % (time.monotonic() - started)
+    said_numbers = [int(n) for n in pager.communicate(timeout=bound(60))[0].split()]
+    equal(pager.returncode, 0, "exit code of requeue")
+    equal((q.numbers(), q.numbers("failed")), ([first, *said_numbers], []))
+    equal((len(said_numbers), added in said_numbers), (count, False), "numbers said")
+
+
+@test
 def removed_item_is_skipped_and_no_gap(t):
     r = t.receiver()
     q = Queue(t, r)

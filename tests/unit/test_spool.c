@@ -56,6 +56,17 @@ clock_gettime(clockid_t clock, struct timespec *t)
 	return 0;
 }
 
+static int pauses = -1; /* with 0 and more each is over at once, and counted */
+
+int
+nanosleep(const struct timespec *span, struct timespec *left)
+{
+	if (pauses < 0)
+		return (int)syscall(SYS_nanosleep, span, left);
+	pauses++;
+	return 0;
+}
+
 static int data_sync_error;
 static size_t data_syncs;
 
@@ -793,6 +804,63 @@ removes_items_for_good(void **state)
 	spool_close(spool);
 }
 
+/* A process that holds the spool's lock until its standard input, *says, is closed. */
+static pid_t
+start_holder(int *says)
+{
+	int hears[2], ready[2];
+	char byte = 0;
+	pid_t pid;
+
+	assert_int_equal(pipe(hears), 0);
+	assert_int_equal(pipe(ready), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		struct spool *mine = spool_open(below("spool"), 1, why);
+
+		close(hears[1]);
+		if (!mine || spool_lock(mine) < 0 || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		_exit(read(hears[0], &byte, 1) == 0 ? 0 : 1);
+	}
+	close(hears[0]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+	*says = hears[1];
+	return pid;
+}
+
+static void
+commands_beside_a_held_lock_say_to_come_again(void **state)
+{
+	const uint64_t numbers[] = {1};
+	struct spool *spool = open_spool();
+	char *files[] = {NULL};
+	int says, status;
+	pid_t holder;
+
+	(void)state;
+	assert_int_equal(add_items(spool, 1), 1);
+	files[0] = strdup(below("item"));
+	holder = start_holder(&says);
+	pauses = 0;
+	assert_int_equal(command_add(spool, "status", NULL, files, 1), 75);
+	assert_true(pauses > 1000);
+	assert_int_equal(command_requeue(spool, numbers, 1), 75);
+	assert_int_equal(command_remove(spool, numbers, 1), 75);
+	pauses = -1;
+	assert_int_equal(count_files(spool, SPOOL_TMP), 0);
+	assert_int_equal(count_files(spool, SPOOL_QUEUE), 1);
+	close(says);
+	assert_int_equal(waitpid(holder, &status, 0), holder);
+	assert_int_equal(status, 0);
+	assert_int_equal(add_items(spool, 1), 2);
+	free(files[0]);
+	spool_close(spool);
+}
+
 static void
 says_why_standard_input_is_none(void **state)
 {
@@ -907,6 +975,7 @@ main(void)
 	    TEST(clock_that_is_set_puts_no_scan_off),
 	    TEST(prints_no_number_that_a_crash_may_take_back),
 	    TEST(removes_items_for_good),
+	    TEST(commands_beside_a_held_lock_say_to_come_again),
 	    TEST(says_why_standard_input_is_none),
 	    TEST(deletes_nothing_when_sent_log_fails),
 	    TEST(leaves_no_item_half_added_when_killed),

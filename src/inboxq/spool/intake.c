@@ -276,6 +276,14 @@ give_numbers(struct intake *intake, uint64_t *numbers, size_t *count)
 	return rc;
 }
 
+static enum intake_result
+say_no_number(char why[SPOOL_WHY_ROOM])
+{
+	if (errno != EWOULDBLOCK)
+		return say(why, INTAKE_TROUBLE, "cannot give a number", strerror(errno));
+	return say(why, INTAKE_BUSY, "not queued", "another program keeps the spool locked");
+}
+
 enum intake_result
 intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, char why[SPOOL_WHY_ROOM])
 {
@@ -290,7 +298,7 @@ intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, char why[S
 		    why, INTAKE_TROUBLE, "cannot sync the spool; not queued", strerror(errno));
 	}
 	if (give_numbers(intake, numbers, count) < 0)
-		result = say(why, INTAKE_TROUBLE, "cannot give a number", strerror(errno));
+		result = say_no_number(why);
 	for (size_t i = 0; i < *count; i++)
 		close(intake->drafts[i].fd);
 	memmove(intake->drafts, intake->drafts + *count,

@@ -21,6 +21,7 @@ enum intake_result {
 	INTAKE_OK,
 	INTAKE_NOT_TAKEN, /* something about this file; others may fare better */
 	INTAKE_TROUBLE,   /* something about the spool or the disk */
+	INTAKE_BUSY,      /* another program kept the spool locked */
 };
 
 /* `inbox` must be a plain name.  NULL: out of memory. */
@@ -40,7 +41,7 @@ size_t intake_count(const struct intake *intake);
 /*
  * Syncs the batch and gives the numbers, in the order of the copies, to
  * `numbers` (room for INTAKE_BATCH); *count says how many are queued so that it
- * lasts, also where the result is INTAKE_TROUBLE.
+ * lasts, also where the result is INTAKE_TROUBLE.  INTAKE_BUSY: none is, and none is kept.
  */
 MUST_CHECK enum intake_result intake_queue(struct intake *intake, uint64_t *numbers,
     size_t *count, char why[SPOOL_WHY_ROOM]);
