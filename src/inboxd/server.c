@@ -14,6 +14,7 @@
 #include "inboxd/commit/request.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/arrive/listener.h"
+#include "inboxd/expiry.h"
 #include "inboxd/fronts.h"
 #include "inboxd/notify.h"
 #include "inboxd/base/root.h"
@@ -34,10 +35,11 @@ struct server {
 	struct event_base *base;
 	struct root root;
 	struct mailbox *in;
-	struct event *inbound, *signals[SIGNALS], *watchdog, *deadline;
+	struct event *inbound, *signals[SIGNALS], *watchdog, *deadline, *calendar;
 	struct threads threads;
 	struct listener *listener;
 	struct status *status;
+	struct expiry expiry;
 	struct stats stats;
 	struct log_gate gate;
 	int draining;
@@ -104,6 +106,14 @@ give_inbox(void *ctx, size_t i, struct inbox_view *out)
 	return 0;
 }
 
+static int
+give_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
+{
+	const struct server *server = ctx;
+
+	return expiry_is_over(server->site->tls, text, STATUS_TROUBLE_ROOM);
+}
+
 static void
 on_view(struct request *request)
 {
@@ -124,6 +134,25 @@ ask_clients(void *ctx, uint64_t ticket)
 	threads_ask(&server->threads, &view->request, COMMIT_VIEW, on_view, server);
 }
 
+/* ---- what runs out */
+
+static void
+look_at_calendar(struct server *server)
+{
+	struct timeval next = {
+	    (time_t)expiry_look(&server->expiry, server->site->tls, &server->stats), 0};
+
+	if (event_add(server->calendar, &next) < 0)
+		log_event(LOG_WARNING, "no_calendar", "error=\"out of memory\"");
+}
+
+static void
+on_calendar(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	look_at_calendar(arg);
+}
+
 /* ---- reload */
 
 static struct site *
@@ -132,6 +161,7 @@ load_site(struct server *server)
 	char error[SITE_ERROR_ROOM];
 	struct settings *settings = settings_load(server->config, &report);
 	struct site *site;
+	int code;
 
 	if (!settings)
 		return NULL;
@@ -140,7 +170,7 @@ load_site(struct server *server)
 		settings_free(settings);
 		return NULL;
 	}
-	site = site_new(settings, server->root.fd, fronts_alpn(), error);
+	site = site_new(settings, server->root.fd, fronts_alpn(), &code, error);
 	if (!site)
 		log_event(LOG_ERR, "config_error", "note=\"%s\"", error);
 	return site;
@@ -165,6 +195,7 @@ reload(struct server *server)
 	log_set_level(conf_log_level(&site->settings->log));
 	stats_add(&server->stats, STAT_RELOADS, 1);
 	log_event(LOG_NOTICE, "reloaded", "inboxes=%zu", site->inbox_count);
+	look_at_calendar(server);
 	notify_ready();
 }
 
@@ -273,7 +304,8 @@ start_events(struct server *server)
 	    on_inbound, server);
 	server->deadline = event_new(server->base, -1, 0, on_deadline, server);
 	server->watchdog = event_new(server->base, -1, EV_PERSIST, on_watchdog, server);
-	if (!server->inbound || !server->deadline || !server->watchdog ||
+	server->calendar = event_new(server->base, -1, 0, on_calendar, server);
+	if (!server->inbound || !server->deadline || !server->watchdog || !server->calendar ||
 	    event_add(server->inbound, NULL) < 0 ||
 	    (interval > 0 && event_add(server->watchdog, &every) < 0))
 		return start_failed(EX_OSERR, "start_failed", "out of memory");
@@ -286,6 +318,7 @@ start_events(struct server *server)
 	sigemptyset(&hangup);
 	sigaddset(&hangup, SIGHUP);
 	pthread_sigmask(SIG_UNBLOCK, &hangup, NULL);
+	look_at_calendar(server);
 	return 0;
 }
 
@@ -293,7 +326,7 @@ static int
 start_sockets(struct server *server)
 {
 	const struct settings *settings = server->site->settings;
-	struct status_source source = {give_stats, give_inbox, ask_clients, server};
+	struct status_source source = {give_stats, give_inbox, give_trouble, ask_clients, server};
 	char why[512];
 
 	server->status = status_open(
@@ -317,9 +350,9 @@ start(struct server *server, struct settings *settings)
 	if (settings->sync == SYNC_FILESYSTEM && !disk_has_syncfs())
 		return start_failed(EX_CONFIG, "start_failed",
 		    "sync = filesystem needs syncfs(2), which this system lacks: set files");
-	server->site = site_new(settings, server->root.fd, fronts_alpn(), error);
+	server->site = site_new(settings, server->root.fd, fronts_alpn(), &code, error);
 	if (!server->site)
-		return start_failed(EX_CONFIG, "start_failed", error);
+		return start_failed(code, "start_failed", error);
 	server->base = event_base_new();
 	server->in = mailbox_new();
 	if (!server->base || !server->in)
@@ -344,7 +377,7 @@ static void
 stop_events(struct server *server)
 {
 	struct event *events[] = {server->inbound, server->deadline, server->watchdog,
-	    server->signals[0], server->signals[1], server->signals[2]};
+	    server->calendar, server->signals[0], server->signals[1], server->signals[2]};
 	struct message *message, *next;
 
 	status_close(server->status);

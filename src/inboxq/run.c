@@ -347,7 +347,7 @@ set_up(struct run *run)
 		return rc;
 	run->setup.tls = loaded_tls(settings, error);
 	if (!run->setup.tls)
-		return start_failed(EX_CONFIG, "", error);
+		return start_failed(errno == EAGAIN ? EX_TEMPFAIL : EX_CONFIG, "", error);
 	run->sentlog = sentlog_open(run->spool);
 	if (!run->sentlog)
 		return start_failed(EX_IOERR, "sent.log: ", strerror(errno));

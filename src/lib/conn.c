@@ -31,6 +31,7 @@
 
 #include "lib/conn_io.h"
 #include "lib/tls.h"
+#include "lib/tls_peer.h"
 
 #define LINGER_MAX ((size_t)16 * 1024 * 1024) /* bytes that are read and dropped at the end */
 #define LINGER_BUDGET ((size_t)256 * 1024)    /* of them a wake-up */
@@ -202,8 +203,10 @@ handshake_failed(struct conn *c, int why, int error)
 	char text[TLS_ERROR_ROOM];
 
 	if (verdict != X509_V_OK) {
+		const char *trouble = tls_peer_trouble(c->ssl);
+
 		refuse(c, "handshake: the peer's certificate: %s",
-		    X509_verify_cert_error_string(verdict));
+		    trouble ? trouble : X509_verify_cert_error_string(verdict));
 	} else if (why == SSL_ERROR_SSL &&
 	    ERR_GET_REASON(ERR_peek_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
 		tls_error_text(text);
@@ -443,6 +446,12 @@ int
 conn_recheck(struct conn *c, struct tls *tls, char error[CONN_ERROR_ROOM])
 {
 	return tls_trusts(tls, c->ssl, error);
+}
+
+int
+conn_is_to_blame(const struct conn *c)
+{
+	return SSL_get_verify_result(c->ssl) == TLS_PEER_OURS;
 }
 
 const char *

@@ -111,6 +111,9 @@ MUST_CHECK int conn_peer_identity(struct conn *conn, enum identity_kind kind,
 #define CONN_ERROR_ROOM 512
 MUST_CHECK int conn_recheck(struct conn *conn, struct tls *tls, char error[CONN_ERROR_ROOM]);
 
+/* Did the handshake fail by a list of ours, which no peer can mend? */
+int conn_is_to_blame(const struct conn *conn);
+
 /* What both ends agreed to speak, after on_open: one of the context's names. */
 const char *conn_alpn(const struct conn *conn);
 /* As given in struct conn_link. */

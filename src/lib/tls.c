@@ -11,6 +11,7 @@
 #include "lib/tls.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,7 @@ struct tls {
 	atomic_uint refs;
 	SSL_CTX *ctx;
 	int server;
+	struct tls_date dates[TLS_KINDS];
 	const char *const *alpn;
 	unsigned char names[256]; /* the same in the form of RFC 7301: a length, then the bytes */
 	unsigned names_len;
@@ -78,7 +80,8 @@ set_rules(struct tls *tls, const struct tls_settings *s)
 	SSL_CTX_set_options(ctx, OPTIONS);
 	SSL_CTX_set_mode(ctx, MODES);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+	    tls_peer_on_verdict);
 	if (SSL_CTX_set_num_tickets(ctx, 0) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1 ||
 	    SSL_CTX_set_recv_max_early_data(ctx, 0) != 1 ||
 	    SSL_CTX_set_min_proto_version(ctx, s->tls12 ? TLS1_2_VERSION : TLS1_3_VERSION) != 1 ||
@@ -126,10 +129,12 @@ struct tls *
 tls_new(const struct tls_settings *settings, char error[TLS_ERROR_ROOM])
 {
 	struct tls *tls = calloc(1, sizeof(*tls));
+	int trouble;
 
 	ERR_clear_error();
 	if (!tls) {
 		snprintf(error, TLS_ERROR_ROOM, "out of memory");
+		errno = ENOMEM;
 		return NULL;
 	}
 	atomic_init(&tls->refs, 1);
@@ -140,15 +145,25 @@ tls_new(const struct tls_settings *settings, char error[TLS_ERROR_ROOM])
 		char why[TLS_ERROR_ROOM];
 		tls_error_text(why);
 		snprintf(error, TLS_ERROR_ROOM, "OpenSSL: no context: %.400s", why);
+		trouble = ENOMEM;
 		goto fail;
 	}
-	if (tls_load_files(tls->ctx, settings, error) == -1)
+	if (tls_load_files(tls->ctx, settings, tls->dates, error) == -1) {
+		trouble = errno;
 		goto fail;
+	}
 	error[0] = '\0';
 	return tls;
 fail:
 	tls_unref(tls);
+	errno = trouble;
 	return NULL;
+}
+
+struct tls_date
+tls_date(const struct tls *tls, enum tls_kind kind)
+{
+	return tls->dates[kind];
 }
 
 struct tls *

@@ -22,13 +22,17 @@ struct ssl_st;
 /*
  * NULL, with the reason in `error` (a file's name, what is wrong with it, what
  * would be right): a file cannot be read, key and certificate do not match,
- * the certificate is not valid now, the CRL is missing or out of date, the
- * key file can be read by others than owner and group.
+ * the certificate is not valid now, the CRL of a CA is missing or out of date, the
+ * key file can be read by others than owner and group.  errno is EAGAIN where time
+ * mends it, or who is renewing the files: a date, a file that is not there (yet).
  */
 MUST_CHECK struct tls *tls_new(const struct tls_settings *settings, char error[TLS_ERROR_ROOM]);
 /* Counted: each connection holds one reference.  Any thread. */
 struct tls *tls_ref(struct tls *tls);
 void tls_unref(struct tls *tls);
+
+/* Of all of a kind that were valid when it was made, that which runs out first. */
+struct tls_date tls_date(const struct tls *tls, enum tls_kind kind);
 
 /* A new connection on `fd`, which stays the caller's.  `host` is the name the
  * server must prove (client only, else NULL).  NULL: out of memory, or `host`

@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
@@ -45,53 +46,66 @@ tls_error_text(char error[TLS_ERROR_ROOM])
 	ERR_clear_error();
 }
 
+struct load {
+	SSL_CTX *ctx;
+	const struct tls_settings *settings;
+	struct tls_date *dates; /* TLS_KINDS */
+	char *error;
+	int passes; /* the error: time mends it, or who renews the files */
+};
+
 /* "FILE: what is wrong", and -1. */
 static int PRINTF_LIKE(3, 4)
-complain(char error[TLS_ERROR_ROOM], const char *file, const char *fmt, ...)
+complain(struct load *load, const char *file, const char *fmt, ...)
 {
-	int len = snprintf(error, TLS_ERROR_ROOM, "%s: ", file);
+	int len = snprintf(load->error, TLS_ERROR_ROOM, "%s: ", file);
 	va_list args;
 
 	ERR_clear_error();
 	va_start(args, fmt);
 	if (len > 0 && len < TLS_ERROR_ROOM)
-		vsnprintf(error + len, TLS_ERROR_ROOM - (size_t)len, fmt, args);
+		vsnprintf(load->error + len, TLS_ERROR_ROOM - (size_t)len, fmt, args);
 	va_end(args);
+	load->passes = 0;
 	return -1;
 }
 
 /* The same, with OpenSSL's reason behind it. */
 static int
-complain_why(char error[TLS_ERROR_ROOM], const char *file, const char *what)
+complain_why(struct load *load, const char *file, const char *what)
 {
 	char why[TLS_ERROR_ROOM];
 
 	tls_error_text(why);
-	return complain(error, file, "%s: %s", what, why);
+	return complain(load, file, "%s: %s", what, why);
 }
 
 /* Non-blocking, so that a FIFO by mistake does not hold up the start. */
 static BIO *
-open_file(const char *file, int secret, char error[TLS_ERROR_ROOM])
+open_file(struct load *load, const char *file, int secret)
 {
 	struct stat st;
 	FILE *stream;
 	BIO *bio;
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
-	if (fd == -1 || fstat(fd, &st) == -1)
-		(void)complain(error, file, "%s", strerror(errno));
+	if (fd == -1 || fstat(fd, &st) == -1) {
+		int is_absent = errno == ENOENT;
+
+		(void)complain(load, file, "%s", strerror(errno));
+		load->passes = is_absent;
+	}
 	else if (!S_ISREG(st.st_mode))
-		(void)complain(error, file, "is not a regular file; a PEM file is needed");
+		(void)complain(load, file, "is not a regular file; a PEM file is needed");
 	else if (secret && (st.st_mode & 007) != 0)
-		(void)complain(error, file, "is open to users other than its owner and group; "
+		(void)complain(load, file, "is open to users other than its owner and group; "
 		    "take that away with chmod o= (or better, chmod 600)");
 	else if (!(stream = fdopen(fd, "r")))
-		(void)complain(error, file, "%s", strerror(errno));
+		(void)complain(load, file, "%s", strerror(errno));
 	else {
 		bio = BIO_new_fp(stream, BIO_CLOSE);
 		if (!bio) {
-			(void)complain(error, file, "out of memory");
+			(void)complain(load, file, "out of memory");
 			fclose(stream);
 		}
 		return bio;
@@ -112,35 +126,55 @@ no_password(char *buf, int size, int rwflag, void *ctx)
 	return -1;
 }
 
+/* UTC seconds; 0: not to be read. */
+static int64_t
+seconds_of(const ASN1_TIME *time_of)
+{
+	int days, seconds;
+
+	if (ASN1_TIME_diff(&days, &seconds, NULL, time_of) != 1)
+		return 0;
+	return (int64_t)time(NULL) + (int64_t)days * 86400 + seconds;
+}
+
 /* Is it valid now?  The message tells from when or until when it is. */
 static int
-check_dates(const ASN1_TIME *from, const ASN1_TIME *until, const char *what, const char *advice,
-    const char *file, char error[TLS_ERROR_ROOM])
+check_dates(struct load *load, const ASN1_TIME *from, const ASN1_TIME *until, const char *what,
+    const char *advice, const char *file)
 {
 	int early = from && X509_cmp_current_time(from) >= 0;
 	int late = until && X509_cmp_current_time(until) <= 0;
-	char date[64] = "a date that cannot be read";
-	BIO *bio;
+	char date[TLS_DATE_ROOM];
 
 	if (!early && !late)
 		return 0;
-	bio = BIO_new(BIO_s_mem());
-	if (bio && ASN1_TIME_print(bio, early ? from : until) == 1) {
-		int len = BIO_read(bio, date, (int)sizeof(date) - 1);
-
-		date[len > 0 ? len : 0] = '\0';
-	}
-	BIO_free(bio);
-	return complain(error, file, "the %s %s %s; %s", what,
+	tls_date_text(early ? from : until, date);
+	(void)complain(load, file, "the %s %s %s; %s", what,
 	    early ? "is not valid before" : "was valid until", date,
 	    early ? "is this machine's clock right?" : advice);
+	load->passes = 1;
+	return -1;
+}
+
+/* Of several that are valid now the one that runs out first is told. */
+static void
+note_date(struct load *load, enum tls_kind kind, const ASN1_TIME *from, const ASN1_TIME *until)
+{
+	struct tls_date *date = &load->dates[kind];
+	int64_t end = until ? seconds_of(until) : 0;
+
+	if (end != 0 && (date->until == 0 || end < date->until)) {
+		date->from = from ? seconds_of(from) : 0;
+		date->until = end;
+	}
 }
 
 /* Our own certificate: the leaf, then what leads to the CA. */
 static int
-load_certificate(SSL_CTX *ctx, const struct tls_settings *s, char error[TLS_ERROR_ROOM])
+load_certificate(struct load *load)
 {
-	BIO *bio = open_file(s->certificate, 0, error);
+	const struct tls_settings *s = load->settings;
+	BIO *bio = open_file(load, s->certificate, 0);
 	X509 *leaf = NULL, *link = NULL;
 	int rc = -1;
 
@@ -148,32 +182,33 @@ load_certificate(SSL_CTX *ctx, const struct tls_settings *s, char error[TLS_ERRO
 		return -1;
 	leaf = PEM_read_bio_X509_AUX(bio, NULL, NULL, NULL);
 	if (!leaf) {
-		(void)complain_why(error, s->certificate, "holds no certificate in PEM "
+		(void)complain_why(load, s->certificate, "holds no certificate in PEM "
 		    "(-----BEGIN CERTIFICATE-----)");
 		goto fail;
 	}
-	if (SSL_CTX_use_certificate(ctx, leaf) != 1) {
-		(void)complain_why(error, s->certificate, "the certificate cannot be used");
+	if (SSL_CTX_use_certificate(load->ctx, leaf) != 1) {
+		(void)complain_why(load, s->certificate, "the certificate cannot be used");
 		goto fail;
 	}
-	if (check_dates(X509_get0_notBefore(leaf), X509_get0_notAfter(leaf), "certificate",
-	    "renew it", s->certificate, error) == -1)
+	if (check_dates(load, X509_get0_notBefore(leaf), X509_get0_notAfter(leaf), "certificate",
+	    "renew it", s->certificate) == -1)
 		goto fail;
+	note_date(load, TLS_CERTIFICATE, X509_get0_notBefore(leaf), X509_get0_notAfter(leaf));
 	if (X509_check_purpose(leaf, s->server ? X509_PURPOSE_SSL_SERVER :
 	    X509_PURPOSE_SSL_CLIENT, 0) != 1) {
-		(void)complain(error, s->certificate, s->server ?
+		(void)complain(load, s->certificate, s->server ?
 		    "the certificate is not for a server (extended key usage serverAuth)" :
 		    "the certificate is not for a client (extended key usage clientAuth)");
 		goto fail;
 	}
 	while ((link = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL)
-		if (SSL_CTX_add0_chain_cert(ctx, link) != 1) {
+		if (SSL_CTX_add0_chain_cert(load->ctx, link) != 1) {
 			X509_free(link);
-			(void)complain_why(error, s->certificate, "the chain cannot be used");
+			(void)complain_why(load, s->certificate, "the chain cannot be used");
 			goto fail;
 		}
 	if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-		(void)complain_why(error, s->certificate, "the chain is broken");
+		(void)complain_why(load, s->certificate, "the chain is broken");
 		goto fail;
 	}
 	ERR_clear_error();
@@ -185,9 +220,10 @@ fail:
 }
 
 static int
-load_key(SSL_CTX *ctx, const struct tls_settings *s, char error[TLS_ERROR_ROOM])
+load_key(struct load *load)
 {
-	BIO *bio = open_file(s->key, 1, error);
+	const struct tls_settings *s = load->settings;
+	BIO *bio = open_file(load, s->key, 1);
 	int encrypted = 0, rc = -1;
 	EVP_PKEY *key;
 
@@ -195,15 +231,16 @@ load_key(SSL_CTX *ctx, const struct tls_settings *s, char error[TLS_ERROR_ROOM])
 		return -1;
 	key = PEM_read_bio_PrivateKey(bio, NULL, no_password, &encrypted);
 	if (!key && encrypted)
-		(void)complain(error, s->key, "the key is encrypted; store it without a password");
+		(void)complain(load, s->key, "the key is encrypted; store it without a password");
 	else if (!key)
-		(void)complain_why(error, s->key, "holds no private key in PEM "
+		(void)complain_why(load, s->key, "holds no private key in PEM "
 		    "(-----BEGIN PRIVATE KEY-----)");
-	else if (X509_check_private_key(SSL_CTX_get0_certificate(ctx), key) != 1)
-		(void)complain(error, s->key, "is not the key of the certificate in %s",
+	else if (X509_check_private_key(SSL_CTX_get0_certificate(load->ctx), key) != 1) {
+		(void)complain(load, s->key, "is not the key of the certificate in %s",
 		    s->certificate);
-	else if (SSL_CTX_use_PrivateKey(ctx, key) != 1)
-		(void)complain_why(error, s->key, "the key cannot be used");
+		load->passes = 1; /* where one of the two has been renewed and the other is next */
+	} else if (SSL_CTX_use_PrivateKey(load->ctx, key) != 1)
+		(void)complain_why(load, s->key, "the key cannot be used");
 	else
 		rc = 0;
 	EVP_PKEY_free(key);
@@ -212,9 +249,9 @@ load_key(SSL_CTX *ctx, const struct tls_settings *s, char error[TLS_ERROR_ROOM])
 }
 
 static STACK_OF(X509_INFO) *
-read_infos(const char *file, char error[TLS_ERROR_ROOM])
+read_infos(struct load *load, const char *file)
 {
-	BIO *bio = open_file(file, 0, error);
+	BIO *bio = open_file(load, file, 0);
 	STACK_OF(X509_INFO) *infos;
 	int encrypted = 0;
 
@@ -222,7 +259,7 @@ read_infos(const char *file, char error[TLS_ERROR_ROOM])
 		return NULL;
 	infos = PEM_X509_INFO_read_bio(bio, NULL, no_password, &encrypted);
 	if (!infos)
-		(void)complain_why(error, file, "is not a sound PEM file");
+		(void)complain_why(load, file, "is not a sound PEM file");
 	BIO_free(bio);
 	return infos;
 }
@@ -230,9 +267,9 @@ read_infos(const char *file, char error[TLS_ERROR_ROOM])
 /* Who may sign the other end's certificate; a server also names them to the
  * client, which may have several to choose from. */
 static int
-load_ca(SSL_CTX *ctx, const struct tls_settings *s, STACK_OF(X509_INFO) *infos,
-    char error[TLS_ERROR_ROOM])
+load_ca(struct load *load, STACK_OF(X509_INFO) *infos)
 {
+	const struct tls_settings *s = load->settings;
 	int count = 0, valid = 0;
 
 	for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
@@ -240,46 +277,99 @@ load_ca(SSL_CTX *ctx, const struct tls_settings *s, STACK_OF(X509_INFO) *infos,
 
 		if (!ca)
 			continue;
-		if (X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), ca) != 1 ||
-		    (s->server && SSL_CTX_add_client_CA(ctx, ca) != 1))
-			return complain_why(error, s->ca, "a certificate cannot be used");
+		if (X509_STORE_add_cert(SSL_CTX_get_cert_store(load->ctx), ca) != 1 ||
+		    (s->server && SSL_CTX_add_client_CA(load->ctx, ca) != 1))
+			return complain_why(load, s->ca, "a certificate cannot be used");
 		/* OpenSSL works out its extensions when first asked: now, not by the
 		 * threads that will share it. */
 		(void)X509_check_purpose(ca, -1, 0);
 		count++;
-		if (check_dates(X509_get0_notBefore(ca), X509_get0_notAfter(ca),
-		    "CA's certificate", "renew it", s->ca, error) == 0)
+		if (check_dates(load, X509_get0_notBefore(ca), X509_get0_notAfter(ca),
+		    "CA's certificate", "renew it", s->ca) == 0) {
 			valid++;
+			note_date(load, TLS_CA, X509_get0_notBefore(ca), X509_get0_notAfter(ca));
+		}
 	}
 	if (count == 0)
-		return complain(error, s->ca, "holds no certificate in PEM "
+		return complain(load, s->ca, "holds no certificate in PEM "
 		    "(-----BEGIN CERTIFICATE-----)");
 	/* A bundle may still hold an old CA beside the new one. */
 	return valid > 0 ? 0 : -1;
 }
 
 static int
-is_issued(X509_CRL *crl, STACK_OF(X509_INFO) *infos)
+is_of(X509_CRL *crl, X509 *ca)
 {
-	for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
-		X509 *ca = sk_X509_INFO_value(infos, i)->x509;
+	int rc = ca &&
+	    X509_NAME_cmp(X509_get_subject_name(ca), X509_CRL_get_issuer(crl)) == 0 &&
+	    X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1;
 
-		if (ca && X509_NAME_cmp(X509_get_subject_name(ca),
-		    X509_CRL_get_issuer(crl)) == 0 &&
-		    X509_CRL_verify(crl, X509_get0_pubkey(ca)) == 1)
-			return 1;
-	}
 	ERR_clear_error();
+	return rc;
+}
+
+static int
+is_issued(X509_CRL *crl, STACK_OF(X509_INFO) *cas)
+{
+	for (int i = 0; i < sk_X509_INFO_num(cas); i++)
+		if (is_of(crl, sk_X509_INFO_value(cas, i)->x509))
+			return 1;
 	return 0;
 }
 
-/* A CRL that is missing or out of date would have every peer refused. */
-static int
-load_crl(SSL_CTX *ctx, const struct tls_settings *s, STACK_OF(X509_INFO) *cas,
-    char error[TLS_ERROR_ROOM])
+/* The one that is valid longest of the lists of a CA; NULL: it has none. */
+static X509_CRL *
+find_crl(STACK_OF(X509_INFO) *infos, X509 *ca)
 {
-	STACK_OF(X509_INFO) *infos = read_infos(s->crl, error);
-	X509_STORE *store = SSL_CTX_get_cert_store(ctx);
+	X509_CRL *found = NULL;
+
+	for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
+		X509_CRL *crl = sk_X509_INFO_value(infos, i)->crl;
+
+		if (crl && is_of(crl, ca) &&
+		    (!found || ASN1_TIME_compare(X509_CRL_get0_nextUpdate(crl),
+		                   X509_CRL_get0_nextUpdate(found)) > 0))
+			found = crl;
+	}
+	return found;
+}
+
+/* A list that is missing or out of date would have every peer of its CA refused. */
+static int
+check_lists(struct load *load, STACK_OF(X509_INFO) *infos, STACK_OF(X509_INFO) *cas)
+{
+	const struct tls_settings *s = load->settings;
+	char name[TLS_NAME_ROOM], what[TLS_NAME_ROOM + 16];
+
+	for (int i = 0; i < sk_X509_INFO_num(cas); i++) {
+		X509 *ca = sk_X509_INFO_value(cas, i)->x509;
+		X509_CRL *crl = ca ? find_crl(infos, ca) : NULL;
+
+		if (!ca || X509_cmp_current_time(X509_get0_notAfter(ca)) <= 0)
+			continue; /* who runs out needs none: all its certificates are over */
+		tls_name_text(X509_get_subject_name(ca), name);
+		if (!crl)
+			return complain(load, s->crl, "holds no CRL of the CA %s in %s: all that "
+			    "it has signed would be turned away; add its list, or take it out "
+			    "there", name, s->ca);
+		snprintf(what, sizeof what, "CRL of %s", name);
+		if (check_dates(load, X509_CRL_get0_lastUpdate(crl), X509_CRL_get0_nextUpdate(crl),
+		    what, "have the CA issue a new one", s->crl) == -1)
+			return -1;
+		note_date(load, TLS_CRL, X509_CRL_get0_lastUpdate(crl),
+		    X509_CRL_get0_nextUpdate(crl));
+	}
+	return 0;
+}
+
+/* Each certificate of a chain is looked for in the list of who issued it: RFC 5280,
+ * section 6.1.3 (a)(3). */
+static int
+load_crl(struct load *load, STACK_OF(X509_INFO) *cas)
+{
+	const struct tls_settings *s = load->settings;
+	STACK_OF(X509_INFO) *infos = read_infos(load, s->crl);
+	X509_STORE *store = SSL_CTX_get_cert_store(load->ctx);
 	int count = 0, rc = -1;
 
 	for (int i = 0; i < sk_X509_INFO_num(infos); i++) {
@@ -288,21 +378,19 @@ load_crl(SSL_CTX *ctx, const struct tls_settings *s, STACK_OF(X509_INFO) *cas,
 		if (!crl)
 			continue;
 		if (!is_issued(crl, cas)) {
-			(void)complain(error, s->crl, "the CRL is not signed by a CA in %s", s->ca);
+			(void)complain(load, s->crl, "the CRL is not signed by a CA in %s", s->ca);
 			goto fail;
 		}
-		if (check_dates(X509_CRL_get0_lastUpdate(crl), X509_CRL_get0_nextUpdate(crl),
-		    "CRL", "have the CA issue a new one", s->crl, error) == -1)
-			goto fail;
 		if (X509_STORE_add_crl(store, crl) != 1) {
-			(void)complain_why(error, s->crl, "the CRL cannot be used");
+			(void)complain_why(load, s->crl, "the CRL cannot be used");
 			goto fail;
 		}
 		count++;
 	}
 	if (infos && count == 0)
-		(void)complain(error, s->crl, "holds no CRL in PEM (-----BEGIN X509 CRL-----)");
-	if (count > 0 && X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK) == 1)
+		(void)complain(load, s->crl, "holds no CRL in PEM (-----BEGIN X509 CRL-----)");
+	if (count > 0 && check_lists(load, infos, cas) == 0 &&
+	    X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL) == 1)
 		rc = 0;
 fail:
 	sk_X509_INFO_pop_free(infos, X509_INFO_free);
@@ -310,22 +398,25 @@ fail:
 }
 
 static int
-load_trust(SSL_CTX *ctx, const struct tls_settings *s, char error[TLS_ERROR_ROOM])
+load_trust(struct load *load)
 {
-	STACK_OF(X509_INFO) *infos = read_infos(s->ca, error);
+	STACK_OF(X509_INFO) *infos = read_infos(load, load->settings->ca);
 	int rc = -1;
 
-	if (infos && load_ca(ctx, s, infos, error) == 0)
-		rc = s->crl ? load_crl(ctx, s, infos, error) : 0;
+	if (infos && load_ca(load, infos) == 0)
+		rc = load->settings->crl ? load_crl(load, infos) : 0;
 	sk_X509_INFO_pop_free(infos, X509_INFO_free);
 	return rc;
 }
 
 int
-tls_load_files(SSL_CTX *ctx, const struct tls_settings *settings, char error[TLS_ERROR_ROOM])
+tls_load_files(SSL_CTX *ctx, const struct tls_settings *settings,
+    struct tls_date dates[TLS_KINDS], char error[TLS_ERROR_ROOM])
 {
-	if (load_certificate(ctx, settings, error) == -1 ||
-	    load_key(ctx, settings, error) == -1 || load_trust(ctx, settings, error) == -1)
-		return -1;
-	return 0;
+	struct load load = {.ctx = ctx, .settings = settings, .dates = dates, .error = error};
+
+	if (load_certificate(&load) == 0 && load_key(&load) == 0 && load_trust(&load) == 0)
+		return 0;
+	errno = load.passes ? EAGAIN : EINVAL;
+	return -1;
 }

@@ -6,6 +6,8 @@
 #ifndef LIB_TLS_FILES_H
 #define LIB_TLS_FILES_H
 
+#include <stdint.h>
+
 #include "lib/attr.h"
 
 struct ssl_ctx_st;
@@ -23,14 +25,23 @@ struct tls_settings {
 	const char *const *alpn;
 };
 
+/* What runs out. */
+enum tls_kind { TLS_CERTIFICATE, TLS_CA, TLS_CRL, TLS_KINDS };
+
+/* UTC seconds; both 0: there is none, or it never does. */
+struct tls_date {
+	int64_t from, until;
+};
+
 #define TLS_ERROR_ROOM 512
 
 /* Drains OpenSSL's error queue of this thread into one line; "unknown error"
  * where it was empty. */
 void tls_error_text(char error[TLS_ERROR_ROOM]);
 
-/* All of them into a new context.  0, or -1 with the reason, as tls_new(). */
+/* All of them into a new context; `dates`, zeroed before, gets of each kind what runs out
+ * first.  0, or -1 with the reason and errno, as tls_new(). */
 MUST_CHECK int tls_load_files(struct ssl_ctx_st *ctx, const struct tls_settings *settings,
-    char error[TLS_ERROR_ROOM]);
+    struct tls_date dates[TLS_KINDS], char error[TLS_ERROR_ROOM]);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * What a peer has to prove: the server its name, when the connection is made;
  * the client, once more, that it is still trusted when that has changed.
- * For tls.c.
+ * For tls.c, tls_files.c and conn.c.
  */
 #ifndef LIB_TLS_PEER_H
 #define LIB_TLS_PEER_H
@@ -12,6 +12,21 @@
 #include <openssl/ssl.h>
 
 #include "lib/attr.h"
+
+/* Texts of certificates, for people: cut where they do not fit. */
+#define TLS_NAME_ROOM 160
+#define TLS_DATE_ROOM 64
+void tls_name_text(const X509_NAME *name, char text[TLS_NAME_ROOM]);
+void tls_date_text(const ASN1_TIME *date, char text[TLS_DATE_ROOM]);
+
+/* For SSL_CTX_set_verify(): keeps with the connection what is wrong with the chain.  Where
+ * that is a list of ours, the verdict becomes TLS_PEER_OURS, and the peer hears the alert
+ * internal_error: not that its own certificate is bad. */
+#define TLS_PEER_OURS X509_V_ERR_UNSPECIFIED
+int tls_peer_on_verdict(int ok, X509_STORE_CTX *check);
+/* Which certificate the peer failed by, and why; NULL: it did not.  Lives as long as
+ * `ssl`. */
+const char *tls_peer_trouble(const SSL *ssl);
 
 /* `ssl` will only accept a server with this name or address.  0, or -1: it
  * cannot be a name, or out of memory. */

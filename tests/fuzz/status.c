@@ -101,6 +101,13 @@ ask_clients(void *ctx, uint64_t ticket)
 
 /* ---- one connection */
 
+static int
+give_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
+{
+	(void)ctx, (void)text;
+	return 0;
+}
+
 static void
 turn(void)
 {
@@ -110,7 +117,8 @@ turn(void)
 static void
 set_up(void)
 {
-	static const struct status_source source = {give_stats, give_inbox, ask_clients, NULL};
+	static const struct status_source source = {
+	    give_stats, give_inbox, give_trouble, ask_clients, NULL};
 	char why[STATUS_WHY_ROOM];
 
 	signal(SIGPIPE, SIG_IGN);

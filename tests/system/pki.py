@@ -36,6 +36,16 @@ policy = any
 [any]
 commonName = optional
 """
+SHORT = """
+[ca]
+default_ca = authority
+[authority]
+database = {folder}/index.txt
+crlnumber = {folder}/crlnumber
+certificate = {folder}/ca.crt
+private_key = {folder}/ca.key
+default_md = sha256
+"""
 CLIENT = "extendedKeyUsage = clientAuth"
 
 
@@ -130,6 +140,16 @@ class Pki:
         self.script("revoke", *revoked)
         path = self.file("crl-%d.pem" % len(os.listdir(self.folder)))
         shutil.copy(self.file("ca.crl"), path)
+        return path
+
+    def short_crl(self, seconds):
+        """A list that lasts for so long; its file."""
+        self.script("crl")
+        path = self.file("crl-short.pem")
+        with open(self.file("short.cnf"), "w", encoding="ascii") as file:
+            file.write(SHORT.format(folder=self.folder))
+        openssl(["openssl", "ca", "-batch", "-config", self.file("short.cnf"), "-gencrl",
+                 "-crlsec", str(int(seconds)), "-out", path])
         return path
 
     def odd(self, kind):

@@ -569,6 +569,20 @@ def configuration_errors_are_told_with_their_lines(t):
 
 
 @test
+def what_time_mends_ends_with_the_code_that_is_tried_again(t):
+    q = Queue(t, servers=["127.0.0.1:1"])
+    good, q.pair = q.pair, t.pki.odd("expired")
+    q.point_at(servers=["127.0.0.1:1"])
+    contains(q("run", "--once", expect=75).stderr, "was valid until Jan  2 00:00:00 2020")
+    q.pair = type(good)(good.cert + ".later", good.key)
+    q.point_at(servers=["127.0.0.1:1"])
+    contains(q("run", "--once", expect=75).stderr, "No such file")
+    q.pair = type(good)(good.key, good.key)
+    q.point_at(servers=["127.0.0.1:1"])
+    contains(q("run", "--once", expect=78).stderr, "holds no certificate")
+
+
+@test
 def queue_id_is_made_once(t):
     q = Queue(t, servers=["127.0.0.1:1"])
     q.add("status", b"x")

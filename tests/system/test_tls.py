@@ -3,7 +3,10 @@
 """Who may not come in: nothing is stored, the log says why, and the next client is served."""
 
 import re
+import shutil
+import signal
 import socket
+import time
 
 from client import Client, context
 from harness import bound, cases, contains, equal, main, test, until
@@ -187,6 +190,28 @@ def revoked_client_is_turned_away(t):
     r = t.receiver({"tls": {"crl": crl}})
     good_client_is_served(t, r)
     turned_away(t, r, context(t.pki.ca.cert, *revoked), r"certificate revoked")
+
+
+@test
+def list_that_runs_out_is_told_to_the_administrator_and_blamed_on_no_client(t):
+    r = t.receiver({"tls": {"crl": t.pki.short_crl(bound(6))}})
+    ends = r.metric("inboxd_crl_expiry_timestamp_seconds")
+    assert abs(ends - time.time()) < bound(6) + 2, ends
+    assert r.metric("inboxd_certificate_expiry_timestamp_seconds") > time.time() + 86400
+    assert r.metric("inboxd_ca_expiry_timestamp_seconds") > time.time() + 86400
+    equal(r.get("/healthz")[0], 200)
+    good_client_is_served(t, r)
+    until(lambda: r.get("/healthz")[0] == 503, bound(20), "/healthz to say so")
+    contains(r.get("/healthz")[2], "the crl was valid until 20")
+    until(lambda: "error event=has_run_out what=crl" in r.log(), 5, "the log to say so")
+    late = r.client(handshake=False)
+    late.post("HELLO 1 %s 1\n" % t.queue())
+    equal(late.wait_close(), [])
+    until(lambda: "the list of CN = inbox authority" in r.log(), 5, "the log to say why")
+    shutil.copy(t.pki.crl("nobody.example.org"), r.sections["tls"]["crl"])
+    r.process.send_signal(signal.SIGHUP)
+    until(lambda: r.get("/healthz")[0] == 200, 10, "a reload to mend it")
+    good_client_is_served(t, r)
 
 
 @test

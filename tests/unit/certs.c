@@ -132,6 +132,29 @@ certs_write(const char *dir, const char *file, unsigned mode, X509 *cert, EVP_PK
 	assert_int_equal(fclose(out), 0);
 }
 
+/* One file of two. */
+static void
+join(const char *dir, const char *file, const char *first, const char *second)
+{
+	const char *const parts[] = {first, second};
+	char path[256];
+	FILE *out, *in;
+	int byte;
+
+	snprintf(path, sizeof(path), "%s/%s", dir, file);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", dir, parts[i]);
+		in = fopen(path, "r");
+		assert_non_null(in);
+		while ((byte = getc(in)) != EOF)
+			assert_int_equal(putc(byte, out), byte);
+		fclose(in);
+	}
+	assert_int_equal(fclose(out), 0);
+}
+
 /* Returns the certificate, for who needs it; the key is in its file only. */
 static X509 *
 write_leaf(const char *dir, const char *name, const struct cert_spec *spec, X509 *ca,
@@ -149,6 +172,35 @@ write_leaf(const char *dir, const char *name, const struct cert_spec *spec, X509
 	return cert;
 }
 
+static void
+write_crl(const char *dir, const char *file, X509 *ca, EVP_PKEY *ca_key, X509 *revoked, long until)
+{
+	X509_CRL *crl = certs_crl(ca, ca_key, revoked, until);
+
+	certs_write(dir, file, 0644, NULL, NULL, crl);
+	X509_CRL_free(crl);
+}
+
+static void
+write_intermediate(const char *dir, X509 *ca, EVP_PKEY *ca_key)
+{
+	static const struct cert_spec
+	    mid_spec = {.cn = {"middle CA"}, .ca = 1},
+	    deep = {.cn = {"c3"}, .eku = "clientAuth", .names = {{GEN_DNS, "c3", 0}}};
+	EVP_PKEY *mid_key = certs_key();
+	X509 *mid = certs_make(&mid_spec, mid_key, ca, ca_key);
+
+	certs_write(dir, "mid.crt", 0644, mid, NULL, NULL);
+	X509_free(write_leaf(dir, "deep", &deep, mid, mid_key));
+	join(dir, "deep-ca.crt", "ca.crt", "mid.crt");
+	write_crl(dir, "mid.crl", mid, mid_key, NULL, DAY);
+	join(dir, "deep.crl", "ca.crl", "mid.crl");
+	write_crl(dir, "no-mid.crl", ca, ca_key, mid, DAY);
+	join(dir, "deep-revoked.crl", "no-mid.crl", "mid.crl");
+	X509_free(mid);
+	EVP_PKEY_free(mid_key);
+}
+
 void
 certs_write_set(const char *dir)
 {
@@ -163,7 +215,6 @@ certs_write_set(const char *dir)
 	X509 *ca = certs_make(&ca_spec, ca_key, NULL, NULL);
 	X509 *other_ca = certs_make(&other_ca_spec, other_key, NULL, NULL);
 	X509 *lost;
-	X509_CRL *crl;
 
 	certs_write(dir, "ca.crt", 0644, ca, NULL, NULL);
 	certs_write(dir, "other-ca.crt", 0644, other_ca, NULL, NULL);
@@ -171,12 +222,12 @@ certs_write_set(const char *dir)
 	X509_free(write_leaf(dir, "client", &client, ca, ca_key));
 	X509_free(write_leaf(dir, "other", &client, other_ca, other_key));
 	lost = write_leaf(dir, "revoked", &revoked, ca, ca_key);
-	crl = certs_crl(ca, ca_key, lost, DAY);
-	certs_write(dir, "ca.crl", 0644, NULL, NULL, crl);
-	X509_CRL_free(crl);
-	crl = certs_crl(ca, ca_key, lost, -DAY);
-	certs_write(dir, "old.crl", 0644, NULL, NULL, crl);
-	X509_CRL_free(crl);
+	write_crl(dir, "ca.crl", ca, ca_key, lost, DAY);
+	write_crl(dir, "old.crl", ca, ca_key, lost, -DAY);
+	join(dir, "two.crl", "old.crl", "ca.crl");
+	write_crl(dir, "short.crl", ca, ca_key, lost, 2);
+	join(dir, "two-ca.crt", "ca.crt", "other-ca.crt");
+	write_intermediate(dir, ca, ca_key);
 	X509_free(lost);
 	X509_free(ca);
 	X509_free(other_ca);

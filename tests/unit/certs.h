@@ -35,8 +35,11 @@ void certs_write(const char *dir, const char *file, unsigned mode, X509 *cert, E
 
 /*
  * A whole set in `dir`: ca.crt, server.crt and .key (cap.example, 127.0.0.1),
- * client.crt and .key (c1), revoked.crt and .key (c2), ca.crl, old.crl, and
- * other.crt and .key of another CA (other-ca.crt).
+ * client.crt and .key (c1), revoked.crt and .key (c2), ca.crl, old.crl, both in
+ * two.crl, short.crl, which lasts two seconds, and other.crt and .key of another CA
+ * (other-ca.crt; two-ca.crt has both).  deep.crt and .key (c3) is of an intermediate CA,
+ * which deep-ca.crt has, too; deep.crl has both lists, deep-revoked.crl the same with the
+ * intermediate revoked.
  */
 void certs_write_set(const char *dir);
 

@@ -122,7 +122,18 @@ fake_clients(void *ctx, uint64_t ticket)
 	}
 }
 
-const struct status_source server_source = {fake_stats, fake_inbox, fake_clients, NULL};
+char server_trouble[STATUS_TROUBLE_ROOM];
+
+static int
+fake_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
+{
+	(void)ctx;
+	memcpy(text, server_trouble, STATUS_TROUBLE_ROOM);
+	return server_trouble[0] != '\0';
+}
+
+const struct status_source server_source = {
+    fake_stats, fake_inbox, fake_trouble, fake_clients, NULL};
 
 static void
 on_term(evutil_socket_t fd, short what, void *arg)

@@ -671,7 +671,52 @@ refuses_whom_the_ca_did_not_sign_or_revoked(void **state)
 	refuse("other", "ca.crt", "cap.example", "the peer's certificate: unable to get local",
 	    "unknown ca");
 	server_tls = load(1, "server", "ca.crt", "ca.crl");
-	refuse("revoked", "ca.crt", "cap.example", "certificate revoked", "certificate revoked");
+	refuse("revoked", "ca.crt", "cap.example", "certificate revoked: CN = c2",
+	    "certificate revoked");
+	tls_unref(server_tls);
+	server_tls = load(1, "server", "deep-ca.crt", "deep-revoked.crl");
+	refuse("deep", "ca.crt", "cap.example", "certificate revoked: CN = middle CA",
+	    "certificate revoked");
+	tls_unref(server_tls);
+	server_tls = kept;
+	refuse("deep", "ca.crt", "cap.example",
+	    "CN = c3 is signed by CN = middle CA, which is not in ca, nor was it sent",
+	    "unknown ca");
+}
+
+static void
+takes_whom_an_intermediate_ca_signed(void **state)
+{
+	struct end server = {.at_open = "READY"}, client = {.at_open = "HELLO"};
+	struct tls *kept = server_tls, *tls = load(0, "deep", "ca.crt", NULL);
+
+	(void)state;
+	server_tls = load(1, "server", "deep-ca.crt", "deep.crl");
+	start_with(&server, &client, tls, "cap.example");
+	UNTIL(server.got == 5 && client.got == 5);
+	stop_both(&server, &client);
+	tls_unref(server_tls);
+	tls_unref(tls);
+	server_tls = kept;
+}
+
+/* A list that has run out since it was loaded is our trouble: the peer must not hear that
+ * its own certificate has. */
+static void
+blames_no_peer_for_a_list_that_has_run_out(void **state)
+{
+	const struct timespec moment = {.tv_nsec = 100000000};
+	struct tls *kept = server_tls;
+
+	(void)state;
+	certs_remove_dir(dir);
+	certs_make_dir(dir);
+	certs_write_set(dir);
+	server_tls = load(1, "server", "ca.crt", "short.crl");
+	for (int i = 0; i < 100 && tls_date(server_tls, TLS_CRL).until >= (int64_t)time(NULL); i++)
+		nanosleep(&moment, NULL);
+	refuse("client", "ca.crt", "cap.example", "the list of CN = test CA was valid until",
+	    "internal error");
 	tls_unref(server_tls);
 	server_tls = kept;
 }
@@ -803,9 +848,12 @@ main(void)
 	    cmocka_unit_test(tells_why_it_cannot_connect),
 	    cmocka_unit_test(connects_to_an_address),
 	    cmocka_unit_test(refuses_whom_the_ca_did_not_sign_or_revoked),
+	    cmocka_unit_test(takes_whom_an_intermediate_ca_signed),
 	    cmocka_unit_test(refuses_a_server_that_is_another),
 	    cmocka_unit_test(refuses_a_client_without_our_protocol),
 	    cmocka_unit_test(refuses_a_client_without_certificate_or_with_old_tls),
+	    /* last: it makes a new CA */
+	    cmocka_unit_test(blames_no_peer_for_a_list_that_has_run_out),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

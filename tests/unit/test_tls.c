@@ -2,12 +2,14 @@
 /* What a context is not built from, and how it says so. */
 #include "lib/tls.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -84,6 +86,45 @@ takes_sound_files(void **state)
 	takes(1, "server.crt", "server.key", "ca.crt", "ca.crl");
 	takes(0, "client.crt", "client.key", "ca.crt", NULL);
 	takes(0, "client.crt", "client.key", "ca.crt", "ca.crl");
+	takes(1, "server.crt", "server.key", "ca.crt", "two.crl");
+	takes(1, "server.crt", "server.key", "deep-ca.crt", "deep.crl");
+}
+
+static void
+tells_what_runs_out_first(void **state)
+{
+	struct tls *tls = make(1, "server.crt", "server.key", "two-ca.crt", NULL);
+	int64_t now = (int64_t)time(NULL);
+
+	(void)state;
+	assert_non_null(tls);
+	assert_in_range(tls_date(tls, TLS_CERTIFICATE).until, now + 86000, now + 86401);
+	assert_in_range(tls_date(tls, TLS_CERTIFICATE).from, now - 86800, now - 86399);
+	assert_in_range(tls_date(tls, TLS_CA).until, now + 86000, now + 86401);
+	assert_int_equal(tls_date(tls, TLS_CRL).until, 0);
+	tls_unref(tls);
+	/* Of two lists of one CA the newer one counts. */
+	tls = make(1, "server.crt", "server.key", "ca.crt", "two.crl");
+	assert_non_null(tls);
+	assert_in_range(tls_date(tls, TLS_CRL).until, now + 86000, now + 86401);
+	tls_unref(tls);
+}
+
+/* Which errors go by themselves, and which need another configuration. */
+static void
+tells_what_time_mends(void **state)
+{
+	(void)state;
+	assert_null(make(1, "no.crt", "server.key", "ca.crt", NULL));
+	assert_int_equal(errno, EAGAIN);
+	assert_null(make(1, "server.crt", "client.key", "ca.crt", NULL));
+	assert_int_equal(errno, EAGAIN);
+	assert_null(make(1, "server.crt", "server.key", "ca.crt", "old.crl"));
+	assert_int_equal(errno, EAGAIN);
+	assert_null(make(1, "server.crt", "server.key", "two-ca.crt", "ca.crl"));
+	assert_int_equal(errno, EINVAL);
+	assert_null(make(1, "client.crt", "client.key", "ca.crt", NULL));
+	assert_int_equal(errno, EINVAL);
 }
 
 static void
@@ -190,6 +231,10 @@ refuses_a_crl_that_is_old_or_another_ca_s(void **state)
 	    make(1, "server.crt", "server.key", "ca.crt", "old.crl"));
 	refuses("ca.crl", "not signed by",
 	    make(1, "server.crt", "server.key", "other-ca.crt", "ca.crl"));
+	refuses("ca.crl", "no CRL of the CA CN = other CA in",
+	    make(1, "server.crt", "server.key", "two-ca.crt", "ca.crl"));
+	refuses("ca.crl", "no CRL of the CA CN = middle CA in",
+	    make(1, "server.crt", "server.key", "deep-ca.crt", "ca.crl"));
 }
 
 static void
@@ -265,6 +310,8 @@ main(void)
 	    cmocka_unit_test(refuses_an_encrypted_key_and_asks_nobody),
 	    cmocka_unit_test(refuses_a_certificate_out_of_its_time),
 	    cmocka_unit_test(refuses_a_certificate_for_the_other_end),
+	    cmocka_unit_test(tells_what_runs_out_first),
+	    cmocka_unit_test(tells_what_time_mends),
 	    cmocka_unit_test(refuses_a_crl_that_is_old_or_another_ca_s),
 	    cmocka_unit_test(wants_a_name_at_the_client_and_none_at_the_server),
 	    cmocka_unit_test(gives_one_line_for_an_empty_queue),

@@ -1,17 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/base/site.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "lib/parse.h"
 #include "lib/tls.h"
 
 static struct tls *
-open_tls(const struct settings *settings, const char *const *alpn, char error[SITE_ERROR_ROOM])
+open_tls(const struct settings *settings, const char *const *alpn, int *code,
+    char error[SITE_ERROR_ROOM])
 {
 	struct tls_settings wanted = {
 	    .certificate = settings->tls.certificate,
@@ -25,9 +28,12 @@ open_tls(const struct settings *settings, const char *const *alpn, char error[SI
 	char why[TLS_ERROR_ROOM];
 	struct tls *tls = tls_new(&wanted, why);
 
-	if (!tls)
-		snprintf(error, SITE_ERROR_ROOM, "%s", why);
-	return tls;
+	if (tls)
+		return tls;
+	if (errno == EAGAIN)
+		*code = EX_TEMPFAIL;
+	snprintf(error, SITE_ERROR_ROOM, "%s", why);
+	return NULL;
 }
 
 static void
@@ -68,11 +74,12 @@ folder_path(const char *root, const char *name)
 }
 
 struct site *
-site_new(struct settings *settings, int root, const char *const *alpn,
+site_new(struct settings *settings, int root, const char *const *alpn, int *code,
     char error[SITE_ERROR_ROOM])
 {
 	struct site *site = calloc(1, sizeof *site);
 
+	*code = EX_CONFIG;
 	if (!site) {
 		settings_free(settings);
 		snprintf(error, SITE_ERROR_ROOM, "out of memory");
@@ -81,7 +88,7 @@ site_new(struct settings *settings, int root, const char *const *alpn,
 	site->settings = settings;
 	atomic_init(&site->references, 1);
 	find_host(site);
-	site->tls = open_tls(settings, alpn, error);
+	site->tls = open_tls(settings, alpn, code, error);
 	if (!site->tls)
 		goto fail;
 	site->inboxes = calloc(settings->inbox_count, sizeof *site->inboxes);

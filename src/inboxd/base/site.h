@@ -33,10 +33,11 @@ struct site {
  * `alpn`: the protocols to offer, closed by NULL; borrowed while the site lives.
  * Takes `settings` (also on failure).  `root` is the open root directory, on
  * whose file system every folder must lie.  NULL, with the reason: which
- * folder or file, what is wrong, what would be right.
+ * folder or file, what is wrong, what would be right; and *code for a start: EX_CONFIG,
+ * or EX_TEMPFAIL where time mends it (tls.h).
  */
 MUST_CHECK struct site *site_new(struct settings *settings, int root, const char *const *alpn,
-    char error[SITE_ERROR_ROOM]);
+    int *code, char error[SITE_ERROR_ROOM]);
 /* Any thread. */
 struct site *site_ref(struct site *site);
 void site_unref(struct site *site);

@@ -72,7 +72,13 @@
 	X(NOW_FREE_INODES, "inboxd_free_inodes", "", "Files that it has room for.")         \
 	X(NOW_FULL, "inboxd_full", "",                                                      \
 	    "0: all items are taken, 1: no large ones, 2: none.")                           \
-	X(NOW_LEDGER_BYTES, "inboxd_ledger_bytes", "", "Size of the ledger's open segment.")
+	X(NOW_LEDGER_BYTES, "inboxd_ledger_bytes", "", "Size of the ledger's open segment.") \
+	X(NOW_CERTIFICATE_EXPIRY, "inboxd_certificate_expiry_timestamp_seconds", "",        \
+	    "When the receiver's certificate runs out, UTC.")                               \
+	X(NOW_CA_EXPIRY, "inboxd_ca_expiry_timestamp_seconds", "",                          \
+	    "When the first of the CAs' certificates runs out, UTC.")                       \
+	X(NOW_CRL_EXPIRY, "inboxd_crl_expiry_timestamp_seconds", "",                        \
+	    "When the first of the CRLs runs out, UTC; 0: there is none.")
 
 enum counter {
 #define X(name, metric, label, help) STAT_##name,

@@ -40,7 +40,8 @@ guest_close(struct shop *shop, struct conn *conn, const char *identity, const ch
 
 	if (error) {
 		stats_add(&shop->stats, STAT_CONNECTIONS_FAILED, 1);
-		log_limited(&shop->gate, LOG_NOTICE, "connection_failed",
+		log_limited(&shop->gate, conn_is_to_blame(conn) ? LOG_WARNING : LOG_NOTICE,
+		    "connection_failed",
 		    "client=%s peer=%s error=\"%s\"", client, conn_peer_address(conn), error);
 	} else {
 		log_event(LOG_INFO, "session_closed", "client=%s peer=%s", client,

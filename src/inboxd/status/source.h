@@ -11,12 +11,15 @@
 struct inbox_view;
 
 #define STATUS_SCHEMA 1 /* of the JSON pages */
+#define STATUS_TROUBLE_ROOM 160
 
 struct status_source {
 	/* The sum over all threads. */
 	void (*stats)(void *ctx, uint64_t values[STATS_COUNT]);
 	/* The i-th inbox; 0, or -1 behind the last. */
 	int (*inbox)(void *ctx, size_t i, struct inbox_view *out);
+	/* Is no client served, though the receiver runs?  Then `text` says why. */
+	int (*trouble)(void *ctx, char text[STATUS_TROUBLE_ROOM]);
 	/* Asks for all clients; status_clients() brings the answer, with the
 	 * same ticket. */
 	void (*clients)(void *ctx, uint64_t ticket);

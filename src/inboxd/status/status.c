@@ -169,8 +169,14 @@ serve_metrics(struct status *status, struct evhttp_request *req)
 static void
 serve_healthz(struct status *status, struct evhttp_request *req)
 {
-	(void)status;
-	reply(req, 200, TYPE_TEXT, "ok\n");
+	char why[STATUS_TROUBLE_ROOM], text[STATUS_TROUBLE_ROOM + 1];
+
+	if (!status->source.trouble(status->source.ctx, why)) {
+		reply(req, 200, TYPE_TEXT, "ok\n");
+		return;
+	}
+	snprintf(text, sizeof text, "%s\n", why);
+	reply(req, 503, TYPE_TEXT, text);
 }
 
 /* ---- /clients: the one that waits */

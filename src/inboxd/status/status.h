@@ -7,7 +7,7 @@
  *	/inboxes  JSON: each inbox with its folder, limits, and what waits in it
  *	/clients  JSON: each queue with its marks; asked of the commit thread
  *	/metrics  Prometheus text format 0.0.4
- *	/healthz  "ok"
+ *	/healthz  "ok", or 503 and why no client is served
  *
  * It knows nothing of threads: what it needs it asks through struct status_source
  * (source.h).
