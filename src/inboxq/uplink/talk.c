@@ -244,7 +244,16 @@ on_line(struct talk *talk, const struct proto_line *line)
 		    answers_text(line, FIELD_CODE, code, sizeof code),
 		    answers_text(line, FIELD_TEXT, text, sizeof text));
 		return lose(talk, "the server said ERROR");
-	default: /* BYE */
+	case VERB_BYE:
+	case VERB_HELLO: /* and what else we say: no server's line, for proto_parse() */
+	case VERB_PUT:
+	case VERB_OPEN:
+	case VERB_DATA:
+	case VERB_SETTLED:
+	case VERB_SKIP:
+	case VERB_PING:
+	case VERB_QUIT:
+	case PROTO_VERBS:
 		break;
 	}
 	return TALK_GOES_ON;
