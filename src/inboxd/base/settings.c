@@ -8,7 +8,11 @@
 #include "lib/parse.h"
 #include "lib/proto.h"
 
-static const char *const sync_choices[] = {"files", "filesystem", NULL};
+static const char *const sync_choices[] = {
+#define X(value, word) #word,
+    SETTINGS_SYNCS(X) NULL,
+#undef X
+};
 static const char *const identity_choices[] = {"san", "cn", NULL};
 
 static const char *

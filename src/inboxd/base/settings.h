@@ -12,7 +12,16 @@
 #include "lib/conf.h"
 #include "lib/conf_rows.h"
 
-enum settings_sync { SYNC_FILES, SYNC_FILESYSTEM, SYNC_WAYS };
+/* The ways to sync: the value, and its word, which is that of its function in sync.c, too. */
+#define SETTINGS_SYNCS(X) \
+	X(FILES, files)   \
+	X(FILESYSTEM, filesystem)
+
+enum settings_sync {
+#define X(value, word) SYNC_##value,
+	SETTINGS_SYNCS(X)
+#undef X
+};
 
 struct inbox_settings {
 	char *name;

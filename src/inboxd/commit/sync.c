@@ -82,10 +82,10 @@ sync_filesystem(const struct sync_how *how, struct item *drafts, const struct it
 /* By enum settings_sync. */
 static void (*const ways[])(
     const struct sync_how *how, struct item *drafts, const struct item *published) = {
-    [SYNC_FILES] = sync_files,
-    [SYNC_FILESYSTEM] = sync_filesystem,
+#define X(value, word) sync_##word,
+    SETTINGS_SYNCS(X)
+#undef X
 };
-_Static_assert(sizeof ways / sizeof ways[0] == SYNC_WAYS, "each way to sync has its row");
 
 void
 sync_turn(const struct sync_how *how, struct item *drafts, const struct item *published)
