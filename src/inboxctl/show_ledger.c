@@ -201,17 +201,17 @@ print_field(const struct record *record, const struct member *member)
 		return;
 	fputs(lead, stdout);
 	if (member_is_number(member)) {
-		printf("%" PRIu64, member_number(member, record));
+		printf("%" PRId64, member_number(member, record));
 	} else if (member_is_empty(member, record)) {
 		putchar('-');
 	} else if (member->field.kind == KIND_TIME) {
-		when_print(when, member_time(member, record), 0);
+		when_print(when, member_number(member, record), 0);
 		fputs(when, stdout);
 	} else if (member->field.kind == KIND_SHA256) {
 		digest_print(digest, record->sha256);
 		printf("%.*s", DIGEST_SHOWN, digest);
 	} else {
-		fputs(member_text(member, record), stdout);
+		fputs(member_of(member, record), stdout);
 	}
 }
 
@@ -256,10 +256,10 @@ json_field(const struct record *record, const struct member *member)
 	}
 	if (kind == KIND_NUMBER || kind == KIND_BYTES || !member_is_empty(member, record)) {
 		if (member_is_number(member))
-			return json_integer((json_int_t)member_number(member, record));
+			return json_integer(member_number(member, record));
 		if (kind == KIND_TIME)
-			return json_when(member_time(member, record));
-		return json_string(member_text(member, record));
+			return json_when(member_number(member, record));
+		return json_string(member_of(member, record));
 	}
 	return json_null();
 }

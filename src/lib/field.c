@@ -78,36 +78,22 @@ member_is_number(const struct member *member)
 	return kind == KIND_NUMBER || kind == KIND_BYTES || kind == KIND_SECONDS;
 }
 
-uint64_t
-member_number(const struct member *member, const void *of)
+const void *
+member_of(const struct member *member, const void *of)
 {
-	uint64_t number;
-
-	memcpy(&number, (const char *)of + member->offset, sizeof number);
-	return number;
+	return (const char *)of + member->offset;
 }
 
 int64_t
-member_time(const struct member *member, const void *of)
+member_number(const struct member *member, const void *of)
 {
-	int64_t time;
-
-	memcpy(&time, (const char *)of + member->offset, sizeof time);
-	return time;
-}
-
-const char *
-member_text(const struct member *member, const void *of)
-{
-	return (const char *)of + member->offset;
+	return *(const int64_t *)member_of(member, of);
 }
 
 int
 member_is_empty(const struct member *member, const void *of)
 {
-	if (member_is_number(member))
+	if (member_is_number(member) || member->field.kind == KIND_TIME)
 		return member_number(member, of) == 0;
-	if (member->field.kind == KIND_TIME)
-		return member_time(member, of) == 0;
-	return member_text(member, of)[0] == '\0';
+	return *(const char *)member_of(member, of) == '\0';
 }

@@ -45,10 +45,11 @@ struct member {
 	size_t offset;
 };
 
+/* Where it lies in `of`, and the value of a number or time (as it stands; none is negative
+ * but a time before 1970). */
+const void *member_of(const struct member *member, const void *of);
+int64_t member_number(const struct member *member, const void *of);
 int member_is_number(const struct member *member);
-uint64_t member_number(const struct member *member, const void *of);
-int64_t member_time(const struct member *member, const void *of);
-const char *member_text(const struct member *member, const void *of);
 /* 0, never, or "". */
 int member_is_empty(const struct member *member, const void *of);
 

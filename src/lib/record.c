@@ -131,13 +131,13 @@ add_time(char *dst, size_t at, int64_t micros)
 static size_t
 add_field(char *dst, size_t at, const struct record *record, const struct member *member)
 {
-	const char *text = member_text(member, record);
+	const char *text = member_of(member, record);
 
 	if (member_is_number(member))
 		return at +
-		    (size_t)snprintf(dst + at, 21, "%" PRIu64, member_number(member, record));
+		    (size_t)snprintf(dst + at, 21, "%" PRId64, member_number(member, record));
 	if (member->field.kind == KIND_TIME)
-		return add_time(dst, at, member_time(member, record));
+		return add_time(dst, at, member_number(member, record));
 	if (member->field.kind == KIND_SHA256) {
 		digest_print(dst + at, (const unsigned char *)text);
 		return at + DIGEST_TEXT_ROOM - 1;

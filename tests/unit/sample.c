@@ -160,9 +160,9 @@ dump_queue(FILE *out, const struct queue *queue)
 		const struct member *figure = &figures_rows[i].member;
 		if (figure->field.kind == KIND_ESCAPED)
 			fprintf(out, " %s=%s", figure->field.name,
-			    member_text(figure, &queue->figures));
+			    (const char *)member_of(figure, &queue->figures));
 		else
-			fprintf(out, " %s=%" PRIu64, figure->field.name,
+			fprintf(out, " %s=%" PRId64, figure->field.name,
 			    member_number(figure, &queue->figures));
 	}
 	fputc('\n', out);

@@ -235,16 +235,13 @@ pages_inboxes(const struct status_source *source, int64_t now)
 static json_t *
 figure_json(const struct figures *figures, const struct member *figure)
 {
-	uint64_t number;
-
 	if (figure->field.kind == KIND_TIME)
-		return json_time(member_time(figure, figures) / USEC_PER_SEC);
-	if (!member_is_number(figure))
-		return json_text(member_text(figure, figures));
-	number = member_number(figure, figures);
-	if (figure->field.kind != KIND_SECONDS)
-		return json_count(number);
-	return json_time(number > INT64_MAX ? 0 : (int64_t)number);
+		return json_time(member_number(figure, figures) / USEC_PER_SEC);
+	if (figure->field.kind == KIND_SECONDS)
+		return json_time(member_number(figure, figures));
+	if (member_is_number(figure))
+		return json_count((uint64_t)member_number(figure, figures));
+	return json_text(member_of(figure, figures));
 }
 
 static json_t *
