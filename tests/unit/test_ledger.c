@@ -20,6 +20,8 @@
 
 #include <cmocka.h>
 
+#include "inboxd/base/stats.h"
+#include "inboxd/commit/books.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 #include "lib/segment.h"
@@ -373,6 +375,66 @@ finds_the_newest_among_other_files(void **state)
 	assert_int_equal(errno, EBADF);
 }
 
+/* A session in which every figure moves. */
+static void
+move_all_figures(struct books *books, struct join *join)
+{
+	static struct inbox inbox = {.name = "status"};
+	struct item item = {.number = 1, .size = 5, .draft = {.inbox = &inbox, .name = "name-1"}};
+	struct notice notice = {.reason = "removed"};
+
+	books_join(books, join);
+	assert_non_null(join->queue);
+	item.queue = notice.queue = join->queue;
+	item.generation = notice.generation = join->generation;
+	books_accept(books, &item);
+	books_mark(books, item.seq, item.seq);
+	books_count_stored(books, &item);
+	item.number = 2;
+	snprintf(item.draft.name, sizeof item.draft.name, "name-2");
+	books_accept(books, &item);
+	books_void(books, &item);
+	notice.number = 3;
+	books_skip(books, &notice);
+	notice.number = 6;
+	books_settle(books, &notice);
+	assert_int_equal(books_flush(books), 0);
+}
+
+static void
+a_restart_knows_the_figures_that_were_known(void **state)
+{
+	static const struct books_setup books_setup = {
+	    .ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 10, .queues = 1};
+	static struct stats stats;
+	struct join join = {.identity = SAMPLE_CLIENT, .queue_id = SAMPLE_QUEUE, .settled = 1,
+	    .hello = {.pending = 3, .pending_oldest = 1795356663, .agent = "inboxq/1"}};
+	struct books *books = books_open(clients, start(1), &books_setup, &stats);
+	struct figures *known, *found;
+	struct clients *replayed;
+	struct replay replay;
+
+	(void)state;
+	assert_non_null(books);
+	move_all_figures(books, &join);
+	known = &clients_at(clients, 0)->figures;
+	for (size_t i = 0; i < FIGURES_COUNT; i++) {
+		if (member_is_empty(&figures_rows[i].member, known))
+			fail_msg("no %s: this test is to move each figure", figures_rows[i].head);
+	}
+	assert_int_equal(known->tally.missing, 3);
+	replayed = sample_replay(dir, NULL, &replay);
+	found = &clients_at(replayed, 0)->figures;
+	/* A restart knows only when the item was accepted. */
+	assert_in_range(known->tally.last_stored - found->tally.last_stored, 0, 10000000);
+	found->tally.last_stored = known->tally.last_stored;
+	assert_memory_equal(found, known, sizeof *found);
+	replay_free(&replay);
+	clients_free(replayed);
+	books_close(books);
+	clients = NULL;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -391,6 +453,7 @@ main(void)
 	    TEST(keeps_records_and_file_when_a_flush_fails),
 	    TEST(goes_on_in_the_old_segment_when_a_new_one_has_no_room),
 	    TEST(finds_the_newest_among_other_files),
+	    TEST(a_restart_knows_the_figures_that_were_known),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
