@@ -13,6 +13,9 @@ import shutil
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../papers"))
+import papers
+
 TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 LINES_MAX = 500
 FUNCTION_MAX = 100
@@ -417,6 +420,22 @@ def options_stand_in_the_manuals():
 
 
 @check
+def commands_of_the_papers_are_all_tried():
+    """make check-papers types what papers.py knows of; nothing may stand there beside it."""
+    yield from papers.unaccounted()
+    told = " ".join(line for line in papers.readme_commands("build")
+                    if line.startswith("apt-get install")).split()
+    script = read("contrib/packages")
+    wanted = re.findall(r"need (?:command|module) (?:'[^']+'|\S+) (\S+)", script) + \
+        re.findall(r'missing="\$missing (\S+)"', script)
+    if len(wanted) < 12:
+        yield "contrib/packages: found only %r" % wanted
+    for package in wanted:
+        if package[0] != "$" and package not in told:
+            yield "README: apt-get lacks %s, which contrib/packages installs" % package
+
+
+@check
 def manuals_are_clean():
     if not shutil.which("mandoc"):
         return "SKIP mandoc is not installed"
@@ -526,7 +545,7 @@ def sources_are_all_in_the_makefile():
     for path in tree("src", ends=(".c", ".h", ".1", ".5", ".7", ".8")):
         if not re.search(r"(^|\s)%s(\s|$)" % re.escape(path), listed):
             yield path
-    for path in tree("tests/system", "tests/fault", "tests/lint"):
+    for path in tree("tests/system", "tests/fault", "tests/lint", "tests/papers"):
         if path.endswith((".py", ".c")) and path not in listed:
             yield path
 

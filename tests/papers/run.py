@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Types what the papers say, as it stands there, in a minimal system of its own.
+
+  make check-papers [PAPERS_ROOT=folder] [PAPERS_SUITE=trixie] [TEST_ONLY=word,...]
+
+PAPERS_ROOT is a minimal root of Debian or Ubuntu, as debootstrap --variant=minbase
+makes it; it is not changed: each test has an overlay over it.  Without it one is made,
+of PAPERS_SUITE (else the release that this system is of).  Root is needed, debootstrap,
+systemd-nspawn and the network (for packages alone); what is missing is said, and the
+exit code is 77.  The release (a tarball) is the last argument, and stands in the root
+as /srv/inboxd; all is typed there.
+
+In production the root is started, with systemd as its process 1 and a network of its own.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+import papers
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+APT = 'APT::Get::Assume-Yes "true";\nAPT::Install-Recommends "false";\n'
+TYPE = "set -eux\n"  # each line is shown before it is run, and the first that fails ends all
+# What is there on a machine before inboxd, and what the manuals' examples call.
+MACHINE = "systemd systemd-sysv curl jq lshw python3"
+UNIT = """[Unit]
+After=multi-user.target
+[Service]
+Type=oneshot
+WorkingDirectory=/srv/inboxd
+Environment=DEBIAN_FRONTEND=noninteractive PATH=%s
+ExecStart=/bin/sh /papers.sh
+ExecStopPost=-/bin/sh -c 'journalctl -b --no-pager -u "inbox*" >/papers.journal'
+ExecStopPost=systemctl poweroff --force
+StandardOutput=file:/papers.log
+StandardError=file:/papers.log
+""" % PATH
+
+
+# A start on a bare mount point makes nothing there, and the mount alone mends it.
+LATE_MOUNT = """
+systemctl stop inboxd
+mv /var/lib/inboxd /var/lib/mounted
+! systemctl start inboxd
+test -z "$(ls -A /var/lib/inboxd)"
+rmdir /var/lib/inboxd
+mv /var/lib/mounted /var/lib/inboxd
+until systemctl is-active inboxd; do sleep 0.5; done
+test $(ls /var/lib/inboxd/status/new | wc -l) = 3
+"""
+
+
+class Skip(Exception):
+    """What is needed is not here."""
+
+
+class Failed(Exception):
+    """Something that the papers say did not work."""
+
+
+def call(command, what, **how):
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **how)
+    if done.returncode:
+        raise Failed("%s ended with %d:\n%s" % (what, done.returncode, done.stdout[-6000:]))
+    return done.stdout
+
+
+class Root:
+    """One fresh system: an overlay over the minimal root, with the release in it."""
+
+    def __init__(self, folder, name, base, release):
+        self.folder = os.path.join(folder, name)
+        for part in ("upper", "work", "root"):
+            os.makedirs(os.path.join(self.folder, part), exist_ok=True)
+        self.root = os.path.join(self.folder, "root")
+        call(["mount", "-t", "overlay", "overlay", self.root, "-o",
+              "lowerdir={0},upperdir={1}/upper,workdir={1}/work".format(base, self.folder)],
+             "mount of an overlay")
+        self.write("etc/apt/apt.conf.d/99papers", APT)
+        with tarfile.open(release) as tar:
+            tar.extractall(self.path("srv"), filter="fully_trusted")
+        top = os.path.basename(release).split(".tar")[0]
+        os.rename(self.path("srv", top), self.path("srv/inboxd"))
+
+    def path(self, *parts):
+        return os.path.join(self.root, *parts)
+
+    def write(self, path, text):
+        os.makedirs(os.path.dirname(self.path(path)), exist_ok=True)
+        with open(self.path(path), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def read(self, path):
+        if not os.path.exists(self.path(path)):
+            return ""
+        with open(self.path(path), encoding="utf-8", errors="replace") as file:
+            return file.read()
+
+    def nspawn(self, *more):
+        return ["systemd-nspawn", "-q", "-D", self.root, "--register=no", "--keep-unit",
+                "--resolv-conf=copy-host", *more]
+
+    def type(self, script, user="root", **env):
+        """Runs it without a running system; what it printed."""
+        self.write("papers.sh", TYPE + "cd /srv/inboxd\n" + script)
+        env = {"PATH": PATH, "DEBIAN_FRONTEND": "noninteractive", **env}
+        return call(self.nspawn(*["-E%s=%s" % pair for pair in env.items()], "--user=" + user,
+                                "/bin/sh", "/papers.sh"), "what was typed as " + user)
+
+    def boot(self, script):
+        """Starts the system, runs it there, and stops it; what it printed."""
+        self.write("papers.sh", TYPE + script + "\nset +x\necho 'all is typed'\n")
+        self.write("etc/systemd/system/papers.service", UNIT)
+        wants = self.path("etc/systemd/system/multi-user.target.wants")
+        os.makedirs(wants, exist_ok=True)
+        os.symlink("../papers.service", os.path.join(wants, "papers.service"))
+        call(self.nspawn("--boot", "--private-network"), "the system", timeout=600,
+             env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
+        said = self.read("papers.log")
+        if not said.endswith("all is typed\n"):
+            raise Failed("what was typed:\n%s\nthe journal:\n%s" % (
+                said[-6000:], self.read("papers.journal")[-6000:]))
+        return said
+
+
+# ---- what is typed
+
+def by_hand(root):
+    """The README's way to build; `make check` in it is the whole suite, as root."""
+    root.type("trap 'test $? = 0 || grep -B 30 \"^not ok\" tests/*/*.log | tail -n 60' EXIT\n"
+              "apt-get update\n" + "\n".join(papers.readme_commands("build")) + "\n")
+
+
+def quickstart(root):
+    """From nothing, on a few files."""
+    root.type("mkdir /few\ncp /etc/debconf.conf /etc/passwd /few\napt-get update\n" +
+              papers.readme_commands("clone")[0].replace("[DIR]", "/few") + "\n")
+
+
+def check(root):
+    """The suite as a user, in memory, where no name is known, with what contrib/packages finds."""
+    root.type("contrib/packages build test\n: >/etc/hosts\nuseradd -m tester\n"
+              "chown -R tester /srv/inboxd\n")
+    said = root.type(papers.readme_commands("clone")[1] + "\n", user="tester", TMPDIR="/dev/shm")
+    print("# " + said.splitlines()[-1], flush=True)
+
+
+def in_production(root):
+    """A receiver and a client on one machine, by README; then the manuals' examples there."""
+    root.type("apt-get update\napt-get install %s\n" % MACHINE +
+              "\n".join(papers.readme_commands("build")).replace("make check", "true") + "\n" +
+              "echo 127.0.0.1 cap1.example.org >>/etc/hosts\n")
+    root.write("srv/inboxd/report.json", "{}\n")
+    root.write("etc/more.conf", "\n[inbox inventory]\n[inbox dumps]\n")
+    client = papers.readme_commands("client")
+    start = client.index("systemctl enable --now inboxq")
+    steps = ["cd /srv/inboxd", *papers.readme_commands("receiver"),
+             "cat /etc/more.conf >>/etc/inboxd.conf", *papers.readme_commands("new inbox"),
+             *client[:start]]
+    steps += [client_example(block) for _, block in papers.examples("client")]
+    steps += client[start:]
+    steps += ["until runuser -u inboxq -- inboxq status | grep -q '^pending *0$'; do",
+              "sleep 0.1", "done",
+              "test $(ls /var/lib/inboxd/status/new | wc -l) = 3",
+              "mkdir -p /var/lib/node_exporter"]
+    steps += ["( cd /tmp\n%s)" % block for _, block in papers.examples("administrator")]
+    today = time.strftime("%Y%m%d", time.gmtime())
+    steps += ["( cd /var/lib/inboxd\n%s) | grep pc17" % re.sub("202[0-9]{5}", today, block)
+              for _, block in papers.examples("ledger")]
+    steps += ["grep -q inboxd_items_stored_total /var/lib/node_exporter/inboxd.prom"]
+    for _, block in papers.examples("configuration"):
+        root.write("tmp.conf", block)
+        steps.append("inboxd -t -c /tmp.conf")
+    root.boot("\n".join(steps) + LATE_MOUNT)
+
+
+def client_example(block):
+    """What stands behind "$ " is typed as the client's user; the rest is what comes."""
+    lines = block.splitlines()
+    typed = [line[2:] for line in lines if line.startswith("$ ")]
+    printed = [line for line in lines if not line.startswith("$ ")]
+    return ("( cd /tmp; touch report1.txt report2.txt\ncat >example <<'end'\n%s\nend\n"
+            "runuser -u inboxq -- sh -eu example >printed\ntest \"$(cat printed)\" = '%s' )" % (
+                "\n".join(typed), "\n".join(printed)))
+
+
+TESTS = (quickstart, check, by_hand, in_production)
+
+
+# ---- where
+
+def need(programs):
+    if os.geteuid() != 0:
+        raise Skip("root is needed, to make a root")
+    for program in programs:
+        if not shutil.which(program):
+            raise Skip("%s is not installed" % program)
+
+
+def minimal_root(folder):
+    """PAPERS_ROOT, or one that debootstrap makes."""
+    if os.environ.get("PAPERS_ROOT"):
+        return os.path.abspath(os.environ["PAPERS_ROOT"])
+    need(["debootstrap"])
+    suite = os.environ.get("PAPERS_SUITE")
+    if not suite:
+        with open("/etc/os-release", encoding="utf-8") as file:
+            suite = re.search(r"^VERSION_CODENAME=(\w+)", file.read(), re.M).group(1)
+    base = os.path.join(folder, "base")
+    try:
+        call(["debootstrap", "--variant=minbase", suite, base], "debootstrap")
+    except Failed as error:
+        raise Skip("no root of %s could be made: %s" % (suite, error)) from None
+    return base
+
+
+def run(folder, base, release):
+    wanted = os.environ.get("TEST_ONLY")
+    tests = [test for test in TESTS if not wanted or any(
+        word in test.__name__ for word in wanted.split(","))]
+    print("1..%d" % len(tests), flush=True)
+    good = True
+    for number, test in enumerate(tests, 1):
+        root = Root(folder, test.__name__, base, release)
+        verdict = "ok"
+        try:
+            test(root)
+        except (Failed, subprocess.TimeoutExpired) as error:
+            verdict, good = "not ok", False
+            print("# " + str(error).replace("\n", "\n# "))
+        finally:
+            call(["umount", "-R", root.root], "umount")
+            shutil.rmtree(root.folder)
+        print("%s %d - %s" % (verdict, number, test.__name__), flush=True)
+    return good
+
+
+def main():
+    try:
+        need(["unshare", "systemd-nspawn"])
+        if "PAPERS_NAMESPACE" not in os.environ:
+            os.environ["PAPERS_NAMESPACE"] = "1"
+            os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv])
+        folder = tempfile.mkdtemp(prefix="inboxd-papers-", dir=os.environ.get("PAPERS_DIR"))
+        try:
+            good = run(folder, minimal_root(folder), os.path.abspath(sys.argv[1]))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    except Skip as skip:
+        print("1..0 # SKIP %s" % skip)
+        sys.exit(77)
+    sys.exit(0 if good else 1)
+
+
+if __name__ == "__main__":
+    main()
