@@ -4,7 +4,7 @@
 #define INBOXCTL_ARGUMENTS_H
 
 struct arguments {
-	const char *socket, *root;
+	const char *config, *socket, *root;
 	const char *client, *queue, *item, *inbox, *name, *since, *until, *type;
 	const char *json, *quick; /* not NULL: given */
 };

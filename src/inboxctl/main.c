@@ -15,12 +15,12 @@
 #include "inboxctl/arguments.h"
 #include "inboxctl/complain.h"
 #include "inboxctl/fetch.h"
-#include "inboxctl/root.h"
+#include "inboxctl/places.h"
 #include "inboxctl/show.h"
 #include "inboxctl/show_ledger.h"
 #include "inboxctl/verify.h"
 
-#define DEFAULT_SOCKET RUNSTATEDIR "/inboxd/status.sock"
+#define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
 
 /* Which commands an option is for. */
 enum { PAGE = 1, LEDGER = 2, VERIFY = 4, ANY = PAGE | LEDGER | VERIFY };
@@ -55,8 +55,9 @@ static const struct choice {
 #define CHOICE(member, value, commands, letter, help) \
 	{#member, value, help, letter, commands, offsetof(struct arguments, member)}
     CHOICE(json, NULL, ANY, LONG_ONLY, "for programs"),
-    CHOICE(socket, "SOCKET", PAGE, 's', "the receiver's status socket (" DEFAULT_SOCKET ")"),
-    CHOICE(root, "ROOT", LEDGER | VERIFY, 'r', "the receiver's root (" ROOT_DEFAULT ")"),
+    CHOICE(config, "FILE", ANY, 'c', "the receiver's configuration (" DEFAULT_CONFIG ")"),
+    CHOICE(socket, "SOCKET", PAGE, 's', "the receiver's status socket, whatever that says"),
+    CHOICE(root, "ROOT", LEDGER | VERIFY, 'r', "the receiver's root, whatever that says"),
     CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
     CHOICE(client, "GLOB", LEDGER, LONG_ONLY + 1, "only of these clients"),
     CHOICE(queue, "ID", LEDGER, LONG_ONLY + 2, "only of this queue; its first digits do"),
@@ -156,13 +157,25 @@ finish(int code)
 }
 
 static int
-run(const struct command *command, const struct arguments *arguments)
+run(const struct command *command, struct arguments *arguments)
 {
-	const char *socket_path = arguments->socket ? arguments->socket : DEFAULT_SOCKET;
+	const char **place = command->run ? &arguments->root : &arguments->socket;
+	const char *config = arguments->config ? arguments->config : DEFAULT_CONFIG;
+	struct places places = {NULL, NULL};
+	int code = EX_CONFIG;
 
-	if (command->run)
-		return command->run(arguments);
-	return show_page(command, socket_path, arguments->json != NULL);
+	if (!*place && places_read(&places, config) < 0) {
+		fprintf(stderr, "-%c says where the receiver's %s is, -c its configuration.\n",
+		    command->run ? 'r' : 's', command->run ? "root" : "socket");
+		goto end;
+	}
+	if (!*place)
+		*place = command->run ? places.root : places.socket;
+	code = command->run ? command->run(arguments)
+	                    : show_page(command, arguments->socket, arguments->json != NULL);
+end:
+	places_free(&places);
+	return code;
 }
 
 /* 0, 'h' or 'V' for what is asked instead of a command, -1: wrong, and told.
@@ -177,7 +190,7 @@ read_options(int argc, char **argv, struct arguments *arguments, unsigned *given
 	for (size_t i = 0; i < CHOICES; i++)
 		options[i + 2] = (struct option){choices[i].name,
 		    choices[i].value ? required_argument : no_argument, NULL, choices[i].letter};
-	while ((letter = getopt_long(argc, argv, "s:r:hV", options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "c:s:r:hV", options, NULL)) != -1) {
 		if (letter == 'h' || letter == 'V')
 			return letter;
 		size_t i = 0;

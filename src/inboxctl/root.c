@@ -13,7 +13,7 @@ root_open(struct root *root, const char *path)
 {
 	const char *what = "";
 
-	root->path = path ? path : ROOT_DEFAULT;
+	root->path = path;
 	root->ledger = -1;
 	root->fd = open(root->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (root->fd < 0)

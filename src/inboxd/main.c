@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -34,8 +35,8 @@ usage(FILE *out)
 	    "  -t       check the configuration and end\n"
 	    "  -T       print the effective configuration and end\n"
 	    "  -m       make what is missing of root and inboxes, and end\n"
-	    "  -V       print the version\n"
-	    "  -h       print this\n"
+	    "  -V, --version  print the version\n"
+	    "  -h, --help     print this\n"
 	    "\n"
 	    "Signals: SIGHUP reloads, SIGTERM drains and ends.  See inboxd(8).\n");
 }
@@ -116,10 +117,12 @@ main(int argc, char **argv)
 	enum task task = TASK_SERVE;
 	const struct conf_report report = {print_conf_error, &task};
 	struct settings *settings;
+	static const struct option names[] = {
+	    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
 	int option, rc = 0;
 
 	umask(077);
-	while ((option = getopt(argc, argv, "c:tTmVh")) != -1) {
+	while ((option = getopt_long(argc, argv, "c:tTmVh", names, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			config = optarg;

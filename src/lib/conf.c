@@ -304,6 +304,8 @@ enter_section(struct reader *r, char *line)
 		return;
 	}
 	section = find_section(r, kind, &nearest);
+	if (!section && r->schema->others)
+		return;
 	if (!section) {
 		say(r, r->line, "unknown section [%s]; the nearest known is [%s]", kind,
 		    nearest ? nearest : "");
@@ -371,7 +373,8 @@ on_pair(void *ctx, const char *inih_section, const char *name, const char *value
 			return 1;
 		}
 	}
-	say_unknown_key(r, name);
+	if (!r->schema->others)
+		say_unknown_key(r, name);
 	return 1;
 }
 

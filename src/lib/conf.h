@@ -76,6 +76,7 @@ struct conf_named {
 struct conf_schema {
 	const struct conf_key *keys; /* closed by a row with section NULL */
 	const struct conf_named *named; /* or NULL */
+	int others; /* not 0: what the table does not have is another program's, and no error */
 };
 
 /* Where errors go: a callback for each, with one whole message

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* The rows of [tls] and [log] that both ends have in their tables of keys, and what they set. */
+/* Rows that more than one program has in its table of keys, and what they set: [tls] and [log]
+ * both ends, the receiver's places inboxd and inboxctl. */
 #ifndef LIB_CONF_ROWS_H
 #define LIB_CONF_ROWS_H
 
@@ -34,6 +35,13 @@ extern const char *const conf_minimum_choices[], *const conf_level_choices[],
 	    .fallback = "info", .choices = conf_level_choices}, \
 	{"log", "format", CONF_CHOICE, (at) + offsetof(struct conf_log, format), \
 	    .fallback = "auto", .choices = conf_format_choices, .restart = (needs_restart)}
+/* Where a receiver is found, at rest and running; inboxctl looks there. */
+#define CONF_ROOT_ROWS(at) \
+	{"receiver", "root", CONF_PATH, (at), .fallback = LOCALSTATEDIR "/lib/inboxd", \
+	    .restart = 1}
+#define CONF_SOCKET_ROWS(at) \
+	{"status", "socket", CONF_PATH, (at), .fallback = RUNSTATEDIR "/inboxd/status.sock", \
+	    .restart = 1}
 
 /* The syslog(3) priority that the key `level` stands for. */
 int conf_log_level(const struct conf_log *log);

@@ -131,13 +131,15 @@ def right_file_checks_without_a_word_of_error(t):
 
 @test
 def version_and_help(t):
-    done = t.run([INBOXD, "-V"])
-    equal(done.returncode, 0)
-    assert re.search(r"inboxd \d+\.\d+", done.stdout), done.stdout
-    done = t.run([INBOXD, "-h"])
-    equal(done.returncode, 0)
-    for option in ("-c", "-t", "-T", "-V", "-h", "-m"):
-        contains(done.stdout, option)
+    for version in ("-V", "--version"):
+        done = t.run([INBOXD, version])
+        equal(done.returncode, 0)
+        assert re.search(r"inboxd \d+\.\d+", done.stdout), done.stdout
+    for asked in ("-h", "--help"):
+        done = t.run([INBOXD, asked])
+        equal(done.returncode, 0)
+        for option in ("-c", "-t", "-T", "-V", "-h", "-m"):
+            contains(done.stdout, option)
     done = t.run([INBOXD, "-Z"])
     equal(done.returncode, 64, "EX_USAGE")
 

@@ -143,5 +143,29 @@ def inboxctl_says_why_it_cannot(t):
     equal(t.run([INBOXCTL]).returncode, 64, "EX_USAGE")
 
 
+@cases([(command, command) for command in ("status", "clients", "inboxes", "ledger", "verify")])
+def inboxctl_finds_the_receiver_by_its_configuration(t, command):
+    r, c = busy(t)
+    c.quit()
+    shown = t.run([INBOXCTL, "-c", r.conf, command])
+    equal((shown.returncode, shown.stderr), (0, ""))
+    place = {"ledger": ("-r", r.root), "verify": ("-r", r.root)}.get(command, ("-s", r.socket))
+    by_hand = t.run([INBOXCTL, "-c", "/nowhere", *place, command])
+    equal((by_hand.returncode, by_hand.stderr), (0, ""), "where the place is given")
+    hidden = os.path.join(t.folder, "away")
+    os.rename(r.conf, hidden)
+    lost = t.run([INBOXCTL, "-c", r.conf, command])
+    equal(lost.returncode, 78, "EX_CONFIG")
+    contains(lost.stderr, r.conf)
+    contains(lost.stderr, "\n%s says where" % place[0])
+    os.rename(hidden, r.conf)
+    r.write_conf("[status]\nsocket = here\n[receiver]\nroot = there\n[nonsense]\nkey = value\n")
+    wrong = t.run([INBOXCTL, "-c", r.conf, command])
+    equal(wrong.returncode, 78, "EX_CONFIG")
+    for part in ("socket", "root"):
+        contains(wrong.stderr, part)
+    assert "nonsense" not in wrong.stderr, wrong.stderr
+
+
 if __name__ == "__main__":
     main()

@@ -92,7 +92,7 @@ box_at(const void *target, size_t i, const char **name)
 }
 
 static const struct conf_named named = {"box", add_box, box_at, check_box, 0};
-static const struct conf_schema schema = {keys, &named};
+static const struct conf_schema schema = {.keys = keys, .named = &named};
 
 static char folder[4096], path[4200], errors[65536];
 
@@ -239,6 +239,33 @@ reads_every_type(void **state)
 	assert_string_equal(t.boxes[1].suffix, "");
 	assert_string_equal(t.boxes[0].name, "a");
 	conf_free(&schema, &t);
+}
+
+static void
+passes_over_what_is_anothers(void **state)
+{
+	static const struct conf_key mine[] = {
+	    {"receiver", "root", CONF_PATH, AT(root), NULL, 1, 0, 0, NULL, NULL, 1}, {0}};
+	static const struct conf_schema some = {.keys = mine, .others = 1};
+	static const char text[] =
+	    "[box a]\nroot = other\n[receiver]\nhost = x\nroot = /r\n[box]\n[limits]\nx=\n";
+	static const char wrong[] = "[receiver]\nroot = r\nno pair\n[box\n";
+	struct target t = {0};
+
+	(void)state;
+	write_file(text, strlen(text));
+	errors[0] = '\0';
+	assert_int_equal(conf_read(path, &some, &t, &report), 0);
+	assert_string_equal(errors, "");
+	assert_string_equal(t.root, "/r");
+	conf_free(&some, &t);
+	write_file(wrong, strlen(wrong));
+	memset(&t, 0, sizeof t);
+	assert_int_equal(conf_read(path, &some, &t, &report), -1);
+	assert_string_equal(errors, "conf:2: root: want an absolute path, found \"r\"\n"
+	    "conf:3: want key = value\n"
+	    "conf:4: want [section] and nothing else on the line\n");
+	conf_free(&some, &t);
 }
 
 static void
@@ -553,6 +580,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(gives_what_is_left_out_its_fallback),
 	    cmocka_unit_test(reads_every_type),
+	    cmocka_unit_test(passes_over_what_is_anothers),
 	    cmocka_unit_test(passes_over_a_byte_order_mark_at_the_start_only),
 	    cmocka_unit_test(takes_names_longer_than_those_of_inih),
 	    cmocka_unit_test(says_what_is_wrong_with_a_value),

@@ -75,8 +75,7 @@ static const struct conf_key keys[] = {
     {"receiver", "listen", CONF_LIST, AT(listen), .fallback = "*:7117", .check = check_listen,
         .restart = 1},
     {"receiver", "host", CONF_TEXT, AT(host), .check = check_host, .restart = 1},
-    {"receiver", "root", CONF_PATH, AT(root), .fallback = LOCALSTATEDIR "/lib/inboxd",
-        .restart = 1},
+    CONF_ROOT_ROWS(AT(root)),
     {"receiver", "workers", CONF_NUMBER, AT(workers), .fallback = "0", .max = 64, .restart = 1},
     {"receiver", "sync", CONF_CHOICE, AT(sync), .fallback = "files", .choices = sync_choices,
         .restart = 1},
@@ -108,8 +107,7 @@ static const struct conf_key keys[] = {
         .max = 1024 * TEBI},
     {"limits", "reserve-inodes", CONF_NUMBER, AT(reserve_inodes), .fallback = "1000",
         .max = 1000000000},
-    {"status", "socket", CONF_PATH, AT(socket), .fallback = RUNSTATEDIR "/inboxd/status.sock",
-        .restart = 1},
+    CONF_SOCKET_ROWS(AT(socket)),
     {"status", "mode", CONF_TEXT, AT(mode), .fallback = "0660", .check = check_mode, .restart = 1},
     CONF_LOG_ROWS(AT(log), 1),
     {"inbox", "size", CONF_SIZE, INBOX_AT(size), .fallback = "0", .max = 1024 * TEBI},
@@ -151,7 +149,7 @@ inbox_at(const void *target, size_t i, const char **name)
 
 static const struct conf_named named = {"inbox", add_inbox, inbox_at, check_inbox, 1};
 
-const struct conf_schema settings_schema = {keys, &named};
+const struct conf_schema settings_schema = {.keys = keys, .named = &named};
 
 struct settings *
 settings_load(const char *path, const struct conf_report *report)

@@ -66,7 +66,7 @@ static const struct conf_key keys[] = {
     {0},
 };
 
-const struct conf_schema settings_schema = {keys, NULL};
+const struct conf_schema settings_schema = {.keys = keys};
 
 int
 settings_read(const char *path, struct settings *settings, const struct conf_report *report)
