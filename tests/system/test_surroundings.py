@@ -112,7 +112,7 @@ def errors_of_a_start_are_errors_to_the_journal(t):
     missing = os.path.join(t.folder, "missing")
     add = [INBOXQ, "add", "-c", q.conf, "-i", "status"]
     for command, code in (
-            ([INBOXD, "-c", r.conf], 78), ([INBOXD, "-c", missing], 78),
+            ([INBOXD, "-c", r.conf], 66), ([INBOXD, "-c", missing], 78),
             ([INBOXD, "-c", missing, "-t"], 78), ([INBOXD, "-c", missing, "-m"], 78),
             ([INBOXQ, "run", "-c", missing], 78), ([INBOXQ, "status", "-c", missing], 78),
             (add + [missing], 66), ([INBOXQ, "remove", "-c", q.conf, "7"], 66)):
