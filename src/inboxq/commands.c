@@ -77,14 +77,17 @@ command_add(struct spool *spool, const char *inbox, const char *name, char *cons
 		rc = say_trouble("cannot take room for sent.log; nothing is queued");
 		tries = 0;
 	}
-	for (size_t i = 0; i < tries && result != INTAKE_TROUBLE; i++) {
+	for (size_t i = 0; i < tries && result != INTAKE_TROUBLE;) {
 		result = intake_copy(intake, count ? files[i] : NULL, name, why);
-		if (result != INTAKE_OK) {
+		if (result != INTAKE_FULL)
+			i++;
+		if (result != INTAKE_FULL && why[0])
 			log_complain("inboxq", "%s", why);
-			rc = result == INTAKE_TROUBLE ? EX_IOERR : EX_NOINPUT;
-		}
-		if (intake_count(intake) < INTAKE_BATCH && i + 1 < tries &&
-		    result != INTAKE_TROUBLE)
+		if (result == INTAKE_NOT_TAKEN)
+			rc = EX_NOINPUT;
+		else if (result == INTAKE_TROUBLE)
+			rc = EX_IOERR;
+		if (result != INTAKE_FULL && i < tries && result != INTAKE_TROUBLE)
 			continue;
 		queued = queue_batch(intake);
 		if (queued != EX_OK) {

@@ -12,7 +12,7 @@ import threading
 import time
 
 from copyqueue import Queue, run_in_background, said
-from harness import INBOXD, INBOXQ, bound, contains, equal, main, test, until
+from harness import INBOXD, INBOXQ, Skip, bound, contains, equal, main, test, until
 
 
 class Reader:
@@ -142,6 +142,45 @@ def second_run_says_so_to_the_journal(t):
     equal(code, 69, "exit code")
     assert re.fullmatch(r'<2>event=start_failed error="another inboxq run has this spool: '
                         r'process \d+" exit=69', lines[-1]), lines
+
+
+# ---- files whose size says nothing
+
+@test
+def files_of_proc_and_sys_are_taken_to_their_end(t):
+    paths = [path for path in ("/proc/version", "/proc/cpuinfo", "/proc/meminfo",
+                               "/proc/self/mountinfo", "/sys/class/net/lo/mtu")
+             if os.access(path, os.R_OK)]
+    if not paths:
+        raise Skip("no /proc and no /sys")
+    q = Queue(t, servers=["127.0.0.1:1"])
+    numbers = [int(n) for n in q("add", "-i", "status", *paths).stdout.split()]
+    for n, path in zip(numbers, paths):
+        with open(os.path.join(q.spool, "queue", "%020d" % n), "rb") as file:
+            taken = file.read()[1024:]
+        with open(path, "rb") as file:
+            now = file.read()
+        assert taken and (taken == now or "info" in path), path
+
+
+# ---- limits
+
+def limited(option, value, command):
+    return ["sh", "-c", 'ulimit %s %s && exec "$@"' % (option, value), "sh", *command]
+
+
+@test
+def batch_is_as_large_as_the_descriptors_allow(t):
+    q = Queue(t, servers=["127.0.0.1:1"])
+    paths = []
+    for n in range(200):
+        paths.append(os.path.join(q.folder, "file%d" % n))
+        with open(paths[-1], "w", encoding="ascii") as file:
+            file.write("%d" % n)
+    done = t.run(limited("-n", 24, [INBOXQ, "add", "-c", q.conf, "-i", "status", *paths]))
+    equal((done.returncode, done.stderr), (0, ""), "exit code and complaints")
+    equal(done.stdout.split(), [str(n) for n in range(1, 201)], "numbers")
+    equal(q.numbers(), list(range(1, 201)), "queue/")
 
 
 if __name__ == "__main__":

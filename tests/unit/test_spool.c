@@ -56,6 +56,16 @@ clock_gettime(clockid_t clock, struct timespec *t)
 	return 0;
 }
 
+static void (*before_read)(void); /* what others do to a file that is being read */
+
+ssize_t
+read(int fd, void *dst, size_t room)
+{
+	if (before_read)
+		before_read();
+	return syscall(SYS_read, fd, dst, room);
+}
+
 static int pauses = -1; /* with 0 and more each is over at once, and counted */
 
 int
@@ -288,6 +298,220 @@ header_holds_the_longest_of_all_fields(void **state)
 	assert_int_equal(back.time, item.time);
 }
 
+/* ---- a file that others write to while it is copied */
+
+static unsigned reads;
+static int written; /* the file, as they have it open */
+
+/* One that was written long ago. */
+static void
+make_source(char byte, size_t size)
+{
+	static const struct timespec old[2] = {{1000000000, 0}, {1000000000, 0}};
+	static char bytes[1024 * 1024];
+
+	assert_true(size <= sizeof bytes);
+	memset(bytes, byte, size);
+	written = open(below("item"), O_RDWR | O_CREAT | O_TRUNC, 0600);
+	assert_true(written >= 0);
+	assert_int_equal(write(written, bytes, size), size);
+	assert_int_equal(futimens(written, old), 0);
+	reads = 0;
+}
+
+/* Adds it while `others` do something before each read. */
+static enum intake_result
+add_beside(struct spool *spool, void (*others)(void))
+{
+	struct intake *intake = intake_new(spool, "status");
+	enum intake_result result;
+	uint64_t numbers[INTAKE_BATCH];
+	size_t queued;
+
+	assert_non_null(intake);
+	before_read = others;
+	result = intake_copy(intake, below("item"), NULL, why);
+	before_read = NULL;
+	if (result == INTAKE_OK) {
+		char remark[SPOOL_WHY_ROOM];
+
+		snprintf(remark, sizeof remark, "%s", why);
+		assert_int_equal(intake_queue(intake, numbers, &queued, why), INTAKE_OK);
+		assert_int_equal(queued, 1);
+		assert_false(item_is_damaged(spool, SPOOL_QUEUE, numbers[0]));
+		snprintf(why, sizeof why, "%s", remark);
+	}
+	intake_free(intake);
+	close(written);
+	assert_int_equal(count_files(spool, SPOOL_TMP), 0);
+	return result;
+}
+
+/* What item `n` has at `at`; its size in *size. */
+static char
+byte_of_item(const struct spool *spool, uint64_t n, off_t at, uint64_t *size)
+{
+	struct spool_item item;
+	char byte = 0;
+	int fd = item_open(spool, SPOOL_QUEUE, n, &item, why);
+
+	assert_true(fd >= 0);
+	assert_int_equal(pread(fd, &byte, 1, SPOOL_HEADER + at), 1);
+	close(fd);
+	*size = item.size;
+	return byte;
+}
+
+static void
+append_much(void)
+{
+	static char more[256 * 1024];
+
+	memset(more, 'x', sizeof more);
+	assert_true(pwrite(written, more, sizeof more, 500000 + (off_t)sizeof more * reads++) > 0);
+}
+
+static void
+takes_a_file_that_grows_as_it_was(void **state)
+{
+	struct spool *spool = open_spool();
+	uint64_t size;
+
+	(void)state;
+	make_source('a', 500000);
+	assert_int_equal(add_beside(spool, append_much), INTAKE_OK);
+	assert_non_null(strstr(why, "item: grew while it was copied"));
+	assert_int_equal(byte_of_item(spool, 1, 499999, &size), 'a');
+	assert_in_range(size, 500000, 500000 + 256 * 1024);
+	/* one that was empty to begin with */
+	make_source('a', 0);
+	reads = 0;
+	assert_int_equal(ftruncate(written, 0), 0);
+	assert_int_equal(add_beside(spool, append_much), INTAKE_OK);
+	byte_of_item(spool, 2, 0, &size);
+	assert_in_range(size, 1, 4 * 1024 * 1024);
+	spool_close(spool);
+}
+
+static void
+rewrite_once(void)
+{
+	static char zeros[500000];
+
+	if (++reads == 3)
+		assert_int_equal(pwrite(written, zeros, sizeof zeros, 0), sizeof zeros);
+}
+
+static void
+reads_anew_what_was_rewritten(void **state)
+{
+	struct spool *spool = open_spool();
+	uint64_t size;
+
+	(void)state;
+	make_source('a', 500000);
+	assert_int_equal(add_beside(spool, rewrite_once), INTAKE_OK);
+	assert_string_equal(why, "");
+	/* nothing of the first try shows through a hole */
+	for (off_t at = 0; at < 500000; at += 1000)
+		assert_int_equal(byte_of_item(spool, 1, at, &size), 0);
+	assert_int_equal(size, 500000);
+	spool_close(spool);
+}
+
+static void
+rewrite_always(void)
+{
+	char byte = (char)++reads;
+
+	assert_int_equal(pwrite(written, &byte, 1, 0), 1);
+}
+
+static void
+says_that_a_file_is_rewritten_under_its_hands(void **state)
+{
+	struct spool *spool = open_spool();
+
+	(void)state;
+	make_source('a', 500000);
+	assert_int_equal(add_beside(spool, rewrite_always), INTAKE_NOT_TAKEN);
+	assert_non_null(strstr(why, "rewritten while it is read"));
+	spool_close(spool);
+}
+
+static void
+cut_it(void)
+{
+	if (++reads == 2)
+		assert_int_equal(ftruncate(written, 7), 0);
+}
+
+static void
+takes_a_file_that_was_cut_as_it_is(void **state)
+{
+	struct spool *spool = open_spool();
+	uint64_t size;
+
+	(void)state;
+	make_source('a', 500000);
+	assert_int_equal(add_beside(spool, cut_it), INTAKE_OK);
+	assert_int_equal(byte_of_item(spool, 1, 6, &size), 'a');
+	assert_int_equal(size, 7);
+	spool_close(spool);
+}
+
+static void
+touch_it(void)
+{
+	assert_int_equal(futimens(written, NULL), 0);
+}
+
+static void
+takes_a_file_that_is_only_touched(void **state)
+{
+	struct spool *spool = open_spool();
+
+	(void)state;
+	make_source('a', 500000);
+	assert_int_equal(add_beside(spool, touch_it), INTAKE_OK);
+	assert_string_equal(why, "");
+	spool_close(spool);
+}
+
+static void
+takes_no_room_for_zeros(void **state)
+{
+	static const off_t places[] = {0, 1, 3071, 3072, 4096, 131071, 131072, 20000000, 33554431};
+	struct spool *spool = open_spool();
+	char name[SPOOL_NAME_ROOM];
+	struct stat st;
+	uint64_t size;
+
+	(void)state;
+	make_source('a', 0);
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+		assert_int_equal(pwrite(written, "x", 1, places[i]), 1);
+	assert_int_equal(add_beside(spool, NULL), INTAKE_OK);
+	for (size_t i = 0; i < sizeof places / sizeof *places; i++)
+		assert_int_equal(byte_of_item(spool, 1, places[i], &size), 'x');
+	assert_int_equal(size, 33554432);
+	spool_number_name(name, 1);
+	assert_int_equal(fstatat(spool_folder(spool, SPOOL_QUEUE), name, &st, 0), 0);
+	assert_true(st.st_blocks * 512 < 1024 * 1024);
+	/* a hole at the end, and one that is all */
+	make_source('a', 10);
+	assert_int_equal(ftruncate(written, 1000000), 0);
+	assert_int_equal(add_beside(spool, NULL), INTAKE_OK);
+	assert_int_equal(byte_of_item(spool, 2, 9, &size), 'a');
+	assert_int_equal(size, 1000000);
+	make_source('a', 0);
+	assert_int_equal(ftruncate(written, 1000000), 0);
+	assert_int_equal(add_beside(spool, NULL), INTAKE_OK);
+	assert_int_equal(byte_of_item(spool, 3, 999999, &size), 0);
+	assert_int_equal(size, 1000000);
+	spool_close(spool);
+}
+
 static void
 takes_only_regular_files_with_short_names(void **state)
 {
@@ -305,7 +529,6 @@ takes_only_regular_files_with_short_names(void **state)
 	assert_int_equal(intake_copy(intake, folder, NULL, why), INTAKE_NOT_TAKEN);
 	assert_int_equal(intake_copy(intake, below("nothing"), NULL, why), INTAKE_NOT_TAKEN);
 	assert_int_equal(intake_copy(intake, NULL, name, why), INTAKE_NOT_TAKEN);
-	assert_int_equal(intake_count(intake), 0);
 	assert_int_equal(intake_queue(intake, numbers, &queued, why), INTAKE_OK);
 	assert_int_equal(queued, 0);
 	intake_free(intake);
@@ -959,6 +1182,12 @@ main(void)
 	    TEST(copies_an_item_whole_with_its_digest),
 	    TEST(sees_a_damaged_item),
 	    TEST(header_holds_the_longest_of_all_fields),
+	    TEST(takes_a_file_that_grows_as_it_was),
+	    TEST(reads_anew_what_was_rewritten),
+	    TEST(says_that_a_file_is_rewritten_under_its_hands),
+	    TEST(takes_a_file_that_was_cut_as_it_is),
+	    TEST(takes_a_file_that_is_only_touched),
+	    TEST(takes_no_room_for_zeros),
 	    TEST(takes_only_regular_files_with_short_names),
 	    TEST(never_gives_a_number_twice),
 	    TEST(gives_each_of_many_adders_numbers_of_its_own),

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The digest is taken from the bytes as they are copied, so what is sent is
- * what was read; a file that changes meanwhile is told by its size and times
- * before and after.  The header is written last, when the digest is known.
+ * what was read.  The header is written last, when the digest is known.
  */
 #include "config.h"
 
@@ -18,26 +17,26 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inboxq/spool/copy.h"
 #include "inboxq/spool/item.h"
 #include "lib/digest.h"
 #include "lib/disk.h"
 
-#define COPY_CHUNK (128 * 1024) /* bytes */
 #define DRAFT_ROOM 64
+#define SPARE 8 /* descriptors */
 
 struct draft {
-	int fd;
+	int fd, is_of_file;
 	char name[DRAFT_ROOM];
 };
 
 struct intake {
 	struct spool *spool;
 	const char *inbox;
-	struct digest *digest;
+	struct copy *copy;
 	unsigned counter;
 	struct draft drafts[INTAKE_BATCH];
 	size_t count;
-	unsigned char chunk[COPY_CHUNK];
 };
 
 struct intake *
@@ -49,8 +48,8 @@ intake_new(struct spool *spool, const char *inbox)
 		return NULL;
 	intake->spool = spool;
 	intake->inbox = inbox;
-	intake->digest = digest_new();
-	if (!intake->digest) {
+	intake->copy = copy_new();
+	if (!intake->copy) {
 		free(intake);
 		return NULL;
 	}
@@ -75,14 +74,8 @@ intake_free(struct intake *intake)
 	if (!intake)
 		return;
 	drop_drafts(intake, 0);
-	digest_free(intake->digest);
+	copy_free(intake->copy);
 	free(intake);
-}
-
-size_t
-intake_count(const struct intake *intake)
-{
-	return intake->count;
 }
 
 static enum intake_result
@@ -106,34 +99,43 @@ open_draft(struct intake *intake, struct draft *draft)
 	return draft->fd < 0 ? -1 : 0;
 }
 
+static enum intake_result
+say_unwritable(char why[SPOOL_WHY_ROOM], const char *file)
+{
+	/* A limit of the size of a file is met by this one; the next may be smaller. */
+	enum intake_result result = errno == EFBIG ? INTAKE_NOT_TAKEN : INTAKE_TROUBLE;
+
+	snprintf(why, SPOOL_WHY_ROOM, "%s: cannot write to the spool: %s", file, strerror(errno));
+	return result;
+}
+
 /* All bytes of `from` to behind the draft's header. */
 static enum intake_result
-copy_bytes(struct intake *intake, int from, int to, const char *file, struct spool_item *item,
-    char why[SPOOL_WHY_ROOM])
+take_bytes(struct intake *intake, int from, const struct draft *draft, const char *file,
+    struct spool_item *item, char why[SPOOL_WHY_ROOM])
 {
 	unsigned char sha256[DIGEST_SIZE];
-	ssize_t len;
+	enum copy_result result = copy_bytes(intake->copy, from, draft->is_of_file, draft->fd,
+	    SPOOL_HEADER, &item->size, sha256);
 
-	if (lseek(to, SPOOL_HEADER, SEEK_SET) < 0)
-		return say(why, INTAKE_TROUBLE, file, strerror(errno));
-	if (digest_start(intake->digest) < 0)
+	switch (result) {
+	case COPY_GREW:
+		snprintf(why, SPOOL_WHY_ROOM,
+		    "%s: grew while it was copied: its first %" PRIu64 " bytes are taken", file,
+		    item->size);
+		break;
+	case COPY_OK:
+		break;
+	case COPY_CHANGING:
+		return say(why, INTAKE_NOT_TAKEN, file,
+		    "is rewritten while it is read: not taken; add a copy of it");
+	case COPY_UNREADABLE:
+		return say(why, INTAKE_NOT_TAKEN, file, strerror(errno));
+	case COPY_UNWRITABLE:
+		return say_unwritable(why, file);
+	case COPY_NO_DIGEST:
 		return say(why, INTAKE_TROUBLE, file, "SHA-256 failed");
-	while ((len = read(from, intake->chunk, sizeof intake->chunk)) != 0) {
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0)
-			return say(why, INTAKE_NOT_TAKEN, file, strerror(errno));
-		if (digest_add(intake->digest, intake->chunk, (size_t)len) < 0)
-			return say(why, INTAKE_TROUBLE, file, "SHA-256 failed");
-		if (disk_write(to, intake->chunk, (size_t)len) < 0) {
-			snprintf(why, SPOOL_WHY_ROOM, "%s: cannot write to the spool: %s", file,
-			    strerror(errno));
-			return INTAKE_TROUBLE;
-		}
-		item->size += (uint64_t)len;
 	}
-	if (digest_end(intake->digest, sha256) < 0)
-		return say(why, INTAKE_TROUBLE, file, "SHA-256 failed");
 	digest_print(item->sha256, sha256);
 	return INTAKE_OK;
 }
@@ -144,26 +146,16 @@ write_header(int fd, const char *file, const struct spool_item *item, char why[S
 	char header[SPOOL_HEADER];
 
 	item_header_format(header, item);
-	if (lseek(fd, 0, SEEK_SET) < 0 || disk_write(fd, header, sizeof header) < 0) {
-		snprintf(why, SPOOL_WHY_ROOM, "%s: cannot write to the spool: %s", file,
-		    strerror(errno));
-		return INTAKE_TROUBLE;
-	}
+	if (lseek(fd, 0, SEEK_SET) < 0 || disk_write(fd, header, sizeof header) < 0)
+		return say_unwritable(why, file);
 	return INTAKE_OK;
-}
-
-static int
-is_changed(const struct stat *before, const struct stat *after, uint64_t size)
-{
-	return before->st_size != after->st_size || (uint64_t)after->st_size != size ||
-	    before->st_mtim.tv_sec != after->st_mtim.tv_sec ||
-	    before->st_mtim.tv_nsec != after->st_mtim.tv_nsec;
 }
 
 /* Opens what is to be copied; standard input may be anything. */
 static int
-open_source(const char *path, struct stat *st, char why[SPOOL_WHY_ROOM])
+open_source(const char *path, char why[SPOOL_WHY_ROOM])
 {
+	struct stat st;
 	int fd;
 
 	if (!path) {
@@ -174,16 +166,22 @@ open_source(const char *path, struct stat *st, char why[SPOOL_WHY_ROOM])
 	}
 	/* O_NONBLOCK, lest a FIFO without a writer hold us. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd < 0 || fstat(fd, st) < 0) {
-		snprintf(why, SPOOL_WHY_ROOM, "%s: %s", path, strerror(errno));
-	} else if (!S_ISREG(st->st_mode)) {
-		snprintf(why, SPOOL_WHY_ROOM, "%s: not a regular file", path);
-	} else {
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		return fd;
-	}
+	snprintf(why, SPOOL_WHY_ROOM, "%s: %s", path,
+	    fd >= 0 ? "not a regular file" : strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
+}
+
+/* Each draft has a descriptor, the lowest that is free, and to queue them takes some, too. */
+static int
+is_full(const struct intake *intake)
+{
+	return intake->count == INTAKE_BATCH ||
+	    (intake->count > 0 &&
+	        intake->drafts[intake->count - 1].fd + SPARE >= sysconf(_SC_OPEN_MAX));
 }
 
 static enum intake_result
@@ -213,17 +211,20 @@ intake_copy(struct intake *intake, const char *path, const char *hint, char why[
 	struct draft *draft = &intake->drafts[intake->count];
 	const char *file = path ? path : hint ? hint : "standard input";
 	struct spool_item item = {.time = (uint64_t)time(NULL)};
-	struct stat before, after;
 	enum intake_result result;
 	int from;
 
+	why[0] = '\0';
+	if (is_full(intake))
+		return INTAKE_FULL;
 	snprintf(item.inbox, sizeof item.inbox, "%s", intake->inbox);
 	result = set_name(&item, path, hint, file, why);
 	if (result != INTAKE_OK)
 		return result;
-	from = open_source(path, &before, why);
+	from = open_source(path, why);
 	if (from < 0)
 		return INTAKE_NOT_TAKEN;
+	draft->is_of_file = path != NULL;
 	if (open_draft(intake, draft) < 0) {
 		result = say(why, INTAKE_TROUBLE, "cannot make a file in the spool's tmp",
 		    strerror(errno));
@@ -231,11 +232,7 @@ intake_copy(struct intake *intake, const char *path, const char *hint, char why[
 		return result;
 	}
 	intake->count++;
-	result = copy_bytes(intake, from, draft->fd, file, &item, why);
-	if (result == INTAKE_OK && path &&
-	    (fstat(from, &after) < 0 || is_changed(&before, &after, item.size)))
-		result = say(why, INTAKE_NOT_TAKEN, file,
-		    "changed while it was copied: not queued, add it again");
+	result = take_bytes(intake, from, draft, file, &item, why);
 	if (result == INTAKE_OK)
 		result = write_header(draft->fd, file, &item, why);
 	close(from);

@@ -19,6 +19,7 @@ struct intake;
 
 enum intake_result {
 	INTAKE_OK,
+	INTAKE_FULL,      /* nothing was done: intake_queue() first */
 	INTAKE_NOT_TAKEN, /* something about this file; others may fare better */
 	INTAKE_TROUBLE,   /* something about the spool or the disk */
 	INTAKE_BUSY,      /* another program kept the spool locked */
@@ -31,12 +32,12 @@ void intake_free(struct intake *intake);
 
 /*
  * Copies one file, or standard input (path NULL, `hint` its name or NULL), into
- * a draft.  At most INTAKE_BATCH before intake_queue().  For all but INTAKE_OK
- * `why` holds a sentence that names the file.
+ * a draft (copy.h).  INTAKE_FULL where the batch has INTAKE_BATCH of them, or the process's
+ * descriptors come to an end.  For the rest of results but INTAKE_OK `why` holds a
+ * sentence that names the file; for INTAKE_OK a remark, or "".
  */
 MUST_CHECK enum intake_result intake_copy(struct intake *intake, const char *path,
     const char *hint, char why[SPOOL_WHY_ROOM]);
-size_t intake_count(const struct intake *intake);
 
 /*
  * Syncs the batch and gives the numbers, in the order of the copies, to

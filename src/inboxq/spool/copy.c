@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * Rejected: size and time before and after as the judges, by which no file of /proc and no
+ * busy log was ever taken; the size before as the end, which is 0 in /proc.
+ */
+#include "config.h"
+
+#include "inboxq/spool/copy.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/disk.h"
+
+#define CHUNK (128 * 1024) /* bytes */
+#define BLOCK 4096         /* bytes that a hole has at least, on most file systems */
+#define TRIES 3
+
+struct copy {
+	struct digest *digest;
+	unsigned char chunk[CHUNK];
+};
+
+struct copy *
+copy_new(void)
+{
+	struct copy *copy = calloc(1, sizeof *copy);
+
+	if (!copy)
+		return NULL;
+	copy->digest = digest_new();
+	if (copy->digest)
+		return copy;
+	free(copy);
+	return NULL;
+}
+
+void
+copy_free(struct copy *copy)
+{
+	if (!copy)
+		return;
+	digest_free(copy->digest);
+	free(copy);
+}
+
+/* How many bytes to the next block of the draft, at most `len`. */
+static size_t
+to_block_end(off_t at, size_t len)
+{
+	size_t left = BLOCK - (size_t)(at % BLOCK);
+
+	return left < len ? left : len;
+}
+
+/* Writes `len` bytes at `at`, where `to` has nothing, but for blocks of zeros. */
+static int
+write_sparsely(int to, off_t at, const unsigned char *bytes, size_t len)
+{
+	static const unsigned char zeros[BLOCK];
+	size_t part, run;
+
+	for (; len > 0; bytes += run, at += (off_t)run, len -= run) {
+		for (run = 0; run < len; run += part) {
+			part = to_block_end(at + (off_t)run, len - run);
+			if (memcmp(bytes + run, zeros, part) == 0)
+				break;
+		}
+		if (run > 0 && (lseek(to, at, SEEK_SET) < 0 || disk_write(to, bytes, run) < 0))
+			return -1;
+		if (run == 0)
+			run = to_block_end(at, len);
+	}
+	return 0;
+}
+
+/* Whether all has been read that a file had when it was first seen to have something, and it
+ * grows: its end may run away from us. */
+static int
+has_grown_beyond(int from, uint64_t size, off_t *first)
+{
+	struct stat st;
+
+	if (fstat(from, &st) < 0)
+		return 0;
+	if (*first == 0)
+		*first = st.st_size;
+	return *first > 0 && size >= (uint64_t)*first && st.st_size > *first;
+}
+
+static enum copy_result
+copy_once(struct copy *copy, int from, off_t first, int to, off_t at, uint64_t *size)
+{
+	ssize_t len;
+
+	*size = 0;
+	/* Nothing must be where a hole is to be. */
+	if (ftruncate(to, at) < 0)
+		return COPY_UNWRITABLE;
+	if (digest_start(copy->digest) < 0)
+		return COPY_NO_DIGEST;
+	while ((len = read(from, copy->chunk, sizeof copy->chunk)) != 0) {
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0)
+			return COPY_UNREADABLE;
+		if (digest_add(copy->digest, copy->chunk, (size_t)len) < 0)
+			return COPY_NO_DIGEST;
+		if (write_sparsely(to, at + (off_t)*size, copy->chunk, (size_t)len) < 0)
+			return COPY_UNWRITABLE;
+		*size += (uint64_t)len;
+		if (first >= 0 && has_grown_beyond(from, *size, &first))
+			break;
+	}
+	return ftruncate(to, at + (off_t)*size) < 0 ? COPY_UNWRITABLE : COPY_OK;
+}
+
+static int
+was_written_to(const struct stat *before, const struct stat *after)
+{
+	return before->st_size != after->st_size ||
+	    before->st_mtim.tv_sec != after->st_mtim.tv_sec ||
+	    before->st_mtim.tv_nsec != after->st_mtim.tv_nsec;
+}
+
+/* Whether the file still begins with the `size` bytes of this digest. */
+static enum copy_result
+compare(struct copy *copy, int from, uint64_t size, const unsigned char sha256[DIGEST_SIZE])
+{
+	unsigned char again[DIGEST_SIZE];
+	uint64_t at = 0;
+
+	if (digest_start(copy->digest) < 0)
+		return COPY_NO_DIGEST;
+	while (at < size) {
+		size_t room = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
+		ssize_t len = pread(from, copy->chunk, room, (off_t)at);
+
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0)
+			return COPY_UNREADABLE;
+		if (len == 0)
+			return COPY_CHANGING;
+		if (digest_add(copy->digest, copy->chunk, (size_t)len) < 0)
+			return COPY_NO_DIGEST;
+		at += (uint64_t)len;
+	}
+	if (digest_end(copy->digest, again) < 0)
+		return COPY_NO_DIGEST;
+	return memcmp(again, sha256, DIGEST_SIZE) == 0 ? COPY_OK : COPY_CHANGING;
+}
+
+static enum copy_result
+try_file(struct copy *copy, int from, int to, off_t at, uint64_t *size,
+    unsigned char sha256[DIGEST_SIZE])
+{
+	struct stat before, after;
+	enum copy_result result;
+
+	if (lseek(from, 0, SEEK_SET) < 0 || fstat(from, &before) < 0)
+		return COPY_UNREADABLE;
+	result = copy_once(copy, from, before.st_size, to, at, size);
+	if (result != COPY_OK)
+		return result;
+	if (digest_end(copy->digest, sha256) < 0)
+		return COPY_NO_DIGEST;
+	if (fstat(from, &after) < 0)
+		return COPY_UNREADABLE;
+	/* Where no size is told, no time means anything either. */
+	if (!was_written_to(&before, &after) || (before.st_size == 0 && after.st_size == 0))
+		return COPY_OK;
+	result = compare(copy, from, *size, sha256);
+	return result == COPY_OK && (uint64_t)after.st_size > *size ? COPY_GREW : result;
+}
+
+enum copy_result
+copy_bytes(struct copy *copy, int from, int is_file, int to, off_t at, uint64_t *size,
+    unsigned char sha256[DIGEST_SIZE])
+{
+	enum copy_result result = COPY_CHANGING;
+
+	if (!is_file) {
+		result = copy_once(copy, from, -1, to, at, size);
+		if (result == COPY_OK && digest_end(copy->digest, sha256) < 0)
+			result = COPY_NO_DIGEST;
+		return result;
+	}
+	for (int i = 0; i < TRIES && result == COPY_CHANGING; i++)
+		result = try_file(copy, from, to, at, size, sha256);
+	return result;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The bytes of a file, or of standard input, into a draft.  What is taken is what could be
+ * read, from the first byte to the end, with its digest; the size that the system tells
+ * is not relied on, since /proc, /sys and some others tell none.
+ *
+ * A file that is written to meanwhile is read once more: where it still begins with the bytes
+ * that were taken, it has grown, as a log does, and they are what it was a moment ago.
+ * Else a mixture of old and new was taken, and all begins anew, a few times.
+ *
+ * Where there are zeros the draft gets a hole: a core dump takes the room that it took.
+ */
+#ifndef INBOXQ_SPOOL_COPY_H
+#define INBOXQ_SPOOL_COPY_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/attr.h"
+#include "lib/digest.h"
+
+struct copy;
+
+enum copy_result {
+	COPY_OK,
+	COPY_GREW,       /* taken as it was a moment ago: it has more bytes by now */
+	COPY_CHANGING,   /* it is rewritten again and again */
+	COPY_UNREADABLE, /* errno says why */
+	COPY_UNWRITABLE, /* the draft: errno says why */
+	COPY_NO_DIGEST,
+};
+
+/* NULL: out of memory. */
+MUST_CHECK struct copy *copy_new(void);
+void copy_free(struct copy *copy);
+
+/* From `from`, which is a regular file if `is_file` (else it is read once, as it comes), to
+ * `to` at byte `at`.  *size and sha256 tell what was taken. */
+MUST_CHECK enum copy_result copy_bytes(struct copy *copy, int from, int is_file, int to, off_t at,
+    uint64_t *size, unsigned char sha256[DIGEST_SIZE]);
+
+#endif
