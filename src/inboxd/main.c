@@ -157,12 +157,13 @@ main(int argc, char **argv)
 		return EX_CONFIG;
 	if (task == TASK_SERVE)
 		return serve(config, settings);
-	if (task == TASK_PRINT)
-		rc = print_settings(settings);
-	else if (task == TASK_MAKE_FOLDERS)
-		rc = make_folders(settings);
-	else
-		printf("%s: fine\n", config);
+	if (task == TASK_CHECK) {
+		rc = server_check(settings);
+		if (rc == 0)
+			printf("%s: fine\n", config);
+		return rc;
+	}
+	rc = task == TASK_PRINT ? print_settings(settings) : make_folders(settings);
 	settings_free(settings);
 	return rc;
 }

@@ -171,9 +171,11 @@ load_site(struct server *server)
 		return NULL;
 	}
 	site = site_new(settings, server->root.fd, fronts_alpn(), &code, error);
-	if (!site)
-		log_event(LOG_ERR, "config_error", "note=\"%s\"", error);
-	return site;
+	if (site && site_try(site, error) == 0)
+		return site;
+	site_unref(site);
+	log_event(LOG_ERR, "config_error", "note=\"%s\"", error);
+	return NULL;
 }
 
 static void
@@ -337,6 +339,44 @@ start_sockets(struct server *server)
 	return server->listener ? 0 : start_failed(EX_UNAVAILABLE, "start_failed", why);
 }
 
+static const char no_sync[] =
+    "sync = filesystem needs syncfs(2), which this system lacks: set files";
+
+static int
+has_sync(const struct settings *settings)
+{
+	return settings->sync != SYNC_FILESYSTEM || disk_has_syncfs();
+}
+
+int
+server_check(struct settings *settings)
+{
+	char error[SITE_ERROR_ROOM], why[LISTENER_WHY_ROOM];
+	struct site *site;
+	struct root root;
+	int code = EX_OSERR;
+
+	if (root_become_owner(settings->root, error) == 0)
+		code = root_look(&root, settings->root, error);
+	if (code) {
+		settings_free(settings);
+		log_complain("inboxd", "%s", error);
+		return code;
+	}
+	site = site_new(settings, root.fd, fronts_alpn(), &code, error);
+	if (!site)
+		log_complain("inboxd", "%s", error);
+	else if (!has_sync(site->settings))
+		log_complain("inboxd", "%s", no_sync);
+	else if (listener_check(&site->settings->listen, why) < 0)
+		log_complain("inboxd", "%s", why);
+	else
+		code = EX_OK;
+	site_unref(site);
+	root_leave(&root);
+	return code;
+}
+
 static int
 start(struct server *server, struct settings *settings)
 {
@@ -347,12 +387,13 @@ start(struct server *server, struct settings *settings)
 		settings_free(settings);
 		return start_failed(code, "start_failed", error);
 	}
-	if (settings->sync == SYNC_FILESYSTEM && !disk_has_syncfs())
-		return start_failed(EX_CONFIG, "start_failed",
-		    "sync = filesystem needs syncfs(2), which this system lacks: set files");
+	if (!has_sync(settings))
+		return start_failed(EX_CONFIG, "start_failed", no_sync);
 	server->site = site_new(settings, server->root.fd, fronts_alpn(), &code, error);
 	if (!server->site)
 		return start_failed(code, "start_failed", error);
+	if (site_try(server->site, error) < 0)
+		return start_failed(EX_CONFIG, "start_failed", error);
 	server->base = event_base_new();
 	server->in = mailbox_new();
 	if (!server->base || !server->in)

@@ -16,11 +16,12 @@ NOINPUT = 66  # EX_NOINPUT
 
 
 def fails_to_start(r, *words, code=CONFIG):
-    done = r.run()
-    assert done.returncode == code, "want exit code %d, got %d: %s" % (
-        code, done.returncode, done.stderr)
-    for word in words:
-        contains(done.stderr, word, "log")
+    """And -t says the same."""
+    for done in (r.run("-t"), r.run()):
+        assert done.returncode == code, "want exit code %d, got %d: %s" % (
+            code, done.returncode, done.stderr)
+        for word in words:
+            contains(done.stderr, word, "log")
     return done
 
 
@@ -232,6 +233,39 @@ def inbox_on_another_file_system_than_the_ledger_is_an_error(t):
     contains(done.stderr, "file system")
 
 
+@cases([("new", "new"), ("cur", "cur")])
+def bind_mount_within_an_inbox_is_an_error(t, part):
+    """Of the same file system: no st_dev tells, but no file can be moved there."""
+    r = t.receiver(start=False)
+    outside = os.path.join(t.folder, "outside")
+    os.mkdir(outside, 0o700)
+    script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
+    path = os.path.join(r.root, "status", part)
+    inside = ["unshare", "-rm", "sh", "-c", script, "sh", outside, path]
+    if not shutil.which("unshare") or t.run([*inside, "true"]).returncode:
+        raise Skip("no user and mount namespaces here (unshare -rm)")
+    for arguments in (["-t"], []):
+        done = t.run([*inside, INBOXD, "-c", r.conf, *arguments])
+        equal(done.returncode, CONFIG, "exit code; " + done.stderr)
+        contains(done.stderr, "inbox folder status/" + part)
+        contains(done.stderr, "one mount")
+
+
+@test
+def check_runs_beside_a_receiver_and_changes_nothing(t):
+    r = t.receiver()
+
+    def tree():
+        return sorted((path, sorted(folders), sorted(files), os.stat(path).st_mtime_ns)
+                      for path, folders, files in os.walk(r.root))
+    before = tree()
+    equal(r.run("-t").returncode, 0)
+    equal(tree(), before, "the root")
+    r.sections["receiver"]["listen"] = "no.such.name.invalid:7117"
+    r.write_conf()
+    contains(r.run("-t").stderr, "no.such.name.invalid")
+
+
 @test
 def second_receiver_on_a_root_is_an_error(t):
     r = t.receiver()
@@ -320,9 +354,7 @@ def is_an_error_at_start(t, key, make):
     if key == "certificate" and path.endswith("expired.pem"):
         r.sections["tls"]["key"] = t.pki.odd("expired").key
         r.write_conf()
-    done = r.run()
-    equal(done.returncode, CONFIG if key == "ca" else 75)
-    contains(done.stderr, path)
+    fails_to_start(r, path, code=CONFIG if key == "ca" else 75)
 
 
 @test
@@ -330,10 +362,7 @@ def key_that_others_can_read_is_an_error(t):
     key = os.path.join(t.folder, "key")
     shutil.copy(t.pki.server().key, key)
     os.chmod(key, 0o644)
-    r = t.receiver({"tls": {"key": key}}, start=False)
-    done = r.run()
-    assert done.returncode not in (0, 74), done
-    contains(done.stderr, key)
+    fails_to_start(t.receiver({"tls": {"key": key}}, start=False), key)
 
 
 # ---- SIGHUP

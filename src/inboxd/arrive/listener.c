@@ -94,6 +94,19 @@ resolve(const char *text, char why[LISTENER_WHY_ROOM])
 	return NULL;
 }
 
+int
+listener_check(const struct conf_list *listen, char why[LISTENER_WHY_ROOM])
+{
+	for (size_t i = 0; i < listen->count; i++) {
+		struct addrinfo *found = resolve(listen->items[i], why);
+
+		if (!found)
+			return -1;
+		freeaddrinfo(found);
+	}
+	return 0;
+}
+
 static void
 say_listening(int fd)
 {

@@ -24,6 +24,8 @@ struct listener;
 MUST_CHECK struct listener *listener_open(struct event_base *base, const struct conf_list *listen,
     void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer), void *ctx,
     char why[LISTENER_WHY_ROOM]);
+/* Is each of them an address?  0, or -1 with the reason. */
+MUST_CHECK int listener_check(const struct conf_list *listen, char why[LISTENER_WHY_ROOM]);
 void listener_close(struct listener *listener);
 
 #endif

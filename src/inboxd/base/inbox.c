@@ -35,6 +35,34 @@ open_part(int at, const char *part, dev_t dev, const char *shown, char error[INB
 	return fd;
 }
 
+static int
+fail_publish(const char *name, const char *from, const char *to, char error[INBOX_ERROR_ROOM])
+{
+	snprintf(error, INBOX_ERROR_ROOM,
+	    "inbox folder %s/%s: a file cannot be moved there from %s/: %s%s", name, to, from,
+	    strerror(errno), errno == EXDEV ? "; the folders of an inbox must lie behind one mount "
+	    "(no bind mount, no other project of a quota)" : "");
+	return -1;
+}
+
+/* Items go from tmp/ to new/, and consumers move them to cur/. */
+static int
+check_moves(const char *name, const int fds[INBOX_PARTS], char error[INBOX_ERROR_ROOM])
+{
+	for (size_t i = 1; i < INBOX_PARTS; i++) {
+		if (disk_check_publish(fds[i - 1], fds[i]) < 0)
+			return fail_publish(name, inbox_parts[i - 1], inbox_parts[i], error);
+	}
+	return 0;
+}
+
+int
+inbox_try(const struct inbox *inbox, char error[INBOX_ERROR_ROOM])
+{
+	return disk_try_publish(inbox->tmp, inbox->new, ".inboxd-try") == 0 ? 0 :
+	    fail_publish(inbox->name, "tmp", "new", error);
+}
+
 int
 inbox_open(struct inbox *inbox, int root, const char *name, char error[INBOX_ERROR_ROOM])
 {
@@ -42,6 +70,7 @@ inbox_open(struct inbox *inbox, int root, const char *name, char error[INBOX_ERR
 	char shown[PROTO_INBOX_MAX + 32];
 	struct stat root_stat;
 	size_t i;
+	int rc;
 
 	snprintf(inbox->name, sizeof inbox->name, "%s", name);
 	snprintf(shown, sizeof shown, "inbox folder %s", name);
@@ -60,14 +89,14 @@ inbox_open(struct inbox *inbox, int root, const char *name, char error[INBOX_ERR
 			break;
 	}
 	close(folder);
+	rc = i == INBOX_PARTS ? check_moves(name, fds, error) : -1;
 	if (fds[2] >= 0)
-		close(fds[2]); /* cur/ is the consumers'; it only has to be there */
+		close(fds[2]); /* cur/ is the consumers' */
 	inbox->tmp = fds[0];
 	inbox->new = fds[1];
-	if (i == INBOX_PARTS)
-		return 0;
-	inbox_close(inbox);
-	return -1;
+	if (rc < 0)
+		inbox_close(inbox);
+	return rc;
 }
 
 void

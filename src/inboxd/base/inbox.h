@@ -29,11 +29,13 @@ struct inbox {
 #define INBOX_ERROR_ROOM 640
 
 /* Opens tmp/ and new/ of <root>/<name>; folder, tmp/, new/ and cur/ must be
- * ours and on the root's file system.  Sets name, tmp and new.  0; or -1 with
+ * ours, on the root's file system and behind one mount.  Sets name, tmp and new.  0; or -1 with
  * which folder it is, what is wrong, and what would be right. */
 MUST_CHECK int inbox_open(struct inbox *inbox, int root, const char *name,
     char error[INBOX_ERROR_ROOM]);
 void inbox_close(struct inbox *inbox);
+/* Can an item be published there?  By doing it, with an empty file.  0, or -1 with the reason. */
+MUST_CHECK int inbox_try(const struct inbox *inbox, char error[INBOX_ERROR_ROOM]);
 
 /* May this client use it?  fnmatch(3) on each pattern. */
 int inbox_allows(const struct inbox *inbox, const char *identity);

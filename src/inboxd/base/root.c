@@ -137,23 +137,40 @@ root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM])
 }
 
 int
-root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+root_look(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 {
 	dev_t device;
 	int code;
 
 	root->ledger = root->lock = -1;
 	code = open_root(root, path, &device, error);
-	/* Before the lock's file is made: nothing is, in a folder that is no root. */
 	if (code == 0)
 		code = open_ledger(root, path, device, error);
-	if (code == 0)
-		code = take_lock(root, path, error);
+	if (code)
+		close_all(root);
+	return code;
+}
+
+int
+root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+{
+	int code = root_look(root, path, error);
+
+	/* Only now: nothing is made in a folder that is no root. */
+	if (code)
+		return code;
+	code = take_lock(root, path, error);
 	if (code == 0)
 		code = read_mark(root, error);
 	if (code)
 		close_all(root);
 	return code;
+}
+
+void
+root_leave(struct root *root)
+{
+	close_all(root);
 }
 
 void
@@ -217,23 +234,17 @@ make_inbox(int root, const char *root_path, const char *name, char error[ROOT_ER
 	return 0;
 }
 
-/* Who has the root folder runs the service: as root, all below it is made as that user. */
-static int
-become_owner(int root, const char *path, char error[ROOT_ERROR_ROOM])
+int
+root_become_owner(const char *path, char error[ROOT_ERROR_ROOM])
 {
 	struct stat st;
 
-	if (geteuid() != 0)
+	if (geteuid() != 0 || lstat(path, &st) < 0 ||
+	    (setegid(st.st_gid) == 0 && seteuid(st.st_uid) == 0))
 		return 0;
-	if (fstat(root, &st) < 0 || setegid(st.st_gid) < 0 || seteuid(st.st_uid) < 0) {
-		snprintf(error, ROOT_ERROR_ROOM, "root %s: to act as its owner: %s", path,
-		    strerror(errno));
-		return -1;
-	}
-	if (st.st_uid == 0)
-		printf("%s is root's, as is what it holds: for another user, chown -R it\n",
-		    path);
-	return 0;
+	snprintf(error, ROOT_ERROR_ROOM, "root %s: to act as its owner: %s", path,
+	    strerror(errno));
+	return -1;
 }
 
 static int
@@ -260,7 +271,10 @@ root_make_folders(const struct settings *settings, char error[ROOT_ERROR_ROOM])
 	root = make_folder(AT_FDCWD, settings->root, settings->root, error);
 	if (root < 0)
 		return -1;
-	rc = become_owner(root, settings->root, error);
+	rc = root_become_owner(settings->root, error);
+	if (rc == 0 && geteuid() == 0)
+		printf("%s is root's, as is what it holds: for another user, chown -R it\n",
+		    settings->root);
 	if (rc == 0)
 		rc = make_below(root, settings, error);
 	close(root);

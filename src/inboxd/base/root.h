@@ -26,6 +26,13 @@ struct root {
 /* Opens, checks and locks.  0; or one of sysexits(3) with the reason: EX_NOINPUT where there
  * is no root (yet), which leaves the folder as it was. */
 MUST_CHECK int root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
+/* Who has the root folder runs the service: as root, the program goes on as that user, for
+ * good.  0, or -1 with the reason. */
+MUST_CHECK int root_become_owner(const char *path, char error[ROOT_ERROR_ROOM]);
+/* Opens and checks as root_take() does, but takes and changes nothing, beside a receiver that
+ * runs, too; for root_leave(). */
+MUST_CHECK int root_look(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
+void root_leave(struct root *root);
 /* A ledger has been begun, and from now on items may come.  0, or one of sysexits(3). */
 MUST_CHECK int root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM]);
 /* The run ended in order, though its threads may still be there: nothing is closed. */

@@ -119,6 +119,16 @@ fail:
 	return NULL;
 }
 
+int
+site_try(const struct site *site, char error[SITE_ERROR_ROOM])
+{
+	for (size_t i = 0; i < site->inbox_count; i++) {
+		if (inbox_try(&site->inboxes[i], error) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 struct site *
 site_ref(struct site *site)
 {

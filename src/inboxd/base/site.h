@@ -38,6 +38,8 @@ struct site {
  */
 MUST_CHECK struct site *site_new(struct settings *settings, int root, const char *const *alpn,
     int *code, char error[SITE_ERROR_ROOM]);
+/* Can items be published in all its inboxes?  Tries it.  0, or -1 with the reason. */
+MUST_CHECK int site_try(const struct site *site, char error[SITE_ERROR_ROOM]);
 /* Any thread. */
 struct site *site_ref(struct site *site);
 void site_unref(struct site *site);
