@@ -594,7 +594,7 @@ def failed_start_spoils_no_upload(t):
     tls["certificate"] += ".gone"
     r.write_conf()
     r.start(wait=False)
-    r.wait_end(78)
+    r.wait_end(75)
     tls["certificate"] = tls["certificate"][:-len(".gone")]
     r.write_conf()
     r.start()
