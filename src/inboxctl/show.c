@@ -215,7 +215,10 @@ show_numbers(const json_t *numbers, const char *title, FILE *out)
 			table_size(detail, (uint64_t)json_integer_value(value));
 			snprintf(size, sizeof(size), "  %s", detail);
 		}
-		fprintf(out, "  %14" JSON_INTEGER_FORMAT "  ", json_integer_value(value));
+		if (json_is_real(value))
+			fprintf(out, "  %14.3f  ", json_real_value(value));
+		else
+			fprintf(out, "  %14" JSON_INTEGER_FORMAT "  ", json_integer_value(value));
 		table_plain(out, shown ? shown : name);
 		fprintf(out, "%s\n", size);
 		free(shown);

@@ -90,7 +90,12 @@ give_stats(void *ctx, uint64_t values[STATS_COUNT])
 {
 	struct server *server = ctx;
 
+	const struct settings *settings = server->site->settings;
+
 	stats_set(&server->stats, STAT_LOG_LINES_LOST, log_writer_lost());
+	stats_set(&server->stats, STAT_MOST_CONNECTIONS, settings->connections);
+	stats_set(&server->stats, STAT_MOST_QUEUES, settings->queues);
+	stats_set(&server->stats, STAT_MOST_UNSETTLED, settings->unsettled);
 	for (int i = 0; i < STATS_COUNT; i++)
 		values[i] = sum_stats(server, (enum counter)i);
 }

@@ -5,6 +5,7 @@
 import json
 import os
 import re
+import signal
 import time
 
 from harness import INBOXCTL, cases, contains, equal, main, test, until
@@ -73,6 +74,64 @@ def inboxes_tell_what_waits(t):
     c.quit()
 
 
+UNITS = {"seconds": "seconds minutes hours days weeks", "bytes": "bytes bits"}
+PREFIXES = ("pico", "nano", "micro", "milli", "centi", "deci", "deca", "hecto", "kilo", "kibi",
+            "mega", "mebi", "giga", "gibi", "tera", "tebi", "peta", "pebi")
+SHORT = "s ms us ns sec b kb mb gb tb pb m h d".split()
+
+
+def faults_of_metrics(body):
+    """What "promtool check metrics" would find in a page of the text format."""
+    helps = dict(re.findall(r"^# HELP (\S+) (.*)$", body, re.M))
+    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", body, re.M):
+        words = name.split("_")
+        if not helps.get(name):
+            yield name + ": no help"
+        if (kind == "counter") != name.endswith("_total"):
+            yield name + ": _total is for counters"
+        if re.search(r"_(bucket|count|sum)$", name) or not re.fullmatch("[a-z_]+", name):
+            yield name + ": a name that is reserved, or not of small letters"
+        if {"gauge", "counter", "histogram", "summary"} & set(words):
+            yield name + ": its type in its name"
+        for word in words:
+            base = [base for base, units in UNITS.items() for unit in units.split()
+                    if word in (unit, *(prefix + unit for prefix in PREFIXES))]
+            if word in SHORT or base and word != base[0]:
+                yield name + ": no base unit, written out: " + word
+    for name, label in re.findall(r"^(\w+)\{(\w+)=", body, re.M):
+        if label in ("le", "quantile") or not re.fullmatch("[a-z_]+", label):
+            yield "%s: the label %s is reserved, or not of small letters" % (name, label)
+
+
+@test
+def metrics_are_named_as_is_the_custom(t):
+    r, c = busy(t)
+    equal(list(faults_of_metrics(r.get("/metrics")[2])), [])
+    c.quit()
+    for line, times in (("inboxd_x_microseconds_total counter", 1), ("inboxd_x_ms gauge", 1),
+                        ("inboxd_x_total gauge", 1), ("inboxd_x counter", 1),
+                        ("inboxd_gauge gauge", 1), ("inboxd_x_sum gauge", 1),
+                        ("inboxd_hours gauge", 1), ("inboxd_kibibytes gauge", 1),
+                        ("inboxd_bytes_total counter", 0), ("inboxd_x_seconds gauge", 0)):
+        name = line.split()[0]
+        page = "# HELP %s X.\n# TYPE %s\n%s 1\n" % (name, line, name)
+        equal(len(list(faults_of_metrics(page))), times, line)
+        equal(len(list(faults_of_metrics(page.replace(" X.", " ")))), times + 1, line)
+    equal(len(list(faults_of_metrics('x{le="1"} 3\n'))), 1)
+
+
+@test
+def limits_stand_beside_what_they_limit(t):
+    r = t.receiver(sections={"limits": {"connections": "77", "queues": "88", "unsettled": "99"}})
+    gauges = r.json("/status")["gauges"]
+    equal([gauges["inboxd_%s_limit" % name] for name in
+           ("connections", "queues", "queue_unsettled")], [77, 88, 99])
+    r.sections["limits"]["connections"] = "78"
+    r.write_conf()
+    r.process.send_signal(signal.SIGHUP)
+    until(lambda: r.metric("inboxd_connections_limit") == 78)
+
+
 @cases([("0.0.4", None, "text/plain; version=0.0.4; charset=utf-8"),
         ("OpenMetrics", "application/openmetrics-text; version=1.0.0",
          "application/openmetrics-text; version=1.0.0; charset=utf-8")])
@@ -103,6 +162,10 @@ def metrics_are_in_the_text_format(t, accept, kind):
             equal(types[family], "counter" if name.endswith("_total") else "gauge", line)
     contains(body, 'inboxd_items_stored_total 4\n')
     contains(body, 'inboxd_items_later_total{code="digest"} 1\n')
+    spent = float(re.search(r"^inboxd_sync_seconds_total (\d+\.\d{6})$", body, re.M).group(1))
+    assert 0 < spent < 600, spent
+    told = r.json("/status")["counters"]["inboxd_sync_seconds_total"]
+    assert spent <= told < 600, (spent, told)
     c.quit()
 
 

@@ -84,6 +84,7 @@ inboxctl_shows_each_page(void **state)
 	server_start();
 	assert_shows("status", (const char *const[]){"inboxd " PACKAGE_VERSION, "offered",
 	                           "every item offered is accounted for", "use-open", "in flight",
+	                           " 0.000  sync_seconds\n",
 	                           NULL});
 	assert_shows("inboxes", (const char *const[]){"inbox0", "%1B[31mred%FF", "3m ago",
 	                            "1.0 MiB", "No such file", NULL});

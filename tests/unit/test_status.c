@@ -139,11 +139,11 @@ check_families(const char *text, int cut)
 
 	for (size_t i = 0; i < STATS_COUNT; i++) {
 		const struct stats_row *row = &stats_rows[i];
-		int len = (int)strlen(row->metric) - (cut && !row->is_gauge ? 6 : 0);
+		int len = (int)strlen(row->metric) - (cut && row->kind != STATS_GAUGE ? 6 : 0);
 		snprintf(want, sizeof(want), "# HELP %.*s ", len, row->metric);
 		assert_int_equal(times_in(text, want), 1);
 		snprintf(want, sizeof(want), "\n# TYPE %.*s %s\n", len, row->metric,
-		    row->is_gauge ? "gauge" : "counter");
+		    row->kind == STATS_GAUGE ? "gauge" : "counter");
 		assert_int_equal(times_in(text, want), 1);
 		snprintf(want, sizeof(want), "\n%s%s%s%s ", row->metric, *row->label ? "{" : "",
 		    row->label, *row->label ? "}" : "");

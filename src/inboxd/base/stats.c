@@ -4,11 +4,14 @@
 #include <assert.h>
 
 const struct stats_row stats_rows[] = {
-#define X(name, metric, label, help) {metric, label, help, 0},
+#define X(name, metric, label, help) {metric, label, help, STATS_COUNTER},
     STATS_COUNTERS(X)
 #undef X
-#define X(name, metric, label, help) {metric, label, help, 1},
-        STATS_GAUGES(X)
+#define X(name, metric, label, help) {metric, label, help, STATS_TIME},
+    STATS_TIMES(X)
+#undef X
+#define X(name, metric, label, help) {metric, label, help, STATS_GAUGE},
+    STATS_GAUGES(X)
 #undef X
 };
 

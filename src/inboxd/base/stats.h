@@ -55,12 +55,15 @@
 	X(GAPS, "inboxd_numbers_missing_total", "",                                             \
 	    "Numbers settled that were neither stored nor skipped.")                            \
 	X(SYNCS, "inboxd_syncs_total", "", "Turns of the commit thread that synced.")           \
-	X(SYNC_MICROSECONDS, "inboxd_sync_microseconds_total", "", "Time spent in syncs.")      \
 	X(RELOADS, "inboxd_reloads_total", "", "Configurations taken by a reload.")             \
 	X(RELOADS_FAILED, "inboxd_reloads_failed_total", "",                                    \
 	    "Reloads that kept the old configuration.")                                         \
 	X(LOG_LINES_LOST, "inboxd_log_lines_lost_total", "",                                    \
 	    "Lines of the log that could not be written, or not soon enough.")
+
+/* Time spent: counted in microseconds, and told in seconds. */
+#define STATS_TIMES(X) \
+	X(SYNC_MICROSECONDS, "inboxd_sync_seconds_total", "", "Time spent in syncs.")
 
 /* What is now: these go down again. */
 #define STATS_GAUGES(X)                                                                     \
@@ -68,6 +71,10 @@
 	X(NOW_IN_FLIGHT, "inboxd_items_in_flight", "", "Items offered and not answered.")   \
 	X(NOW_QUEUES, "inboxd_queues", "", "Queues known.")                                 \
 	X(NOW_UNSETTLED, "inboxd_items_unsettled", "", "Items remembered until settled.")   \
+	X(MOST_CONNECTIONS, "inboxd_connections_limit", "", "Connections that may be open.") \
+	X(MOST_QUEUES, "inboxd_queues_limit", "", "Queues that may be known.")              \
+	X(MOST_UNSETTLED, "inboxd_queue_unsettled_limit", "",                               \
+	    "Items of one queue that are remembered until settled, at most.")               \
 	X(NOW_FREE_BYTES, "inboxd_free_bytes", "", "Room on the root's file system.")       \
 	X(NOW_FREE_INODES, "inboxd_free_inodes", "", "Files that it has room for.")         \
 	X(NOW_FULL, "inboxd_full", "",                                                      \
@@ -82,7 +89,7 @@
 
 enum counter {
 #define X(name, metric, label, help) STAT_##name,
-	STATS_COUNTERS(X) STATS_GAUGES(X)
+	STATS_COUNTERS(X) STATS_TIMES(X) STATS_GAUGES(X)
 #undef X
 	STATS_COUNT
 };
@@ -117,7 +124,7 @@ stats_get(const struct stats *stats, enum counter which)
 
 struct stats_row {
 	const char *metric, *label, *help;
-	int is_gauge;
+	enum { STATS_COUNTER, STATS_TIME, STATS_GAUGE } kind;
 };
 /* STATS_COUNT rows; those of one metric stand together, help in the first. */
 extern const struct stats_row stats_rows[];

@@ -56,6 +56,7 @@
 
 #define DUMP_FLAGS (JSON_ENSURE_ASCII | JSON_COMPACT)
 #define USEC_PER_SEC 1000000
+#define TIME_DIGITS JSON_REAL_PRECISION(15) /* microseconds, for 30 years */
 
 static json_t *
 json_count(uint64_t value)
@@ -93,9 +94,17 @@ json_text(const char *text)
 static uint64_t
 row_value(const uint64_t values[STATS_COUNT], size_t row)
 {
-	if (stats_rows[row].is_gauge && values[row] > INT64_MAX)
+	if (stats_rows[row].kind == STATS_GAUGE && values[row] > INT64_MAX)
 		return 0;
 	return values[row];
+}
+
+static json_t *
+row_json(size_t row, uint64_t value)
+{
+	if (stats_rows[row].kind == STATS_TIME)
+		return json_real((double)value / USEC_PER_SEC);
+	return json_count(value);
 }
 
 static int
@@ -140,8 +149,9 @@ pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now)
 		if (is_of_items(row))
 			rc = add_item_row(items, row, value);
 		else
-			rc = json_object_set_new(stats_rows[row].is_gauge ? gauges : counters,
-			    stats_rows[row].metric, json_count(value));
+			rc = json_object_set_new(
+			    stats_rows[row].kind == STATS_GAUGE ? gauges : counters,
+			    stats_rows[row].metric, row_json(row, value));
 		if (rc == -1)
 			goto fail;
 	}
@@ -149,7 +159,7 @@ pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now)
 	    "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(), "since", json_time(since),
 	    "now", json_time(now), "items", items, "counters", counters, "gauges", gauges);
 	if (page)
-		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2));
+		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2) | TIME_DIGITS);
 fail:
 	json_decref(page);
 	json_decref(items);
@@ -282,12 +292,12 @@ put_family(FILE *out, const struct stats_row *row, int openmetrics)
 {
 	size_t len = strlen(row->metric), cut = strlen("_total");
 
-	if (openmetrics && !row->is_gauge && len > cut &&
+	if (openmetrics && row->kind != STATS_GAUGE && len > cut &&
 	    strcmp(row->metric + len - cut, "_total") == 0)
 		len -= cut;
 	fprintf(out, "# HELP %.*s %s\n", (int)len, row->metric, row->help);
 	fprintf(out, "# TYPE %.*s %s\n", (int)len, row->metric,
-	    row->is_gauge ? "gauge" : "counter");
+	    row->kind == STATS_GAUGE ? "gauge" : "counter");
 }
 
 char *
@@ -307,7 +317,12 @@ pages_metrics(const uint64_t values[STATS_COUNT], int openmetrics)
 			fprintf(out, "%s{%s} ", row->metric, row->label);
 		else
 			fprintf(out, "%s ", row->metric);
-		fprintf(out, "%" PRIu64 "\n", row_value(values, i));
+		uint64_t value = row_value(values, i);
+		if (row->kind == STATS_TIME)
+			fprintf(out, "%" PRIu64 ".%06" PRIu64 "\n", value / USEC_PER_SEC,
+			    value % USEC_PER_SEC);
+		else
+			fprintf(out, "%" PRIu64 "\n", value);
 	}
 	if (openmetrics)
 		fputs("# EOF\n", out);
