@@ -19,6 +19,7 @@
 #include "inboxctl/show.h"
 #include "inboxctl/show_ledger.h"
 #include "inboxctl/verify.h"
+#include "lib/inherit.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
 
@@ -221,6 +222,8 @@ main(int argc, char **argv)
 	const struct command *command;
 	unsigned given = 0;
 
+	if (inherit_descriptors() < 0)
+		return EX_OSERR;
 	switch (read_options(argc, argv, &arguments, &given)) {
 	case 'h':
 		put_usage(stdout);

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -15,6 +14,7 @@
 #include "inboxd/base/root.h"
 #include "inboxd/server.h"
 #include "inboxd/base/settings.h"
+#include "lib/inherit.h"
 #include "lib/log.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
@@ -72,40 +72,40 @@ print_settings(const struct settings *settings)
 	return EX_IOERR;
 }
 
-/* A connection needs a descriptor, and so does its draft; a draft at the commit
- * thread needs one. */
+/* As far as we may; a warning where that is less than `wanted`. */
 static void
-raise_descriptors(const struct settings *settings)
+raise_limit(int which, const char *name, uint64_t wanted, const char *note)
 {
-	uint64_t wanted = 2 * settings->connections + settings->queue + 128;
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+	if (getrlimit(which, &limit) < 0)
 		return;
 	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		log_event(LOG_WARNING, "descriptors", "error=\"%s\"", strerror(errno));
+	if (setrlimit(which, &limit) < 0 || getrlimit(which, &limit) < 0)
+		log_event(LOG_WARNING, name, "error=\"%s\"", strerror(errno));
 	if (limit.rlim_cur < wanted)
-		log_event(LOG_WARNING, "descriptors",
-		    "limit=%llu wanted=%llu "
-		    "note=\"raise LimitNOFILE, or lower [limits] connections\"",
-		    (unsigned long long)limit.rlim_cur, (unsigned long long)wanted);
+		log_event(LOG_WARNING, name, "limit=%llu wanted=%llu note=\"%s\"",
+		    (unsigned long long)limit.rlim_cur, (unsigned long long)wanted, note);
+}
+
+static void
+raise_limits(const struct settings *settings)
+{
+	/* A connection needs a descriptor, and so does its draft; a draft at the commit
+	 * thread needs one. */
+	raise_limit(RLIMIT_NOFILE, "descriptors", 2 * settings->connections + settings->queue + 128,
+	    "raise LimitNOFILE, or lower [limits] connections");
+	raise_limit(RLIMIT_FSIZE, "file_size", RLIM_INFINITY,
+	    "files that would be larger are treated as a full disk: raise LimitFSIZE");
 }
 
 static int
 serve(const char *config, struct settings *settings)
 {
-	struct sigaction ignore = {.sa_handler = SIG_IGN};
-	sigset_t hangup;
-
-	sigaction(SIGPIPE, &ignore, NULL);
-	sigemptyset(&hangup);
-	sigaddset(&hangup, SIGHUP);
-	sigprocmask(SIG_BLOCK, &hangup, NULL);
 	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
 	if (log_start() < 0)
 		return EX_OSERR;
-	raise_descriptors(settings);
+	raise_limits(settings);
 	server_run(config, settings);
 	return EX_OK;
 }
@@ -121,6 +121,8 @@ main(int argc, char **argv)
 	    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
 	int option, rc = 0;
 
+	if (inherit_descriptors() < 0)
+		return EX_OSERR;
 	umask(077);
 	while ((option = getopt_long(argc, argv, "c:tTmVh", names, NULL)) != -1) {
 		switch (option) {
@@ -152,6 +154,7 @@ main(int argc, char **argv)
 		usage(stderr);
 		return EX_USAGE;
 	}
+	inherit_signals(task == TASK_SERVE);
 	settings = settings_load(config, &report);
 	if (!settings)
 		return EX_CONFIG;

@@ -25,6 +25,7 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/log_writer.h"
+#include "lib/loop.h"
 
 #define CROWD 64 /* connections beyond the limit that are told so before they go */
 #define SIGNALS 3
@@ -399,7 +400,7 @@ start(struct server *server, struct settings *settings)
 		return start_failed(code, "start_failed", error);
 	if (site_try(server->site, error) < 0)
 		return start_failed(EX_CONFIG, "start_failed", error);
-	server->base = event_base_new();
+	server->base = loop_new(0);
 	server->in = mailbox_new();
 	if (!server->base || !server->in)
 		return start_failed(EX_OSERR, "start_failed", strerror(errno));

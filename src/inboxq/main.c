@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +16,7 @@
 #include "inboxq/run.h"
 #include "inboxq/base/settings.h"
 #include "inboxq/spool/spool.h"
+#include "lib/inherit.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 #include "lib/proto.h"
@@ -236,18 +236,6 @@ print_conf_error(void *ctx, const char *message)
 		log_complain("inboxq", "%s", message);
 }
 
-/* A reload that is asked for before the daemon is ready must not end it:
- * run_queue() lets it through. */
-static void
-hold_hangup(void)
-{
-	sigset_t hangup;
-
-	sigemptyset(&hangup);
-	sigaddset(&hangup, SIGHUP);
-	sigprocmask(SIG_BLOCK, &hangup, NULL);
-}
-
 int
 main(int argc, char **argv)
 {
@@ -256,15 +244,16 @@ main(int argc, char **argv)
 	char why[SPOOL_WHY_ROOM];
 	struct settings settings;
 	struct spool *spool = NULL;
-	int rc = read_arguments(&arguments, argc, argv);
+	int rc;
 
+	if (inherit_descriptors() < 0)
+		return EX_OSERR;
+	rc = read_arguments(&arguments, argc, argv);
 	if (rc == EX_OK)
 		rc = check_arguments(&arguments);
 	if (rc != EX_OK)
 		return rc;
-	if (arguments.command == COMMAND_RUN && !arguments.run.once)
-		hold_hangup();
-	signal(SIGPIPE, SIG_IGN);
+	inherit_signals(arguments.command == COMMAND_RUN && !arguments.run.once);
 	umask(077);
 	if (settings_read(arguments.config, &settings, &report) < 0) {
 		rc = EX_CONFIG;

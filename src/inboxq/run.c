@@ -38,6 +38,7 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/log_writer.h"
+#include "lib/loop.h"
 #include "lib/tls.h"
 
 #define STOP_SECONDS 5
@@ -354,7 +355,7 @@ set_up(struct run *run)
 	run->schedule = schedule_new();
 	run->ends = ends_new(run->spool, run->sentlog, run->schedule);
 	run->not_before = calloc(settings->servers.count, sizeof *run->not_before);
-	run->base = event_base_new();
+	run->base = loop_new(0);
 	if (!run->schedule || !run->ends || !run->not_before || !run->base)
 		return start_failed(EX_OSERR, "", strerror(ENOMEM));
 	if (!run->options->once)

@@ -360,5 +360,5 @@ disk_reserve(int fd, unsigned long long size)
 int
 disk_is_full(int error)
 {
-	return error == ENOSPC || error == EDQUOT;
+	return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }

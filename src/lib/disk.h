@@ -104,7 +104,8 @@ void disk_boot_id(char dst[DISK_BOOT_ROOM]);
  */
 MUST_CHECK int disk_reserve(int fd, unsigned long long size);
 
-/* Does this errno say that there is no room: space, inodes, or a quota? */
+/* Does this errno say that there is no room: space, inodes, a quota, or the process's own
+ * limit of the size of a file? */
 int disk_is_full(int error);
 
 #endif

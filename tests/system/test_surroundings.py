@@ -4,15 +4,19 @@
 inherit, what the environment and /proc say."""
 
 import contextlib
+import glob
 import os
 import re
 import signal
+import socket
 import subprocess
 import threading
 import time
 
-from copyqueue import Queue, run_in_background, said
-from harness import INBOXD, INBOXQ, Skip, bound, contains, equal, main, test, until
+from client import Closed
+from copyqueue import Queue, all_there, run_in_background, said
+from harness import (INBOXD, INBOXQ, Skip, bound, cases, contains, equal, main, sanitizers, test,
+                     until)
 
 
 class Reader:
@@ -181,6 +185,159 @@ def batch_is_as_large_as_the_descriptors_allow(t):
     equal((done.returncode, done.stderr), (0, ""), "exit code and complaints")
     equal(done.stdout.split(), [str(n) for n in range(1, 201)], "numbers")
     equal(q.numbers(), list(range(1, 201)), "queue/")
+
+
+@test
+def size_limit_of_files_is_a_full_disk(t):
+    r = t.receiver(start=False)
+    r.start(wrap=["prlimit", "--fsize=2097152:2097152"])
+    contains(r.log(), "event=file_size limit=2097152 ")
+    c = r.client(hello=t.queue())
+    c.put(1, "status", t.bytes(1000))
+    c.stored(1)
+    c.announce(2, "status", t.bytes(3 << 20), verb="OPEN")
+    line = c.answer(2)
+    if line.verb == "SEND":
+        for at in range(0, 3 << 20, 262144):
+            c.send(b"DATA 2 %d 262144\n" % at + bytes(262144))
+        line = c.answer(2)
+    equal((line.verb, line.code), ("LATER", "full"), "the answer to what is too large")
+    c.put(3, "status", b"after it")
+    c.stored(3)
+    t.run(["prlimit", "--pid", str(r.process.pid), "--fsize=10:"])
+    c.put(4, "status", b"more than ten bytes")
+    equal(c.answer(4).code, "full", "the answer where not even the ledger can grow")
+    t.run(["prlimit", "--pid", str(r.process.pid), "--fsize=2097152:"])
+    c.put(5, "status", b"as before")
+    c.stored(5)
+    c.quit()
+
+
+@test
+def item_above_the_size_limit_of_files_is_not_added_and_others_are(t):
+    q = Queue(t, servers=["127.0.0.1:1"])
+    paths = []
+    for name, size in (("a", 10), ("b", 300000), ("c", 20)):
+        paths.append(os.path.join(q.folder, name))
+        with open(paths[-1], "wb") as file:
+            file.write(t.bytes(size))
+    done = t.run(["prlimit", "--fsize=100000", INBOXQ, "add", "-c", q.conf, "-i", "status",
+                  *paths])
+    equal((done.returncode, done.stdout), (66, "1\n2\n"), "exit code and numbers")
+    contains(done.stderr, "b: cannot write to the spool: File too large")
+
+
+@test
+def few_descriptors_make_connections_wait(t):
+    r = t.receiver({"limits": {"connections": "100"}}, start=False)
+    r.start(wrap=["prlimit", "--nofile=40:40"])
+    crowd = [socket.create_connection(r.address) for _ in range(60)]
+    until(lambda: "event=accept_failed" in r.log(), 10, "the last descriptor")
+    for one in crowd:
+        one.close()
+    c = r.client(hello=t.queue(), timeout=bound(20))
+    c.put(1, "status", b"there is one again")
+    c.stored(1)
+    c.quit()
+
+
+@test
+def memory_that_ends_in_the_middle_loses_nothing(t):
+    """It goes on, or ends with the code for that; each item that was acknowledged is there."""
+    if sanitizers():
+        raise Skip("a sanitizer needs all addresses")
+    r = t.receiver()
+    with open("/proc/%d/statm" % r.process.pid, encoding="ascii") as file:
+        size = int(file.read().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    t.run(["prlimit", "--pid", str(r.process.pid), "--as=%d" % (size + (1 << 20))])
+    clients = []
+    with contextlib.suppress(Closed, OSError, AssertionError):
+        for n in range(200):
+            clients.append(r.client(hello=t.queue(), timeout=5))
+            for k in range(1, 20):
+                clients[-1].put(k, "status", t.bytes(20000))
+            clients[-1].flow(0.01)
+    if r.process.poll() is not None:
+        r.wait_end(71)
+        contains(r.log(), "exit=71")
+        r.start()
+    r.consumed = True  # answers may have been lost
+    r.check_disk()
+
+
+# ---- signals, descriptors, environment, folders
+
+@test
+def blocked_signals_are_unblocked(t):
+    r = t.receiver(start=False)
+    blocked = ["python3", "-c", "import os, signal, sys\n"
+               "signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals())\n"
+               "for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):\n"
+               "    signal.signal(number, signal.SIG_IGN)\n"
+               "os.execv(sys.argv[1], sys.argv[1:])"]
+    r.start(wrap=blocked)
+    r.process.send_signal(signal.SIGHUP)
+    r.wait_log("event=reloaded")
+    q = Queue(t, r)
+    log = open(os.path.join(q.folder, "log"), "ab")
+    t.closing.append(log)
+    run = t.spawn([*blocked, INBOXQ, "run", "-c", q.conf], stderr=log)
+    until(lambda: "event=started" in said(q))
+    run.send_signal(signal.SIGHUP)
+    until(lambda: "event=reloaded" in said(q))
+    run.send_signal(signal.SIGTERM)
+    equal(run.wait(bound(20)), 0, "exit code of inboxq run")
+    r.stop()
+
+
+@test
+def closed_descriptors_are_given_to_no_other_file(t):
+    """What is said into the void is not said into an item, the ledger or a socket."""
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
+    r = t.receiver(start=False)
+    r.start(wait=False, wrap=closed)
+    until(lambda: os.path.exists(r.socket))
+    until(lambda: r.get("/healthz")[0] == 200)
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        inodes = {os.readlink(path) for path in
+                  glob.glob("/proc/%d/fd/*" % r.process.pid) if os.path.exists(path)}
+        ports = [int(line.split()[1].split(":")[1], 16) for line in file.readlines()[1:]
+                 if "socket:[%s]" % line.split()[9] in inodes and line.split()[3] == "0A"]
+    r.port = ports[0]
+    for fd in ("0", "1", "2"):
+        equal(os.readlink("/proc/%d/fd/%s" % (r.process.pid, fd)), "/dev/null", "descriptor " + fd)
+    q = Queue(t, r)
+    path = os.path.join(q.folder, "item")
+    with open(path, "wb") as file:
+        file.write(b"as it was")
+    done = t.run([*closed, INBOXQ, "add", "-c", q.conf, "-i", "status", path])
+    equal(done.returncode, 74, "add that cannot tell the number")
+    done = t.run([*closed, INBOXQ, "add", "-c", q.conf, "-i", "status"])
+    equal(done.returncode, 66, "add of a standard input that is closed")
+    equal(q.numbers(), [1], "queue/")
+    done = t.run([*closed, INBOXQ, "run", "--once", "-c", q.conf])
+    equal(done.returncode, 0, "run")
+    all_there(r, [b"as it was"])
+    assert t.run([*closed, r.ctl, "status", "-s", r.socket]).returncode != 0
+    assert r.metric("inboxd_log_lines_lost_total") > 0, "lines are lost and not counted"
+
+
+ODD = {"EVENT_NOEPOLL": "1", "EVENT_NOPOLL": "1", "EVENT_NOSELECT": "1", "EVENT_SHOW_METHOD": "1",
+       "JOURNAL_STREAM": "x" * 5000, "NOTIFY_SOCKET": "relative", "WATCHDOG_USEC": "-1",
+       "WATCHDOG_PID": "", "LISTEN_FDS": "9", "LANG": "xx_YY.nonsense", "LC_ALL": "\xff",
+       "TZ": ":/nothing", "HOME": "", "PATH": "", "POSIXLY_CORRECT": "1", "TMPDIR": "/nothing"}
+
+
+@cases([("empty", {}), ("odd", ODD)])
+def environment_changes_nothing(t, environment):
+    r = t.receiver(start=False)
+    values = ["%s=%s" % pair for pair in environment.items()]
+    r.start(wrap=["/usr/bin/env", "-i", *values])
+    q = Queue(t, r)
+    [number] = q.add("status", b"as ever")
+    done = t.run(["/usr/bin/env", "-i", *values, INBOXQ, "run", "-c", q.conf, "--once"])
+    equal((done.returncode, number), (0, 1), "exit code and number; " + done.stderr)
+    all_there(r, [b"as ever"])
 
 
 if __name__ == "__main__":

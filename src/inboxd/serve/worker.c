@@ -17,6 +17,7 @@
 #include "inboxd/serve/handshake.h"
 #include "inboxd/serve/shop.h"
 #include "lib/clock.h"
+#include "lib/loop.h"
 
 #define EXPIRE_EVERY 3600 /* seconds */
 #define RECHECKS 200       /* guests a tick */
@@ -214,20 +215,6 @@ free_worker(struct worker *worker)
 	free(worker);
 }
 
-/* A base that no other thread touches needs no locks. */
-static struct event_base *
-new_base(void)
-{
-	struct event_config *config = event_config_new();
-	struct event_base *base = NULL;
-
-	if (config && event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK) == 0)
-		base = event_base_new_with_config(config);
-	if (config)
-		event_config_free(config);
-	return base;
-}
-
 struct worker *
 worker_start(const struct worker_setup *setup, struct site *site)
 {
@@ -247,7 +234,8 @@ worker_start(const struct worker_setup *setup, struct site *site)
 	worker->shop.send = send_message;
 	worker->shop.fronts = setup->fronts;
 	worker->shop.on_empty = on_empty;
-	worker->shop.base = new_base();
+	/* No other thread touches it. */
+	worker->shop.base = loop_new(EVENT_BASE_FLAG_NOLOCK);
 	if (!worker->in || !worker->shop.base)
 		goto fail;
 	worker->inbound = event_new(worker->shop.base, mailbox_fd(worker->in), EV_READ | EV_PERSIST,
