@@ -230,7 +230,14 @@ disk_replace(int fromdir, const char *from, int todir, const char *to)
 int
 disk_open_dir(int at, const char *name)
 {
-	return openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	int follow = at == AT_FDCWD ? 0 : O_NOFOLLOW;
+	int fd = openat(at, name, O_RDONLY | O_DIRECTORY | follow | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0 && errno == ENOTDIR) /* Linux says so of a link, too */
+		errno = follow && fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISLNK(st.st_mode) ? ELOOP : ENOTDIR;
+	return fd;
 }
 
 void

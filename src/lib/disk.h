@@ -61,8 +61,9 @@ MUST_CHECK int disk_try_publish(int fromdir, int todir, const char *name);
 MUST_CHECK int disk_replace(int fromdir, const char *from, int todir, const char *to);
 
 /*
- * Opens directory `name` below `at` (AT_FDCWD for a path) with O_NOFOLLOW and
- * O_CLOEXEC for *at() calls and syncs.  Returns the descriptor or -1.
+ * Opens directory `name` below `at`, or at AT_FDCWD the path that an administrator has set, for
+ * *at() calls and syncs.  Such a path may be a symbolic link; a name is none of our own if
+ * it is one, and the errno ELOOP.  Returns the descriptor or -1.
  */
 MUST_CHECK int disk_open_dir(int at, const char *name);
 

@@ -340,5 +340,33 @@ def environment_changes_nothing(t, environment):
     all_there(r, [b"as ever"])
 
 
+@test
+def root_and_spool_may_be_links_and_nothing_below(t):
+    r = t.receiver(start=False)
+    real = os.path.join(r.folder, "elsewhere")
+    os.rename(r.root, real)
+    os.symlink(real, r.root)
+    r.start()
+    q = Queue(t, r)
+    os.mkdir(os.path.join(q.folder, "elsewhere"), 0o700)
+    os.symlink("elsewhere", q.spool)
+    q.add("status", b"by links")
+    q("run", "--once")
+    all_there(r, [b"by links"])
+    r.check()
+    r.stop()
+    for top, name, command, code in (
+            (q.spool, "queue", [INBOXQ, "add", "-c", q.conf, "-i", "status", q.conf], 73),
+            (r.root, "ledger", [INBOXD, "-c", r.conf], 78),
+            (r.root, "status", [INBOXD, "-c", r.conf], 78)):
+        os.rename(os.path.join(top, name), os.path.join(top, "aside"))
+        os.symlink("aside", os.path.join(top, name))
+        done = t.run(command)
+        equal(done.returncode, code, "exit code of %r: %s" % (command, done.stderr))
+        contains(done.stderr, "symbolic link")
+        os.unlink(os.path.join(top, name))
+        os.rename(os.path.join(top, "aside"), os.path.join(top, name))
+
+
 if __name__ == "__main__":
     main()

@@ -252,6 +252,7 @@ opens_a_directory_and_nothing_else(void **state)
 	assert_int_equal(disk_open_dir(dir, "file"), -1);
 	assert_int_equal(errno, ENOTDIR);
 	assert_int_equal(disk_open_dir(dir, "link"), -1);
+	assert_int_equal(errno, ELOOP);
 	assert_int_equal(disk_open_dir(dir, "missing"), -1);
 	assert_int_equal(errno, ENOENT);
 	assert_int_equal(fcntl(sub, F_GETFD), FD_CLOEXEC);
