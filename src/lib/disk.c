@@ -339,7 +339,7 @@ disk_boot_id(char dst[DISK_BOOT_ROOM])
 	}
 #endif
 	if (len <= 0) {
-		snprintf(dst, DISK_BOOT_ROOM, "unknown");
+		snprintf(dst, DISK_BOOT_ROOM, DISK_BOOT_UNKNOWN);
 		return;
 	}
 	dst[len] = '\0';

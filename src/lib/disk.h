@@ -92,10 +92,11 @@ MUST_CHECK int disk_lock(int dirfd, const char *name, pid_t *holder);
 
 /*
  * Which boot of the system this is, as a text of up to DISK_BOOT_ROOM - 1 bytes:
- * the same until the page cache is gone.  "unknown" where the system does not
- * say, so that all boots look like one.
+ * the same until the page cache is gone.  DISK_BOOT_UNKNOWN where the system does not say:
+ * then it may be any.
  */
 #define DISK_BOOT_ROOM 40
+#define DISK_BOOT_UNKNOWN "unknown"
 void disk_boot_id(char dst[DISK_BOOT_ROOM]);
 
 /*

@@ -7,11 +7,13 @@ import contextlib
 import glob
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import threading
 import time
+import uuid
 
 from client import Closed
 from copyqueue import Queue, all_there, run_in_background, said
@@ -366,6 +368,59 @@ def root_and_spool_may_be_links_and_nothing_below(t):
         contains(done.stderr, "symbolic link")
         os.unlink(os.path.join(top, name))
         os.rename(os.path.join(top, "aside"), os.path.join(top, name))
+
+
+# ---- a /proc that shows less
+
+def with_boot_id(t, text):
+    """A command that runs another one where the system's boot id reads so."""
+    path = os.path.join(t.folder, "boot-id-%d" % len(os.listdir(t.folder)))
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    wrap = ["unshare", "-m", "--propagation", "private", "sh", "-c",
+            'mount --bind "$0" /proc/sys/kernel/random/boot_id && exec "$@"', path]
+    if not shutil.which("unshare") or t.run([*wrap, "true"]).returncode:
+        raise Skip("no mount namespace of its own is to be had here")
+    return wrap
+
+
+def part_after_a_kill(t, before, after):
+    """From where a large item goes on whose receiver was killed, the boot id being so."""
+    r = t.receiver(start=False)
+    r.start(wrap=before)
+    queue, data = t.queue(), t.bytes(2 << 20)
+    c = r.client(hello=queue)
+    c.announce(1, "status", data, verb="OPEN")
+    equal(c.answer(1).offset, 0)
+    for at in range(0, 1 << 20, 262144):
+        c.send(b"DATA 1 %d 262144\n" % at + data[at:at + 262144])
+    part = glob.glob(os.path.join(r.root, "status", "tmp", "part-*"))
+    until(lambda: [os.path.getsize(p) for p in glob.glob(
+        os.path.join(r.root, "status", "tmp", "part-*"))] >= [1 << 20], 10, part)
+    r.kill()
+    r.start(wrap=after)
+    c = r.client(hello=queue)
+    c.announce(1, "status", data, verb="OPEN")
+    return c.answer(1).offset, r.log()
+
+
+ONE, OTHER = "%s\n" % uuid.UUID(int=1), "%s\n" % uuid.UUID(int=2)
+
+
+@cases([("the same", ONE, ONE, 0), ("another", ONE, OTHER, 1 << 20), ("hidden", "", "", 0),
+        ("hidden at first", "", ONE, 0), ("hidden later", ONE, "", 0)])
+def part_of_a_large_item_stays_after_a_reboot_alone(t, before, after, offset):
+    found, log = part_after_a_kill(t, with_boot_id(t, before), with_boot_id(t, after))
+    equal(found, offset, "where it goes on")
+    equal("event=boot_unknown" in log, "" in (before, after), "boot_unknown in the log")
+
+
+@test
+def unit_leaves_the_boot_id_visible(t):
+    with open(os.path.join(os.path.dirname(__file__), "../../contrib/systemd/inboxd.service"),
+              encoding="utf-8") as file:
+        assert not re.search(r"^ProcSubset=pid", file.read(), re.M)
+    del t
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 
+#define STOPPED "stopped\n"
+
 /* A root that was never made, or one whose file system is not there yet: which it is, a
  * person knows, or time tells. */
 static int
@@ -100,6 +102,13 @@ fail_lock(char error[ROOT_ERROR_ROOM])
 	return disk_is_full(error_number) ? EX_TEMPFAIL : EX_IOERR;
 }
 
+static int
+may_be_same_boot(const char *before, const char *now)
+{
+	return strcmp(before, now) == 0 || strcmp(before, DISK_BOOT_UNKNOWN) == 0 ||
+	    strcmp(now, DISK_BOOT_UNKNOWN) == 0;
+}
+
 /* How did the last run end? */
 static int
 read_mark(struct root *root, char error[ROOT_ERROR_ROOM])
@@ -110,8 +119,13 @@ read_mark(struct root *root, char error[ROOT_ERROR_ROOM])
 	if (got < 0)
 		return fail_lock(error);
 	disk_boot_id(now);
+	if (strcmp(now, DISK_BOOT_UNKNOWN) == 0)
+		log_event(LOG_WARNING, "boot_unknown",
+		    "note=\"/proc/sys/kernel/random/boot_id is hidden: what has come of large "
+		    "items is dropped after each power failure\"");
 	root->was_used = got > 0;
-	root->was_cut = strcmp(before, now) == 0;
+	root->was_cut = root->was_used && strcmp(before, STOPPED) != 0 &&
+	    may_be_same_boot(before, now);
 	return 0;
 }
 
@@ -178,7 +192,7 @@ root_mark_stopped(struct root *root)
 {
 	/* It vouches for what has come of large items, which no turn has synced. */
 	if ((disk_has_syncfs() && disk_sync_fs(root->fd) < 0) ||
-	    write_mark(root, "stopped\n") < 0)
+	    write_mark(root, STOPPED) < 0)
 		log_event(LOG_WARNING, "root_not_marked", "error=\"%s\"", strerror(errno));
 }
 

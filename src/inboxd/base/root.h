@@ -17,7 +17,7 @@ struct root {
 	int ledger; /* <root>/ledger */
 	int lock;
 	int was_used; /* a ledger has been begun here */
-	int was_cut; /* the last run did not stop in order, on this boot of the system:
+	int was_cut; /* the last run did not stop in order, on what may be this boot of the system:
 	                what the page cache holds of it may not be what the disk holds */
 };
 
