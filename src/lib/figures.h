@@ -17,11 +17,17 @@
 
 #define FIGURES_AGENT_MAX 64 /* bytes */
 
-/* The last HELLO, and what was said in it. */
-struct hello {
-	int64_t seen; /* when it came, UTC microseconds; 0: never */
+/* What lies at the client, as it said last: by HELLO or STATE. */
+struct backlog {
 	uint64_t pending;
 	uint64_t pending_oldest; /* the client's own time, UTC seconds; 0: none */
+	uint64_t failed;         /* set aside */
+};
+
+/* What is known by sessions. */
+struct hello {
+	int64_t seen; /* when it was connected last, UTC microseconds; 0: never */
+	struct backlog backlog;
 	char agent[ESCAPE_ROOM(FIGURES_AGENT_MAX)]; /* escaped */
 };
 
@@ -43,8 +49,9 @@ struct figures {
 	X(tally.last_stored, TIME, 0, "last_stored", "LAST-STORED")                      \
 	X(tally.stored, NUMBER, PROTO_NUMBER_MAX, "stored", "STORED")                    \
 	X(tally.stored_bytes, BYTES, PROTO_NUMBER_MAX, "stored_bytes", "BYTES")          \
-	X(hello.pending, NUMBER, PROTO_NUMBER_MAX, "pending", "PENDING")                 \
-	X(hello.pending_oldest, SECONDS, PROTO_NUMBER_MAX, "pending_oldest", "SINCE")    \
+	X(hello.backlog.pending, NUMBER, PROTO_NUMBER_MAX, "pending", "PENDING")                 \
+	X(hello.backlog.pending_oldest, SECONDS, PROTO_NUMBER_MAX, "pending_oldest", "SINCE") \
+	X(hello.backlog.failed, NUMBER, PROTO_NUMBER_MAX, "failed", "FAILED")            \
 	X(tally.skipped, NUMBER, PROTO_NUMBER_MAX, "skipped", "SKIPPED")                 \
 	X(tally.missing, NUMBER, PROTO_NUMBER_MAX, "missing", "MISSING")                 \
 	X(hello.agent, ESCAPED, FIGURES_AGENT_MAX, "agent", "AGENT")

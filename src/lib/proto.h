@@ -22,6 +22,7 @@
 #define PROTO_DATA_MAX 262144 /* bytes of one DATA */
 #define PROTO_OPENS_MAX 8     /* items open on one connection */
 #define PROTO_WAIT_EVERY 5  /* seconds between two WAIT */
+#define PROTO_STATE_EVERY 15 /* seconds between two STATE, at least */
 
 enum proto_side { PROTO_CLIENT, PROTO_SERVER };
 
@@ -32,6 +33,7 @@ enum proto_verb {
 	VERB_DATA,
 	VERB_SETTLED,
 	VERB_SKIP,
+	VERB_STATE,
 	VERB_PING,
 	VERB_QUIT,
 	VERB_READY,
@@ -66,6 +68,7 @@ enum proto_field {
 	FIELD_HOST,
 	FIELD_PENDING, /* keys from here on ... */
 	FIELD_OLDEST,
+	FIELD_FAILED,
 	FIELD_AGENT,   /* escaped as in the line, as is ... */
 	FIELD_HINT,    /* ... name=, what the file was called */
 	FIELD_TIME,
@@ -74,7 +77,8 @@ enum proto_field {
 	FIELD_INLINE,
 	FIELD_ITEM,
 	FIELD_IDLE,
-	FIELD_MARK,    /* settled= in READY */
+	FIELD_MARK,    /* settled= in READY, as is ... */
+	FIELD_EVERY,   /* ... state= */
 	FIELD_AGAIN,   /* ... to here */
 	FIELD_TEXT,    /* the rest of the line */
 	PROTO_FIELDS

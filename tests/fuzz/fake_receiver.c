@@ -91,7 +91,8 @@ fake_send(struct shop *shop, struct message *message)
 	FUZZ_CHECK(shop == &w->shop);
 	if (message->kind == COMMIT_ITEM)
 		check_item((struct item *)message);
-	else if (message->kind == COMMIT_SETTLED || message->kind == COMMIT_SKIP)
+	else if (message->kind == COMMIT_SETTLED || message->kind == COMMIT_SKIP ||
+	    message->kind == COMMIT_STATE)
 		w->in_notices++;
 	FUZZ_CHECK(message->kind == COMMIT_JOIN || w->has_joined);
 	FUZZ_CHECK(w->in_items - w->in_large + w->in_notices <= settings.window);
@@ -223,8 +224,10 @@ fake_commit_one(unsigned how)
 		break;
 	case COMMIT_SETTLED:
 	case COMMIT_SKIP:
-		check_token(notice->queue, notice->generation);
 		FUZZ_CHECK(notice->number >= 1);
+		/* fall through */
+	case COMMIT_STATE:
+		check_token(notice->queue, notice->generation);
 		worker.in_notices--;
 		(void)request_return(message);
 		break;

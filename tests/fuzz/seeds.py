@@ -48,6 +48,7 @@ def codec():
     seed("codec", "longest", "ERROR line " + 1012 * "x" + "\n")
     seed("codec", "too-long", "ERROR line " + 1013 * "x" + "\n")
     seed("codec", "hint", "PUT 1 s 0 %s name=%s\n" % (SHA, 255 * "%00"))
+    seed("codec", "state", "STATE pending=25 oldest=17 failed=0\nSTATE\nREADY 1 cap1 state=15\n")
     seed("codec", "no-end", "PING\n\nPING\nQUI")
 
 
@@ -97,6 +98,7 @@ def session():
          steps(0xf0, 0x06))
     case("small-queue", HELLO + "".join("SETTLED %d\n" % i for i in range(1, 9)) + put(9, "foo"),
          1 | 32, steps(0xd0, 0x06, 0x0a))
+    case("state", HELLO + "STATE pending=25 oldest=17 failed=1\nSTATE\nSTATE failed=x\n", 1)
     case("crowded", HELLO + put(1, "foo"), 2)
     case("no-identity", HELLO + put(1, "foo"), 4)
     case("no-queue", HELLO + put(1, "foo"), 128)
@@ -297,6 +299,8 @@ def answers():
     case("send-too-far", ready + "SEND 7 70001\n")
     case("stored-unasked-large", ready + "STORED 7 b\n")
     case("stored-before-send", ready + "PONG\nSTORED 7 b\n", 0, steps(0x07, 0x70, 0x60, 0x0a))
+    case("state", ready.replace("settled=3", "settled=3 state=1") + "STORED 3 a\nSTORED 4 b\n" +
+         "REFUSED 5 no-inbox x\nPONG\nBYE\n", 0, steps(0x07, 0x90, 0x18, 0x30, 0x18, 0x0a))
     case("use-put", ready + "LATER 7 60 use-put\nLATER 7 60 use-put\nSTORED 7 a\n", 0,
          steps(0x07, 0x70, 0x30, 0x0a))
     case("use-open", ready.replace("65536", "1048576") + "LATER 7 60 use-open\nSEND 7 0\n", 1,

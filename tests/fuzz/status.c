@@ -81,7 +81,7 @@ answer(uint64_t ticket)
 		snprintf(view->identity, sizeof view->identity, "pc\"17\\.example.org");
 		struct hello *hello = &view->figures.hello;
 		snprintf(hello->agent, sizeof hello->agent, "inboxq/0.1%%00");
-		hello->pending_oldest = UINT64_MAX;
+		hello->backlog.pending_oldest = UINT64_MAX;
 		hello->seen = INT64_MIN;
 	}
 	status_clients(status, ticket, view, view ? 1 : 0);

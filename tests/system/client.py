@@ -47,7 +47,8 @@ CODES = {
     "ERROR": {"line", "verb", "state", "field", "version", "identity"},
 }
 LAST = {"STORED", "LATER", "REFUSED"}
-NUMERIC = {"n", "seconds", "offset", "window", "bytes", "inline", "item", "idle", "settled"}
+NUMERIC = {"n", "seconds", "offset", "window", "bytes", "inline", "item", "idle", "settled",
+           "state"}
 
 
 class Violation(Exception):

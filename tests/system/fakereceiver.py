@@ -143,7 +143,9 @@ class Connection:
         elif line == "QUIT":
             self.say("BYE")
             raise Cut
-        elif words[0] not in ("SETTLED", "SKIP"):
+        elif words[0] == "STATE" and "state" not in self.receiver.ready:
+            self.receiver.wrong.append(line)
+        elif words[0] not in ("SETTLED", "SKIP", "STATE"):
             self.receiver.wrong.append(line)
 
     def serve(self):

@@ -37,6 +37,7 @@ WRONG = {
     "code": WORDS,
     "pending": number(0),
     "oldest": number(0),
+    "failed": number(0),
     "agent": ["", "a" * 65, "%", "%4", "%zz", "a%2fb", "%41%", "%c3"],
     "name": ["", "a" * 256, "%", "%4", "%zz", "a%2fb", "%0A" * 256],
     "time": number(0),
@@ -46,12 +47,14 @@ ITEM = [("n", "1"), ("inbox", "status"), ("size", "0"), ("sha256", DIGEST)]
 HINTS = [("name", "a%20b"), ("time", "1795356000")]
 LINES = {
     "HELLO": ([("version", "1"), ("queue", QUEUE), ("settled", "1")],
-              [("pending", "3"), ("oldest", "1795356000"), ("agent", "test/1")]),
+              [("pending", "3"), ("oldest", "1795356000"), ("failed", "0"),
+               ("agent", "test/1")]),
     "PUT": (ITEM, HINTS),
     "OPEN": (ITEM, HINTS),
     "DATA": ([("n", "1"), ("offset", "0"), ("length", "1")], []),
     "SETTLED": ([("n", "1")], []),
     "SKIP": ([("n", "1"), ("code", "removed")], []),
+    "STATE": ([], [("pending", "3"), ("oldest", "1795356000"), ("failed", "0")]),
     "PING": ([], []),
     "QUIT": ([], []),
 }
@@ -128,7 +131,7 @@ def right_line_with_unknown_keys_is_taken(t, verb):
     equal(len(text), 1023)
     c.post(text + "\n")
     want = {"HELLO": "READY", "PUT": "STORED", "OPEN": "SEND", "QUIT": "BYE", "DATA": "ERROR",
-            "PING": "PONG", "SETTLED": None, "SKIP": None}[verb]
+            "PING": "PONG", "SETTLED": None, "SKIP": None, "STATE": None}[verb]
     if want:
         equal(c.line().verb, want)
     if verb == "OPEN":

@@ -121,6 +121,50 @@ def refused_items_are_set_aside_with_their_reason(t):
 
 
 @test
+def what_lies_at_a_client_is_told_while_the_session_lasts(t):
+    fake = FakeReceiver(t, odd=lambda c, line: c.say("LATER 1 60 full x") or c.body(3) or True
+                        if line.startswith("PUT 1 ") else False, state=1)
+    q = Queue(t, fake)
+    run_in_background(t, q)
+    until(lambda: fake.lines)
+    contains(fake.lines[0], " pending=0 failed=0 ")
+    q.add("status", b"one")
+    until(lambda: any(re.fullmatch(r"STATE pending=1 oldest=\d+ failed=0", line)
+                      for line in fake.lines))
+    shutil.copy(os.path.join(q.spool, "queue", "%020d" % 1),
+                os.path.join(q.spool, "failed", "%020d" % 7))
+    until(lambda: any(re.fullmatch(r"STATE pending=1 oldest=\d+ failed=1", line)
+                      for line in fake.lines))
+    # What has not changed is not told again.
+    time.sleep(2.5)
+    equal([line.split()[0] for line in fake.lines if line != "PING"],
+          ["HELLO", "PUT", "STATE", "STATE"])
+    equal(fake.connections, 1)
+
+
+@test
+def a_cycle_ends_with_what_is_left(t):
+    fake = FakeReceiver(t, odd=lambda c, line: c.say("LATER 2 60 full x") or c.body(3) or True
+                        if line.startswith("PUT 2 ") else False, state=3600)
+    q = Queue(t, fake)
+    q.add("status", b"one", b"two", b"thr")
+    q("run", "--once", expect=TEMPFAIL)
+    contains(fake.lines[0], " pending=3 oldest=")
+    assert re.fullmatch(r"STATE pending=1 oldest=\d+ failed=0", fake.lines[-2]), fake.lines
+    equal(fake.lines[-1], "QUIT")
+
+
+@test
+def a_receiver_that_does_not_know_state_is_not_told(t):
+    fake = FakeReceiver(t)
+    q = Queue(t, fake)
+    q.add("status", b"one")
+    q("run", "--once")
+    equal([line.split()[0] for line in fake.lines], ["HELLO", "PUT", "SETTLED", "QUIT"])
+    equal(fake.wrong, [])
+
+
+@test
 def a_number_that_is_not_there_uses_up_none(t):
     r = t.receiver()
     q = Queue(t, r)

@@ -363,6 +363,32 @@ def gaps_are_told_to_the_administrator(t):
 
 
 @test
+def who_is_connected_is_seen_and_tells_what_lies_there(t):
+    r = t.receiver()
+    queue = t.queue()
+
+    def row():
+        page = r.json("/clients")
+        [found] = [row for row in page["clients"] if row["queue"] == queue]
+        return found, page["now"] - found["seen"]
+
+    c = r.client(hello={"queue": queue, "pending": 0, "failed": 3, "agent": "test/1"})
+    equal(c.ready.get("state"), 15)
+    time.sleep(3.2)
+    assert row()[1] <= 1, row()
+    equal(row()[0]["failed"], 3)
+    c.post("STATE pending=25 oldest=1795350000 failed=4\nSTATE x=1 pending=26 oldest=1795350001\n")
+    c.ping()
+    until(lambda: row()[0]["pending"] == 26)
+    equal([row()[0][key] for key in ("pending", "pending_oldest", "failed", "agent")],
+          [26, 1795350001, 0, "test/1"])
+    c.quit()
+    until(lambda: not row()[0]["connected"])
+    time.sleep(2.2)
+    assert 2 <= row()[1] < 10, row()
+
+
+@test
 def settled_mark_never_goes_back(t):
     r = t.receiver()
     queue = t.queue()

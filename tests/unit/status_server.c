@@ -78,8 +78,8 @@ fake_views(size_t count)
 		view->figures.tally.missing = i;
 		struct hello *hello = &view->figures.hello;
 		hello->seen = i == 1 ? 0 : ((int64_t)time(NULL) - 90000) * 1000000 + 7;
-		hello->pending = 5;
-		hello->pending_oldest = (uint64_t)time(NULL) - 7;
+		hello->backlog.pending = 5;
+		hello->backlog.pending_oldest = (uint64_t)time(NULL) - 7;
 		snprintf(hello->agent, sizeof(hello->agent), "%s", i == 0 ? "inboxq/0.1.0" : "");
 	}
 	return views;

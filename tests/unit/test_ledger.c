@@ -22,6 +22,7 @@
 
 #include "inboxd/base/stats.h"
 #include "inboxd/commit/books.h"
+#include "inboxd/commit/view.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 #include "lib/segment.h"
@@ -408,7 +409,7 @@ a_restart_knows_the_figures_that_were_known(void **state)
 	    .ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 10, .queues = 1};
 	static struct stats stats;
 	struct join join = {.identity = SAMPLE_CLIENT, .queue_id = SAMPLE_QUEUE, .settled = 1,
-	    .hello = {.pending = 3, .pending_oldest = 1795356663, .agent = "inboxq/1"}};
+	    .hello = {.backlog = {3, 1795356663, 2}, .agent = "inboxq/1"}};
 	struct books *books = books_open(clients, start(1), &books_setup, &stats);
 	struct figures *known, *found;
 	struct clients *replayed;
@@ -425,11 +426,68 @@ a_restart_knows_the_figures_that_were_known(void **state)
 	assert_int_equal(known->tally.missing, 3);
 	replayed = sample_replay(dir, NULL, &replay);
 	found = &clients_at(replayed, 0)->figures;
-	/* A restart knows only when the item was accepted. */
-	assert_in_range(known->tally.last_stored - found->tally.last_stored, 0, 10000000);
+	/* A restart knows only when items were accepted, the one that was void later, too. */
+	assert_in_range(known->tally.last_stored + 10000000 - found->tally.last_stored, 0,
+	    20000000);
 	found->tally.last_stored = known->tally.last_stored;
 	assert_memory_equal(found, known, sizeof *found);
 	replay_free(&replay);
+	clients_free(replayed);
+	books_close(books);
+	clients = NULL;
+}
+
+static const struct hello *
+restarted(struct clients **replayed)
+{
+	struct replay replay;
+
+	*replayed = sample_replay(dir, NULL, &replay);
+	replay_free(&replay);
+	return &clients_at(*replayed, 0)->figures.hello;
+}
+
+static void
+a_client_is_seen_while_it_is_connected(void **state)
+{
+	static const struct books_setup books_setup = {
+	    .ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 10, .queues = 1};
+	static const struct backlog grown = {25, 1795356663, 2};
+	static struct stats stats;
+	struct join join = {.identity = SAMPLE_CLIENT, .queue_id = SAMPLE_QUEUE, .settled = 1,
+	    .superseded = calloc(1, sizeof *join.superseded)};
+	struct notice notice = {.backlog = grown};
+	struct books *books = books_open(clients, start(1), &books_setup, &stats);
+	const struct hello *known;
+	struct clients *replayed;
+	struct queue *queue;
+	struct view view;
+	int64_t now;
+
+	(void)state;
+	books_join(books, &join);
+	queue = notice.queue = join.queue;
+	now = queue->figures.hello.seen;
+	/* An hour later, as it were: a session of before the last is nobody. */
+	queue->figures.hello.seen -= 3600 * INT64_C(1000000);
+	books_note(&notice);
+	assert_int_equal(queue->figures.hello.backlog.pending, 0);
+	notice.generation = join.generation;
+	books_note(&notice);
+	books_view(books, &view);
+	assert_true(view.views[0].connected);
+	assert_in_range(view.views[0].figures.hello.seen, now, now + 60000000);
+	assert_memory_equal(&view.views[0].figures.hello.backlog, &grown, sizeof grown);
+	free(view.views);
+	/* STATE costs no record; what is known at the end is known to the next start. */
+	assert_int_equal(books_flush(books), 0);
+	assert_int_equal(restarted(&replayed)->backlog.pending, 0);
+	clients_free(replayed);
+	books_leave(books, &notice);
+	assert_int_equal(books_flush(books), 0);
+	known = restarted(&replayed);
+	assert_in_range(known->seen, now, now + 60000000);
+	assert_memory_equal(&known->backlog, &grown, sizeof grown);
 	clients_free(replayed);
 	books_close(books);
 	clients = NULL;
@@ -454,6 +512,7 @@ main(void)
 	    TEST(goes_on_in_the_old_segment_when_a_new_one_has_no_room),
 	    TEST(finds_the_newest_among_other_files),
 	    TEST(a_restart_knows_the_figures_that_were_known),
+	    TEST(a_client_is_seen_while_it_is_connected),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,17 +66,19 @@ static const struct {
 	const char *text;
 } verbs[] = {
     {PROTO_CLIENT, VERB_HELLO,
-        "HELLO 1 " QUEUE " 5 pending=3 oldest=1795356663 agent=inboxq/0.1%20x"},
+        "HELLO 1 " QUEUE " 5 pending=3 oldest=1795356663 failed=2 agent=inboxq/0.1%20x"},
     {PROTO_CLIENT, VERB_PUT, "PUT 1 status 3 " SHA " name=report%20%C3%A4.txt time=17"},
     {PROTO_CLIENT, VERB_OPEN,
         "OPEN 9223372036854775807 dumps 9223372036854775807 " SHA " name=%25 time=0"},
     {PROTO_CLIENT, VERB_DATA, "DATA 9 0 262144"},
     {PROTO_CLIENT, VERB_SETTLED, "SETTLED 5"},
     {PROTO_CLIENT, VERB_SKIP, "SKIP 3 removed"},
+    {PROTO_CLIENT, VERB_STATE, "STATE pending=25 oldest=1795356663 failed=0"},
     {PROTO_CLIENT, VERB_PING, "PING"},
     {PROTO_CLIENT, VERB_QUIT, "QUIT"},
     {PROTO_SERVER, VERB_READY,
-        "READY 1 cap1 window=1024 bytes=67108864 inline=0 item=1073741824 idle=300 settled=1"},
+        "READY 1 cap1 window=1024 bytes=67108864 inline=0 item=1073741824 idle=300 settled=1"
+        " state=15"},
     {PROTO_SERVER, VERB_STORED, "STORED 1 " NAME " again=1"},
     {PROTO_SERVER, VERB_LATER, "LATER 7 60 full no space left in inbox status"},
     {PROTO_SERVER, VERB_REFUSED, "REFUSED 3 no-inbox no inbox nosuch"},
@@ -124,7 +126,7 @@ takes_no_verb_from_the_wrong_side(void **state)
 static void
 misses_each_fixed_field(void **state)
 {
-	static const int fixed[] = {3, 4, 4, 3, 1, 2, 0, 0, 2, 2, 3, 2, 2, 0, 1, 2, 0, 1};
+	static const int fixed[] = {3, 4, 4, 3, 1, 2, 0, 0, 0, 2, 2, 3, 2, 2, 0, 1, 2, 0, 1};
 
 	(void)state;
 	for (size_t i = 0; i < COUNT(verbs); i++) {

@@ -92,15 +92,16 @@ reads_each_type(void **state)
 	assert_int_equal(r.time, MICROS);
 	assert_int_equal(r.seq, 42);
 	assert_comes_back("queue urn:a;b% " QUEUE " 5 seen=" TIME " last_stored=" TIME
-	    " stored=10 stored_bytes=2000 pending=3 pending_oldest=1795356663 skipped=1 missing=2"
-	    " agent=inboxq/0.1%20x", &r);
+	    " stored=10 stored_bytes=2000 pending=3 pending_oldest=1795356663 failed=4 skipped=1"
+	    " missing=2 agent=inboxq/0.1%20x", &r);
 	assert_int_equal(r.type, RECORD_QUEUE);
 	assert_string_equal(r.identity, "urn:a;b%");
 	assert_string_equal(r.queue, QUEUE);
 	assert_int_equal(r.settled, 5);
 	assert_int_equal(r.figures.hello.seen, MICROS);
-	assert_int_equal(r.figures.hello.pending, 3);
-	assert_int_equal(r.figures.hello.pending_oldest, 1795356663);
+	assert_int_equal(r.figures.hello.backlog.pending, 3);
+	assert_int_equal(r.figures.hello.backlog.pending_oldest, 1795356663);
+	assert_int_equal(r.figures.hello.backlog.failed, 4);
 	assert_string_equal(r.figures.hello.agent, "inboxq/0.1%20x");
 	assert_int_equal(r.figures.tally.stored, 10);
 	assert_int_equal(r.figures.tally.stored_bytes, 2000);
@@ -210,7 +211,7 @@ passes_over_keys_that_it_does_not_know(void **state)
 		if (parse_text(right[i], strlen(right[i]), &r) < 0)
 			fail_msg("refused \"%s\"", right[i]);
 	}
-	assert_int_equal(r.figures.hello.pending, 3);
+	assert_int_equal(r.figures.hello.backlog.pending, 3);
 	assert_int_equal(parse_text("void 7", 6, &without), 0);
 	assert_int_equal(parse_text(right[2], strlen(right[2]), &r), 0);
 	assert_memory_equal(&r, &without, sizeof r);

@@ -484,7 +484,7 @@ static void
 takes_figures_of_a_queue_from_the_state_only(void **state)
 {
 	struct record record = {.type = RECORD_QUEUE, .settled = 4,
-	    .figures = {{.seen = 5000000, .pending = 3},
+	    .figures = {{.seen = 5000000, .backlog = {.pending = 3}},
 	        {.stored = 20, .stored_bytes = 300, .skipped = 2, .missing = 1}}};
 
 	(void)state;
@@ -493,7 +493,7 @@ takes_figures_of_a_queue_from_the_state_only(void **state)
 	sample_state(&segment);
 	sample_accept(&segment, 10, 4, "status", "a", "four");
 	record.figures.tally = (struct tally){0};
-	record.figures.hello.pending = 9;
+	record.figures.hello.backlog.pending = 9;
 	sample_add(&segment, &record);
 	assert_reads("settled=4 items=1 stored=21 bytes=304 skipped=2 missing=1 seen=5000000 ");
 	assert_reads("pending=9 ");

@@ -23,6 +23,10 @@
 /* How often a full disk is asked again, microseconds. */
 #define RETRY_EVERY 500000
 
+/* A session of so many microseconds is worth a record at its end, too: who was seen when it
+ * began would be silent since then for whoever starts next. */
+#define LONG_SESSION 60000000
+
 struct books {
 	struct clients *clients;
 	struct ledger *ledger;
@@ -117,12 +121,35 @@ books_join(struct books *books, struct join *join)
 }
 
 void
-books_leave(struct notice *notice)
+books_leave(struct books *books, struct notice *notice)
 {
-	if (notice->generation != notice->queue->generation)
+	struct queue *queue = notice->queue;
+	struct record record = {.type = RECORD_QUEUE};
+	int64_t now = now_utc(), seen = queue->figures.hello.seen;
+
+	if (notice->generation != queue->generation)
 		return;
-	free(notice->queue->superseded);
-	notice->queue->superseded = NULL;
+	free(queue->superseded);
+	queue->superseded = NULL;
+	queue->figures.hello.seen = now;
+	if (now - seen < LONG_SESSION || !may_gather(books))
+		return;
+	queue_record(queue, &record);
+	ledger_append(books->ledger, &record);
+}
+
+void
+books_note(const struct notice *notice)
+{
+	if (notice->generation == notice->queue->generation)
+		notice->queue->figures.hello.backlog = notice->backlog;
+}
+
+/* Whoever is connected is seen. */
+static int64_t
+last_seen(const struct queue *queue)
+{
+	return queue->superseded ? now_utc() : queue->figures.hello.seen;
 }
 
 static void
@@ -196,6 +223,7 @@ books_view(const struct books *books, struct view *view)
 		out->settled = queue->settled;
 		out->unsettled = queue->items;
 		out->figures = queue->figures;
+		out->figures.hello.seen = last_seen(queue);
 	}
 }
 
@@ -337,6 +365,11 @@ books_want_rotation(const struct books *books)
 void
 books_rotate(struct books *books)
 {
+	/* What the state says is all that a start after a crash knows. */
+	for (size_t i = 0; i < clients_count(books->clients); i++) {
+		struct queue *queue = clients_at(books->clients, i);
+		queue->figures.hello.seen = last_seen(queue);
+	}
 	if (ledger_rotate(books->ledger, books->clients, books->setup->ledger_days) < 0)
 		log_event(LOG_ERR, "ledger_not_rotated", "error=\"%s\" note=\"goes on as it is\"",
 		    strerror(errno));

@@ -30,7 +30,10 @@ void books_close(struct books *books);
 /* A HELLO: fills in the answer.  The queue's older session, if there is one,
  * is told that it is superseded: its notices count no more. */
 void books_join(struct books *books, struct join *join);
-void books_leave(struct notice *notice);
+/* The session is over. */
+void books_leave(struct books *books, struct notice *notice);
+/* A STATE.  No record is made of it: the next of the queue has it. */
+void books_note(const struct notice *notice);
 void books_settle(struct books *books, const struct notice *notice);
 void books_skip(struct books *books, const struct notice *notice);
 void books_view(const struct books *books, struct view *view);

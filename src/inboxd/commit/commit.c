@@ -148,8 +148,11 @@ take_message(struct commit *commit, struct message *message)
 	case COMMIT_SKIP:
 		books_skip(commit->books, (struct notice *)request);
 		break;
+	case COMMIT_STATE:
+		books_note((struct notice *)request);
+		break;
 	case COMMIT_LEAVE:
-		books_leave((struct notice *)request);
+		books_leave(commit->books, (struct notice *)request);
 		break;
 	case COMMIT_VIEW:
 		books_view(commit->books, (struct view *)request);

@@ -28,6 +28,7 @@ enum commit_message {
 	COMMIT_ITEM,    /* struct item */
 	COMMIT_SETTLED, /* struct notice */
 	COMMIT_SKIP,    /* likewise */
+	COMMIT_STATE,   /* likewise: what lies at the client */
 	COMMIT_LEAVE,   /* struct notice: the session is over */
 	COMMIT_VIEW,    /* struct view: /clients */
 	COMMIT_PROBE,   /* struct request: are you alive? */
@@ -125,6 +126,7 @@ struct notice {
 	uint64_t generation;
 	uint64_t number;
 	char reason[RECORD_REASON_ROOM];
+	struct backlog backlog;
 };
 
 struct view {

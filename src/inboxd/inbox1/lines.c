@@ -31,6 +31,19 @@ on_superseded(struct request *request)
 	session_go_away(s, 0, CODE_GOAWAY_SUPERSEDED);
 }
 
+/* What is not said is none. */
+static void
+read_backlog(struct backlog *backlog, const struct proto_line *line)
+{
+	memset(backlog, 0, sizeof *backlog);
+	if (proto_has(line, FIELD_PENDING))
+		backlog->pending = line->number[FIELD_PENDING];
+	if (proto_has(line, FIELD_OLDEST))
+		backlog->pending_oldest = line->number[FIELD_OLDEST];
+	if (proto_has(line, FIELD_FAILED))
+		backlog->failed = line->number[FIELD_FAILED];
+}
+
 static void
 on_hello(struct session *s, const struct proto_line *line)
 {
@@ -47,10 +60,7 @@ on_hello(struct session *s, const struct proto_line *line)
 	snprintf(join->identity, sizeof join->identity, "%s", s->identity);
 	span_copy(join->queue_id, sizeof join->queue_id, line->text[FIELD_QUEUE]);
 	join->settled = line->number[FIELD_SETTLED];
-	if (proto_has(line, FIELD_PENDING))
-		join->hello.pending = line->number[FIELD_PENDING];
-	if (proto_has(line, FIELD_OLDEST))
-		join->hello.pending_oldest = line->number[FIELD_OLDEST];
+	read_backlog(&join->hello.backlog, line);
 	if (proto_has(line, FIELD_AGENT))
 		span_copy(join->hello.agent, sizeof join->hello.agent, line->text[FIELD_AGENT]);
 	session_enter(s, JOINING);
@@ -73,6 +83,7 @@ send_ready(struct session *s, uint64_t mark)
 	proto_set_number(&line, FIELD_ITEM, site->item);
 	proto_set_number(&line, FIELD_IDLE, site->settings->idle);
 	proto_set_number(&line, FIELD_MARK, mark);
+	proto_set_number(&line, FIELD_EVERY, PROTO_STATE_EVERY);
 	session_send(s, &line);
 }
 
@@ -117,7 +128,10 @@ send_notice(struct session *s, enum commit_message kind, const struct proto_line
 	request_fill(&notice->request, kind, s->shop->replies, on_noted, s);
 	notice->queue = s->queue;
 	notice->generation = s->generation;
-	notice->number = line->number[FIELD_NUMBER];
+	if (kind == COMMIT_STATE)
+		read_backlog(&notice->backlog, line);
+	else
+		notice->number = line->number[FIELD_NUMBER];
 	if (kind == COMMIT_SKIP)
 		span_copy(notice->reason, sizeof notice->reason, line->text[FIELD_CODE]);
 	s->notices++;
@@ -152,6 +166,12 @@ on_skip(struct session *s, const struct proto_line *line)
 }
 
 static void
+on_state(struct session *s, const struct proto_line *line)
+{
+	send_notice(s, COMMIT_STATE, line);
+}
+
+static void
 on_ping(struct session *s, const struct proto_line *line)
 {
 	struct proto_line pong;
@@ -183,6 +203,7 @@ static const struct {
     [VERB_DATA] = {READY, items_on_data},
     [VERB_SETTLED] = {READY, on_settled},
     [VERB_SKIP] = {READY, on_skip},
+    [VERB_STATE] = {READY, on_state},
     [VERB_PING] = {READY, on_ping},
     [VERB_QUIT] = {READY, on_quit},
 };

@@ -4,12 +4,14 @@
 
 #include "inboxq/uplink/say.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "inboxq/spool/item.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/spool/spool.h"
 #include "lib/conn.h"
+#include "lib/figures.h"
 
 static void
 write_line(struct conn *conn, const struct proto_line *line)
@@ -20,24 +22,56 @@ write_line(struct conn *conn, const struct proto_line *line)
 }
 
 void
-say_hello(struct conn *conn, const struct spool *spool, const struct schedule *schedule)
+say_look(const struct spool *spool, const struct schedule *schedule, struct backlog *backlog)
 {
+	const struct schedule_counts *counts = schedule_counts(schedule);
 	uint64_t first = schedule_first(schedule);
+	struct spool_numbers failed;
 	char why[SPOOL_WHY_ROOM];
 	struct spool_item item;
-	struct proto_line line;
 	int fd = first ? item_open(spool, SPOOL_QUEUE, first, &item, why) : -1;
+
+	backlog->pending = counts->waiting + counts->sent;
+	backlog->pending_oldest = fd >= 0 ? item.time : 0;
+	if (fd >= 0)
+		close(fd);
+	if (spool_list(spool, SPOOL_FAILED, &failed) == 0) {
+		backlog->failed = failed.count;
+		free(failed.at);
+	}
+}
+
+static void
+set_backlog(struct proto_line *line, const struct backlog *backlog)
+{
+	proto_set_number(line, FIELD_PENDING, backlog->pending);
+	if (backlog->pending_oldest)
+		proto_set_number(line, FIELD_OLDEST, backlog->pending_oldest);
+	proto_set_number(line, FIELD_FAILED, backlog->failed);
+}
+
+void
+say_hello(struct conn *conn, const struct spool *spool, const struct schedule *schedule,
+    const struct backlog *backlog)
+{
+	struct proto_line line;
 
 	proto_line_start(&line, VERB_HELLO);
 	proto_set_number(&line, FIELD_VERSION, PROTO_VERSION);
 	proto_set_text(&line, FIELD_QUEUE, spool_queue_id(spool));
 	proto_set_number(&line, FIELD_SETTLED, schedule_settled(schedule));
-	proto_set_number(&line, FIELD_PENDING, schedule_counts(schedule)->waiting);
-	if (fd >= 0) {
-		proto_set_number(&line, FIELD_OLDEST, item.time);
-		close(fd);
-	}
+	set_backlog(&line, backlog);
 	proto_set_text(&line, FIELD_AGENT, "inboxq/" PACKAGE_VERSION);
+	write_line(conn, &line);
+}
+
+void
+say_state(struct conn *conn, const struct backlog *backlog)
+{
+	struct proto_line line;
+
+	proto_line_start(&line, VERB_STATE);
+	set_backlog(&line, backlog);
 	write_line(conn, &line);
 }
 

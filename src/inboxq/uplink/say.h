@@ -8,13 +8,20 @@
 
 #include "lib/proto.h"
 
+struct backlog;
 struct conn;
 struct schedule;
 struct spool;
 struct spool_item;
 
-/* HELLO with the queue's mark, what waits in it, and since when. */
-void say_hello(struct conn *conn, const struct spool *spool, const struct schedule *schedule);
+/* What waits here, since when, and how much was set aside; where failed/ cannot be read, that
+ * stays as it was in *backlog. */
+void say_look(const struct spool *spool, const struct schedule *schedule,
+    struct backlog *backlog);
+/* HELLO with the queue's mark, and its backlog. */
+void say_hello(struct conn *conn, const struct spool *spool, const struct schedule *schedule,
+    const struct backlog *backlog);
+void say_state(struct conn *conn, const struct backlog *backlog);
 /* PUT, which its bytes are to follow, or OPEN. */
 void say_item(struct conn *conn, enum proto_verb verb, uint64_t n, const struct spool_item *item);
 /* DATA; so many bytes are to follow. */

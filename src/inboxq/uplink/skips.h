@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "lib/attr.h"
+#include "lib/figures.h"
 
 struct conn;
 struct schedule;
@@ -20,6 +21,7 @@ struct spool;
 struct skips_told {
 	uint64_t settled; /* the mark it knows */
 	off_t sentlog;    /* sent.log has been read up to here */
+	struct backlog backlog; /* what it was told lies here */
 };
 
 /* Says HELLO, with a mark that a crash of ours does not take back: the deletions are

@@ -7,6 +7,7 @@
 #include "inboxq/uplink/talk.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/schedule.h"
@@ -49,6 +50,22 @@ settle(struct talk *talk, struct conn *conn)
 	if (talk->server[0] == '\0' || outgoing_is_midway(talk->outgoing))
 		return 0;
 	return skips_settle(talk->spool, talk->schedule, &talk->told, talk->server, conn);
+}
+
+/* Says what lies here, if that is not what the server was told last. */
+static void
+tell_state(struct talk *talk, struct conn *conn, int64_t now)
+{
+	struct backlog backlog = talk->told.backlog;
+
+	if (talk->state_every == 0)
+		return;
+	talk->state_due = now + (int64_t)talk->state_every;
+	say_look(talk->spool, talk->schedule, &backlog);
+	if (memcmp(&backlog, &talk->told.backlog, sizeof backlog) == 0)
+		return;
+	say_state(conn, &backlog);
+	talk->told.backlog = backlog;
 }
 
 /* Nothing is to be sent, and nothing is awaited.  Who leaves does not wait for open
@@ -96,6 +113,7 @@ talk_say(struct talk *talk, struct conn *conn)
 	/* One cycle is over once nothing is put off for a time only. */
 	if (is_idle(talk, now) && (talk->state == TALK_LEAVING ||
 	        (talk->once && schedule_due(schedule) == SCHEDULE_NEVER))) {
+		tell_state(talk, conn, now);
 		say_word(conn, VERB_QUIT);
 		talk->state = TALK_QUIT;
 	}
@@ -132,6 +150,9 @@ talk_tick(struct talk *talk, struct conn *conn, uint64_t limit)
 	    pulse_wants_ping(&talk->pulse, now))
 		say_word(conn, VERB_PING);
 	verdict = talk_say(talk, conn);
+	if (verdict == TALK_GOES_ON && talk->state == TALK_OPEN && now >= talk->state_due &&
+	    !outgoing_is_midway(talk->outgoing))
+		tell_state(talk, conn, now);
 	if (verdict == TALK_GOES_ON)
 		pulse_note(&talk->pulse, conn);
 	return verdict;
@@ -142,6 +163,10 @@ on_ready(struct talk *talk, const struct proto_line *line)
 {
 	const struct schedule_counts *counts = schedule_counts(talk->schedule);
 
+	if (proto_has(line, FIELD_EVERY)) {
+		talk->state_every = line->number[FIELD_EVERY];
+		talk->state_due = clock_seconds() + (int64_t)talk->state_every;
+	}
 	if (proto_has(line, FIELD_IDLE))
 		talk->pulse.idle = line->number[FIELD_IDLE];
 	span_copy(talk->server, sizeof talk->server, line->text[FIELD_HOST]);
@@ -251,6 +276,7 @@ on_line(struct talk *talk, const struct proto_line *line)
 	case VERB_DATA:
 	case VERB_SETTLED:
 	case VERB_SKIP:
+	case VERB_STATE:
 	case VERB_PING:
 	case VERB_QUIT:
 	case PROTO_VERBS:

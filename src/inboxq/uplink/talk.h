@@ -45,6 +45,8 @@ struct talk {
 	struct pulse pulse;
 	char server[256]; /* READY's host */
 	struct skips_told told;
+	uint64_t state_every; /* READY's state, seconds; 0: it takes none */
+	int64_t state_due;    /* monotonic seconds */
 	uint64_t seconds; /* GOAWAY's */
 	const char *why;
 };
