@@ -54,13 +54,14 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 }
 
 static int
-start_workers(struct threads *threads, struct site *site, int root, uint32_t start,
-    size_t count)
+start_workers(struct threads *threads, struct site *site, const struct root *root,
+    uint32_t start, size_t count)
 {
 	struct worker_setup wanted = {
 	    .start = start,
 	    .queue = site->settings->queue / count,
-	    .root = root,
+	    .root = root->fd,
+	    .id = root->id,
 	    .fronts = fronts,
 	    .commit = commit_mailbox(threads->commit),
 	    .main = threads->main,
@@ -93,7 +94,7 @@ threads_start(struct threads *threads, struct site *site, struct root *root,
 	if (getentropy(&start, sizeof start) < 0)
 		return start_failed(EX_OSERR, "start_failed", strerror(errno));
 	code = start_commit(threads, site, root, start, (unsigned)count);
-	return code ? code : start_workers(threads, site, root->fd, start, count);
+	return code ? code : start_workers(threads, site, root, start, count);
 }
 
 void

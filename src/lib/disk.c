@@ -54,6 +54,29 @@ disk_sync_data(int fd)
 }
 
 int
+disk_write_text(int dirfd, const char *name, const char *text)
+{
+	int fd = openat(
+	    dirfd, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int rc, error;
+
+	if (fd < 0)
+		return -1;
+	rc = disk_write(fd, text, strlen(text));
+	if (rc == 0)
+		rc = disk_sync_data(fd);
+	error = errno;
+	if (close(fd) < 0 && rc == 0) {
+		error = errno;
+		rc = -1;
+	}
+	if (rc < 0)
+		(void)unlinkat(dirfd, name, 0);
+	errno = error;
+	return rc;
+}
+
+int
 disk_sync_dir(int dirfd)
 {
 	int rc;

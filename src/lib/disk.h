@@ -24,6 +24,10 @@
 /* Writes all `len` bytes; short writes and EINTR are gone on with. */
 MUST_CHECK int disk_write(int fd, const void *data, size_t len);
 
+/* Makes file `name` of this text, in place of what was there, and syncs it; not the folder.
+ * After a failure there is none. */
+MUST_CHECK int disk_write_text(int dirfd, const char *name, const char *text);
+
 /* Data and what is needed to read it back: fdatasync(2). */
 MUST_CHECK int disk_sync_data(int fd);
 /* A directory: fsync(2). */

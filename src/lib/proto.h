@@ -16,7 +16,8 @@
 #define PROTO_ALPN "inbox/1"
 #define PROTO_LINE_MAX 1024 /* bytes, with the LF */
 #define PROTO_NUMBER_MAX INT64_MAX
-#define PROTO_QUEUE_LEN 32  /* hexadecimal digits */
+#define PROTO_ID_LEN 32     /* hexadecimal digits: a receiver's id, and ... */
+#define PROTO_QUEUE_LEN PROTO_ID_LEN /* ... a queue's */
 #define PROTO_INBOX_MAX 64  /* bytes */
 #define PROTO_NAME_MAX 255  /* bytes */
 #define PROTO_DATA_MAX 262144 /* bytes of one DATA */
@@ -78,7 +79,8 @@ enum proto_field {
 	FIELD_ITEM,
 	FIELD_IDLE,
 	FIELD_MARK,    /* settled= in READY, as is ... */
-	FIELD_EVERY,   /* ... state= */
+	FIELD_EVERY,   /* ... state=, and ... */
+	FIELD_ID,      /* ... the receiver's */
 	FIELD_AGAIN,   /* ... to here */
 	FIELD_TEXT,    /* the rest of the line */
 	PROTO_FIELDS

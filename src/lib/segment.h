@@ -14,6 +14,9 @@
 
 #define SEGMENT_NAME_ROOM 40
 
+/* Not yet one: a segment, or the root's id, while it is made. */
+#define SEGMENT_UNFINISHED "unfinished"
+
 /* Is it the name of a segment?  Then *when gets its time. */
 int segment_is_name(const char *name, struct timespec *when);
 

@@ -29,7 +29,8 @@ CLIENT = ["HELLO 1 %s 5 pending=3 oldest=1795356663 agent=inboxq/0.1%%20x" % QUE
           "PUT 1 status 3 %s name=report%%20%%C3%%A4.txt time=17" % SHA,
           "OPEN 9223372036854775807 dumps 9223372036854775807 %s name=%%25 time=0" % SHA,
           "DATA 9 0 262144", "SETTLED 5", "SKIP 3 removed", "PING x= y=1 a-key-1=%zz==", "QUIT"]
-SERVER = ["READY 1 cap1 window=1024 bytes=67108864 inline=0 item=1073741824 idle=300 settled=1",
+SERVER = ["READY 1 cap1 window=1024 bytes=67108864 inline=0 item=1073741824 idle=300 settled=1 "
+          "id=%s" % QUEUE,
           "STORED 1 %s again=1" % NAME, "LATER 7 60 full no space left in inbox status",
           "LATER 7 0 of-a-later-day  two  spaces ", "REFUSED 3 no-inbox no inbox nosuch",
           "SEND 9 262144", "PONG", "WAIT 10", "GOAWAY 30 stopping", "BYE",

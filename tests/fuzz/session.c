@@ -325,6 +325,7 @@ connect_again(unsigned flags)
 	worker.end = &worker.first;
 	worker.shop.base = base;
 	worker.shop.site = &site;
+	worker.shop.id = "0123456789abcdef0123456789abcdef";
 	worker.shop.rechecks = UINT_MAX;
 	worker.shop.send = fake_send;
 	worker.shop.fronts = fronts;

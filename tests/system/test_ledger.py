@@ -580,6 +580,31 @@ def until_up_or_down(r):
 
 
 @test
+def a_root_keeps_its_id_and_a_broken_one_ends_a_start(t):
+    r, other = t.receiver(), t.receiver()
+    path = os.path.join(r.root, "id")
+    with open(path, encoding="ascii") as file:
+        want = file.read()
+    equal(bool(re.fullmatch("[0-9a-f]{32}\n", want)), True, "an id and an LF: %r" % want)
+    for again in (r.restart, r.kill, r.start):
+        again()
+        if r.process:
+            equal(r.client(hello=t.queue()).ready.id + "\n", want, "id in READY")
+    equal(other.client(hello=t.queue()).ready.id + "\n" == want, False, "it is the other's, too")
+    r.stop()
+    for text in ("", want.upper(), want + want, want[:31]):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        r.start(wait=False)
+        r.wait_end(65)
+        contains(r.log(here=True), "its file id: want 32 digits")
+        equal(r.run("-t").returncode, 65, "-t")
+    with open(path, "w", encoding="ascii") as file:
+        file.write(want)
+    r.start()
+
+
+@test
 def a_start_without_its_port_begins_no_segment(t):
     r = t.receiver()
     other = t.receiver()

@@ -284,6 +284,56 @@ def second_server_is_used_when_the_first_is_away_and_told_of_it_later(t):
 
 
 @test
+def two_receivers_with_one_name_are_two(t):
+    names = {"receiver": {"host": "cap"}}
+    first, second = t.receiver(names), t.receiver(names)
+    q = Queue(t, first)
+    for n, r in enumerate([first, first, second, first, second], 1):
+        q.point_at(r)
+        q.add("status", b"%d" % n)
+        q("run", "--once")
+    all_there(first, [b"1", b"2", b"4"])
+    all_there(second, [b"3", b"5"])
+    for r, want in ((first, (5, 1, 0)), (second, (6, 1, 0))):
+        row = r.client_row(q.id())
+        equal((row["settled"], row["skipped"], row["missing"]), want, "settled, skipped, missing")
+    equal([line[3] for line in q.sent_log()],
+          ["cap/" + root_id(r) for r in (first, first, second, first, second)])
+
+
+def root_id(r):
+    with open(os.path.join(r.root, "id"), encoding="ascii") as file:
+        return file.read().rstrip("\n")
+
+
+@test
+def what_a_root_from_a_backup_lacks_is_a_gap(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"1", b"2")
+    q("run", "--once")
+    r.stop()
+    backup = r.root + ".backup"
+    shutil.copytree(r.root, backup)
+    r.start()
+    q.point_at(r)
+    q.add("status", b"3", b"4", b"5")
+    q("run", "--once")
+    r.stop()
+    shutil.rmtree(r.root)
+    os.rename(backup, r.root)
+    r.acks = [ack for ack in r.acks if os.path.exists(r.path(ack[0], ack[1]))]
+    r.start()
+    q.point_at(r)
+    q.add("status", b"6")
+    q("run", "--once")
+    all_there(r, [b"1", b"2", b"6"])
+    row = r.client_row(q.id())
+    equal((row["settled"], row["skipped"], row["missing"]), (7, 0, 3), "settled, skipped, missing")
+    contains(r.log(here=True), "event=gap client=pc1.example.org queue=%s from=3 to=5" % q.id())
+
+
+@test
 def many_items_stored_elsewhere_are_told_within_what_a_server_remembers(t):
     first = t.receiver({"limits": {"unsettled": "100"}})
     second = t.receiver({"receiver": {"host": "cap2"}})

@@ -78,7 +78,7 @@ static const struct {
     {PROTO_CLIENT, VERB_QUIT, "QUIT"},
     {PROTO_SERVER, VERB_READY,
         "READY 1 cap1 window=1024 bytes=67108864 inline=0 item=1073741824 idle=300 settled=1"
-        " state=15"},
+        " state=15 id=" QUEUE},
     {PROTO_SERVER, VERB_STORED, "STORED 1 " NAME " again=1"},
     {PROTO_SERVER, VERB_LATER, "LATER 7 60 full no space left in inbox status"},
     {PROTO_SERVER, VERB_REFUSED, "REFUSED 3 no-inbox no inbox nosuch"},
@@ -281,7 +281,9 @@ refuses_server_lines_that_break_the_grammar(void **state)
 {
 	static const char *const wrong[] = {"READY 1 -cap", "READY 1 cap window=0",
 	    "READY 1 cap bytes=0", "READY 1 cap settled=0", "READY 1 cap idle=4294967296",
-	    "READY 1 cap window=1 window=1", "STORED 0 a", "STORED 1 a/b", "STORED 1 ..",
+	    "READY 1 cap window=1 window=1", "READY 1 cap id=", "READY 1 cap id=" QUEUE "0",
+	    "READY 1 cap id=6D0F3B5AC2E94A1F8B7C6D5E4F3A2B1C", "STORED 0 a", "STORED 1 a/b",
+	    "STORED 1 ..",
 	    "STORED 1 a again=0", "STORED 1 a again=2", "STORED 1 a again=1 again=1", "STORED 1 ",
 	    "STORED 1 a b", "LATER 1 -1 full", "LATER 1 4294967296 full", "LATER 1 60 Full",
 	    "REFUSED 1", "REFUSED 1 no_inbox", "SEND 1 -1", "SEND 0 0", "WAIT", "WAIT x",
@@ -444,10 +446,12 @@ has_room_for_the_longest_fields(void **state)
 	for (int field = FIELD_WINDOW; field <= FIELD_MARK; field++)
 		proto_set_number(&built, (enum proto_field)field,
 		    field == FIELD_IDLE ? UINT32_MAX : (uint64_t)PROTO_NUMBER_MAX);
+	proto_set_text(&built, FIELD_ID, QUEUE);
 	proto_format(&built, out);
 	out[strcspn(out, "\n")] = '\0';
 	assert_int_equal(parse(PROTO_SERVER, out), 0);
 	assert_number(FIELD_MARK, PROTO_NUMBER_MAX);
+	assert_text(FIELD_ID, QUEUE);
 }
 
 static void

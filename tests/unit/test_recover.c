@@ -535,9 +535,10 @@ remove_world(void)
 static void
 check_order(int fromdir, const char *from, int todir)
 {
-	struct stat to, ledger, tmp, old_tmp;
+	struct stat to, root, ledger, tmp, old_tmp;
 
-	if (fstat(todir, &to) < 0 || fstat(world.ledger, &ledger) < 0 ||
+	if (fstat(todir, &to) < 0 || fstat(world.root, &root) < 0 ||
+	    fstat(world.ledger, &ledger) < 0 ||
 	    fstat(world.status.tmp, &tmp) < 0 || fstat(world.old.tmp, &old_tmp) < 0)
 		return;
 	if (to.st_ino == tmp.st_ino || to.st_ino == old_tmp.st_ino) {
@@ -548,8 +549,11 @@ check_order(int fromdir, const char *from, int todir)
 		return; /* it goes back to where it was, mended or not */
 	if (is_unsynced(fromdir, from))
 		hook->disorder = 1;
+	if (to.st_ino == root.st_ino)
+		return; /* its id, which nothing names yet */
 	if (to.st_ino == ledger.st_ino) {
-		if (is_unsynced(world.status.new, ".") || is_unsynced(world.old.new, "."))
+		if (is_unsynced(world.status.new, ".") || is_unsynced(world.old.new, ".") ||
+		    is_unsynced(world.root, "."))
 			hook->disorder = 1;
 	} else if (is_unsynced(fromdir, ".") || is_unsynced(world.ledger, OLD_SEGMENT)) {
 		hook->disorder = 1;
@@ -740,7 +744,12 @@ run_recovery(struct clients *clients, int *code, char error[RECOVER_ERROR_ROOM])
 {
 	struct root root = {.fd = world.root, .ledger = world.ledger, .lock = -1,
 	    .was_used = world.was_used, .was_cut = 1};
+	enum mode mode = hook->mode;
 
+	hook->mode = QUIET; /* root_take() is not what is tried here */
+	if (id_read(world.root, ID_OF_ROOT, root.id) < 0 && errno != ENOENT)
+		fail_msg("the root's id: %s", strerror(errno));
+	hook->mode = mode;
 	return recover_run(&world.site, &root, clients, code, error);
 }
 
@@ -765,7 +774,7 @@ recover_and_check(enum mode mode)
 {
 	struct clients *clients = recover_here(), *again;
 	char *memory = sample_dump(clients), *new = describe(world.status.new, 1);
-	char *memory_again, *new_again;
+	char *memory_again, *new_again, id[ID_ROOM], id_again[ID_ROOM];
 
 	assert_false(hook->disorder);
 	for (size_t i = 0; i < world.count; i++)
@@ -774,7 +783,10 @@ recover_and_check(enum mode mode)
 	check_ledger(clients);
 	if (world.count > 0)
 		check_figures(clients);
+	assert_int_equal(id_read(world.root, ID_OF_ROOT, id), 0);
 	again = recover_here();
+	assert_int_equal(id_read(world.root, ID_OF_ROOT, id_again), 0);
+	assert_string_equal(id_again, id);
 	memory_again = sample_dump(again);
 	new_again = describe(world.status.new, 1);
 	assert_false(hook->disorder);

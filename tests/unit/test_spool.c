@@ -662,6 +662,48 @@ sentlog_goes_on_after_a_cut_line(void **state)
 	spool_close(spool);
 }
 
+#define ONE "0123456789abcdef0123456789abcdef"
+#define TWO "6d0f3b5ac2e94a1f8b7c6d5e4f3a2b1c"
+
+static void
+servers_are_told_apart_by_id_else_by_host(void **state)
+{
+	(void)state;
+	assert_true(sentlog_is_same("cap1/" ONE, "cap1/" ONE));
+	assert_true(sentlog_is_same("cap1/" ONE, "renamed/" ONE));
+	assert_false(sentlog_is_same("cap1/" ONE, "cap1/" TWO));
+	assert_true(sentlog_is_same("cap1", "cap1/" ONE));
+	assert_true(sentlog_is_same("cap1/" ONE, "cap1"));
+	assert_true(sentlog_is_same("cap1", "cap1"));
+	assert_false(sentlog_is_same("cap1", "cap2/" ONE));
+	assert_false(sentlog_is_same("cap1", "cap"));
+	assert_false(sentlog_is_same("cap/" ONE, "cap1"));
+	assert_false(sentlog_is_same("-", "cap1/" ONE));
+}
+
+/* As long as a host and an id can be. */
+static void
+sentlog_gives_back_the_longest_server(void **state)
+{
+	struct spool *spool = open_spool();
+	struct sentlog *sentlog = sentlog_open(spool);
+	struct spool_item item = {.inbox = "status", .size = 3, .sha256 = "00"};
+	char server[SENTLOG_SERVER_ROOM];
+	struct seen seen = {0};
+	off_t from = 0;
+
+	(void)state;
+	memset(server, 'h', 255);
+	snprintf(server + 255, sizeof server - 255, "/" ONE);
+	assert_int_equal(strlen(server), sizeof server - 1);
+	assert_int_equal(sentlog_add(sentlog, 1, SENTLOG_STORED, server, "name", &item), 0);
+	assert_int_equal(sentlog_sync(sentlog), 0);
+	assert_int_equal(sentlog_read(spool, &from, on_line, &seen), 0);
+	assert_string_equal(seen.last.server, server);
+	sentlog_close(sentlog);
+	spool_close(spool);
+}
+
 static void
 runner_sees_the_mark_move_as_answers_come(void **state)
 {
@@ -1193,6 +1235,8 @@ main(void)
 	    TEST(gives_each_of_many_adders_numbers_of_its_own),
 	    TEST(opens_no_spool_that_others_may_write_to),
 	    TEST(sentlog_goes_on_after_a_cut_line),
+	    TEST(servers_are_told_apart_by_id_else_by_host),
+	    TEST(sentlog_gives_back_the_longest_server),
 	    TEST(runner_sees_the_mark_move_as_answers_come),
 	    TEST(waits_as_long_as_later_says),
 	    TEST(small_items_pass_large_ones),

@@ -12,6 +12,7 @@
 #include "inboxd/base/inbox.h"
 #include "lib/disk.h"
 #include "lib/log.h"
+#include "lib/segment.h"
 
 #define STOPPED "stopped\n"
 
@@ -61,6 +62,26 @@ open_ledger(struct root *root, const char *path, dev_t device, char error[ROOT_E
 	else
 		return 0;
 	return EX_CONFIG;
+}
+
+/* None yet: a first start makes it (recover.c). */
+static int
+read_id(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+{
+	if (id_read(root->fd, ID_OF_ROOT, root->id) == 0 || errno == ENOENT)
+		return 0;
+	snprintf(error, ROOT_ERROR_ROOM, "root %s: its file " ID_OF_ROOT ": %s", path,
+	    errno == EILSEQ ? "want 32 digits of lower-case hexadecimal: put it back as it was"
+	                    : strerror(errno));
+	return errno == EIO ? EX_IOERR : EX_DATAERR;
+}
+
+int
+root_make_id(struct root *root)
+{
+	if (id_make(root->ledger, SEGMENT_UNFINISHED, root->fd, ID_OF_ROOT) < 0)
+		return -1;
+	return id_read(root->fd, ID_OF_ROOT, root->id);
 }
 
 static int
@@ -160,6 +181,8 @@ root_look(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 	code = open_root(root, path, &device, error);
 	if (code == 0)
 		code = open_ledger(root, path, device, error);
+	if (code == 0)
+		code = read_id(root, path, error);
 	if (code)
 		close_all(root);
 	return code;

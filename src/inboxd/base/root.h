@@ -11,11 +11,13 @@
 
 #include "inboxd/base/settings.h"
 #include "lib/attr.h"
+#include "lib/id.h"
 
 struct root {
 	int fd;     /* the root itself; also what syncfs syncs */
 	int ledger; /* <root>/ledger */
 	int lock;
+	char id[ID_ROOM]; /* tells it from all other roots; "": it has none yet */
 	int was_used; /* a ledger has been begun here */
 	int was_cut; /* the last run did not stop in order, on what may be this boot of the system:
 	                what the page cache holds of it may not be what the disk holds */
@@ -33,6 +35,8 @@ MUST_CHECK int root_become_owner(const char *path, char error[ROOT_ERROR_ROOM]);
  * runs, too; for root_leave(). */
 MUST_CHECK int root_look(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
 void root_leave(struct root *root);
+/* A root without an id gets one, which lasts.  0, or -1 with errno. */
+MUST_CHECK int root_make_id(struct root *root);
 /* A ledger has been begun, and from now on items may come.  0, or one of sysexits(3). */
 MUST_CHECK int root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM]);
 /* The run ended in order, though its threads may still be there: nothing is closed. */

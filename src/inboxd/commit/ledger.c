@@ -18,9 +18,6 @@
 #include "lib/parse.h"
 #include "lib/segment.h"
 
-/* While a segment's state is written it has this name. */
-#define UNFINISHED "unfinished"
-
 /* Room is taken ahead, in steps, so that where there was room for accept records
  * there is room for the marks behind them: without theirs a full disk would leave
  * their items neither stored nor put off for as long as it lasts.  Bytes. */
@@ -127,7 +124,7 @@ publish_segment(int dir, struct timespec now, char newest[SEGMENT_NAME_ROOM],
 	}
 	print_time(when, &now);
 	snprintf(name, SEGMENT_NAME_ROOM, "%s.log", when);
-	return disk_publish(dir, UNFINISHED, dir, name);
+	return disk_publish(dir, SEGMENT_UNFINISHED, dir, name);
 }
 
 /*
@@ -181,9 +178,9 @@ ledger_start(int dir, const struct clients *clients, uint64_t seq)
 	ledger->dir = dir;
 	ledger->fd = -1;
 	ledger->seq = seq;
-	if (unlinkat(dir, UNFINISHED, 0) < 0 && errno != ENOENT)
+	if (unlinkat(dir, SEGMENT_UNFINISHED, 0) < 0 && errno != ENOENT)
 		goto fail;
-	ledger->fd = openat(dir, UNFINISHED,
+	ledger->fd = openat(dir, SEGMENT_UNFINISHED,
 	    O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (ledger->fd < 0)
 		goto fail;
@@ -201,7 +198,7 @@ fail:
 	error = errno;
 	if (ledger->fd >= 0) {
 		/* On a full disk its room is what others wait for. */
-		(void)unlinkat(dir, UNFINISHED, 0);
+		(void)unlinkat(dir, SEGMENT_UNFINISHED, 0);
 		close(ledger->fd);
 	}
 	free(ledger->gathered);

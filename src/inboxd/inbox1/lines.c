@@ -84,6 +84,7 @@ send_ready(struct session *s, uint64_t mark)
 	proto_set_number(&line, FIELD_IDLE, site->settings->idle);
 	proto_set_number(&line, FIELD_MARK, mark);
 	proto_set_number(&line, FIELD_EVERY, PROTO_STATE_EVERY);
+	proto_set_text(&line, FIELD_ID, s->shop->id);
 	session_send(s, &line);
 }
 

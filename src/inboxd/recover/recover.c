@@ -424,7 +424,7 @@ fail_empty(struct recovery *r)
 }
 
 struct ledger *
-recover_run(struct site *site, const struct root *root, struct clients *clients, int *code,
+recover_run(struct site *site, struct root *root, struct clients *clients, int *code,
     char error[RECOVER_ERROR_ROOM])
 {
 	struct recovery r = {
@@ -441,6 +441,8 @@ recover_run(struct site *site, const struct root *root, struct clients *clients,
 		rc = finish_last_run(&r, segment, clients);
 	else if (root->was_used)
 		rc = fail_empty(&r);
+	if (rc == 0 && !root->id[0] && (rc = root_make_id(root)) < 0)
+		(void)fail(&r, "make", "the root's", ID_OF_ROOT);
 	if (rc == 0)
 		ledger = begin_new(&r, clients, segment);
 	*code = r.code;

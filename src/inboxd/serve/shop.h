@@ -23,6 +23,7 @@ struct message;
 
 struct shop {
 	struct event_base *base;
+	const char *id;       /* the root's */
 	struct site *site;    /* the configuration in force; another one after a reload */
 	uint64_t site_number; /* counts them */
 	uint64_t now;         /* monotonic seconds, as of the last tick */

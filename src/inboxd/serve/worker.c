@@ -233,6 +233,7 @@ worker_start(const struct worker_setup *setup, struct site *site)
 	worker->shop.share.room = setup->queue;
 	worker->shop.send = send_message;
 	worker->shop.fronts = setup->fronts;
+	worker->shop.id = setup->id;
 	worker->shop.on_empty = on_empty;
 	/* No other thread touches it. */
 	worker->shop.base = loop_new(EVENT_BASE_FLAG_NOLOCK);

@@ -48,6 +48,7 @@ struct worker_setup {
 	uint64_t queue;   /* items and notices that may wait for the commit thread at
 	                     once, besides the first one of each guest */
 	int root;         /* for what is free: space.h */
+	const char *id;   /* the root's; borrowed */
 	const struct front *const *fronts; /* closed by NULL; borrowed */
 	struct mailbox *commit;
 	struct mailbox *main;

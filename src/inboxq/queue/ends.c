@@ -96,33 +96,35 @@ read_header(const struct ends *ends, uint64_t n, struct spool_item *item)
 }
 
 int
-ends_stored(struct ends *ends, uint64_t n, const char *host, const char *name)
+ends_stored(struct ends *ends, uint64_t n, const char *server, const char *name)
 {
 	struct spool_item item;
 
 	if (!schedule_is_unanswered(ends->schedule, n))
 		return 0;
 	read_header(ends, n, &item);
-	if (sentlog_add(ends->sentlog, n, SENTLOG_STORED, host, name, &item) < 0)
+	if (sentlog_add(ends->sentlog, n, SENTLOG_STORED, server, name, &item) < 0)
 		return -1;
 	return add_answer(ends, n, item.size, 0);
 }
 
 int
-ends_refused(struct ends *ends, uint64_t n, const char *host, const char *code, const char *text)
+ends_refused(struct ends *ends, uint64_t n, const char *server, const char *code,
+    const char *text)
 {
 	char reason[SPOOL_REASON_MAX];
 	struct spool_item item;
 
 	if (!schedule_is_unanswered(ends->schedule, n))
 		return 0;
-	snprintf(reason, sizeof reason, "%s: %s (%s)", code, text, host ? host : "set aside here");
+	snprintf(reason, sizeof reason, "%s: %s (%.*s)", code, text,
+	    server ? (int)strcspn(server, "/") : -1, server ? server : "set aside here");
 	if (item_write_reason(ends->spool, n, reason) < 0) {
 		keep(ends, n);
 		return 0;
 	}
 	read_header(ends, n, &item);
-	if (sentlog_add(ends->sentlog, n, SENTLOG_REFUSED, host, code, &item) < 0)
+	if (sentlog_add(ends->sentlog, n, SENTLOG_REFUSED, server, code, &item) < 0)
 		return -1;
 	return add_answer(ends, n, item.size, 1);
 }

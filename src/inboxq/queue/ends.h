@@ -33,12 +33,12 @@ MUST_CHECK struct ends *ends_new(struct spool *spool, struct sentlog *sentlog,
 void ends_be_patient(struct ends *ends);
 void ends_free(struct ends *ends);
 
-/* Answers, carried out by ends_commit(), at once where the batch is full.  An item whose
- * reason cannot be written stays, put off until the next session.  -1: out of memory, or
- * as ends_commit(). */
-MUST_CHECK int ends_stored(struct ends *ends, uint64_t n, const char *host, const char *name);
-/* `host` NULL: set aside by ourselves. */
-MUST_CHECK int ends_refused(struct ends *ends, uint64_t n, const char *host, const char *code,
+/* Answers of `server` (sentlog.h), carried out by ends_commit(), at once where the batch is
+ * full.  An item whose reason cannot be written stays, put off until the next session.
+ * -1: out of memory, or as ends_commit(). */
+MUST_CHECK int ends_stored(struct ends *ends, uint64_t n, const char *server, const char *name);
+/* `server` NULL: set aside by ourselves. */
+MUST_CHECK int ends_refused(struct ends *ends, uint64_t n, const char *server, const char *code,
     const char *text);
 /*
  * 0, or -1 with errno set: nothing of the batch has left the queue (sent.log failed),

@@ -101,7 +101,7 @@ sentlog_close(struct sentlog *sentlog)
 }
 
 int
-sentlog_add(struct sentlog *sentlog, uint64_t n, enum sentlog_end end, const char *host,
+sentlog_add(struct sentlog *sentlog, uint64_t n, enum sentlog_end end, const char *server,
     const char *name, const struct spool_item *item)
 {
 	char when[PRINT_TIME_ROOM];
@@ -120,8 +120,8 @@ sentlog_add(struct sentlog *sentlog, uint64_t n, enum sentlog_end end, const cha
 	print_time(when, &now);
 	len = snprintf(sentlog->batch + sentlog->len, SENTLOG_LINE_ROOM,
 	    "%s %" PRIu64 " %s %s %s %s %" PRIu64 " %s%s%s\n", when, n, end_names[end],
-	    host ? host : "-", name ? name : "-", item->inbox[0] ? item->inbox : "-", item->size,
-	    item->sha256[0] ? item->sha256 : "-", item->name[0] ? " " : "", item->name);
+	    server ? server : "-", name ? name : "-", item->inbox[0] ? item->inbox : "-",
+	    item->size, item->sha256[0] ? item->sha256 : "-", item->name[0] ? " " : "", item->name);
 	sentlog->len += (size_t)len;
 	return 0;
 }
@@ -152,6 +152,16 @@ sentlog_sync(struct sentlog *sentlog)
 	return disk_sync_data(sentlog->fd);
 }
 
+int
+sentlog_is_same(const char *server, const char *other)
+{
+	size_t host = strcspn(server, "/");
+
+	if (server[host] && other[strcspn(other, "/")])
+		return strcmp(server + host, other + strcspn(other, "/")) == 0;
+	return host == strcspn(other, "/") && memcmp(server, other, host) == 0;
+}
+
 static int
 parse_line(const char *text, size_t len, struct sentlog_line *line)
 {
@@ -162,7 +172,7 @@ parse_line(const char *text, size_t len, struct sentlog_line *line)
 		return -1;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	if (sscanf(copy, "%31s %23s %15s %255s", line->time, number, end, line->host) != 4 ||
+	if (sscanf(copy, "%31s %23s %15s %288s", line->time, number, end, line->server) != 4 ||
 	    parse_u64(number, strlen(number), PROTO_NUMBER_MAX, &line->n) < 0)
 		return -1;
 	for (int i = 0; i < SENTLOG_ENDS; i++) {

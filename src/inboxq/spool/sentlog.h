@@ -3,13 +3,14 @@
  * SPOOL/sent.log: what became of each number, one line each, appended and
  * synced before the item leaves the queue.
  *
- *	<UTC time> <n> STORED  <server's host> <name there> <inbox> <size> <sha256> [file name]
- *	<UTC time> <n> REFUSED <server's host> <code>       <inbox> <size> <sha256> [file name]
- *	<UTC time> <n> REMOVED -               -            <inbox> <size> <sha256> [file name]
+ *	<UTC time> <n> STORED  <server> <name there> <inbox> <size> <sha256> [file name]
+ *	<UTC time> <n> REFUSED <server> <code>       <inbox> <size> <sha256> [file name]
+ *	<UTC time> <n> REMOVED -        -            <inbox> <size> <sha256> [file name]
  *
  * It is a log for people, and what a receiver that was away is told about the
  * numbers it missed (SKIP).  An item set aside without a server's word is
- * REFUSED with host "-".
+ * REFUSED with server "-".  Else that is "host/id", as READY has them; "host" where it has no
+ * id.  The id tells servers apart: two may call themselves by one name.
  */
 #ifndef INBOXQ_SPOOL_SENTLOG_H
 #define INBOXQ_SPOOL_SENTLOG_H
@@ -19,6 +20,7 @@
 
 #include "inboxq/spool/item.h"
 #include "lib/attr.h"
+#include "lib/proto.h"
 
 enum sentlog_end { SENTLOG_STORED, SENTLOG_REFUSED, SENTLOG_REMOVED, SENTLOG_ENDS };
 
@@ -30,6 +32,7 @@ struct spool;
  * which the queue itself may have filled, does not keep the items from leaving.
  */
 #define SENTLOG_AHEAD (1024 * 1024)
+#define SENTLOG_SERVER_ROOM (255 + 1 + PROTO_ID_LEN + 1)
 #define SENTLOG_LINE_ROOM 2048 /* bytes; the longest line has some 1,500 */
 
 /* Takes that room before an item comes into the queue.  0, or -1 with errno set: there
@@ -40,17 +43,20 @@ MUST_CHECK int sentlog_take_room(const struct spool *spool);
 MUST_CHECK struct sentlog *sentlog_open(const struct spool *spool);
 void sentlog_close(struct sentlog *sentlog);
 
-/* Adds a line to the batch; host and name NULL: "-".  -1: out of memory. */
+/* Adds a line to the batch; server and name NULL: "-".  -1: out of memory. */
 MUST_CHECK int sentlog_add(struct sentlog *sentlog, uint64_t n, enum sentlog_end end,
-    const char *host, const char *name, const struct spool_item *item);
+    const char *server, const char *name, const struct spool_item *item);
 /* Writes the batch and syncs it.  0, or -1 with errno set: nothing of the batch
  * may be relied on. */
 MUST_CHECK int sentlog_sync(struct sentlog *sentlog);
 
+/* Are these two the same server?  By their ids; by their hosts, where one has no id. */
+int sentlog_is_same(const char *server, const char *other);
+
 struct sentlog_line {
 	uint64_t n;
 	enum sentlog_end end;
-	char host[256];
+	char server[SENTLOG_SERVER_ROOM];
 	char time[32];
 };
 

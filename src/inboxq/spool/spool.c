@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "lib/disk.h"
+#include "lib/id.h"
 #include "lib/parse.h"
 #include "lib/proto.h"
 
@@ -32,7 +33,7 @@
 struct spool {
 	int folder[SPOOL_PARTS];
 	int lock; /* -1: not held */
-	char id[PROTO_QUEUE_LEN + 1];
+	char id[ID_ROOM];
 	uint64_t durable; /* `last` is known to be at or above it on the disk; what it reads
 	                     may only be in the page cache */
 };
@@ -45,21 +46,14 @@ spool_write_file(const struct spool *spool, enum spool_part part, const char *na
 {
 	char draft[SPOOL_NAME_ROOM + 16];
 	int dir = spool->folder[part];
-	int fd, rc;
+	int rc;
 
 	snprintf(draft, sizeof draft, "%ld.%s", (long)getpid(), name);
-	fd = openat(spool->folder[SPOOL_TMP], draft,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0)
+	if (disk_write_text(spool->folder[SPOOL_TMP], draft, text) < 0)
 		return -1;
-	rc = disk_write(fd, text, strlen(text));
-	if (rc == 0)
-		rc = disk_sync_data(fd);
-	if (close(fd) < 0)
-		rc = -1;
-	if (rc == 0 && replace)
+	if (replace)
 		rc = renameat(spool->folder[SPOOL_TMP], draft, dir, name);
-	else if (rc == 0)
+	else
 		rc = disk_publish(spool->folder[SPOOL_TMP], draft, dir, name);
 	if (rc < 0) {
 		int saved = errno;
@@ -92,29 +86,15 @@ spool_read_file(int dir, const char *name, char *dst, size_t room)
 static int
 load_id(struct spool *spool, int make)
 {
-	unsigned char random[PROTO_QUEUE_LEN / 2];
-	char text[PROTO_QUEUE_LEN + 2];
-	int root = spool->folder[SPOOL_TOP];
-	ssize_t len = spool_read_file(root, "queue-id", spool->id, sizeof spool->id);
+	int top = spool->folder[SPOOL_TOP], rc = id_read(top, "queue-id", spool->id);
+	char draft[SPOOL_NAME_ROOM];
 
-	if (len < 0 && errno == ENOENT && make) {
-		if (getentropy(random, sizeof random) < 0)
-			return -1;
-		for (size_t i = 0; i < sizeof random; i++)
-			snprintf(text + 2 * i, sizeof text - 2 * i, "%02x", random[i]);
-		text[PROTO_QUEUE_LEN] = '\n';
-		text[PROTO_QUEUE_LEN + 1] = '\0';
-		if (spool_write_file(spool, SPOOL_TOP, "queue-id", text, 0) < 0 && errno != EEXIST)
-			return -1;
-		len = spool_read_file(root, "queue-id", spool->id, sizeof spool->id);
-	}
-	if (len < 0)
+	if (rc == 0 || errno != ENOENT || !make)
+		return rc;
+	snprintf(draft, sizeof draft, "%ld.queue-id", (long)getpid());
+	if (id_make(spool->folder[SPOOL_TMP], draft, top, "queue-id") < 0)
 		return -1;
-	if (!is_hex(spool->id, (size_t)len, PROTO_QUEUE_LEN)) {
-		errno = EILSEQ;
-		return -1;
-	}
-	return 0;
+	return id_read(top, "queue-id", spool->id);
 }
 
 /* A first `last`, lest it be made when the disk is full. */

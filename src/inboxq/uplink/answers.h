@@ -18,7 +18,7 @@ struct answer_context {
 	const struct spool *spool;
 	struct schedule *schedule;
 	struct ends *ends;
-	const char *server; /* READY's host */
+	const char *server; /* as in sent.log */
 	int64_t now;        /* monotonic seconds */
 	uint64_t item_max;  /* READY's item, bytes */
 	int once;           /* LATER puts an item off until the session's end */

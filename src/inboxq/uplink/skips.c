@@ -26,18 +26,18 @@ struct lost {
 
 struct gathering {
 	uint64_t first;
-	const char *host;
+	const char *server;
 	struct lost *lost;
 	size_t count, room;
 	int failed;
 };
 
 static const char *
-reason_of(const struct sentlog_line *line, const char *host)
+reason_of(const struct sentlog_line *line, const char *server)
 {
 	switch (line->end) {
 	case SENTLOG_STORED:
-		return strcmp(line->host, host) == 0 ? NULL : "elsewhere";
+		return sentlog_is_same(line->server, server) ? NULL : "elsewhere";
 	case SENTLOG_REFUSED:
 		return "refused";
 	case SENTLOG_REMOVED:
@@ -67,7 +67,7 @@ on_line(void *ctx, const struct sentlog_line *line)
 		gathering->room = room;
 	}
 	gathering->lost[gathering->count] =
-	    (struct lost){line->n, gathering->count, reason_of(line, gathering->host),
+	    (struct lost){line->n, gathering->count, reason_of(line, gathering->server),
 	        line->end == SENTLOG_REMOVED};
 	gathering->count++;
 }
@@ -131,9 +131,9 @@ skips_hello(const struct spool *spool, const struct schedule *schedule, struct s
 
 int
 skips_settle(const struct spool *spool, const struct schedule *schedule, struct skips_told *told,
-    const char *host, struct conn *conn)
+    const char *server, struct conn *conn)
 {
-	struct gathering gathering = {.first = told->settled, .host = host};
+	struct gathering gathering = {.first = told->settled, .server = server};
 	uint64_t settled = schedule_settled(schedule);
 	int rc;
 

@@ -31,13 +31,13 @@ MUST_CHECK int skips_hello(const struct spool *spool, const struct schedule *sch
 
 /*
  * Writes SKIP, once each, for the numbers from the mark on that sent.log shows
- * as lost to the server `host`: the last line of a number counts, and none while its
+ * as lost to `server`: the last line of a number counts, and none while its
  * item is in the queue.  Then SETTLED, if the queue's mark is above the server's; and in
  * between where they are many, since what a server remembers is bounded.  By then the
  * deletions are synced, so that no item that the server may forget comes back from a
  * crash of ours.  0, or -1 with errno set.
  */
 MUST_CHECK int skips_settle(const struct spool *spool, const struct schedule *schedule,
-    struct skips_told *told, const char *host, struct conn *conn);
+    struct skips_told *told, const char *server, struct conn *conn);
 
 #endif

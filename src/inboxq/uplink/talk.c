@@ -159,6 +159,18 @@ talk_tick(struct talk *talk, struct conn *conn, uint64_t limit)
 }
 
 static void
+take_server(struct talk *talk, const struct proto_line *line)
+{
+	size_t len = line->text[FIELD_HOST].len;
+
+	span_copy(talk->server, sizeof talk->server, line->text[FIELD_HOST]);
+	if (!proto_has(line, FIELD_ID))
+		return;
+	talk->server[len] = '/';
+	span_copy(talk->server + len + 1, sizeof talk->server - len - 1, line->text[FIELD_ID]);
+}
+
+static void
 on_ready(struct talk *talk, const struct proto_line *line)
 {
 	const struct schedule_counts *counts = schedule_counts(talk->schedule);
@@ -169,7 +181,7 @@ on_ready(struct talk *talk, const struct proto_line *line)
 	}
 	if (proto_has(line, FIELD_IDLE))
 		talk->pulse.idle = line->number[FIELD_IDLE];
-	span_copy(talk->server, sizeof talk->server, line->text[FIELD_HOST]);
+	take_server(talk, line);
 	/* From here on sent.log is read, from its begin: a server whose mark is
 	 * behind ours is told what became of the numbers between. */
 	if (proto_has(line, FIELD_MARK) && line->number[FIELD_MARK] < talk->told.settled)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxq/spool/sentlog.h"
 #include "inboxq/uplink/pulse.h"
 #include "inboxq/uplink/skips.h"
 #include "lib/attr.h"
@@ -43,7 +44,7 @@ struct talk {
 	enum talk_state state;
 	struct outgoing *outgoing;
 	struct pulse pulse;
-	char server[256]; /* READY's host */
+	char server[SENTLOG_SERVER_ROOM]; /* who READY says it is, as in sent.log; "": nobody yet */
 	struct skips_told told;
 	uint64_t state_every; /* READY's state, seconds; 0: it takes none */
 	int64_t state_due;    /* monotonic seconds */
