@@ -217,17 +217,23 @@ is_dropped(int priority)
 }
 
 void
-log_event(int priority, const char *event, const char *fmt, ...)
+log_event_args(int priority, const char *event, const char *fmt, va_list args)
 {
 	int saved = errno;
+
+	if (!is_dropped(priority))
+		log_text(priority & 7, event, fmt, args);
+	errno = saved;
+}
+
+void
+log_event(int priority, const char *event, const char *fmt, ...)
+{
 	va_list args;
 
-	if (is_dropped(priority))
-		return;
 	va_start(args, fmt);
-	log_text(priority & 7, event, fmt, args);
+	log_event_args(priority, event, fmt, args);
 	va_end(args);
-	errno = saved;
 }
 
 void

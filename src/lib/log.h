@@ -20,6 +20,7 @@
 #ifndef LIB_LOG_H
 #define LIB_LOG_H
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <syslog.h> /* LOG_ERR, LOG_WARNING, LOG_NOTICE, LOG_INFO, LOG_DEBUG */
 
@@ -47,6 +48,8 @@ void log_set_level(int level);
 
 /* `fmt` gives the "key=value" part; it may be empty. */
 void log_event(int priority, const char *event, const char *fmt, ...) PRINTF_LIKE(3, 4);
+void log_event_args(int priority, const char *event, const char *fmt, va_list args)
+    PRINTF_LIKE(3, 0);
 
 /* Call before the second thread starts; from then on none waits.  At exit() what is held
  * is still written, for a second at most; before _exit() it takes log_writer_drain().

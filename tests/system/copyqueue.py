@@ -5,7 +5,7 @@ import os
 import subprocess
 
 from client import sha256
-from harness import COMPLAINTS, INBOXQ, equal, file_digest
+from harness import COMPLAINTS, LOG_LINE, INBOXQ, equal, file_digest
 
 SET_ASIDE = 65
 TEMPFAIL = 75
@@ -91,4 +91,6 @@ def said(q):
         text = file.read()
     for word in COMPLAINTS:
         assert word not in text, text
+    for line in text.splitlines()[:-1]:
+        assert LOG_LINE.fullmatch(line) or " items, " in line, line
     return text

@@ -9,7 +9,8 @@ looked at on the disk (Receiver.check) before it is stopped:
   tmp/ of each inbox is empty at rest;
   each STORED that a client saw is a file of that name in new/ with those bytes;
   as many files lie in new/ as the receiver counted stored;
-  SIGTERM ends it with exit code 0, and no sanitizer had a word to say.
+  SIGTERM ends it with exit code 0, and no sanitizer had a word to say;
+  each line of its log can be taken apart: event=NAME KEY=VALUE KEY="VALUE" ...
 
 Output is TAP.  A failure shows the traceback and the whole log.  TEST_SEED sets
 the seed, TEST_ONLY (names, split by commas) picks some.
@@ -44,6 +45,10 @@ SEED = int(os.environ.get("TEST_SEED") or random.SystemRandom().randrange(1 << 3
 COMPLAINTS = ("ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer",
               "LeakSanitizer")
 SANITIZERS = {"address": b"__asan_init", "thread": b"__tsan_init", "undefined": b"__ubsan_"}
+
+
+LOG_LINE = re.compile(r'(<[0-7]>|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z [a-z]+ )event=[a-z_]+'
+                      r'( [a-z_]+=("[^"\\]*"|[^ "\\]*))*( ?\.\.\. cut=\d+)?')
 
 
 class Skip(Exception):
@@ -384,6 +389,12 @@ class Receiver:
         return [word for word in COMPLAINTS if word in self.log()] \
             if os.path.exists(self.log_path) else []
 
+    def riddles(self):
+        """Lines of the log that no parser finds its way through."""
+        if not os.path.exists(self.log_path) or self.complaints():
+            return []
+        return [line for line in self.log().splitlines() if not LOG_LINE.fullmatch(line)]
+
     def finish(self):
         """The last check and the end, whatever the test did."""
         try:
@@ -391,6 +402,7 @@ class Receiver:
         finally:
             self.stop(self.expect)
         equal(self.complaints(), [], "the sanitizer's complaints")
+        equal(self.riddles(), [], "lines of the log that are not event=NAME KEY=VALUE ...")
 
 
 # ---- tests

@@ -21,13 +21,13 @@ end_now(int code)
 void
 fatal(int code, const char *event, const char *fmt, ...)
 {
-	char text[1024];
+	char with_code[1024];
 	va_list args;
 
+	snprintf(with_code, sizeof with_code, "%s exit=%d", fmt, code);
 	va_start(args, fmt);
-	vsnprintf(text, sizeof text, fmt, args);
+	log_event_args(LOG_CRIT, event, with_code, args);
 	va_end(args);
-	log_event(LOG_CRIT, event, "%s exit=%d", text, code);
 	end_now(code);
 }
 
