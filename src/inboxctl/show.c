@@ -250,8 +250,8 @@ show_status(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 int
 show_inboxes(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 {
-	static const char *const names[] = {"INBOX", "WAITING", "OLDEST", "LIMIT", "SUFFIX",
-	    "FOLDER", "TROUBLE"};
+	static const char *const names[] = {"INBOX", "WAITING", "OLDEST", "CLAIMED",
+	    "CLAIMED-OLDEST", "COUNTED", "LIMIT", "SUFFIX", "FOLDER", "TROUBLE"};
 	json_t *page = load_page(text, len, "inboxes", JSON_ARRAY, why), *inbox;
 	struct table table;
 	size_t i;
@@ -259,11 +259,14 @@ show_inboxes(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 	if (!page)
 		return -1;
 	int64_t now = integer_of(page, "now");
-	table_head(&table, "lrlrlll", names);
+	table_head(&table, "lrlrllrlll", names);
 	json_array_foreach (json_object_get(page, "inboxes"), i, inbox) {
 		add_text(&table, inbox, "name");
 		add_number(&table, inbox, "waiting");
 		add_ago(&table, inbox, "oldest", now, "-");
+		add_number(&table, inbox, "claimed");
+		add_ago(&table, inbox, "claimed_oldest", now, "-");
+		add_ago(&table, inbox, "counted", now, "never");
 		add_size(&table, inbox, "size_limit_bytes");
 		add_text(&table, inbox, "suffix");
 		add_text(&table, inbox, "folder");

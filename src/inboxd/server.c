@@ -21,6 +21,7 @@
 #include "inboxd/base/site.h"
 #include "inboxd/status/source.h"
 #include "inboxd/status/status.h"
+#include "inboxd/status/survey.h"
 #include "inboxd/threads.h"
 #include "lib/disk.h"
 #include "lib/log.h"
@@ -40,6 +41,7 @@ struct server {
 	struct threads threads;
 	struct listener *listener;
 	struct status *status;
+	struct counted *counted; /* the last count of the inboxes; NULL: not yet */
 	struct expiry expiry;
 	struct stats stats;
 	struct log_gate gate;
@@ -105,11 +107,35 @@ static int
 give_inbox(void *ctx, size_t i, struct inbox_view *out)
 {
 	const struct server *server = ctx;
+	const struct inbox_count *count;
+	const struct inbox *inbox;
 
 	if (i >= server->site->inbox_count)
 		return -1;
-	inbox_look(&server->site->inboxes[i], out);
+	inbox = &server->site->inboxes[i];
+	count = counted_find(server->counted, inbox->name, i);
+	*out = (struct inbox_view){.name = inbox->name, .folder = inbox->folder,
+	    .suffix = inbox->suffix, .size = inbox->size};
+	if (count)
+		out->count = *count;
 	return 0;
+}
+
+static void
+ask_count(void *ctx)
+{
+	struct server *server = ctx;
+
+	survey_ask(server->threads.survey);
+}
+
+static void
+on_counted(struct server *server, struct counted *counted)
+{
+	free(server->counted);
+	server->counted = counted;
+	if (counted->was_asked)
+		status_counted(server->status);
 }
 
 static int
@@ -126,17 +152,16 @@ on_view(struct request *request)
 	struct server *server = request->asker;
 	struct view *view = (struct view *)request;
 
-	status_clients(server->status, view->ticket, view->views, view->count);
+	status_clients(server->status, view->views, view->count);
 	free(view);
 }
 
 static void
-ask_clients(void *ctx, uint64_t ticket)
+ask_clients(void *ctx)
 {
 	struct server *server = ctx;
 	struct view *view = must_alloc(sizeof *view);
 
-	view->ticket = ticket;
 	threads_ask(&server->threads, &view->request, COMMIT_VIEW, on_view, server);
 }
 
@@ -263,7 +288,9 @@ on_message(struct server *server, struct message *message)
 {
 	if (request_return(message))
 		return;
-	if (threads_have_drained(&server->threads, message))
+	if (message->kind == SURVEY_COUNTED)
+		on_counted(server, (struct counted *)message);
+	else if (threads_have_drained(&server->threads, message))
 		event_base_loopbreak(server->base);
 }
 
@@ -334,7 +361,8 @@ static int
 start_sockets(struct server *server)
 {
 	const struct settings *settings = server->site->settings;
-	struct status_source source = {give_stats, give_inbox, give_trouble, ask_clients, server};
+	struct status_source source = {
+	    give_stats, give_inbox, ask_count, give_trouble, ask_clients, server};
 	char why[512];
 
 	server->status = status_open(
@@ -436,6 +464,7 @@ stop_events(struct server *server)
 			free(((struct view *)message)->views);
 		free(message);
 	}
+	free(server->counted);
 	mailbox_free(server->in);
 	event_base_free(server->base);
 }

@@ -14,6 +14,7 @@
 #include "inboxd/fronts.h"
 #include "inboxd/recover/recover.h"
 #include "inboxd/serve/worker.h"
+#include "inboxd/status/survey.h"
 #include "lib/address.h"
 #include "lib/log.h"
 
@@ -94,12 +95,18 @@ threads_start(struct threads *threads, struct site *site, struct root *root,
 	if (getentropy(&start, sizeof start) < 0)
 		return start_failed(EX_OSERR, "start_failed", strerror(errno));
 	code = start_commit(threads, site, root, start, (unsigned)count);
-	return code ? code : start_workers(threads, site, root, start, count);
+	if (code == 0)
+		code = start_workers(threads, site, root, start, count);
+	if (code)
+		return code;
+	threads->survey = survey_start(site, main);
+	return threads->survey ? 0 : start_failed(EX_OSERR, "start_failed", strerror(errno));
 }
 
 void
 threads_stop(struct threads *threads)
 {
+	survey_stop(threads->survey);
 	for (size_t i = 0; i < threads->count; i++)
 		worker_join(threads->workers[i]);
 	commit_stop(threads->commit);
@@ -152,6 +159,7 @@ threads_set_site(struct threads *threads, struct site *site)
 		message->site = site_ref(site);
 		mailbox_post(worker_mailbox(threads->workers[i]), &message->message);
 	}
+	survey_set_site(threads->survey, site);
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The receiver's other threads, as main sees them: the commit thread and the workers.
+ * The receiver's other threads, as main sees them: the commit thread, the workers, the survey.
  * They are started in this order, and speak by mailboxes alone.
  */
 #ifndef INBOXD_THREADS_H
@@ -17,11 +17,13 @@ struct commit;
 struct root;
 struct site;
 struct sockaddr;
+struct survey;
 struct worker;
 
 struct threads {
 	struct commit *commit;
 	struct worker **workers;
+	struct survey *survey;
 	struct mailbox *main; /* where they answer; borrowed */
 	size_t count, next;   /* workers; who gets the next connection */
 	size_t drained;       /* workers that have no connection any more */

@@ -5,11 +5,12 @@
 import os
 import re
 import signal
+import threading
 import time
 
 from common import arm, shim
 from client import Closed
-from harness import Skip, cases, contains, equal, main, need_call, sanitizers, test, until
+from harness import Skip, bound, cases, contains, equal, main, need_call, sanitizers, test, until
 
 
 @cases([
@@ -309,6 +310,44 @@ def notices_do_not_pile_up_while_the_disk_is_slow(t, line):
     grown = peak() - before
     assert grown < 32000, "grew by %d kB" % grown
     c.quit()
+
+
+@test
+def a_count_that_takes_long_holds_up_nobody(t):
+    """The page then has the last count and says when it was; and the end is not held up."""
+    r = t.receiver(env=shim(t, "fstatat:1:1000ms:on"))
+    c = r.client(hello=t.queue())
+    for n in range(1, 9):
+        c.put(n, "status", b"%d" % n)
+        c.stored(n)
+
+    def row():
+        return r.json("/inboxes")["inboxes"][0]
+    until(lambda: row()["waiting"] == 8)
+    counted = row()["counted"]
+    c.put(9, "status", b"9")
+    c.stored(9)
+    arm(t)
+    pages = []
+    asker = threading.Thread(target=lambda: pages.append((row(), time.monotonic())))
+    began = time.monotonic()
+    asker.start()
+    time.sleep(0.3)
+    other = r.client(hello=t.queue())
+    other.put(1, "status", b"1")
+    other.stored(1)
+    equal(r.get("/healthz")[0], 200)
+    equal(r.metric("inboxd_inbox_waiting", 'inbox="status"'), 8)
+    assert not pages and time.monotonic() - began < bound(2), "it was held up"
+    asker.join()
+    last, ended = pages[0]
+    equal((last["waiting"], last["counted"]), (8, counted))
+    assert ended - began < bound(5), "the page waits for the count"
+    c.quit()
+    other.quit()
+    began = time.monotonic()
+    r.stop()
+    assert time.monotonic() - began < bound(4), "the end waits for the count"
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ char server_path[96];
 pid_t server_pid;
 static struct event_base *base;
 static struct status *status;
+static uint64_t counts; /* how often it was counted what waits */
 
 static void
 fake_stats(void *ctx, uint64_t values[STATS_COUNT])
@@ -49,14 +50,19 @@ fake_inbox(void *ctx, size_t i, struct inbox_view *out)
 	(void)ctx;
 	if (i >= 2)
 		return -1;
-	snprintf(out->name, sizeof(out->name), "inbox%zu", i);
+	*out = (struct inbox_view){.name = i == 0 ? "inbox0" : "inbox1"};
 	out->folder = i == 0 ? "/srv/\x1b[31mred\xff" : "/srv/in box";
 	out->suffix = i == 0 ? ".svf" : "";
 	out->size = (uint64_t)1 << 20;
-	out->waiting = 17;
-	out->oldest = i == 0 ? ((int64_t)time(NULL) - 180) * 1000000 : 0;
-	if (i == 1)
-		snprintf(out->error, sizeof(out->error), "open: No such file or directory");
+	struct inbox_count *count = &out->count;
+	int64_t now = (int64_t)time(NULL);
+	if (i == 0) {
+		count->waiting = (struct inbox_pile){1, 17 + counts, (now - 180) * 1000000};
+		count->claimed = (struct inbox_pile){1, 3, (now - 7200) * 1000000};
+	} else {
+		snprintf(count->error, sizeof(count->error), "new/: No such file or directory");
+	}
+	count->begun = (now - 240) * 1000000;
 	return 0;
 }
 
@@ -88,38 +94,55 @@ fake_views(size_t count)
 static void
 on_soon(evutil_socket_t fd, short what, void *arg)
 {
-	uint64_t *ticket = arg;
-
 	(void)fd;
 	(void)what;
-	status_clients(status, *ticket, fake_views(3), 3);
-	free(ticket);
+	(void)arg;
+	status_clients(status, fake_views(3), 3);
 }
 
 static void
-fake_clients(void *ctx, uint64_t ticket)
+fake_clients(void *ctx)
 {
 	const struct timeval soon = {0, 300000};
-	uint64_t *copy;
 
 	(void)ctx;
-	/* One that nobody waits for. */
-	status_clients(status, ticket + 1000, fake_views(1), 1);
 	switch (server_answer) {
 	case ANSWER_AT_ONCE:
-		status_clients(status, ticket, fake_views(3), 3);
+		status_clients(status, fake_views(3), 3);
 		break;
 	case ANSWER_SOON:
-		copy = malloc(sizeof(*copy));
-		*copy = ticket;
-		event_base_once(base, -1, EV_TIMEOUT, on_soon, copy, &soon);
+		event_base_once(base, -1, EV_TIMEOUT, on_soon, NULL, &soon);
 		break;
 	case ANSWER_NO_MEMORY:
-		status_clients(status, ticket, NULL, 0);
+		status_clients(status, NULL, 0);
 		break;
 	case ANSWER_NEVER:
 		break;
 	}
+}
+
+static void
+on_counted(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+	counts++;
+	status_counted(status);
+}
+
+static void
+fake_count(void *ctx)
+{
+	const struct timeval soon = {0, 300000};
+
+	(void)ctx;
+	if (server_answer == ANSWER_AT_ONCE) {
+		counts++;
+		status_counted(status);
+	}
+	if (server_answer == ANSWER_SOON)
+		event_base_once(base, -1, EV_TIMEOUT, on_counted, NULL, &soon);
 }
 
 char server_trouble[STATUS_TROUBLE_ROOM];
@@ -133,7 +156,7 @@ fake_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
 }
 
 const struct status_source server_source = {
-    fake_stats, fake_inbox, fake_trouble, fake_clients, NULL};
+    fake_stats, fake_inbox, fake_count, fake_trouble, fake_clients, NULL};
 
 static void
 on_term(evutil_socket_t fd, short what, void *arg)

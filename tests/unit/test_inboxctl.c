@@ -87,7 +87,7 @@ inboxctl_shows_each_page(void **state)
 	                           " 0.000  sync_seconds\n",
 	                           NULL});
 	assert_shows("inboxes", (const char *const[]){"inbox0", "%1B[31mred%FF", "3m ago",
-	                            "1.0 MiB", "No such file", NULL});
+	                            "1.0 MiB", "No such file", "4m ago", "2h ago", NULL});
 	assert_shows("clients", (const char *const[]){"pc1.example.com  aaaaaaaa  no", "1d 1h ago",
 	                            "never", "11.8 MiB", "inboxq/0.1.0", NULL});
 	int code;

@@ -73,12 +73,54 @@ inboxes_tell_what_waits(void **state)
 	/* Not UTF-8, so escaped as a whole. */
 	assert_string_equal(json_string_value(json_object_get(first, "folder")),
 	    "/srv/%1B[31mred%FF");
-	assert_int_equal(json_integer_value(json_object_get(first, "waiting")), 17);
+	assert_int_equal(json_integer_value(json_object_get(first, "waiting")), 18);
+	assert_int_equal(json_integer_value(json_object_get(first, "claimed")), 3);
+	assert_in_range(json_integer_value(json_object_get(first, "claimed_oldest")),
+	    time(NULL) - 7300, time(NULL) - 7200);
+	assert_in_range(json_integer_value(json_object_get(first, "counted")), time(NULL) - 250,
+	    time(NULL) - 240);
 	assert_true(json_is_null(json_object_get(first, "error")));
 	assert_string_equal(json_string_value(json_object_get(second, "folder")), "/srv/in box");
 	assert_true(json_is_null(json_object_get(second, "waiting")));
 	assert_true(json_is_null(json_object_get(second, "oldest")));
+	assert_true(json_is_null(json_object_get(second, "claimed")));
 	assert_non_null(json_string_value(json_object_get(second, "error")));
+	json_decref(page);
+	server_stop();
+}
+
+/* Whoever asks while a count is under way gets the next one: a file may have come since. */
+static void
+inboxes_are_of_a_count_begun_later(void **state)
+{
+	int fds[4];
+
+	(void)state;
+	server_answer = ANSWER_SOON;
+	server_start();
+	for (int i = 0; i < 4; i++)
+		fds[i] = ask("GET", "/inboxes", "");
+	for (int i = 0; i < 4; i++) {
+		char *reply = listen_to(fds[i]);
+		assert_int_equal(code_of(reply), 200);
+		assert_non_null(strstr(reply, i == 0 ? "\"waiting\":18" : "\"waiting\":19"));
+		free(reply);
+	}
+	server_stop();
+}
+
+static void
+inboxes_tell_the_last_count_where_one_takes_long(void **state)
+{
+	(void)state;
+	server_answer = ANSWER_NEVER;
+	server_start();
+	time_t before = time(NULL);
+	json_t *page = get_json("/inboxes");
+	assert_in_range(time(NULL) - before, 2, 6);
+	assert_int_equal(json_integer_value(json_object_get(
+	                     json_array_get(json_object_get(page, "inboxes"), 0), "waiting")),
+	    17);
 	json_decref(page);
 	server_stop();
 }
@@ -132,9 +174,23 @@ times_in(const char *text, const char *what)
 	return n;
 }
 
+/* What is not known has no sample. */
+static void
+check_inboxes(const char *text)
+{
+	assert_int_equal(times_in(text, "# TYPE inboxd_inbox_waiting gauge\n"), 1);
+	assert_int_equal(times_in(text, "\ninboxd_inbox_waiting{inbox=\"inbox0\"} 17\n"), 1);
+	assert_int_equal(times_in(text, "\ninboxd_inbox_claimed{inbox=\"inbox0\"} 3\n"), 1);
+	assert_int_equal(times_in(text, "inbox=\"inbox0\""), 5);
+	assert_int_equal(times_in(text, "inbox=\"inbox1\""), 1);
+	assert_int_equal(
+	    times_in(text, "\ninboxd_inbox_counted_timestamp_seconds{inbox=\"inbox1\"} 1"), 1);
+}
+
 static void
 check_families(const char *text, int cut)
 {
+	check_inboxes(text);
 	char want[160];
 
 	for (size_t i = 0; i < STATS_COUNT; i++) {
@@ -362,6 +418,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(status_accounts_for_every_item),
 	    T(inboxes_tell_what_waits),
+	    T(inboxes_are_of_a_count_begun_later),
+	    T(inboxes_tell_the_last_count_where_one_takes_long),
 	    T(clients_come_when_the_answer_does),
 	    T(clients_say_when_memory_is_out),
 	    T(metrics_name_each_family_once),

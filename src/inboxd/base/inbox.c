@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/conf.h"
 #include "lib/disk.h"
 
@@ -119,32 +120,54 @@ inbox_allows(const struct inbox *inbox, const char *identity)
 	return 0;
 }
 
-void
-inbox_look(const struct inbox *inbox, struct inbox_view *out)
+/* A listing of `part`, a path from new/; NULL with errno. */
+static DIR *
+list_part(const struct inbox *inbox, const char *part)
 {
-	DIR *listing = disk_list(inbox->new);
+	int dir = disk_open_dir(inbox->new, part);
+	DIR *listing = dir < 0 ? NULL : disk_list(dir);
+
+	disk_close(dir);
+	return listing;
+}
+
+/* Takes `listing`; NULL, with errno: there is none. */
+static void
+count_pile(DIR *listing, const atomic_int *stop, struct inbox_pile *out, const char *name,
+    struct inbox_count *count)
+{
 	struct dirent *file;
 	struct stat st;
 
-	memset(out, 0, sizeof *out);
-	snprintf(out->name, sizeof out->name, "%s", inbox->name);
-	out->folder = inbox->folder;
-	out->suffix = inbox->suffix;
-	out->size = inbox->size;
-	if (!listing) {
-		snprintf(out->error, sizeof out->error, "new/: %s", strerror(errno));
-		return;
-	}
-	while ((file = readdir(listing))) {
+	if (listing)
+		errno = 0;
+	while (listing && !atomic_load(stop) && (file = readdir(listing))) {
 		int64_t changed;
 		if (file->d_name[0] == '.')
 			continue;
-		out->waiting++;
-		if (fstatat(inbox->new, file->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-			continue;
-		changed = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
-		if (out->oldest == 0 || changed < out->oldest)
-			out->oldest = changed;
+		out->files++;
+		if (fstatat(dirfd(listing), file->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			changed = (int64_t)st.st_mtim.tv_sec * 1000000 +
+			    st.st_mtim.tv_nsec / 1000;
+			if (out->oldest == 0 || changed < out->oldest)
+				out->oldest = changed;
+		}
+		errno = 0; /* a consumer has taken it meanwhile */
 	}
-	closedir(listing);
+	out->known = errno == 0;
+	if (!out->known)
+		snprintf(count->error, sizeof count->error, "%s/: %s", name, strerror(errno));
+	if (listing)
+		closedir(listing);
+}
+
+void
+inbox_count(const struct inbox *inbox, const atomic_int *stop, struct inbox_count *out)
+{
+	memset(out, 0, sizeof *out);
+	snprintf(out->name, sizeof out->name, "%s", inbox->name);
+	out->begun = clock_utc();
+	/* By its path: it is the consumers', who may make it anew. */
+	count_pile(list_part(inbox, "../cur"), stop, &out->claimed, "cur", out);
+	count_pile(list_part(inbox, "."), stop, &out->waiting, "new", out);
 }

@@ -7,6 +7,7 @@
 #ifndef INBOXD_BASE_INBOX_H
 #define INBOXD_BASE_INBOX_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "lib/attr.h"
@@ -40,18 +41,22 @@ MUST_CHECK int inbox_try(const struct inbox *inbox, char error[INBOX_ERROR_ROOM]
 /* May this client use it?  fnmatch(3) on each pattern. */
 int inbox_allows(const struct inbox *inbox, const char *identity);
 
-/* What waits for its consumers. */
-struct inbox_view {
-	char name[PROTO_INBOX_MAX + 1];
-	const char *folder, *suffix; /* borrowed until the call returns */
-	uint64_t size;               /* largest item */
-	uint64_t waiting;            /* files in new/, 0 if not known */
-	int64_t oldest;              /* modification time of the oldest in new/, UTC
-	                                microseconds; 0: none */
-	char error[160];             /* why the folder could not be read; "": fine */
+/* What lies in a folder of it. */
+struct inbox_pile {
+	int known; /* 0: it could not be read, or has not been counted */
+	uint64_t files;
+	int64_t oldest; /* modification time of the oldest, UTC microseconds; 0: none */
 };
 
-/* Looks what waits in new/. */
-void inbox_look(const struct inbox *inbox, struct inbox_view *out);
+struct inbox_count {
+	char name[PROTO_INBOX_MAX + 1];
+	int64_t begun; /* when, UTC microseconds; 0: not yet */
+	struct inbox_pile waiting, claimed; /* in new/, in cur/ */
+	char error[160]; /* why one of them could not be read; "": fine */
+};
+
+/* Counts what lies in new/ and cur/: a look at each file, so it takes as long as there are
+ * many.  Gives up, with anything in *out, once *stop is set. */
+void inbox_count(const struct inbox *inbox, const atomic_int *stop, struct inbox_count *out);
 
 #endif

@@ -131,7 +131,6 @@ struct notice {
 
 struct view {
 	struct request request;
-	uint64_t ticket;
 	struct client_view *views; /* malloc'ed, NULL: out of memory */
 	size_t count;
 };

@@ -24,9 +24,12 @@
  *	{"schema": 1, "now": 1795359600, "inboxes": [
  *	  {"name": "status", "folder": "/srv/inbox/status", "suffix": ".svf",
  *	   "size_limit_bytes": 1048576,  largest item taken
- *	   "waiting": 17,                files in new/; null where there is an error
+ *	   "waiting": 17,                files in new/; null: not known
  *	   "oldest": 1795359000,         modification time of the oldest of them
- *	   "error": null}]}              or why the folder could not be read
+ *	   "claimed": 1,                 likewise of cur/
+ *	   "claimed_oldest": 1795358000,
+ *	   "counted": 1795359598,        when these were; null: not yet
+ *	   "error": null}]}              or why a folder could not be read
  *
  * /clients
  *	{"schema": 1, "now": 1795359600, "clients": [
@@ -221,6 +224,12 @@ list_close(struct list *list)
 	return list->text;
 }
 
+static json_t *
+json_files(const struct inbox_pile *pile)
+{
+	return pile->known ? json_count(pile->files) : json_null();
+}
+
 char *
 pages_inboxes(const struct status_source *source, int64_t now)
 {
@@ -229,15 +238,18 @@ pages_inboxes(const struct status_source *source, int64_t now)
 
 	list_open(&list, "inboxes", now);
 	for (size_t i = 0; !list.failed; i++) {
-		memset(&view, 0, sizeof(view));
 		if (source->inbox(source->ctx, i, &view) == -1)
 			break;
-		json_t *waiting = *view.error != '\0' ? json_null() : json_count(view.waiting);
-		list_add(&list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
-		    json_text(view.name), "folder", json_text(view.folder), "suffix",
-		    json_text(view.suffix), "size_limit_bytes", json_count(view.size), "waiting",
-		    waiting, "oldest", json_time(view.oldest / USEC_PER_SEC), "error",
-		    json_text(view.error)));
+		const struct inbox_count *count = &view.count;
+		list_add(&list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+		    "name", json_text(view.name), "folder", json_text(view.folder), "suffix",
+		    json_text(view.suffix), "size_limit_bytes", json_count(view.size),
+		    "waiting", json_files(&count->waiting),
+		    "oldest", json_time(count->waiting.oldest / USEC_PER_SEC),
+		    "claimed", json_files(&count->claimed),
+		    "claimed_oldest", json_time(count->claimed.oldest / USEC_PER_SEC),
+		    "counted", json_time(count->begun / USEC_PER_SEC),
+		    "error", json_text(count->error)));
 	}
 	return list_close(&list);
 }
@@ -300,8 +312,54 @@ put_family(FILE *out, const struct stats_row *row, int openmetrics)
 	    row->kind == STATS_GAUGE ? "gauge" : "counter");
 }
 
+static const struct {
+	const char *metric, *help;
+} inbox_rows[] = {
+    {"inboxd_inbox_waiting", "Files in new/."},
+    {"inboxd_inbox_oldest_timestamp_seconds", "From when the oldest file in new/ is, UTC."},
+    {"inboxd_inbox_claimed", "Files in cur/."},
+    {"inboxd_inbox_claimed_oldest_timestamp_seconds",
+        "From when the oldest file in cur/ is, UTC."},
+    {"inboxd_inbox_counted_timestamp_seconds", "When these were counted, UTC."},
+};
+#define INBOX_ROWS (sizeof(inbox_rows) / sizeof(inbox_rows[0]))
+
+/* Of the rows above.  0 where it is not known, or there is no oldest: then the sample is left
+ * out, so that an alarm on its age needs no exception. */
+static int
+inbox_value(const struct inbox_count *count, size_t row, uint64_t *value)
+{
+	const struct inbox_pile *pile = row < 2 ? &count->waiting : &count->claimed;
+	int64_t time = row == INBOX_ROWS - 1 ? count->begun : pile->oldest;
+
+	if (row == 0 || row == 2) {
+		*value = pile->files;
+		return pile->known;
+	}
+	*value = (uint64_t)time / USEC_PER_SEC;
+	return time > 0;
+}
+
+static void
+put_inboxes(FILE *out, const struct status_source *source)
+{
+	struct inbox_view view;
+	uint64_t value;
+
+	for (size_t row = 0; row < INBOX_ROWS; row++) {
+		const char *metric = inbox_rows[row].metric;
+		fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", metric, inbox_rows[row].help,
+		    metric);
+		for (size_t i = 0; source->inbox(source->ctx, i, &view) == 0; i++)
+			if (inbox_value(&view.count, row, &value))
+				fprintf(out, "%s{inbox=\"%s\"} %" PRIu64 "\n", metric, view.name,
+				    value);
+	}
+}
+
 char *
-pages_metrics(const uint64_t values[STATS_COUNT], int openmetrics)
+pages_metrics(const struct status_source *source, const uint64_t values[STATS_COUNT],
+    int openmetrics)
 {
 	char *text = NULL;
 	size_t len;
@@ -324,6 +382,7 @@ pages_metrics(const uint64_t values[STATS_COUNT], int openmetrics)
 		else
 			fprintf(out, "%" PRIu64 "\n", value);
 	}
+	put_inboxes(out, source);
 	if (openmetrics)
 		fputs("# EOF\n", out);
 	int failed = ferror(out);

@@ -6,23 +6,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxd/base/inbox.h"
 #include "inboxd/base/stats.h"
-
-struct inbox_view;
 
 #define STATUS_SCHEMA 1 /* of the JSON pages */
 #define STATUS_TROUBLE_ROOM 160
+
+struct inbox_view {
+	const char *name, *folder, *suffix; /* borrowed until the next event */
+	uint64_t size;                      /* largest item */
+	struct inbox_count count;           /* the last one */
+};
 
 struct status_source {
 	/* The sum over all threads. */
 	void (*stats)(void *ctx, uint64_t values[STATS_COUNT]);
 	/* The i-th inbox; 0, or -1 behind the last. */
 	int (*inbox)(void *ctx, size_t i, struct inbox_view *out);
+	/* Asks for a new count of what lies in the inboxes; status_counted() tells of its
+	 * end.  Of each question one is under way at a time. */
+	void (*count)(void *ctx);
 	/* Is no client served, though the receiver runs?  Then `text` says why. */
 	int (*trouble)(void *ctx, char text[STATUS_TROUBLE_ROOM]);
-	/* Asks for all clients; status_clients() brings the answer, with the
-	 * same ticket. */
-	void (*clients)(void *ctx, uint64_t ticket);
+	/* Asks for all clients; status_clients() brings the answer. */
+	void (*clients)(void *ctx);
 	void *ctx;
 };
 

@@ -5,8 +5,8 @@
  *
  * GET and HEAD of exact paths, no parameters; all else is 404, 405 or 400.
  * Requests are small (HEADERS_MAX, BODY_MAX), and answered at once; only
- * /clients waits for the commit thread, as one of WAITING_MAX waiters that
- * hold their request until status_clients() comes or PATIENCE is over.
+ * /clients waits for the commit thread and /inboxes for the survey, as one of WAITING_MAX
+ * waiters that hold their request until the answer comes or PATIENCE is over.
  *
  * A waiting request stays ours even when its connection fails: evhttp then
  * unlinks it from the connection and leaves it to evhttp_send_reply() to free
@@ -42,13 +42,17 @@
 #define TIMEOUT 15       /* seconds without progress on a connection */
 #define WAITING_MAX 16
 #define PATIENCE 10      /* seconds for an answer of the commit thread */
+#define COUNT_PATIENCE 3 /* and for one of the survey; behind them the last count is told */
 #define PAUSE 1          /* seconds without accept after it failed */
+
+enum asked { CLIENTS, INBOXES, ASKED };
 
 struct waiter {
 	struct status *status;
 	struct event *timer;
 	struct evhttp_request *req; /* NULL: place is free */
-	uint64_t ticket;
+	enum asked page;
+	uint64_t ticket; /* in order of arrival */
 };
 
 struct status {
@@ -58,6 +62,8 @@ struct status {
 	struct status_source source;
 	int64_t since;
 	uint64_t last_ticket;
+	uint64_t asked[ASKED]; /* the ticket up to which the page is asked for; 0: no question is
+	                          under way */
 	struct waiter waiting[WAITING_MAX];
 	struct log_gate gate;
 	struct local socket;
@@ -147,12 +153,6 @@ serve_status(struct status *status, struct evhttp_request *req)
 }
 
 static void
-serve_inboxes(struct status *status, struct evhttp_request *req)
-{
-	reply_page(req, TYPE_JSON, pages_inboxes(&status->source, seconds_now()));
-}
-
-static void
 serve_metrics(struct status *status, struct evhttp_request *req)
 {
 	uint64_t values[STATS_COUNT] = {0};
@@ -163,7 +163,7 @@ serve_metrics(struct status *status, struct evhttp_request *req)
 
 	status->source.stats(status->source.ctx, values);
 	reply_page(req, openmetrics ? TYPE_OPENMETRICS : TYPE_PROMETHEUS,
-	    pages_metrics(values, openmetrics));
+	    pages_metrics(&status->source, values, openmetrics));
 }
 
 static void
@@ -179,7 +179,7 @@ serve_healthz(struct status *status, struct evhttp_request *req)
 	reply(req, 503, TYPE_TEXT, text);
 }
 
-/* ---- /clients: the one that waits */
+/* ---- pages that another thread is asked for */
 
 /* Frees the place; the caller replies. */
 static struct evhttp_request *
@@ -192,22 +192,66 @@ waiter_end(struct waiter *waiter)
 	return req;
 }
 
+/* The one that has waited longest for this page, or NULL. */
+static struct waiter *
+first_waiter(struct status *status, enum asked page)
+{
+	struct waiter *first = NULL;
+
+	for (size_t i = 0; i < WAITING_MAX; i++) {
+		struct waiter *waiter = &status->waiting[i];
+		if (waiter->req && waiter->page == page &&
+		    (!first || waiter->ticket < first->ticket))
+			first = waiter;
+	}
+	return first;
+}
+
+/* One question a page is under way at a time: so what waits in other threads, and what
+ * their answers take, is bounded, whoever asks how often. */
+static void
+ask(struct status *status, enum asked page)
+{
+	struct waiter *first = first_waiter(status, page);
+
+	if (!first || status->asked[page])
+		return;
+	if (page == CLIENTS) {
+		status->asked[CLIENTS] = first->ticket;
+		status->source.clients(status->source.ctx);
+	} else {
+		status->asked[INBOXES] = status->last_ticket; /* one count is for all of them */
+		status->source.count(status->source.ctx);
+	}
+}
+
+static void
+reply_inboxes(struct status *status, struct evhttp_request *req)
+{
+	reply_page(req, TYPE_JSON, pages_inboxes(&status->source, seconds_now()));
+}
+
 static void
 on_patience(evutil_socket_t fd, short what, void *arg)
 {
 	struct waiter *waiter = arg;
+	struct evhttp_request *req = waiter_end(waiter);
 
 	(void)fd;
 	(void)what;
+	if (waiter->page == INBOXES) {
+		reply_inboxes(waiter->status, req);
+		return;
+	}
 	log_limited(&waiter->status->gate, LOG_WARNING, "status_late", "page=/clients seconds=%d",
 	    PATIENCE);
-	reply(waiter_end(waiter), 504, TYPE_TEXT, "the commit thread is busy, ask again\n");
+	reply(req, 504, TYPE_TEXT, "the commit thread is busy, ask again\n");
 }
 
 static void
-serve_clients(struct status *status, struct evhttp_request *req)
+wait_for(struct status *status, struct evhttp_request *req, enum asked page, int seconds)
 {
-	const struct timeval patience = {PATIENCE, 0};
+	const struct timeval patience = {seconds, 0};
 	struct waiter *waiter = NULL;
 
 	for (size_t i = 0; i < WAITING_MAX && !waiter; i++)
@@ -218,22 +262,48 @@ serve_clients(struct status *status, struct evhttp_request *req)
 		return;
 	}
 	waiter->req = req;
+	waiter->page = page;
 	waiter->ticket = ++status->last_ticket;
-	status->source.clients(status->source.ctx, waiter->ticket);
+	ask(status, page);
+}
+
+static void
+serve_clients(struct status *status, struct evhttp_request *req)
+{
+	wait_for(status, req, CLIENTS, PATIENCE);
+}
+
+static void
+serve_inboxes(struct status *status, struct evhttp_request *req)
+{
+	wait_for(status, req, INBOXES, COUNT_PATIENCE);
 }
 
 void
-status_clients(struct status *status, uint64_t ticket, struct client_view *views, size_t count)
+status_clients(struct status *status, struct client_view *views, size_t count)
 {
-	for (size_t i = 0; i < WAITING_MAX; i++) {
-		struct waiter *waiter = &status->waiting[i];
-		if (!waiter->req || waiter->ticket != ticket)
-			continue;
+	struct waiter *waiter = first_waiter(status, CLIENTS);
+	uint64_t ticket = status->asked[CLIENTS];
+
+	status->asked[CLIENTS] = 0;
+	/* Unless who asked has lost patience. */
+	if (waiter && waiter->ticket == ticket)
 		reply_page(waiter_end(waiter), TYPE_JSON,
 		    !views ? NULL : pages_clients(views, count, seconds_now()));
-		break;
-	}
 	free(views);
+	ask(status, CLIENTS);
+}
+
+void
+status_counted(struct status *status)
+{
+	uint64_t ticket = status->asked[INBOXES];
+	struct waiter *waiter;
+
+	status->asked[INBOXES] = 0;
+	while ((waiter = first_waiter(status, INBOXES)) && waiter->ticket <= ticket)
+		reply_inboxes(status, waiter_end(waiter));
+	ask(status, INBOXES);
 }
 
 /* ---- requests */

@@ -4,7 +4,7 @@
  * the main thread.  inboxd(8), "STATUS", has the pages.
  *
  *	/status   JSON: version, pid, since, counters and gauges by name
- *	/inboxes  JSON: each inbox with its folder, limits, and what waits in it
+ *	/inboxes  JSON: each inbox with its folder, limits, and what waits in it; of the survey
  *	/clients  JSON: each queue with its marks; asked of the commit thread
  *	/metrics  Prometheus text format 0.0.4
  *	/healthz  "ok", or 503 and why no client is served
@@ -36,9 +36,9 @@ MUST_CHECK struct status *status_open(struct event_base *base, const char *path,
 /* Also removes the socket file. */
 void status_close(struct status *status);
 
-/* Takes `views` (malloc'ed; NULL: out of memory).  A ticket that nobody waits
- * for any more is fine. */
-void status_clients(struct status *status, uint64_t ticket, struct client_view *views,
-    size_t count);
+/* The answer to source.clients(): takes `views` (malloc'ed; NULL: out of memory). */
+void status_clients(struct status *status, struct client_view *views, size_t count);
+/* The answer to source.count(): source.inbox() has it. */
+void status_counted(struct status *status);
 
 #endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "inboxd/status/survey.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inboxd/base/fatal.h"
+#include "inboxd/base/site.h"
+#include "lib/clock.h"
+
+#define EVERY (60 * CLOCK_SECOND)
+#define REST 9 /* times as long as a count took */
+
+enum survey_message {
+	SURVEY_ASK,  /* struct message */
+	SURVEY_SITE, /* struct new_site */
+	SURVEY_STOP, /* struct message: `stopping` is set */
+};
+
+struct new_site {
+	struct message message;
+	struct site *site;
+};
+
+struct survey {
+	struct mailbox *in, *main;
+	pthread_t thread;
+	atomic_int stopping;
+	/* The thread's own. */
+	struct site *site;
+	int is_asked, is_new;  /* what the next count is for */
+	int64_t rested, due;   /* when the next one may begin, and does so unasked */
+};
+
+static void
+take(struct survey *survey, struct message *message)
+{
+	if (message->kind == SURVEY_ASK)
+		survey->is_asked = 1;
+	if (message->kind == SURVEY_SITE) {
+		site_unref(survey->site);
+		survey->site = ((struct new_site *)message)->site;
+		survey->is_new = 1;
+	}
+	free(message);
+}
+
+static void
+take_all(struct survey *survey, struct message *message)
+{
+	struct message *next;
+
+	for (; message; message = next) {
+		next = message->next;
+		take(survey, message);
+	}
+}
+
+static void
+count(struct survey *survey)
+{
+	const struct site *site = survey->site;
+	int64_t began = clock_monotonic(), took;
+	struct counted *counted =
+	    must_alloc(sizeof *counted + site->inbox_count * sizeof counted->inboxes[0]);
+
+	counted->message.kind = SURVEY_COUNTED;
+	counted->was_asked = survey->is_asked;
+	counted->count = site->inbox_count;
+	survey->is_asked = survey->is_new = 0;
+	for (size_t i = 0; i < site->inbox_count; i++)
+		inbox_count(&site->inboxes[i], &survey->stopping, &counted->inboxes[i]);
+	took = clock_monotonic() - began;
+	survey->rested = began + took + REST * took;
+	survey->due = REST * took > EVERY ? survey->rested : began + took + EVERY;
+	if (atomic_load(&survey->stopping))
+		free(counted);
+	else
+		mailbox_post(survey->main, &counted->message);
+}
+
+/* Rounded up, and no more than it can wait for. */
+static int
+milliseconds(int64_t left)
+{
+	return 1 + (int)((left < EVERY ? left : EVERY) / 1000);
+}
+
+static void *
+run(void *arg)
+{
+	struct survey *survey = arg;
+
+	while (!atomic_load(&survey->stopping)) {
+		int64_t at = survey->is_asked || survey->is_new ? survey->rested : survey->due;
+		int64_t left = at - clock_monotonic();
+		/* Messages first: a count is of the newest configuration. */
+		take_all(survey, left > 0 ? mailbox_wait(survey->in, milliseconds(left))
+		                          : mailbox_take(survey->in));
+		if (left <= 0)
+			count(survey);
+	}
+	return NULL;
+}
+
+static void
+free_survey(struct survey *survey)
+{
+	if (survey->in)
+		take_all(survey, mailbox_take(survey->in));
+	mailbox_free(survey->in);
+	site_unref(survey->site);
+	free(survey);
+}
+
+struct survey *
+survey_start(struct site *site, struct mailbox *main)
+{
+	struct survey *survey = must_alloc(sizeof *survey);
+	sigset_t all, before;
+	int rc = 0;
+
+	survey->site = site_ref(site);
+	survey->main = main;
+	survey->in = mailbox_new();
+	if (survey->in) {
+		/* Signals are main's. */
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+		rc = pthread_create(&survey->thread, NULL, run, survey);
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		if (rc == 0)
+			return survey;
+	}
+	rc = rc ? rc : errno;
+	free_survey(survey);
+	errno = rc;
+	return NULL;
+}
+
+static void
+post(struct survey *survey, enum survey_message kind)
+{
+	struct message *message = must_alloc(sizeof *message);
+
+	message->kind = (int)kind;
+	mailbox_post(survey->in, message);
+}
+
+void
+survey_stop(struct survey *survey)
+{
+	if (!survey)
+		return;
+	atomic_store(&survey->stopping, 1);
+	post(survey, SURVEY_STOP);
+	pthread_join(survey->thread, NULL);
+	free_survey(survey);
+}
+
+void
+survey_ask(struct survey *survey)
+{
+	post(survey, SURVEY_ASK);
+}
+
+void
+survey_set_site(struct survey *survey, struct site *site)
+{
+	struct new_site *message = must_alloc(sizeof *message);
+
+	message->message.kind = SURVEY_SITE;
+	message->site = site_ref(site);
+	mailbox_post(survey->in, &message->message);
+}
+
+const struct inbox_count *
+counted_find(const struct counted *counted, const char *name, size_t i)
+{
+	if (!counted)
+		return NULL;
+	if (i < counted->count && strcmp(counted->inboxes[i].name, name) == 0)
+		return &counted->inboxes[i];
+	for (i = 0; i < counted->count; i++)
+		if (strcmp(counted->inboxes[i].name, name) == 0)
+			return &counted->inboxes[i];
+	return NULL;
+}
