@@ -31,7 +31,7 @@ MANUALS = {
     "src/inboxd/inbox-spool.5": [None, None, "shell consumer", "python consumer", None, "ledger"],
     "src/inboxd/inboxd.conf.5": ["configuration"],
     "src/inboxq/inboxq.1": ["client", "client"],
-    "src/lib/inbox-protocol.7": [None] * 16,
+    "src/lib/inbox-protocol.7": [None] * 17,
 }
 
 
