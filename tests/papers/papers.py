@@ -27,11 +27,13 @@ README_LISTS = ("P1  ", "who names", "inboxd(8)", "libevent >=", "src/lib src/in
 # Each literal block of a page, in order: what it is; None: nothing to type.
 MANUALS = {
     "src/inboxctl/inboxctl.8": ["administrator"] * 4,
-    "src/inboxd/inboxd.8": ["administrator", None, "administrator"],
-    "src/inboxd/inbox-spool.5": [None, None, "shell consumer", "python consumer", None, "ledger"],
+    "src/inboxd/inboxd.8": ["administrator", None, "administrator", "drop-in", "new root",
+                            "drop-in"],
+    "src/inboxd/inbox-spool.5": [None, None, "consumer", "administrator", "excerpt", "excerpt",
+                                 None, "ledger"],
     "src/inboxd/inboxd.conf.5": ["configuration"],
     "src/inboxq/inboxq.1": ["client", "client"],
-    "src/lib/inbox-protocol.7": [None] * 17,
+    "src/lib/inbox-protocol.7": [None] * 16,
 }
 
 
@@ -78,6 +80,10 @@ def unaccounted():
     for start in starts:
         if not any(head.startswith(start.rstrip()) for head in heads):
             yield "README has no %r" % start
+    for page, block in examples("excerpt"):
+        if not any(block in read("contrib/consumer/" + name)
+                   for name in ("inbox-consumer", "inbox-consumer.py")):
+            yield "%s has in no file of contrib/consumer: %s..." % (page, block[:60])
     for page, kinds in MANUALS.items():
         if len(blocks(page)) != len(kinds):
             yield "%s has %d literal blocks, and %d are known" % (

@@ -56,6 +56,43 @@ until systemctl is-active inboxd; do sleep 0.5; done
 test $(ls /var/lib/inboxd/status/new | wc -l) = 3
 """
 
+# More items than a start limit allows, each a start of the consumer; then one that is killed.
+PROCESS = """#!/bin/sh
+cd /var/lib/inboxd/status
+grep -q slow "$1" && ! test -e again && { touch begun; sleep 60; }
+echo "$1" >>eaten
+"""
+CONSUMED = """
+add() { runuser -u inboxq -- inboxq add -i status; }
+cd /var/lib/inboxd/status
+for n in 1 2 3 4 5 6 7 8; do
+	echo $n | add
+	until test "$(grep -c . eaten)" -ge $((3 + n)); do sleep 0.1; done
+done
+echo slow | add
+until test -e begun; do sleep 0.1; done
+touch again
+systemctl kill -s KILL inbox-consumer@status.service
+until test "$(grep -c . eaten)" = 12; do sleep 0.1; done
+systemctl is-active inbox-consumer@status.path
+test -z "$(ls new cur failed | grep org)"
+"""
+# Another root, and a port for which one has to be more than anybody.
+ELSEWHERE = """
+systemctl stop inboxd
+sed -i 's|^#root = .*|root = /srv/inbox|; s|^#listen = .*|listen = *:443|' /etc/inboxd.conf
+"""
+STARTED_ELSEWHERE = """
+mkdir /etc/systemd/system/inboxd.service.d
+cp /drop-in/* /etc/systemd/system/inboxd.service.d
+systemctl daemon-reload
+systemctl start inboxd
+inboxctl status
+inboxctl verify
+systemctl show -p RequiresMountsFor inboxd | grep /srv/inbox
+journalctl -b -u inboxd | grep 'event=listening address=0.0.0.0:443'
+"""
+
 
 class Skip(Exception):
     """What is needed is not here."""
@@ -179,7 +216,13 @@ def in_production(root):
     for _, block in papers.examples("configuration"):
         root.write("tmp.conf", block)
         steps.append("inboxd -t -c /tmp.conf")
-    root.boot("\n".join(steps) + LATE_MOUNT)
+    steps += [LATE_MOUNT, "cd /srv/inboxd", *[block for _, block in papers.examples("consumer")],
+              CONSUMED]
+    root.write("srv/inboxd/process", PROCESS)
+    for number, (_, block) in enumerate(papers.examples("drop-in")):
+        root.write("drop-in/%d.conf" % number, block)
+    steps += [ELSEWHERE, *[block for _, block in papers.examples("new root")], STARTED_ELSEWHERE]
+    root.boot("\n".join(steps))
 
 
 def client_example(block):
