@@ -222,6 +222,7 @@ reload(struct server *server)
 		notify_ready();
 		return;
 	}
+	site_succeed(site, server->site);
 	threads_set_site(&server->threads, site);
 	site_unref(server->site);
 	server->site = site;

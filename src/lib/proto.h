@@ -116,6 +116,9 @@ proto_has(const struct proto_line *line, enum proto_field field)
 	X(LATER, BUSY, "busy")                \
 	X(LATER, USE_OPEN, "use-open")        \
 	X(LATER, USE_PUT, "use-put")          \
+	X(LATER, NO_INBOX, "no-inbox")        \
+	X(LATER, NOT_ALLOWED, "not-allowed")  \
+	X(LATER, TOO_LARGE, "too-large")      \
 	X(REFUSED, NO_INBOX, "no-inbox")      \
 	X(REFUSED, NOT_ALLOWED, "not-allowed") \
 	X(REFUSED, TOO_LARGE, "too-large")    \

@@ -340,7 +340,7 @@ def lint_knows_the_codes_of_the_independent_client():
     """The client of the system tests was written from the page; both must have the same codes."""
     header, client = read("src/lib/proto.h"), read("tests/system/client.py")
     for verb, text in re.findall(r'X\((\w+), \w+, "([a-z-]+)"\)', header):
-        codes = re.search(r'^    "%s": \{(.*)\},' % verb, client, re.M)
+        codes = re.search(r'^    "%s": \{([^}]*)\},' % verb, client, re.M)
         if not codes or '"%s"' % text not in codes.group(1):
             yield "tests/system/client.py: %s %s" % (verb, text)
 

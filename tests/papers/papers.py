@@ -33,7 +33,7 @@ MANUALS = {
                                  None, "ledger"],
     "src/inboxd/inboxd.conf.5": ["configuration"],
     "src/inboxq/inboxq.1": ["client", "client"],
-    "src/lib/inbox-protocol.7": [None] * 16,
+    "src/lib/inbox-protocol.7": [None] * 17,
 }
 
 

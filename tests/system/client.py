@@ -41,7 +41,8 @@ GRAMMAR = {
     "ERROR": r"ERROR (?P<code>%s)%s" % (CODE, TEXT),
 }
 CODES = {
-    "LATER": {"digest", "full", "trouble", "unsettled", "busy", "use-open", "use-put"},
+    "LATER": {"digest", "full", "trouble", "unsettled", "busy", "use-open", "use-put",
+              "no-inbox", "not-allowed", "too-large"},
     "REFUSED": {"no-inbox", "not-allowed", "too-large"},
     "GOAWAY": {"stopping", "idle", "superseded", "crowded"},
     "ERROR": {"line", "verb", "state", "field", "version", "identity"},

@@ -132,7 +132,7 @@ class Unix(http.client.HTTPConnection):
 SETTINGS = {
     "receiver": {"listen": "127.0.0.1:0", "host": "cap1", "workers": "2", "drain": "10s",
                  "sync": "files"},
-    "limits": {},
+    "limits": {"forgive": "0"},
     "log": {"level": "debug", "format": "plain"},
 }
 INBOXES = {"status": {"clients": "*"}, "reports": {"clients": "*", "suffix": ".msg"}}

@@ -121,6 +121,27 @@ def refused_items_are_set_aside_with_their_reason(t):
 
 
 @test
+def a_slip_at_the_receiver_costs_no_item_its_queue(t):
+    r = t.receiver({"limits": {"forgive": "1d"}},
+                   inboxes={"status": {}, "mine": {"clients": "boss"}})
+    q = Queue(t, r)
+    items = [b"one", b"two"]
+    q.add("mine", items[0])
+    other = q.add("status", b"another")
+    q.add("mine", items[1])
+    q("run", "--once", expect=TEMPFAIL)
+    all_there(r, other.values())
+    equal((q.numbers(), q.numbers("failed")), ([1, 3], []))
+    r.inboxes["mine"] = {"clients": "pc*"}
+    r.write_conf()
+    r.restart()
+    q.point_at(r)
+    q("run", "--once")
+    all_there(r, items, "mine")
+    equal(r.client_row(q.id())["missing"], 0)
+
+
+@test
 def what_lies_at_a_client_is_told_while_the_session_lasts(t):
     fake = FakeReceiver(t, odd=lambda c, line: c.say("LATER 1 60 full x") or c.body(3) or True
                         if line.startswith("PUT 1 ") else False, state=1)

@@ -4,6 +4,7 @@
 
 import os
 import re
+import signal
 import socket
 import time
 
@@ -508,6 +509,54 @@ def refused_item_is_refused_before_its_bytes(t, inbox, code):
     c.stored(2)
     c.put(3, inbox, data)
     equal(c.answer(3).verb, "REFUSED")
+    c.quit()
+
+
+@test
+def what_may_be_a_slip_is_put_off_and_comes_when_it_is_mended(t):
+    r = t.receiver({"limits": {"forgive": "1d"}}, inboxes={**REFUSING, "payroll": {"clients": "*"}})
+    before = r.metric("inboxd_reloads_total")
+    r.inboxes, whole = {**REFUSING, "small": {"size": "10"}}, r.inboxes
+    r.write_conf()
+    r.process.send_signal(signal.SIGHUP)
+    until(lambda: r.metric("inboxd_reloads_total") == before + 1)
+    c = r.client(hello=t.queue())
+    for n, (inbox, code) in enumerate((("nosuch", "no-inbox"), ("payroll", "not-allowed"),
+                                       ("small", "too-large")), 1):
+        c.put(n, inbox, b"a slip's item")
+        line = c.answer(n)
+        equal((line.verb, line.code, line.seconds), ("LATER", code, 15))
+        equal(r.items("later", code), 1, "counter")
+    c.put(4, "status", b"another")
+    c.stored(4)
+    r.inboxes = whole
+    r.write_conf()
+    r.process.send_signal(signal.SIGHUP)
+    until(lambda: r.metric("inboxd_reloads_total") == before + 2)
+    c.put(2, "payroll", b"a slip's item")
+    c.stored(2)
+    c.quit()
+
+
+@test
+def what_is_no_slip_any_more_is_refused(t):
+    r = t.receiver({"limits": {"forgive": "3s"}}, inboxes=REFUSING)
+    c = r.client(hello=t.queue())
+
+    def verb(n):
+        c.put(n, "nosuch", b"x")
+        return c.answer(n).verb
+    equal(verb(1), "LATER")
+    numbers = iter(range(2, 1000))
+    until(lambda: verb(next(numbers)) == "REFUSED")
+    # A reload that changes no rule begins nothing anew; one that does, does.
+    for size, want in (("1000", "REFUSED"), ("999", "LATER")):
+        reloads = r.metric("inboxd_reloads_total")
+        r.inboxes = {**r.inboxes, "small": {"size": size}}
+        r.write_conf()
+        r.process.send_signal(signal.SIGHUP)
+        until(lambda: r.metric("inboxd_reloads_total") == reloads + 1)
+        equal(verb(next(numbers)), want, "with size " + size)
     c.quit()
 
 

@@ -98,6 +98,7 @@ static const struct conf_key keys[] = {
     {"limits", "idle", CONF_SECONDS, AT(idle), .fallback = "5m", .min = 1, .max = 86400},
     {"limits", "hello", CONF_SECONDS, AT(hello), .fallback = "30s", .min = 1, .max = 3600},
     {"limits", "partial", CONF_SECONDS, AT(partial), .fallback = "7d", .min = 60, .max = YEAR},
+    {"limits", "forgive", CONF_SECONDS, AT(forgive), .fallback = "1d", .max = YEAR},
     {"limits", "unsettled", CONF_NUMBER, AT(unsettled), .fallback = "100000", .min = 1,
         .max = 100000000, .restart = 1},
     {"limits", "queues", CONF_NUMBER, AT(queues), .fallback = "200000", .min = 1, .max = 100000000,

@@ -42,7 +42,7 @@ struct settings {
 	int identity; /* enum identity_kind */
 	/* [limits] */
 	uint64_t connections, window, bytes, inline_size, item, queue, idle, hello, partial;
-	uint64_t unsettled, queues, reserve, reserve_large, reserve_inodes;
+	uint64_t forgive, unsettled, queues, reserve, reserve_large, reserve_inodes;
 	/* [status] */
 	char *socket, *mode;
 	/* [log] */

@@ -9,8 +9,15 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/parse.h"
 #include "lib/tls.h"
+
+/* A slip that is mended soon costs little time, a part of what it lasted; one that lasts does
+ * not have the fleet ask day and night.  Seconds. */
+#define FORGIVE_PART 4
+#define FORGIVE_MIN 15
+#define FORGIVE_MAX 900
 
 static struct tls *
 open_tls(const struct settings *settings, const char *const *alpn, int *code,
@@ -86,6 +93,7 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 		return NULL;
 	}
 	site->settings = settings;
+	site->since = (uint64_t)clock_seconds();
 	atomic_init(&site->references, 1);
 	find_host(site);
 	site->tls = open_tls(settings, alpn, code, error);
@@ -127,6 +135,42 @@ site_try(const struct site *site, char error[SITE_ERROR_ROOM])
 			return -1;
 	}
 	return 0;
+}
+
+static int
+has_same_rules(const struct inbox *a, const struct inbox *b)
+{
+	if (a->size != b->size || a->clients->count != b->clients->count)
+		return 0;
+	for (size_t i = 0; i < a->clients->count; i++) {
+		if (strcmp(a->clients->items[i], b->clients->items[i]) != 0)
+			return 0;
+	}
+	return 1;
+}
+
+void
+site_succeed(struct site *site, struct site *old)
+{
+	if (site->inbox_count != old->inbox_count)
+		return;
+	for (size_t i = 0; i < site->inbox_count; i++) {
+		const struct inbox *inbox = &site->inboxes[i];
+		const struct inbox *before = site_find_inbox(old, inbox->name, strlen(inbox->name));
+		if (!before || !has_same_rules(inbox, before))
+			return;
+	}
+	site->since = old->since;
+}
+
+uint64_t
+site_forgives(const struct site *site, uint64_t now)
+{
+	uint64_t age = now > site->since ? now - site->since : 0, seconds = age / FORGIVE_PART;
+
+	if (age >= site->settings->forgive)
+		return 0;
+	return seconds < FORGIVE_MIN ? FORGIVE_MIN : seconds > FORGIVE_MAX ? FORGIVE_MAX : seconds;
 }
 
 struct site *

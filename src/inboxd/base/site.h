@@ -22,6 +22,7 @@ struct site {
 	struct settings *settings;
 	struct tls *tls;
 	char host[256];
+	uint64_t since; /* monotonic seconds: for so long it has been as now who may send what */
 	uint64_t item; /* the largest item any inbox takes, bytes */
 	struct inbox *inboxes;
 	size_t inbox_count;
@@ -40,6 +41,12 @@ MUST_CHECK struct site *site_new(struct settings *settings, int root, const char
     int *code, char error[SITE_ERROR_ROOM]);
 /* Can items be published in all its inboxes?  Tries it.  0, or -1 with the reason. */
 MUST_CHECK int site_try(const struct site *site, char error[SITE_ERROR_ROOM]);
+/* It takes the place of `old`, whose `since` it keeps where the inboxes' rules are the same: one
+ * who reloads a list of revoked certificates every night has changed none. */
+void site_succeed(struct site *site, struct site *old);
+/* What the inboxes' rules forbid at `now` (monotonic seconds) may be an administrator's slip: for
+ * how many seconds is it put off?  0: it is refused. */
+uint64_t site_forgives(const struct site *site, uint64_t now);
 /* Any thread. */
 struct site *site_ref(struct site *site);
 void site_unref(struct site *site);

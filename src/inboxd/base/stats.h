@@ -40,6 +40,9 @@
 	X(LATER_BUSY, "inboxd_items_later_total", "code=\"busy\"", "")                          \
 	X(LATER_USE_OPEN, "inboxd_items_later_total", "code=\"use-open\"", "")                  \
 	X(LATER_USE_PUT, "inboxd_items_later_total", "code=\"use-put\"", "")                    \
+	X(LATER_NO_INBOX, "inboxd_items_later_total", "code=\"no-inbox\"", "")                  \
+	X(LATER_NOT_ALLOWED, "inboxd_items_later_total", "code=\"not-allowed\"", "")            \
+	X(LATER_TOO_LARGE, "inboxd_items_later_total", "code=\"too-large\"", "")                \
 	X(REFUSED_NO_INBOX, "inboxd_items_refused_total", "code=\"no-inbox\"",                  \
 	    "Items answered REFUSED.")                                                          \
 	X(REFUSED_NOT_ALLOWED, "inboxd_items_refused_total", "code=\"not-allowed\"", "")        \

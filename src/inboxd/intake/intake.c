@@ -96,9 +96,18 @@ end_stored(struct intake *in, const struct item *item)
 static uint64_t
 later_seconds(struct intake *in, enum proto_code code)
 {
-	if (code == CODE_LATER_FULL)
+	switch (code) {
+	case CODE_LATER_FULL:
 		return space_seconds(&in->shop->space, in->shop->now);
-	return code == CODE_LATER_BUSY ? BUSY_SECONDS : LATER_SECONDS;
+	case CODE_LATER_BUSY:
+		return BUSY_SECONDS;
+	case CODE_LATER_NO_INBOX:
+	case CODE_LATER_NOT_ALLOWED:
+	case CODE_LATER_TOO_LARGE:
+		return site_forgives(in->shop->site, in->shop->now);
+	default:
+		return LATER_SECONDS;
+	}
 }
 
 void
@@ -128,6 +137,12 @@ intake_end_failed(struct intake *in, uint64_t number, enum draft_result result,
 
 /* ---- to the commit thread and back */
 
+static enum proto_code
+refuse(const struct intake *in, enum proto_code later, enum proto_code refused)
+{
+	return site_forgives(in->shop->site, in->shop->now) ? later : refused;
+}
+
 enum proto_code
 intake_refusal(struct intake *in, const struct intake_offer *offer, struct inbox **inbox,
     char text[INTAKE_TEXT_ROOM])
@@ -136,18 +151,18 @@ intake_refusal(struct intake *in, const struct intake_offer *offer, struct inbox
 	if (!*inbox) {
 		snprintf(text, INTAKE_TEXT_ROOM, "there is no inbox %.*s", (int)offer->inbox_len,
 		    offer->inbox);
-		return CODE_REFUSED_NO_INBOX;
+		return refuse(in, CODE_LATER_NO_INBOX, CODE_REFUSED_NO_INBOX);
 	}
 	if (!inbox_allows(*inbox, in->identity)) {
 		snprintf(text, INTAKE_TEXT_ROOM, "%.120s may not use inbox %s", in->identity,
 		    (*inbox)->name);
-		return CODE_REFUSED_NOT_ALLOWED;
+		return refuse(in, CODE_LATER_NOT_ALLOWED, CODE_REFUSED_NOT_ALLOWED);
 	}
 	if (offer->size > (*inbox)->size) {
 		snprintf(text, INTAKE_TEXT_ROOM,
 		    "%" PRIu64 " bytes; the inbox %s takes %" PRIu64, offer->size,
 		    (*inbox)->name, (*inbox)->size);
-		return CODE_REFUSED_TOO_LARGE;
+		return refuse(in, CODE_LATER_TOO_LARGE, CODE_REFUSED_TOO_LARGE);
 	}
 	return PROTO_CODE_COUNT;
 }

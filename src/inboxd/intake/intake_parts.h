@@ -49,7 +49,8 @@ void intake_end_not_stored(struct intake *in, uint64_t number, enum proto_code c
 void intake_end_failed(struct intake *in, uint64_t number, enum draft_result result,
     const char *inbox);
 
-/* Why it cannot be taken at all, with a text; or PROTO_CODE_COUNT and the inbox. */
+/* Why nobody may send it, REFUSED or, while that may be a slip, LATER, with a text; or
+ * PROTO_CODE_COUNT and the inbox. */
 MUST_CHECK enum proto_code intake_refusal(struct intake *in, const struct intake_offer *offer,
     struct inbox **inbox, char text[INTAKE_TEXT_ROOM]);
 /* Is there room on the disk for it?  Then it is taken. */
