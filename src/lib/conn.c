@@ -408,6 +408,7 @@ conn_new(struct event_base *base, struct tls *tls, const struct conn_link *link,
 	c->ssl = tls_connection(tls, c->fd, link->host);
 	if (!c->ssl)
 		goto fail;
+	conn_watch(c);
 	c->active = conn_now();
 	if (c->state == CONNECTING || link->host)
 		conn_arm_write(c);

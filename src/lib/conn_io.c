@@ -25,6 +25,9 @@
 
 #define IN_ROOM (4 * (size_t)CONN_CHUNK) /* one on_read's most */
 #define READ_BUDGET ((size_t)256 * 1024) /* bytes a wake-up */
+#define RECORD_COST ((size_t)256)        /* of it that a record takes at least */
+#define OWN_MAX 32                       /* messages of TLS's own ... */
+#define OWN_QUIET ((size_t)1024 * 1024)  /* ... in so many bytes of data */
 #define OUT_ROOM 1024                    /* bytes, to begin with; doubled */
 
 const char conn_no_memory[] = "out of memory";
@@ -206,6 +209,36 @@ conn_pending(const struct conn *c)
 /* ---- input */
 
 static void
+on_tls_message(int is_ours, int version, int type, const void *data, size_t len, SSL *ssl,
+    void *arg)
+{
+	struct conn *c = arg;
+
+	(void)version, (void)data, (void)len;
+	if (is_ours || type != SSL3_RT_HANDSHAKE || c->state < OPEN || ++c->own <= OWN_MAX)
+		return;
+	/* SSL_read() goes on to the next record by itself; this ends it. */
+	SSL_set_shutdown(ssl, SSL_RECEIVED_SHUTDOWN);
+}
+
+void
+conn_watch(struct conn *c)
+{
+	SSL_set_msg_callback(c->ssl, on_tls_message);
+	SSL_set_msg_callback_arg(c->ssl, c);
+}
+
+static void
+count_data(struct conn *c, size_t len)
+{
+	c->quiet += len;
+	if (c->quiet < OWN_QUIET)
+		return;
+	c->quiet = 0;
+	c->own = 0;
+}
+
+static void
 read_failed(struct conn *c, int n)
 {
 	int error = errno, why = SSL_get_error(c->ssl, n);
@@ -213,13 +246,15 @@ read_failed(struct conn *c, int n)
 
 	c->read_wants_write = why == SSL_ERROR_WANT_WRITE;
 	if ((why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) && !c->broken) {
-		if (why == SSL_ERROR_WANT_READ)
-			conn_arm_read(c, 1);
-		else
+		/* What waits to be read wakes nobody until TLS has written what it must. */
+		conn_arm_read(c, why == SSL_ERROR_WANT_READ);
+		if (why == SSL_ERROR_WANT_WRITE)
 			conn_arm_write(c);
 		return;
 	}
 	c->ended = 1;
+	if (c->own > OWN_MAX)
+		conn_set_parting(c, "read: the peer sent too many %s", "key updates");
 	if (why == SSL_ERROR_SYSCALL && error != 0 && !c->broken)
 		conn_set_parting(c, "read: %s", strerror(error));
 	else if (why == SSL_ERROR_SSL &&
@@ -230,9 +265,10 @@ read_failed(struct conn *c, int n)
 	ERR_clear_error();
 }
 
-/* Fills `in` as far as the budget goes.  Returns 1 if there may be more. */
+/* Fills `in` as far as the budget goes, of which *spent is gone.  Returns 1 if there may be
+ * more. */
 static int
-gather(struct conn *c, size_t *got)
+gather(struct conn *c, size_t *spent)
 {
 	if (c->in_room < IN_ROOM) {
 		unsigned char *grown = realloc(c->in, IN_ROOM);
@@ -256,9 +292,10 @@ gather(struct conn *c, size_t *got)
 			return 0;
 		}
 		c->in_len += (size_t)n;
-		*got += (size_t)n;
+		count_data(c, (size_t)n);
+		*spent += (size_t)n > RECORD_COST ? (size_t)n : RECORD_COST;
 		c->unseen = 1;
-	} while (c->in_room - c->in_len >= CONN_CHUNK && *got < READ_BUDGET);
+	} while (c->in_room - c->in_len >= CONN_CHUNK && *spent < READ_BUDGET);
 	return 1;
 }
 
@@ -299,7 +336,7 @@ tidy_input(struct conn *c)
 void
 conn_read_some(struct conn *c)
 {
-	size_t got = 0;
+	size_t spent = 0;
 	int more = 1;
 
 	while (conn_is_reading(c)) {
@@ -313,13 +350,13 @@ conn_read_some(struct conn *c)
 		}
 		if (!more)
 			break;
-		if (got >= READ_BUDGET) {
+		if (spent >= READ_BUDGET) {
 			call_later(c);
 			break;
 		}
-		more = gather(c, &got);
+		more = gather(c, &spent);
 	}
-	if (got > 0)
+	if (spent > 0)
 		c->active = conn_now();
 	tidy_input(c);
 }

@@ -51,6 +51,8 @@ struct conn {
 	unsigned char *out;
 	size_t out_at, out_len, out_room;
 	size_t discarded;
+	size_t quiet;        /* bytes since the last of TLS's own messages that counted */
+	unsigned own;        /* of them; see conn_watch() */
 	unsigned idle;       /* seconds */
 	long long active;    /* when a byte went last, ms */
 	long long deadline;  /* of conn_finish(), ms */
@@ -74,6 +76,10 @@ void conn_over(struct conn *conn, const char *error);
 
 /* May on_read be called? */
 int conn_is_reading(const struct conn *conn);
+
+/* A peer may send TLS messages of its own accord (KeyUpdate, or what asks for a renegotiation),
+ * and each makes us work: who sends many and little else is cut off. */
+void conn_watch(struct conn *conn);
 
 /* From event handlers only. */
 void conn_write_some(struct conn *conn);

@@ -777,6 +777,106 @@ shake_by_hand(const char *leaf, const char *alpn, int version, const char *at_se
 	close(fds[1]);
 }
 
+/* A client of OpenSSL's own that is open; fds gets both ends. */
+static SSL *
+open_by_hand(struct end *server, int fds[2])
+{
+	static const unsigned char alpn[] = "\x07inbox/1";
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	char path[128], byte;
+	SSL *ssl;
+
+	snprintf(path, sizeof path, "%s/client.crt", dir);
+	assert_int_equal(SSL_CTX_use_certificate_file(ctx, path, SSL_FILETYPE_PEM), 1);
+	snprintf(path, sizeof path, "%s/client.key", dir);
+	assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM), 1);
+	assert_int_equal(SSL_CTX_set_alpn_protos(ctx, alpn, sizeof alpn - 1), 0);
+	ssl = SSL_new(ctx);
+	SSL_CTX_free(ctx);
+	make_pair(fds);
+	server->conn = new_end(fds[0], server_tls, NULL, server);
+	SSL_set_fd(ssl, fds[1]);
+	SSL_set_connect_state(ssl);
+	for (int i = 0; i < 500 && !server->opened; i++) {
+		(void)SSL_read(ssl, &byte, 1);
+		turn();
+	}
+	assert_int_equal(server->opened, 1);
+	return ssl;
+}
+
+static void
+ask_for_keys(SSL *ssl, int times)
+{
+	for (int i = 0; i < times; i++) {
+		assert_int_equal(SSL_key_update(ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+		(void)SSL_do_handshake(ssl);
+	}
+}
+
+/* TLS wants to write an answer for which there is no room: what waits to be read must not keep
+ * the loop busy meanwhile. */
+static void
+sleeps_while_tls_cannot_write(void **state)
+{
+	static const char junk[4096];
+	struct end server = {0};
+	int fds[2], turns = 0;
+	long long start_ms;
+	SSL *ssl = open_by_hand(&server, fds);
+
+	(void)state;
+	for (int i = 0; i < 20; i++) { /* until the kernel has moved on what it can */
+		while (send(fds[0], junk, sizeof junk, MSG_DONTWAIT) > 0)
+			;
+		turn();
+	}
+	while (send(fds[0], junk, 1, MSG_DONTWAIT) > 0)
+		;
+	ask_for_keys(ssl, 3);
+	for (int i = 0; i < 5; i++)
+		turn();
+	assert_int_equal(SSL_write(ssl, "x", 1), 1);
+	for (start_ms = now_ms(); now_ms() - start_ms < 400; turns++)
+		turn();
+	assert_in_range(turns, 1, 100); /* a busy loop makes many thousands */
+	assert_int_equal(server.closed, 0);
+	let_go(&server);
+	SSL_free(ssl);
+	close(fds[1]);
+}
+
+static void
+cuts_off_who_only_asks_for_keys(void **state)
+{
+	struct end server = {0};
+	char chunk[4096] = {0};
+	int fds[2];
+	SSL *ssl = open_by_hand(&server, fds);
+
+	(void)state;
+	/* With data between them they are nobody's harm. */
+	for (int i = 0; i < 50; i++) {
+		for (int k = 0; k < 16; k++) {
+			for (int n = 0; n < 500 && SSL_write(ssl, chunk, sizeof chunk) <= 0; n++)
+				turn();
+		}
+		ask_for_keys(ssl, 1);
+		(void)SSL_read(ssl, chunk, 1);
+	}
+	UNTIL(server.got == (size_t)50 * 16 * sizeof chunk);
+	assert_int_equal(server.closed, 0);
+	for (int i = 0; i < 200 && !server.closed; i++) {
+		ask_for_keys(ssl, 1);
+		(void)SSL_read(ssl, chunk, 1);
+		turn();
+	}
+	UNTIL(server.closed);
+	assert_string_equal(server.error, "read: the peer sent too many key updates");
+	SSL_free(ssl);
+	close(fds[1]);
+}
+
 static void
 refuses_a_client_without_our_protocol(void **state)
 {
@@ -851,6 +951,8 @@ main(void)
 	    cmocka_unit_test(takes_whom_an_intermediate_ca_signed),
 	    cmocka_unit_test(refuses_a_server_that_is_another),
 	    cmocka_unit_test(refuses_a_client_without_our_protocol),
+	    cmocka_unit_test(sleeps_while_tls_cannot_write),
+	    cmocka_unit_test(cuts_off_who_only_asks_for_keys),
 	    cmocka_unit_test(refuses_a_client_without_certificate_or_with_old_tls),
 	    /* last: it makes a new CA */
 	    cmocka_unit_test(blames_no_peer_for_a_list_that_has_run_out),
