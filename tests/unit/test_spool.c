@@ -394,6 +394,28 @@ takes_a_file_that_grows_as_it_was(void **state)
 }
 
 static void
+takes_a_standard_input_that_grows_as_it_was(void **state)
+{
+	struct spool *spool = open_spool();
+	struct intake *intake = intake_new(spool, "status");
+	int saved = dup(STDIN_FILENO);
+
+	(void)state;
+	make_source('a', 500000);
+	assert_int_equal(lseek(written, 0, SEEK_SET), 0);
+	dup2(written, STDIN_FILENO);
+	before_read = append_much;
+	assert_int_equal(intake_copy(intake, NULL, "hint", why), INTAKE_OK);
+	before_read = NULL;
+	assert_non_null(strstr(why, "hint: grew while it was copied"));
+	dup2(saved, STDIN_FILENO);
+	close(saved);
+	close(written);
+	intake_free(intake);
+	spool_close(spool);
+}
+
+static void
 rewrite_once(void)
 {
 	static char zeros[500000];
@@ -1225,6 +1247,7 @@ main(void)
 	    TEST(sees_a_damaged_item),
 	    TEST(header_holds_the_longest_of_all_fields),
 	    TEST(takes_a_file_that_grows_as_it_was),
+	    TEST(takes_a_standard_input_that_grows_as_it_was),
 	    TEST(reads_anew_what_was_rewritten),
 	    TEST(says_that_a_file_is_rewritten_under_its_hands),
 	    TEST(takes_a_file_that_was_cut_as_it_is),

@@ -78,7 +78,7 @@ write_sparsely(int to, off_t at, const unsigned char *bytes, size_t len)
 }
 
 /* Whether all has been read that a file had when it was first seen to have something, and it
- * grows: its end may run away from us. */
+ * grows: its end may run away from us.  What is no file has no size. */
 static int
 has_grown_beyond(int from, uint64_t size, off_t *first)
 {
@@ -92,8 +92,10 @@ has_grown_beyond(int from, uint64_t size, off_t *first)
 }
 
 static enum copy_result
-copy_once(struct copy *copy, int from, off_t first, int to, off_t at, uint64_t *size)
+copy_once(struct copy *copy, int from, int to, off_t at, uint64_t *size)
 {
+	enum copy_result result = COPY_OK;
+	off_t first = 0;
 	ssize_t len;
 
 	*size = 0;
@@ -102,7 +104,8 @@ copy_once(struct copy *copy, int from, off_t first, int to, off_t at, uint64_t *
 		return COPY_UNWRITABLE;
 	if (digest_start(copy->digest) < 0)
 		return COPY_NO_DIGEST;
-	while ((len = read(from, copy->chunk, sizeof copy->chunk)) != 0) {
+	(void)has_grown_beyond(from, 0, &first);
+	while (result == COPY_OK && (len = read(from, copy->chunk, sizeof copy->chunk)) != 0) {
 		if (len < 0 && errno == EINTR)
 			continue;
 		if (len < 0)
@@ -112,10 +115,10 @@ copy_once(struct copy *copy, int from, off_t first, int to, off_t at, uint64_t *
 		if (write_sparsely(to, at + (off_t)*size, copy->chunk, (size_t)len) < 0)
 			return COPY_UNWRITABLE;
 		*size += (uint64_t)len;
-		if (first >= 0 && has_grown_beyond(from, *size, &first))
-			break;
+		if (has_grown_beyond(from, *size, &first))
+			result = COPY_GREW;
 	}
-	return ftruncate(to, at + (off_t)*size) < 0 ? COPY_UNWRITABLE : COPY_OK;
+	return ftruncate(to, at + (off_t)*size) < 0 ? COPY_UNWRITABLE : result;
 }
 
 static int
@@ -163,8 +166,8 @@ try_file(struct copy *copy, int from, int to, off_t at, uint64_t *size,
 
 	if (lseek(from, 0, SEEK_SET) < 0 || fstat(from, &before) < 0)
 		return COPY_UNREADABLE;
-	result = copy_once(copy, from, before.st_size, to, at, size);
-	if (result != COPY_OK)
+	result = copy_once(copy, from, to, at, size);
+	if (result != COPY_OK && result != COPY_GREW)
 		return result;
 	if (digest_end(copy->digest, sha256) < 0)
 		return COPY_NO_DIGEST;
@@ -184,8 +187,9 @@ copy_bytes(struct copy *copy, int from, int is_file, int to, off_t at, uint64_t 
 	enum copy_result result = COPY_CHANGING;
 
 	if (!is_file) {
-		result = copy_once(copy, from, -1, to, at, size);
-		if (result == COPY_OK && digest_end(copy->digest, sha256) < 0)
+		result = copy_once(copy, from, to, at, size);
+		if ((result == COPY_OK || result == COPY_GREW) &&
+		    digest_end(copy->digest, sha256) < 0)
 			result = COPY_NO_DIGEST;
 		return result;
 	}
