@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +24,15 @@ start_failed(int code, const char *event, const char *why)
 {
 	log_event(LOG_CRIT, event, "error=\"%s\" exit=%d", why, code);
 	return code;
+}
+
+static int
+thread_failed(const char *which)
+{
+	char why[128];
+
+	snprintf(why, sizeof why, "cannot start the %s thread: %s", which, strerror(errno));
+	return start_failed(EX_OSERR, "start_failed", why);
 }
 
 static int
@@ -51,7 +61,7 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	if (!ledger)
 		return start_failed(code, "recovery_failed", error);
 	threads->commit = commit_start(&wanted, clients, ledger);
-	return threads->commit ? 0 : start_failed(EX_OSERR, "start_failed", strerror(errno));
+	return threads->commit ? 0 : thread_failed("commit");
 }
 
 static int
@@ -73,7 +83,7 @@ start_workers(struct threads *threads, struct site *site, const struct root *roo
 		wanted.number = (unsigned)i;
 		threads->workers[i] = worker_start(&wanted, site);
 		if (!threads->workers[i])
-			return start_failed(EX_OSERR, "start_failed", strerror(errno));
+			return thread_failed("worker");
 		threads->count++;
 	}
 	return 0;

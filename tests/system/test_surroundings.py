@@ -17,8 +17,8 @@ import uuid
 
 from client import Closed
 from copyqueue import Queue, all_there, run_in_background, said
-from harness import (INBOXD, INBOXQ, Skip, bound, cases, contains, equal, main, sanitizers, test,
-                     until)
+from harness import (INBOXD, INBOXQ, SHIMMED, Skip, bound, cases, contains, equal, main,
+                     sanitizers, test, until)
 
 
 class Reader:
@@ -94,6 +94,24 @@ def unread_log_does_not_hold_up_the_end(t):
     r.process.send_signal(signal.SIGTERM)
     r.wait_end(0)
     assert time.monotonic() - started < bound(8), "took %g s" % (time.monotonic() - started)
+
+
+@test
+def copy_queue_waits_for_nobody_who_reads_its_log(t):
+    """Nor for who reads its progress."""
+    r = t.receiver()
+    q = Queue(t, r)
+    reader = Reader(t)
+    for n in range(3000):
+        with open(os.path.join(q.folder, "file%d" % n), "w", encoding="ascii") as file:
+            file.write("%d" % n)
+    q("add", "-i", "status", *glob.glob(os.path.join(q.folder, "file*")))
+    run = t.spawn([INBOXQ, "run", "--once", "-v", "-c", q.conf], stderr=reader.write_fd)
+    os.close(reader.write_fd)
+    equal(run.wait(bound(60)), 0, "exit code")
+    equal((q.numbers(), len(r.files("status"))), ([], 3000), "queue/, and files in new/")
+    reader.text = os.read(reader.fd, 1 << 20)
+    contains(reader.text.decode(), "event=session_ready")
 
 
 def said_to_the_journal(command):
@@ -241,6 +259,29 @@ def few_descriptors_make_connections_wait(t):
     c.put(1, "status", b"there is one again")
     c.stored(1)
     c.quit()
+
+
+@test
+def receiver_without_a_thread_for_its_log_serves_all_the_same(t):
+    r = t.receiver(env={**SHIMMED, "FAULT": "pthread_create:1:EAGAIN:once"})
+    contains(r.log(), "warning event=log_without_thread ")
+    c = r.client(hello=t.queue())
+    c.put(1, "status", b"as ever")
+    c.stored(1)
+    c.quit()
+
+
+@test
+def thread_that_cannot_be_had_is_named(t):
+    r = t.receiver(start=False)
+    said_so = set()
+    for n in range(2, 20):
+        done = r.run(env={**SHIMMED, "FAULT": "pthread_create:%d:EAGAIN:once" % n})
+        equal(done.returncode, 71, "exit code; " + done.stderr)
+        said_so |= set(re.findall(r"cannot start the (\w+) thread: Resource temp", done.stderr))
+        if len(said_so) == 2:
+            break
+    equal(said_so, {"commit", "worker"}, "threads named")
 
 
 @test
