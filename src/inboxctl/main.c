@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -105,45 +106,50 @@ usage_error(const char *what, const char *why)
 	return EX_USAGE;
 }
 
+/* 0, or an exit code; then it has been told. */
 static int
-show_page(const struct command *command, const char *socket_path, int json)
+fetch(const char *socket_path, const char *path, struct fetch_page *page)
 {
-	struct fetch_page page;
-	char why[SHOW_WHY_ROOM] = "";
-	int rc;
+	enum fetch_result result = fetch_page(socket_path, path, page);
 
-	switch (fetch_page(socket_path, command->page, &page)) {
-	case FETCH_OK:
-		break;
-	case FETCH_UNREACHABLE:
-		complain("%s: %s", socket_path, page.why);
+	if (result == FETCH_OK)
+		return 0;
+	complain("%s: %s", socket_path, page->why);
+	if (result == FETCH_UNREACHABLE)
 		fputs("Is the receiver running (systemctl status inboxd), is this its [status] "
 		      "socket,\nand may you open it (ls -l)?  -s names another one.\n",
 		    stderr);
-		return EX_UNAVAILABLE;
-	case FETCH_REFUSED:
-		complain("%s: %s", socket_path, page.why);
-		return EX_UNAVAILABLE;
-	case FETCH_PROTOCOL:
-		complain("%s: %s", socket_path, page.why);
-		return EX_PROTOCOL;
-	}
-	if (json) {
-		rc = show_check(page.text, page.len, why);
-		if (rc == 0) {
-			fwrite(page.text, 1, page.len, stdout);
-			if (page.len > 0 && page.text[page.len - 1] != '\n')
-				fputc('\n', stdout);
-		}
-	} else {
-		rc = command->show(page.text, page.len, stdout, why);
-	}
-	free(page.text);
+	return result == FETCH_PROTOCOL ? EX_PROTOCOL : EX_UNAVAILABLE;
+}
+
+/* Asks for the page, and goes on as long as there is more of it. */
+static int
+show_page(const struct command *command, const char *socket_path, int json)
+{
+	char why[SHOW_WHY_ROOM] = "", path[64];
+	struct json_t *whole = NULL;
+	struct fetch_page page;
+	int64_t next = -1;
+	int code, rc;
+
+	snprintf(path, sizeof(path), "%s", command->page);
+	do {
+		code = fetch(socket_path, path, &page);
+		if (code)
+			goto end;
+		rc = show_take(&whole, page.text, page.len, &next, why);
+		free(page.text);
+		snprintf(path, sizeof(path), "%s?from=%" PRId64, command->page, next);
+	} while (rc == 0 && next != -1);
+	if (rc == 0)
+		rc = (json ? show_json : command->show)(whole, stdout, why);
 	if (rc == -1) {
 		complain("%s: %s", socket_path, why);
-		return EX_PROTOCOL;
+		code = EX_PROTOCOL;
 	}
-	return EX_OK;
+end:
+	show_free(whole);
+	return code;
 }
 
 /* An answer that did not reach its reader is no success. */

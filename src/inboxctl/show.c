@@ -77,36 +77,54 @@ end_table(struct table *table, char why[SHOW_WHY_ROOM])
 
 /* ---- pages */
 
-static json_t *
-load(const char *text, size_t len, char why[SHOW_WHY_ROOM])
+int
+show_take(json_t **page, const char *text, size_t len, int64_t *next, char why[SHOW_WHY_ROOM])
 {
 	json_error_t error;
-	json_t *page = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	json_t *part = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error), *list;
+	const char *key;
+	int rc = 0;
 
-	if (!page)
+	if (!part) {
 		snprintf(why, SHOW_WHY_ROOM, "line %d of the page: %s", error.line, error.text);
-	return page;
+		return -1;
+	}
+	int64_t from = *next;
+	const json_t *value = json_object_get(part, "next");
+	*next = json_is_integer(value) ? json_integer_value(value) : -1;
+	if (json_is_integer(value) && *next <= from) {
+		snprintf(why, SHOW_WHY_ROOM, "the page goes on where it began");
+		json_decref(part);
+		return -1;
+	}
+	if (!*page) {
+		*page = part;
+		return 0;
+	}
+	json_object_foreach (part, key, list)
+		if (json_is_array(list) && rc == 0)
+			rc = json_array_extend(json_object_get(*page, key), list);
+	if (rc == -1 || json_object_set_new(*page, "next", json_null()) == -1) {
+		snprintf(why, SHOW_WHY_ROOM, "the page goes on with something else");
+		rc = -1;
+	}
+	json_decref(part);
+	return rc;
 }
 
-int
-show_check(const char *text, size_t len, char why[SHOW_WHY_ROOM])
+void
+show_free(json_t *page)
 {
-	json_t *page = load(text, len, why);
-
 	json_decref(page);
-	return page ? 0 : -1;
 }
 
-/* The page, an object of our schema that has `key` of `type`; or NULL. */
-static json_t *
-load_page(const char *text, size_t len, const char *key, json_type type, char why[SHOW_WHY_ROOM])
+/* Is it an object of our schema that has `key` of `type`? */
+static int
+check_page(const json_t *page, const char *key, json_type type, char why[SHOW_WHY_ROOM])
 {
-	json_t *page = load(text, len, why);
-
-	if (!page)
-		return NULL;
 	const json_t *schema = json_object_get(page, "schema");
 	const json_t *value = json_object_get(page, key);
+
 	if (!json_is_integer(schema)) {
 		snprintf(why, SHOW_WHY_ROOM, "the page has no schema number");
 	} else if (json_integer_value(schema) != SHOW_SCHEMA) {
@@ -117,10 +135,22 @@ load_page(const char *text, size_t len, const char *key, json_type type, char wh
 	} else if (!value || json_typeof(value) != type) {
 		snprintf(why, SHOW_WHY_ROOM, "the page has no \"%s\"", key);
 	} else {
-		return page;
+		return 0;
 	}
-	json_decref(page);
-	return NULL;
+	return -1;
+}
+
+int
+show_json(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
+{
+	const size_t flags = JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15);
+
+	if (json_dumpf(page, out, flags) == 0) {
+		fputc('\n', out);
+		return 0;
+	}
+	snprintf(why, SHOW_WHY_ROOM, "out of memory");
+	return -1;
 }
 
 static int64_t
@@ -226,12 +256,11 @@ show_numbers(const json_t *numbers, const char *title, FILE *out)
 }
 
 int
-show_status(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
+show_status(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
 {
-	json_t *page = load_page(text, len, "items", JSON_OBJECT, why);
 	char up[TABLE_CELL_ROOM];
 
-	if (!page)
+	if (check_page(page, "items", JSON_OBJECT, why) == -1)
 		return -1;
 	const char *version = json_string_value(json_object_get(page, "version"));
 	table_span(up, integer_of(page, "now") - integer_of(page, "since"));
@@ -243,20 +272,19 @@ show_status(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 	show_numbers(json_object_get(page, "gauges"), "Now", out);
 	fputc('\n', out);
 	show_numbers(json_object_get(page, "counters"), "Counted since the start", out);
-	json_decref(page);
 	return 0;
 }
 
 int
-show_inboxes(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
+show_inboxes(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
 {
 	static const char *const names[] = {"INBOX", "WAITING", "OLDEST", "CLAIMED",
 	    "CLAIMED-OLDEST", "COUNTED", "LIMIT", "SUFFIX", "FOLDER", "TROUBLE"};
-	json_t *page = load_page(text, len, "inboxes", JSON_ARRAY, why), *inbox;
 	struct table table;
+	json_t *inbox;
 	size_t i;
 
-	if (!page)
+	if (check_page(page, "inboxes", JSON_ARRAY, why) == -1)
 		return -1;
 	int64_t now = integer_of(page, "now");
 	table_head(&table, "lrlrllrlll", names);
@@ -273,7 +301,6 @@ show_inboxes(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 		add_text(&table, inbox, "error");
 	}
 	table_print(&table, out);
-	json_decref(page);
 	return end_table(&table, why);
 }
 
@@ -345,20 +372,18 @@ head_clients(struct table *table, char right[TABLE_COLUMNS_MAX + 1])
 
 /* Sorted by identity: the receiver's order is that in which queues came. */
 int
-show_clients(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
+show_clients(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
 {
 	char right[TABLE_COLUMNS_MAX + 1];
-	json_t *page = load_page(text, len, "clients", JSON_ARRAY, why);
 	struct table table;
 
-	if (!page)
+	if (check_page(page, "clients", JSON_ARRAY, why) == -1)
 		return -1;
 	const json_t *clients = json_object_get(page, "clients");
 	size_t count = json_array_size(clients);
 	json_t **sorted = calloc(count + 1, sizeof(json_t *));
 	if (!sorted) {
 		snprintf(why, SHOW_WHY_ROOM, "out of memory");
-		json_decref(page);
 		return -1;
 	}
 	for (size_t i = 0; i < count; i++)
@@ -369,6 +394,5 @@ show_clients(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM])
 		add_client(&table, sorted[i], integer_of(page, "now"));
 	table_print(&table, out);
 	free(sorted);
-	json_decref(page);
 	return end_table(&table, why);
 }

@@ -7,6 +7,7 @@
 #define INBOXCTL_SHOW_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 #include "lib/attr.h"
@@ -14,12 +15,21 @@
 #define SHOW_SCHEMA 1
 #define SHOW_WHY_ROOM 256
 
-/* Prints to `out`.  0; or -1 and the reason in `why`, which may hold bytes of
- * the peer: `text` is not the JSON it should be.  Some lines may be out. */
-typedef int show_fn(const char *text, size_t len, FILE *out, char why[SHOW_WHY_ROOM]);
-show_fn show_status, show_clients, show_inboxes;
+struct json_t;
 
-/* Is it JSON at all?  0, or -1 and `why`. */
-MUST_CHECK int show_check(const char *text, size_t len, char why[SHOW_WHY_ROOM]);
+/* Each returns 0; or -1 and the reason in `why`, which may hold bytes of the peer. */
+
+/*
+ * Takes a page in.  *page is what has been taken so far, NULL at first: the lists of a page
+ * that goes on become longer.  *next gets where the next page begins; -1: this was the last.
+ */
+MUST_CHECK int show_take(struct json_t **page, const char *text, size_t len, int64_t *next,
+    char why[SHOW_WHY_ROOM]);
+/* NULL: does nothing. */
+void show_free(struct json_t *page);
+
+/* Prints to `out`; where the page is not what it should be some lines may be out. */
+typedef int show_fn(const struct json_t *page, FILE *out, char why[SHOW_WHY_ROOM]);
+show_fn show_status, show_clients, show_inboxes, show_json;
 
 #endif

@@ -152,16 +152,17 @@ on_view(struct request *request)
 	struct server *server = request->asker;
 	struct view *view = (struct view *)request;
 
-	status_clients(server->status, view->views, view->count);
+	status_clients(server->status, view->views, view->count, view->next);
 	free(view);
 }
 
 static void
-ask_clients(void *ctx)
+ask_clients(void *ctx, uint64_t from)
 {
 	struct server *server = ctx;
 	struct view *view = must_alloc(sizeof *view);
 
+	view->from = from;
 	threads_ask(&server->threads, &view->request, COMMIT_VIEW, on_view, server);
 }
 

@@ -78,13 +78,13 @@ answer(void)
 		hello->backlog.pending_oldest = UINT64_MAX;
 		hello->seen = INT64_MIN;
 	}
-	status_clients(status, view, view ? 1 : 0);
+	status_clients(status, view, view ? 1 : 0, flags);
 }
 
 static void
-ask_clients(void *ctx)
+ask_clients(void *ctx, uint64_t from)
 {
-	(void)ctx;
+	(void)ctx, (void)from;
 	if (!(flags & LATE)) {
 		answer();
 		return;

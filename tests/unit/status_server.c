@@ -97,24 +97,27 @@ on_soon(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	(void)arg;
-	status_clients(status, fake_views(3), 3);
+	status_clients(status, fake_views(3), 3, 0);
 }
 
 static void
-fake_clients(void *ctx)
+fake_clients(void *ctx, uint64_t from)
 {
 	const struct timeval soon = {0, 300000};
 
 	(void)ctx;
 	switch (server_answer) {
 	case ANSWER_AT_ONCE:
-		status_clients(status, fake_views(3), 3);
+		status_clients(status, fake_views(3), 3, 0);
 		break;
 	case ANSWER_SOON:
 		event_base_once(base, -1, EV_TIMEOUT, on_soon, NULL, &soon);
 		break;
 	case ANSWER_NO_MEMORY:
-		status_clients(status, NULL, 0);
+		status_clients(status, NULL, 0, 0);
+		break;
+	case ANSWER_PAGES: /* three, of three each */
+		status_clients(status, fake_views(3), 3, from < 6 ? from + 3 : 0);
 		break;
 	case ANSWER_NEVER:
 		break;

@@ -101,6 +101,37 @@ inboxctl_shows_each_page(void **state)
 }
 
 static void
+inboxctl_shows_all_parts_of_a_page(void **state)
+{
+	int code;
+
+	(void)state;
+	server_answer = ANSWER_PAGES;
+	server_start();
+	char *text = inboxctl(&code, "clients", NULL, NULL);
+	assert_int_equal(code, 0);
+	/* Three parts with the same three, sorted. */
+	const char *last = text, *at = text;
+	for (int i = 0; i < 9; i++) {
+		char want[32];
+		snprintf(want, sizeof(want), "\npc%d.example.com ", 1 + i / 3);
+		at = strstr(last, want);
+		assert_non_null(at);
+		last = at + 1;
+	}
+	assert_null(strstr(last, "\npc"));
+	free(text);
+	text = inboxctl(&code, "--json", "clients", NULL);
+	assert_int_equal(code, 0);
+	json_t *page = json_loads(text, 0, NULL);
+	assert_int_equal(json_array_size(json_object_get(page, "clients")), 9);
+	assert_true(json_is_null(json_object_get(page, "next")));
+	json_decref(page);
+	free(text);
+	server_stop();
+}
+
+static void
 assert_code(int want, const char *a, const char *b, const char *c, const char *text)
 {
 	int code;
@@ -170,6 +201,7 @@ inboxctl_trusts_no_answer(void **state)
 	        "no \"items\""},
 	    {"HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n{\"schema\":1,\"items\":{}}", 0,
 	        "accounted"},
+	    {"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{\"next\":-1}", 76, "where it began"},
 	    {"HTTP/1.1 404 Not Found\r\nContent-Length: 7\r\n\r\nno\x1b[2J\n", 76, "404 no%1B"},
 	    {"HTTP/1.1 503 Busy\r\nContent-Length: 3\r\n\r\nbus", 69, "503 bus"},
 	};
@@ -190,6 +222,7 @@ main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, server_setup, server_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(inboxctl_shows_each_page),
+	    T(inboxctl_shows_all_parts_of_a_page),
 	    T(inboxctl_tells_errors_apart),
 	    T(inboxctl_trusts_no_answer),
 	};

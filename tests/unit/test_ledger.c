@@ -461,7 +461,7 @@ a_client_is_seen_while_it_is_connected(void **state)
 	const struct hello *known;
 	struct clients *replayed;
 	struct queue *queue;
-	struct view view;
+	struct view view = {.from = 0};
 	int64_t now;
 
 	(void)state;
@@ -493,6 +493,43 @@ a_client_is_seen_while_it_is_connected(void **state)
 	clients = NULL;
 }
 
+/* Whoever asks for all of a large fleet asks often, and nobody waits meanwhile. */
+static void
+a_view_has_a_part_of_the_queues(void **state)
+{
+	static const struct {
+		uint64_t from;
+		size_t count;
+		uint64_t next;
+	} asks[] = {{0, VIEWS_MAX, VIEWS_MAX}, {VIEWS_MAX, VIEWS_MAX, 2 * VIEWS_MAX},
+	    {2 * VIEWS_MAX, 7, 0}, {2 * VIEWS_MAX + 6, 1, 0}, {2 * VIEWS_MAX + 7, 0, 0},
+	    {VIEWS_MAX + 7, VIEWS_MAX, 0}, {INT64_MAX, 0, 0}};
+	static const struct books_setup books_setup = {.queues = 3 * VIEWS_MAX};
+	static struct stats stats;
+	struct books *books = books_open(clients, start(1), &books_setup, &stats);
+	char identity[32];
+
+	(void)state;
+	for (int i = 0; i < 2 * VIEWS_MAX + 7; i++) {
+		snprintf(identity, sizeof identity, "pc%d", i);
+		clients_add(clients, identity, SAMPLE_QUEUE, 1);
+	}
+	for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
+		struct view view = {.from = asks[i].from};
+		books_view(books, &view);
+		assert_non_null(view.views);
+		assert_int_equal(view.count, asks[i].count);
+		assert_int_equal(view.next, asks[i].next);
+		if (view.count > 0) {
+			snprintf(identity, sizeof identity, "pc%d", (int)asks[i].from);
+			assert_string_equal(view.views[0].identity, identity);
+		}
+		free(view.views);
+	}
+	books_close(books);
+	clients = NULL;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -513,6 +550,7 @@ main(void)
 	    TEST(finds_the_newest_among_other_files),
 	    TEST(a_restart_knows_the_figures_that_were_known),
 	    TEST(a_client_is_seen_while_it_is_connected),
+	    TEST(a_view_has_a_part_of_the_queues),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -151,6 +151,32 @@ clients_come_when_the_answer_does(void **state)
 }
 
 static void
+clients_come_in_parts(void **state)
+{
+	static const char *const wrong[] = {"from=", "from=x", "from=-1", "from=1x", "to=1",
+	    "from=1&to=2", "from=9223372036854775808", ""};
+	char path[64];
+
+	(void)state;
+	server_answer = ANSWER_PAGES;
+	server_start();
+	json_t *page = get_json("/clients");
+	assert_int_equal(json_array_size(json_object_get(page, "clients")), 3);
+	assert_int_equal(json_integer_value(json_object_get(page, "next")), 3);
+	json_decref(page);
+	page = get_json("/clients?from=6");
+	assert_true(json_is_null(json_object_get(page, "next")));
+	json_decref(page);
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(path, sizeof(path), "/clients?%s", wrong[i]);
+		char *reply = get(path);
+		assert_int_equal(code_of(reply), 400);
+		free(reply);
+	}
+	server_stop();
+}
+
+static void
 clients_say_when_memory_is_out(void **state)
 {
 	(void)state;
@@ -421,6 +447,7 @@ main(void)
 	    T(inboxes_are_of_a_count_begun_later),
 	    T(inboxes_tell_the_last_count_where_one_takes_long),
 	    T(clients_come_when_the_answer_does),
+	    T(clients_come_in_parts),
 	    T(clients_say_when_memory_is_out),
 	    T(metrics_name_each_family_once),
 	    T(metrics_are_openmetrics_when_asked),

@@ -212,10 +212,15 @@ books_skip(struct books *books, const struct notice *notice)
 void
 books_view(const struct books *books, struct view *view)
 {
-	view->count = clients_count(books->clients);
-	view->views = calloc(view->count + 1, sizeof *view->views);
-	for (size_t i = 0; view->views && i < view->count; i++) {
-		const struct queue *queue = clients_at(books->clients, i);
+	size_t all = clients_count(books->clients);
+	size_t from = view->from < all ? (size_t)view->from : all;
+	size_t count = all - from < VIEWS_MAX ? all - from : VIEWS_MAX;
+
+	view->count = count;
+	view->next = from + count < all ? from + count : 0;
+	view->views = calloc(count + 1, sizeof *view->views);
+	for (size_t i = 0; view->views && i < count; i++) {
+		const struct queue *queue = clients_at(books->clients, from + i);
 		struct client_view *out = &view->views[i];
 		snprintf(out->identity, sizeof out->identity, "%s", queue->identity);
 		snprintf(out->queue, sizeof out->queue, "%s", queue->id);

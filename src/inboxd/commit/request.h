@@ -129,10 +129,14 @@ struct notice {
 	struct backlog backlog;
 };
 
+#define VIEWS_MAX 250 /* queues in one answer: nobody waits long for who asks */
+
 struct view {
 	struct request request;
+	uint64_t from; /* the first queue asked for, counted from 0 in order of arrival */
 	struct client_view *views; /* malloc'ed, NULL: out of memory */
 	size_t count;
+	uint64_t next; /* where to go on; 0: these were the last */
 };
 
 #endif

@@ -33,7 +33,9 @@
  *	   "error": null}]}              or why a folder could not be read
  *
  * /clients
- *	{"schema": 1, "now": 1795359600, "clients": [
+ *	{"schema": 1, "now": 1795359600,
+ *	 "next": 1000,                  /clients?from=1000 goes on; null: these were the last
+ *	 "clients": [
  *	  {"identity": "pc1.example.com", "queue": "32 hexadecimal digits",
  *	   "connected": true,
  *	   "settled": 41,                the mark: all numbers below are settled
@@ -172,7 +174,7 @@ fail:
 	return text;
 }
 
-/* ---- pages with an array */
+/* ---- pages with an array: `more` is what stands before it, closed by a comma */
 
 struct list {
 	FILE *out;
@@ -182,15 +184,15 @@ struct list {
 };
 
 static void
-list_open(struct list *list, const char *key, int64_t now)
+list_open(struct list *list, const char *more, const char *key, int64_t now)
 {
 	*list = (struct list){0};
 	list->out = open_memstream(&list->text, &list->len);
 	if (!list->out)
 		list->failed = 1;
 	else
-		fprintf(list->out, "{\"schema\":%d,\"now\":%" PRId64 ",\"%s\":[", STATUS_SCHEMA,
-		    now, key);
+		fprintf(list->out, "{\"schema\":%d,\"now\":%" PRId64 ",%s\"%s\":[",
+		    STATUS_SCHEMA, now, more, key);
 }
 
 /* Takes `element`; NULL: out of memory. */
@@ -237,7 +239,7 @@ pages_inboxes(const struct status_source *source, int64_t now)
 	struct list list;
 	struct inbox_view view;
 
-	list_open(&list, "inboxes", now);
+	list_open(&list, "", "inboxes", now);
 	for (size_t i = 0; !list.failed; i++) {
 		if (source->inbox(source->ctx, i, &view) == -1)
 			break;
@@ -287,11 +289,14 @@ client_json(const struct client_view *view)
 }
 
 char *
-pages_clients(const struct client_view *views, size_t count, int64_t now)
+pages_clients(const struct client_view *views, size_t count, uint64_t next, int64_t now)
 {
 	struct list list;
+	char more[48] = "\"next\":null,";
 
-	list_open(&list, "clients", now);
+	if (next > 0)
+		snprintf(more, sizeof(more), "\"next\":%" PRIu64 ",", next);
+	list_open(&list, more, "clients", now);
 	for (size_t i = 0; i < count && !list.failed; i++)
 		list_add(&list, client_json(&views[i]));
 	return list_close(&list);

@@ -28,8 +28,9 @@ struct status_source {
 	void (*count)(void *ctx);
 	/* Is no client served, though the receiver runs?  Then `text` says why. */
 	int (*trouble)(void *ctx, char text[STATUS_TROUBLE_ROOM]);
-	/* Asks for all clients; status_clients() brings the answer. */
-	void (*clients)(void *ctx);
+	/* Asks for the clients' queues from the `from`-th on, as many as one page has;
+	 * status_clients() brings the answer. */
+	void (*clients)(void *ctx, uint64_t from);
 	void *ctx;
 };
 

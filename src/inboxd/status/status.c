@@ -3,7 +3,7 @@
  * The status socket: evhttp on a UNIX socket.  What the pages say, and their
  * JSON, is in pages.c; how the socket comes to be, in local.c.
  *
- * GET and HEAD of exact paths, no parameters; all else is 404, 405 or 400.
+ * GET and HEAD of exact paths; all else is 404, 405 or 400.
  * Requests are small (HEADERS_MAX, BODY_MAX), and answered at once; only
  * /clients waits for the commit thread and /inboxes for the survey, as one of WAITING_MAX
  * waiters that hold their request until the answer comes or PATIENCE is over.
@@ -36,6 +36,7 @@
 #include "inboxd/status/pages.h"
 #include "inboxd/status/source.h"
 #include "lib/log.h"
+#include "lib/parse.h"
 
 #define HEADERS_MAX 8192 /* bytes */
 #define BODY_MAX 1024    /* bytes, read and dropped */
@@ -53,6 +54,7 @@ struct waiter {
 	struct evhttp_request *req; /* NULL: place is free */
 	enum asked page;
 	uint64_t ticket; /* in order of arrival */
+	uint64_t from;   /* of /clients */
 };
 
 struct status {
@@ -218,7 +220,7 @@ ask(struct status *status, enum asked page)
 		return;
 	if (page == CLIENTS) {
 		status->asked[CLIENTS] = first->ticket;
-		status->source.clients(status->source.ctx);
+		status->source.clients(status->source.ctx, first->from);
 	} else {
 		status->asked[INBOXES] = status->last_ticket; /* one count is for all of them */
 		status->source.count(status->source.ctx);
@@ -249,7 +251,8 @@ on_patience(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-wait_for(struct status *status, struct evhttp_request *req, enum asked page, int seconds)
+wait_for(struct status *status, struct evhttp_request *req, enum asked page, uint64_t from,
+    int seconds)
 {
 	const struct timeval patience = {seconds, 0};
 	struct waiter *waiter = NULL;
@@ -263,6 +266,7 @@ wait_for(struct status *status, struct evhttp_request *req, enum asked page, int
 	}
 	waiter->req = req;
 	waiter->page = page;
+	waiter->from = from;
 	waiter->ticket = ++status->last_ticket;
 	ask(status, page);
 }
@@ -270,17 +274,26 @@ wait_for(struct status *status, struct evhttp_request *req, enum asked page, int
 static void
 serve_clients(struct status *status, struct evhttp_request *req)
 {
-	wait_for(status, req, CLIENTS, PATIENCE);
+	static const char key[] = "from=";
+	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req));
+	uint64_t from = 0;
+
+	if (query && (strncmp(query, key, sizeof(key) - 1) != 0 ||
+	        parse_u64(query + sizeof(key) - 1, strlen(query + sizeof(key) - 1), INT64_MAX,
+	            &from) == -1))
+		reply(req, 400, TYPE_TEXT, "it takes ?from=N, a number, and nothing else\n");
+	else
+		wait_for(status, req, CLIENTS, from, PATIENCE);
 }
 
 static void
 serve_inboxes(struct status *status, struct evhttp_request *req)
 {
-	wait_for(status, req, INBOXES, COUNT_PATIENCE);
+	wait_for(status, req, INBOXES, 0, COUNT_PATIENCE);
 }
 
 void
-status_clients(struct status *status, struct client_view *views, size_t count)
+status_clients(struct status *status, struct client_view *views, size_t count, uint64_t next)
 {
 	struct waiter *waiter = first_waiter(status, CLIENTS);
 	uint64_t ticket = status->asked[CLIENTS];
@@ -289,7 +302,7 @@ status_clients(struct status *status, struct client_view *views, size_t count)
 	/* Unless who asked has lost patience. */
 	if (waiter && waiter->ticket == ticket)
 		reply_page(waiter_end(waiter), TYPE_JSON,
-		    !views ? NULL : pages_clients(views, count, seconds_now()));
+		    !views ? NULL : pages_clients(views, count, next, seconds_now()));
 	free(views);
 	ask(status, CLIENTS);
 }

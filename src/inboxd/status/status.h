@@ -5,7 +5,7 @@
  *
  *	/status   JSON: version, pid, since, counters and gauges by name
  *	/inboxes  JSON: each inbox with its folder, limits, and what waits in it; of the survey
- *	/clients  JSON: each queue with its marks; asked of the commit thread
+ *	/clients  JSON: each queue with its marks, a part at a time; asked of the commit thread
  *	/metrics  Prometheus text format 0.0.4
  *	/healthz  "ok", or 503 and why no client is served
  *
@@ -36,8 +36,10 @@ MUST_CHECK struct status *status_open(struct event_base *base, const char *path,
 /* Also removes the socket file. */
 void status_close(struct status *status);
 
-/* The answer to source.clients(): takes `views` (malloc'ed; NULL: out of memory). */
-void status_clients(struct status *status, struct client_view *views, size_t count);
+/* The answer to source.clients(): takes `views` (malloc'ed; NULL: out of memory).  `next`:
+ * where those begin that found no room; 0: there are none. */
+void status_clients(struct status *status, struct client_view *views, size_t count,
+    uint64_t next);
 /* The answer to source.count(): source.inbox() has it. */
 void status_counted(struct status *status);
 
