@@ -134,6 +134,8 @@ ROW(ini_parse_stream, "malloc", PROGRAM, (void)0, -2)
 CALL(getrlimit, "system")
 CALL(setrlimit, "system")
 CALL(gethostname, "system")
+CALL(setegid, "seteuid")
+CALL(seteuid, "seteuid")
 
 /* Threads, and what wakes them. */
 CALL(eventfd, "eventfd")

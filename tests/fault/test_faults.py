@@ -350,5 +350,26 @@ def a_count_that_takes_long_holds_up_nobody(t):
     assert time.monotonic() - began < bound(4), "the end waits for the count"
 
 
+@cases([("a folder", "mkdirat", "ENOSPC"), ("its descriptor", "open", "EMFILE"),
+        ("its sync", "fsync", "EIO"), ("the owner's part", "seteuid", "EPERM")])
+def folders_that_cannot_be_made_are_told_and_made_the_next_time(t, call, error):
+    """inboxd -m, each of its calls that does that once."""
+    if call == "seteuid" and os.geteuid() != 0:
+        raise Skip("only root plays the owner's part")
+    arm(t)
+    for n in range(1, 100):
+        r = t.receiver(start=False, make=False)
+        done = r.run("-m", env=shim(t, "%s:%d:%s:once" % (call, n, error)))
+        if done.returncode == 0:
+            break
+        if done.returncode == 78 and call == "open":
+            continue  # it was the configuration
+        equal(done.returncode, 73, "exit code with fault %d: %s" % (n, done.stderr))
+        contains(done.stderr, r.root)
+        r.make()
+        equal(r.run("-t").returncode, 0, "what a start would say")
+    assert n > 1, "no %s was met" % call
+
+
 if __name__ == "__main__":
     main()

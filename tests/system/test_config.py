@@ -201,17 +201,20 @@ def mount_point_without_its_file_system_stays_bare(t):
     r.start()
 
 
-@test
-def folders_made_by_root_are_the_root_folders_owners(t):
+@cases([("the folder itself", ""), ("behind a symbolic link", "-itself")])
+def folders_made_by_root_are_the_root_folders_owners(t, behind):
     if os.geteuid() != 0:
         raise Skip("only root can make folders for another user")
     r = t.receiver(start=False, make=False)
-    os.mkdir(r.root, 0o700)
-    os.chown(r.root, 12345, 54321)
+    os.mkdir(r.root + behind, 0o700)
+    os.chown(r.root + behind, 12345, 54321)
+    if behind:
+        os.symlink(r.root + behind, r.root)
     for path in (t.folder, r.folder, os.path.dirname(t.folder)):
         os.chmod(path, 0o711)
     r.make()
-    made = [os.path.join(where, name) for where, names, _ in os.walk(r.root) for name in names]
+    made = [os.path.join(where, name) for where, names, _ in os.walk(r.root + "/")
+            for name in names]
     equal(len(made), 1 + 4 * len(INBOXES), "folders made")
     for path in made:
         st = os.stat(path)

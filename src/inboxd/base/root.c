@@ -276,7 +276,7 @@ root_become_owner(const char *path, char error[ROOT_ERROR_ROOM])
 {
 	struct stat st;
 
-	if (geteuid() != 0 || lstat(path, &st) < 0 ||
+	if (geteuid() != 0 || stat(path, &st) < 0 ||
 	    (setegid(st.st_gid) == 0 && seteuid(st.st_uid) == 0))
 		return 0;
 	snprintf(error, ROOT_ERROR_ROOM, "root %s: to act as its owner: %s", path,
