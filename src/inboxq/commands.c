@@ -210,30 +210,10 @@ struct requeued {
 	int error;
 };
 
-/* One failed item back into the queue; under the lock. */
-static int
-requeue_one(struct spool *spool, uint64_t from, uint64_t *n)
-{
-	char name[SPOOL_NAME_ROOM];
-
-	spool_number_name(name, from);
-	/* `failed` held the highest number, perhaps: it must not come again.  One that it
-	 * does not hold was a slip of the keyboard, and would leave a gap for good. */
-	if (faccessat(spool_folder(spool, SPOOL_FAILED), name, F_OK, 0) < 0 ||
-	    spool_raise_last(spool, from) < 0 ||
-	    spool_enqueue(spool, SPOOL_FAILED, name, n) < 0)
-		return errno;
-	item_drop_reason(spool, from);
-	return 0;
-}
-
 static int
 sync_both(struct spool *spool)
 {
-	if (disk_sync_dir(spool_folder(spool, SPOOL_QUEUE)) < 0 ||
-	    disk_sync_dir(spool_folder(spool, SPOOL_FAILED)) < 0)
-		return say_trouble("cannot sync the spool");
-	return EX_OK;
+	return item_sync_moves(spool) < 0 ? say_trouble("cannot sync the spool") : EX_OK;
 }
 
 /* Once the lock is let go: whoever reads this may take his time. */
@@ -277,7 +257,7 @@ requeue_batch(struct spool *spool, const uint64_t *numbers, size_t count, uint64
 	if (*highest < last)
 		*highest = last;
 	for (size_t i = 0; i < count; i++) {
-		done[i].error = requeue_one(spool, numbers[i], highest);
+		done[i].error = item_requeue(spool, numbers[i], highest) < 0 ? errno : 0;
 		done[i].n = *highest;
 	}
 	spool_unlock(spool);

@@ -28,6 +28,7 @@
 
 #include "inboxq/spool/sentlog.h"
 #include "inboxq/loaded.h"
+#include "inboxq/queue/again.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/scan.h"
 #include "inboxq/queue/schedule.h"
@@ -51,6 +52,7 @@ struct run {
 	struct sentlog *sentlog;
 	struct schedule *schedule;
 	struct ends *ends;
+	struct again again;
 	struct scan scan;
 	struct event_base *base;
 	struct event *step, *tick, *sigterm, *sigint, *sighup;
@@ -231,6 +233,15 @@ on_hangup(evutil_socket_t signal_number, short events, void *ctx)
 		step_in(run, 0);
 }
 
+/* At what there is to send. */
+static int
+look(struct run *run)
+{
+	if (again_offer(&run->again, run->spool, run->settings->offer_again) < 0)
+		return -1;
+	return scan_queue(&run->scan, run->spool, run->schedule);
+}
+
 /* The session before is over, or the wait is. */
 static void
 on_step(evutil_socket_t fd, short events, void *ctx)
@@ -248,7 +259,7 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	else if (!was_cycle)
 		run->server = 0;
 	/* What is not known is not told: on trouble no server is left for this cycle. */
-	if (!run->stopping && scan_queue(&run->scan, run->spool, run->schedule) < 0)
+	if (!run->stopping && look(run) < 0)
 		on_trouble(run, "scan", errno);
 	is_over = run->stopping || (run->options->once && run->served);
 	if (!is_over && start_session(run))
@@ -270,8 +281,7 @@ on_tick(evutil_socket_t fd, short events, void *ctx)
 
 	(void)fd, (void)events;
 	/* One cycle takes what was there when it began. */
-	if (run->uplink && !run->options->once && !run->stopping &&
-	    scan_queue(&run->scan, run->spool, run->schedule) < 0) {
+	if (run->uplink && !run->options->once && !run->stopping && look(run) < 0) {
 		on_trouble(run, "scan", errno);
 		step_in(run, 0);
 		return;

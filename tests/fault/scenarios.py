@@ -282,6 +282,16 @@ def requeue(run):
     run.judge_code(run.inboxq("requeue", "--all", env=run.env).returncode)
 
 
+def offer_again(run):
+    """Likewise, by itself, a day later."""
+    run.add(2, "nosuch")
+    must(run.inboxq("run", "--once").returncode == SET_ASIDE, "no answer before the fault")
+    for name in os.listdir(os.path.join(run.spool, "failed")):
+        os.utime(os.path.join(run.spool, "failed", name), (1e9, 1e9))
+    run.arm()
+    run.judge_code(run.inboxq("run", "--once", env=run.env).returncode)
+
+
 def remove(run):
     run.add(2)
     run.arm()
@@ -309,4 +319,4 @@ RECEIVER = {function.__name__: function for function in (
     start, upload, duplicate, reload, rotation, recovery, stop, large, resume, expire, full,
     status)}
 QUEUE = {function.__name__: function for function in (
-    first_add, add, add_stdin, requeue, remove, run_once, run_large)}
+    first_add, add, add_stdin, requeue, offer_again, remove, run_once, run_large)}

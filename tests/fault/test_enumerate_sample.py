@@ -32,6 +32,7 @@ SAMPLE = {
     "add": ["write:2:ENOSPC:once", "renameat2:1:EIO:once", "fdatasync:1:EIO:on"],
     "add_stdin": ["dup:1:EMFILE:once", "read:2:EINTR:once"],
     "requeue": ["renameat2:1:EIO:once", "fsync:1:EIO:once"],
+    "offer_again": ["renameat2:1:EIO:once", "fsync:1:EIO:once", "malloc:6:ENOMEM:once"],
     "remove": ["fdatasync:1:EIO:once", "unlinkat:1:EIO:once"],
     "run_once": ["unlinkat:1:EIO:once", "read:9:EIO:once", "malloc:20:ENOMEM:once"],
     "run_large": ["read:9:EIO:once", "fdatasync:1:EIO:once"],

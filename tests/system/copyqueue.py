@@ -14,7 +14,8 @@ TEMPFAIL = 75
 class Queue:
     """One inboxq with its spool."""
 
-    def __init__(self, t, *receivers, who="pc1.example.org", servers=None, **server_keys):
+    def __init__(self, t, *receivers, who="pc1.example.org", servers=None, offer_again=None,
+                 **server_keys):
         self.t = t
         self.pair = t.pki.client(who)
         self.folder = os.path.join(t.folder, "q%d" % len(os.listdir(t.folder)))
@@ -22,13 +23,16 @@ class Queue:
         self.spool = os.path.join(self.folder, "spool")
         self.conf = os.path.join(self.folder, "inboxq.conf")
         self.keys = {"connect-timeout": "5s", "retry-min": "1s", "retry-max": "1s", **server_keys}
+        self.offer_again = offer_again
         self.point_at(*receivers, servers=servers)
 
     def point_at(self, *receivers, servers=None):
         for r in receivers:
             r.others = True
         servers = servers or ["127.0.0.1:%d" % r.port for r in receivers]
-        lines = ["[queue]", "spool = " + self.spool, "[server]", "servers = " + " ".join(servers)]
+        lines = ["[queue]", "spool = " + self.spool]
+        lines += ["offer-again = " + self.offer_again] if self.offer_again else []
+        lines += ["[server]", "servers = " + " ".join(servers)]
         lines += ["%s = %s" % pair for pair in self.keys.items()]
         lines += ["[tls]", "certificate = " + self.pair.cert, "key = " + self.pair.key,
                   "ca = " + self.t.pki.ca.cert, "[log]", "level = debug", "format = plain"]

@@ -141,6 +141,68 @@ def a_slip_at_the_receiver_costs_no_item_its_queue(t):
     equal(r.client_row(q.id())["missing"], 0)
 
 
+def set_aside_since(q, seconds):
+    for name in os.listdir(os.path.join(q.spool, "failed")):
+        if name.endswith(".reason"):
+            then = time.time() - seconds
+            os.utime(os.path.join(q.spool, "failed", name), (then, then))
+
+
+@test
+def what_was_refused_is_offered_again_by_itself(t):
+    r = t.receiver(inboxes={"status": {}, "mine": {"clients": "boss"}})
+    q = Queue(t, r)
+    q.add("mine", b"one")
+    q.add("nosuch", b"two", b"three")
+    q("run", "--once", expect=SET_ASIDE)
+    with open(os.path.join(q.spool, "failed", "%020d.reason" % 3), "w", encoding="ascii") as file:
+        file.write("damaged: its header is damaged (set aside here)\n")
+    set_aside_since(q, 86400 - 60)
+    r.inboxes["mine"] = {"clients": "pc*"}
+    r.write_conf()
+    r.restart()
+    q.point_at(r)
+    q("run", "--once")
+    equal(q.numbers("failed"), [1, 2, 3], "not yet a day")
+    set_aside_since(q, 86400)
+    q("run", "--once", expect=SET_ASIDE)
+    all_there(r, [b"one"], "mine")
+    equal((q.numbers(), q.numbers("failed")), ([], [3, 5]), "queue/ and failed/")
+    row = r.client_row(q.id())
+    equal((row["skipped"], row["missing"], row["failed"]), (4, 0, 2))
+    # It was refused again just now.
+    q("run", "--once")
+    equal(q.numbers("failed"), [3, 5])
+
+
+@test
+def what_was_refused_is_offered_again_while_the_runner_runs(t):
+    r = t.receiver(inboxes={"status": {}})
+    q = Queue(t, r, offer_again="2s")
+    q.add("mine", b"one")
+    run_in_background(t, q)
+    until(lambda: r.items("refused", "no-inbox") == 2)
+    r.inboxes["mine"] = {}
+    r.write_conf()
+    r.make()
+    r.process.send_signal(signal.SIGHUP)
+    until(lambda: r.files("mine"))
+    all_there(r, [b"one"], "mine")
+    until(lambda: q.numbers("failed") == [])
+    assert r.items("refused", "no-inbox") < 6, "it spins"
+
+
+@test
+def nothing_is_offered_again_where_that_is_off(t):
+    r = t.receiver()
+    q = Queue(t, r, offer_again="0")
+    q.add("nosuch", b"one")
+    q("run", "--once", expect=SET_ASIDE)
+    set_aside_since(q, 1e9)
+    q("run", "--once")
+    equal(q.numbers("failed"), [1])
+
+
 @test
 def what_lies_at_a_client_is_told_while_the_session_lasts(t):
     fake = FakeReceiver(t, odd=lambda c, line: c.say("LATER 1 60 full x") or c.body(3) or True

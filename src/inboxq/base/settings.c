@@ -54,6 +54,7 @@ check_server(const char *value)
 static const struct conf_key keys[] = {
     {"queue", "spool", CONF_PATH, AT(spool), .fallback = LOCALSTATEDIR "/spool/inboxq",
         .restart = 1},
+    {"queue", "offer-again", CONF_SECONDS, AT(offer_again), .fallback = "1d", .max = 31536000},
     {"server", "servers", CONF_LIST, AT(servers), .required = 1, .check = check_server},
     {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), .fallback = "15s", .min = 1,
         .max = 3600},

@@ -16,6 +16,7 @@
 
 struct settings {
 	char *spool;
+	uint64_t offer_again; /* seconds */
 	struct conf_list servers;
 	uint64_t connect_timeout, timeout, retry_min, retry_max; /* seconds */
 	struct conf_tls tls;

@@ -244,3 +244,39 @@ item_drop_reason(const struct spool *spool, uint64_t n)
 	reason_name(name, n);
 	unlinkat(spool_folder(spool, SPOOL_FAILED), name, 0);
 }
+
+time_t
+item_reason_time(const struct spool *spool, uint64_t n)
+{
+	char name[SPOOL_NAME_ROOM];
+	struct stat st;
+
+	reason_name(name, n);
+	return fstatat(spool_folder(spool, SPOOL_FAILED), name, &st, AT_SYMLINK_NOFOLLOW) == 0
+	    ? st.st_mtim.tv_sec
+	    : 0;
+}
+
+int
+item_requeue(struct spool *spool, uint64_t from, uint64_t *n)
+{
+	char name[SPOOL_NAME_ROOM];
+
+	spool_number_name(name, from);
+	/* `failed` held the highest number, perhaps: it must not come again.  One that it
+	 * does not hold was a slip of the keyboard, and would leave a gap for good. */
+	if (faccessat(spool_folder(spool, SPOOL_FAILED), name, F_OK, 0) < 0 ||
+	    spool_raise_last(spool, from) < 0 ||
+	    spool_enqueue(spool, SPOOL_FAILED, name, n) < 0)
+		return -1;
+	item_drop_reason(spool, from);
+	return 0;
+}
+
+int
+item_sync_moves(const struct spool *spool)
+{
+	if (disk_sync_dir(spool_folder(spool, SPOOL_QUEUE)) < 0)
+		return -1;
+	return disk_sync_dir(spool_folder(spool, SPOOL_FAILED));
+}

@@ -14,6 +14,7 @@
 #define INBOXQ_SPOOL_ITEM_H
 
 #include <stdint.h>
+#include <time.h>
 
 #include "inboxq/spool/spool.h"
 #include "lib/attr.h"
@@ -65,6 +66,12 @@ MUST_CHECK int item_write_reason(const struct spool *spool, uint64_t n, const ch
 MUST_CHECK int item_set_aside(const struct spool *spool, uint64_t n);
 /* "" where there is none. */
 void item_read_reason(const struct spool *spool, uint64_t n, char text[SPOOL_REASON_MAX + 1]);
+/* When it was written, seconds since 1970 UTC; 0: there is none. */
+time_t item_reason_time(const struct spool *spool, uint64_t n);
+/* From failed/ back into queue/, under the lock, as spool_enqueue(); ENOENT: it is not there. */
+MUST_CHECK int item_requeue(struct spool *spool, uint64_t from, uint64_t *n);
+/* What was moved between queue/ and failed/ has. */
+MUST_CHECK int item_sync_moves(const struct spool *spool);
 void item_drop_reason(const struct spool *spool, uint64_t n);
 
 #endif
