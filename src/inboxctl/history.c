@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "inboxctl/complain.h"
+#include "inboxctl/root.h"
 #include "inboxctl/segments.h"
 
 /* More damage than that is not filled from copies. */
@@ -34,13 +35,13 @@ struct history {
 };
 
 struct history *
-history_open(int ledger, history_wants *wants, void *ctx)
+history_open(const struct root *root, history_wants *wants, void *ctx)
 {
 	struct history *history = calloc(1, sizeof(*history));
 
 	if (!history)
 		return NULL;
-	history->segments = segments_open(ledger);
+	history->segments = segments_open(root->ledger, root->id);
 	if (!history->segments) {
 		free(history);
 		return NULL;

@@ -16,6 +16,7 @@
 #include "lib/attr.h"
 #include "lib/record.h"
 
+struct root;
 struct history;
 
 enum outcome {
@@ -29,8 +30,8 @@ enum outcome {
 /* Is the record wanted?  Called once a record, in order. */
 typedef int history_wants(void *ctx, const struct record *record);
 
-/* `ledger` is the folder, borrowed.  NULL: out of memory. */
-MUST_CHECK struct history *history_open(int ledger, history_wants *wants, void *ctx);
+/* `root` is borrowed.  NULL: out of memory. */
+MUST_CHECK struct history *history_open(const struct root *root, history_wants *wants, void *ctx);
 void history_close(struct history *history);
 
 /*

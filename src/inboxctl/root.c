@@ -22,6 +22,9 @@ root_open(struct root *root, const char *path)
 	root->ledger = openat(root->fd, "ledger", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (root->ledger < 0)
 		goto fail;
+	what = "/" ID_OF_ROOT;
+	if (id_read(root->fd, ID_OF_ROOT, root->id) < 0 && errno != ENOENT)
+		goto fail;
 	return 0;
 fail:
 	complain("%s%s: %s; -r names the receiver's root, and only its user may read it",

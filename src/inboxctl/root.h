@@ -4,10 +4,12 @@
 #define INBOXCTL_ROOT_H
 
 #include "lib/attr.h"
+#include "lib/id.h"
 
 struct root {
 	const char *path; /* borrowed */
 	int fd, ledger;   /* directories */
+	char id[ID_ROOM]; /* "": it has none */
 };
 
 /* 0, or -1, and it has been told why. */

@@ -19,6 +19,7 @@
 
 struct segments {
 	int dir, fd; /* fd: the open segment, or -1 */
+	const char *root;
 	char name[SEGMENT_NAME_ROOM], before[SEGMENT_NAME_ROOM];
 	char next[NAME_ROOM]; /* which one follows, as an end record says; "": none does */
 	uint64_t count;     /* segments opened */
@@ -32,13 +33,14 @@ struct segments {
 };
 
 struct segments *
-segments_open(int dir)
+segments_open(int dir, const char *root)
 {
 	struct segments *segments = calloc(1, sizeof(*segments));
 
 	if (!segments)
 		return NULL;
 	segments->dir = dir;
+	segments->root = root;
 	segments->fd = -1;
 	segments->began = INT64_MIN;
 	return segments;
@@ -93,6 +95,7 @@ check_next(struct segments *s, const char *found)
 	struct stat st;
 
 	if (s->next[0] != '\0' && strcmp(s->next, found) != 0 &&
+	    fstatat(s->dir, s->next, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
 	    fstatat(s->dir, s->before, &st, AT_SYMLINK_NOFOLLOW) == 0) {
 		s->damage++;
 		complain("ledger/%s is missing: ledger/%s says that it followed", s->next,
@@ -117,18 +120,22 @@ open_next(struct segments *s)
 		if (name[0] == '\0')
 			return 0;
 		memcpy(s->name, name, sizeof(s->name));
-		s->fd = openat(s->dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		s->fd = segment_open(s->dir, name);
 		if (s->fd >= 0)
 			break;
-		if (errno != ENOENT) /* else it was deleted between the two calls */
+		if (errno == EBADMSG) {
+			s->damage++;
+			complain("ledger/%s: is no regular file", name);
+		} else if (errno != ENOENT) { /* else it was deleted between the two calls */
 			return fail(s, "open");
+		}
 	}
 	if (s->count++ == 0 && segment_is_name(name, &when))
 		s->began = (int64_t)when.tv_sec * 1000000 + when.tv_nsec / 1000;
 	s->is_followed = 0;
 	s->damage_before = s->damage_here;
 	s->damage_here = s->damage;
-	walk_start(&s->walk, s->fd, s->name);
+	walk_start(&s->walk, s->fd, s->name, s->root);
 	return 1;
 }
 
@@ -233,6 +240,7 @@ segments_next(struct segments *s, struct record *out)
 				snprintf(s->next, sizeof s->next, "%s", out->name);
 			return 1;
 		case WALK_DAMAGED:
+		case WALK_STRANGER:
 			s->damage++;
 			complain("%s", s->walk.why);
 			break;

@@ -9,6 +9,8 @@
  *	torn     a bad line with no mark behind it.  It may never have reached the
  *	         disk, was never promised, and the receiver does not count it nor
  *	         what follows; so the walk goes on with the next segment.
+ *	strange  a segment of another root, or what is no file at all.  Counted as damage, and
+ *	         passed over.
  *	missing  a segment is followed by another one than its end record says, or
  *	         the numbers of accepts jump, or go back.  Counted as damage.
  *
@@ -24,8 +26,9 @@
 
 struct segments;
 
-/* `dir` is the folder of the ledger, borrowed.  NULL: out of memory. */
-MUST_CHECK struct segments *segments_open(int dir);
+/* `dir` is the folder of the ledger, and `root` the id of the root that it has to be of
+ * (walk.h); both borrowed.  NULL: out of memory. */
+MUST_CHECK struct segments *segments_open(int dir, const char *root);
 void segments_close(struct segments *segments);
 
 /* 1: *out is the next record; 0: there is no more; -1: reading failed, which

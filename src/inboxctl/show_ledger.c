@@ -324,7 +324,7 @@ show_ledger(const struct arguments *arguments)
 		return EX_USAGE;
 	if (root_open(&root, arguments->root) < 0)
 		return EX_NOINPUT;
-	history = history_open(root.ledger, is_wanted, &filter);
+	history = history_open(&root, is_wanted, &filter);
 	if (!history)
 		complain("out of memory");
 	else

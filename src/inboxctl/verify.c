@@ -285,9 +285,9 @@ check_folder(struct verification *v, const struct folder *folder, int64_t began)
 
 /* 0, or -1 and it has been told why. */
 static int
-check_all(struct verification *v, int ledger)
+check_all(struct verification *v, const struct root *root)
 {
-	struct history *history = history_open(ledger, is_wanted, v);
+	struct history *history = history_open(root, is_wanted, v);
 	enum outcome outcome;
 	struct record record;
 	int rc;
@@ -363,7 +363,7 @@ verify(const struct arguments *arguments)
 	if (folders_open(&v.folders, root.fd, v.inbox) == 0) {
 		if (v.json)
 			printf("{\"schema\":%d,\"findings\":[", SCHEMA);
-		rc = check_all(&v, root.ledger);
+		rc = check_all(&v, &root);
 		print_summary(&v, root.path, rc == 0);
 		if (v.failed && !ferror(stdout)) {
 			complain("out of memory");

@@ -19,6 +19,7 @@
 #include "inboxd/notify.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
+#include "inboxd/recover/survey.h"
 #include "inboxd/status/source.h"
 #include "inboxd/status/status.h"
 #include "inboxd/status/survey.h"
@@ -390,10 +391,13 @@ server_check(struct settings *settings)
 	char error[SITE_ERROR_ROOM], why[LISTENER_WHY_ROOM];
 	struct site *site;
 	struct root root;
+	char newest[SEGMENT_NAME_ROOM];
 	int code = EX_OSERR;
 
 	if (root_become_owner(settings->root, error) == 0)
 		code = root_look(&root, settings->root, error);
+	if (code == 0 && (code = survey_ledger(&root, newest, error)) != 0)
+		root_leave(&root);
 	if (code) {
 		settings_free(settings);
 		log_complain("inboxd", "%s", error);

@@ -40,9 +40,14 @@ static const struct member figures[FIGURES_COUNT + 1] = {
 
 _Static_assert(FIGURES_COUNT <= 32, "parse_key() has a bit for each");
 
+static const struct member origin[] = {
+    M("root", HEX, root, PROTO_ID_LEN, PROTO_ID_LEN),
+    {{0}, 0},
+};
+
 static const struct row rows[RECORD_TYPES] = {
     [RECORD_BEGIN] = {"begin",
-        {M("version", NUMBER, version, 1, UINT32_MAX), TIME(time), FROM_1(seq)}, NULL},
+        {M("version", NUMBER, version, 1, UINT32_MAX), TIME(time), FROM_1(seq)}, origin},
     [RECORD_QUEUE] = {"queue", {QUEUE, FROM_1(settled)}, figures},
     [RECORD_ACCEPT] = {"accept",
         {FROM_1(seq), TIME(time), QUEUE, FROM_1(n),

@@ -27,7 +27,8 @@
  * written "-"; one that is itself "-" as "%2D", and comes back so.  Numbers count from 1
  * (version, seq, settled, n, to) or 0 (all others); none is above PROTO_NUMBER_MAX.
  *
- *	begin   version time seq     first line of a segment; seq: the next accept's
+ *	begin   version time seq [root=id]  first line of a segment; seq: the next accept's;
+ *	                             root: whose it is, left out before roots had ids
  *	queue   client queue settled [figure=value ...]           state of a queue
  *	accept  seq time client queue n inbox size sha256 name sent hint
  *	mark    synced stored        all accepts up to seq `synced` are on stable
@@ -67,6 +68,7 @@ enum record_type {
 struct record {
 	enum record_type type;
 	uint64_t version, seq, synced, stored;
+	char root[PROTO_ID_LEN + 1];
 	int64_t time;                          /* when, UTC microseconds since 1970 */
 	char identity[IDENTITY_MAX + 1];
 	char queue[PROTO_QUEUE_LEN + 1];

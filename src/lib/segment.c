@@ -2,7 +2,9 @@
 #include "lib/segment.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/disk.h"
 #include "lib/parse.h"
@@ -17,6 +19,21 @@ segment_is_name(const char *name, struct timespec *when)
 
 	return len > END_LEN && len < SEGMENT_NAME_ROOM &&
 	    strcmp(name + len - END_LEN, END) == 0 && parse_time(name, len - END_LEN, when) == 0;
+}
+
+int
+segment_open(int dir, const char *name)
+{
+	/* Not to wait for who writes to a FIFO. */
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+		return fd;
+	if (fd >= 0 || errno == ELOOP || errno == ENXIO)
+		errno = EBADMSG;
+	disk_close(fd);
+	return -1;
 }
 
 const char *

@@ -20,6 +20,9 @@
 /* Is it the name of a segment?  Then *when gets its time. */
 int segment_is_name(const char *name, struct timespec *when);
 
+/* For reading.  -1 with errno: EBADMSG where what has the name is no regular file. */
+MUST_CHECK int segment_open(int dir, const char *name);
+
 /* The name of one more segment of a listing (disk_list()), in no order, valid until
  * the next call.  NULL: there is none (errno is 0), or the listing failed. */
 MUST_CHECK const char *segment_next(DIR *listing, struct timespec *when);

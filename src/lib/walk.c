@@ -248,12 +248,21 @@ take(struct walk *walk, const struct record *record)
 /* ---- the walk */
 
 void
-walk_start(struct walk *walk, int fd, const char *name)
+walk_start(struct walk *walk, int fd, const char *name, const char *root)
 {
 	memset(walk, 0, offsetof(struct walk, lines));
 	walk->name = name;
+	walk->root = root;
 	walk->in_state = 1;
 	lines_start(&walk->lines, fd, 0, 0);
+}
+
+/* One that was begun before roots had ids is taken for ours. */
+static int
+is_strangers(const struct walk *walk, const struct record *record)
+{
+	return record->type == RECORD_BEGIN && walk->root && record->root[0] &&
+	    strcmp(record->root, walk->root) != 0;
 }
 
 static enum walk_step
@@ -293,6 +302,12 @@ walk_next(struct walk *walk, struct record *out)
 		    RECORD_VERSION);
 		walk->is_over = 1;
 		return WALK_DAMAGED;
+	}
+	if (is_strangers(walk, out)) {
+		say(walk, "is of the root with the id %s, and this is %s", out->root,
+		    walk->root[0] ? walk->root : "one without an id");
+		walk->is_over = 1;
+		return WALK_STRANGER;
 	}
 	if (walk->in_state && walk->line > 1 && !is_of_state(walk, out)) {
 		walk->in_state = 0;

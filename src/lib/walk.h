@@ -11,6 +11,8 @@
  *	torn     the same with no mark behind it.  It may never have reached the disk and
  *	         was never promised: neither it nor what follows counts.
  *
+ *	a stranger's  the segment of another root: nothing in it counts.
+ *
  * The file may grow meanwhile: its end is the end only for now.
  */
 #ifndef LIB_WALK_H
@@ -27,6 +29,7 @@
 enum walk_step {
 	WALK_RECORD,  /* a good record */
 	WALK_DAMAGED, /* `why` says where and what; the walk goes on behind it */
+	WALK_STRANGER, /* `why` says whose; WALK_END follows */
 	WALK_TORN,    /* all from `offset` on does not count; WALK_END follows */
 	WALK_END,     /* there is no further whole line, for now */
 	WALK_FAILED   /* reading failed, with errno; `why` says it, too */
@@ -44,6 +47,7 @@ struct walk_lines {
 
 struct walk {
 	const char *name;   /* of the segment, borrowed, for `why` */
+	const char *root;
 	uint64_t line;      /* of what was given last, from 1 */
 	uint64_t offset;    /* end of the last line that counts */
 	int in_state;       /* the next record belongs to the state, as far as is known */
@@ -56,8 +60,9 @@ struct walk {
 	struct walk_lines lines;
 };
 
-/* Begins at the start of `fd`, which stays the caller's, as `name` does. */
-void walk_start(struct walk *walk, int fd, const char *name);
+/* Begins at the start of `fd`, which stays the caller's, as `name` and `root` do: the id of the
+ * root whose segment it has to be ("": one that has no id), or NULL: whosever it is. */
+void walk_start(struct walk *walk, int fd, const char *name, const char *root);
 
 MUST_CHECK enum walk_step walk_next(struct walk *walk, struct record *out);
 

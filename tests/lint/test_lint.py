@@ -376,7 +376,7 @@ def figures_of_a_client_stand_in_the_manuals():
 def fields_of_records_stand_in_the_ledgers_contract():
     """Each record with its fixed fields, in their order."""
     source, page = read("src/lib/record.c"), read("src/inboxd/inbox-spool.5")
-    rows = re.findall(r'^    \[RECORD_\w+\] = \{"(\w+)",(.*?), (?:NULL|figures)\},$', source,
+    rows = re.findall(r'^    \[RECORD_\w+\] = \{"(\w+)",(.*?), (?:NULL|[a-z_]+)\},$', source,
                       re.M | re.S)
     shared = re.search(r"^#define QUEUE .*?[^\\]$", source, re.M | re.S).group(0)
     name = r'\b(?:M\("(\w+)"|(?:COUNT|FROM_1|TIME)\((\w+)\))'

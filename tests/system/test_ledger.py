@@ -11,6 +11,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import threading
 import time
@@ -344,7 +345,7 @@ def each_type_of_record_is_told_with_all_its_fields(t):
     at, last = "2026-11-22T00:00:00.000000Z", "2026-11-22T00:00:01.000000Z"
     whose = {"client": "pc17.example.org", "queue": QUEUE, "time": last}
     rows, _ = ledger(t, made.root, "--type", "all")
-    equal(rows[0], {"type": "begin", "time": at, "version": 1, "seq": 1})
+    equal(rows[0], {"type": "begin", "time": at, "version": 1, "seq": 1, "root": None})
     equal(rows[1], {"type": "queue", "settled": 5, "seen": last, "last_stored": None, "stored": 2,
                     "stored_bytes": 0, "pending": 7, "pending_oldest": None, "failed": 0,
                     "skipped": 0, "missing": 0, "agent": None, **whose})
@@ -359,7 +360,7 @@ def each_type_of_record_is_told_with_all_its_fields(t):
     head = "2026-11-22T00:00:01Z %-11s"
     theirs = head + " pc17.example.org 6d0f3b5a"
     equal([line for line in text.splitlines() if " void        pc17" not in line], [
-        "2026-11-22T00:00:00Z begin       seq=1",
+        "2026-11-22T00:00:00Z begin       seq=1 root=-",
         theirs % "queue" + " settled=5 last_stored=- stored=2 stored_bytes=0 pending=7 "
         "pending_oldest=0 failed=0 skipped=0 missing=0 agent=-",
         head % "void" + " seq=1", head % "mark" + " synced=1 stored=0",
@@ -602,6 +603,144 @@ def a_root_keeps_its_id_and_a_broken_one_ends_a_start(t):
     with open(path, "w", encoding="ascii") as file:
         file.write(want)
     r.start()
+
+
+def assert_refused(r, *parts):
+    """No start, and -t says so, too."""
+    before = sorted(os.listdir(os.path.join(r.root, "ledger")))
+    checked = r.run("-t")
+    equal(checked.returncode, 65, "-t: " + checked.stderr)
+    r.start(wait=False)
+    r.wait_end(65)
+    for part in parts:
+        contains(r.log(here=True), part)
+        contains(checked.stderr, part)
+    equal(sorted(os.listdir(os.path.join(r.root, "ledger"))), before, "segments")
+
+
+def id_of(r):
+    with open(os.path.join(r.root, "id"), encoding="ascii") as file:
+        return file.read().strip()
+
+
+@test
+def a_segment_of_another_root_is_not_believed(t):
+    r, other = t.receiver(), t.receiver()
+    for receiver in (r, other):
+        receiver.restart()
+        c = receiver.client(hello=t.queue())
+        c.put(1, "status", b"item")
+        c.stored(1)
+        c.quit()
+        receiver.stop()
+    folder = os.path.join(r.root, "ledger")
+    old, new = sorted(os.listdir(folder))
+    theirs = os.path.join(other.root, "ledger")
+    stranger = os.path.join(theirs, sorted(os.listdir(theirs))[-1])
+    for name in ("2099" + new[4:], new, old, "1999" + new[4:]):
+        path = os.path.join(folder, name)
+        kept = lines_of(path) if os.path.exists(path) else None
+        shutil.copy(stranger, path)
+        told = "ledger/%s:1: is of the root with the id %s, and this is %s" % (
+            name, id_of(other), id_of(r))
+        assert_refused(r, told)
+        _, err = verify(t, r.root, code=65, damage=1, **({"unknown": 1} if name == new else {}))
+        contains(err, told)
+        _, err = ledger(t, r.root, code=65)
+        contains(err, told)
+        if kept:
+            write_lines(path, kept)
+        else:
+            os.unlink(path)
+    r.start()
+
+
+@test
+def a_root_whose_id_is_lost_is_not_taken_for_new(t):
+    r = t.receiver()
+    r.stop()
+    path, kept = os.path.join(r.root, "id"), id_of(r)
+    os.unlink(path)
+    assert_refused(r, "is of the root with the id %s, and this is one without an id" % kept)
+    verify(t, r.root, code=65, damage=1)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(kept + "\n")
+    verify(t, r.root)
+    r.start()
+
+
+@test
+def a_ledger_from_before_roots_had_ids_is_taken_over(t):
+    r = t.receiver()
+    c = r.client(hello=t.queue())
+    c.put(1, "status", b"item")
+    c.stored(1)
+    c.quit()
+    r.stop()
+    folder = os.path.join(r.root, "ledger")
+    name, = os.listdir(folder)
+    lines = lines_of(os.path.join(folder, name))
+    contains(lines[0].decode(), " root=" + id_of(r))
+    lines[0] = line(re.sub(" root=.*", "", lines[0][9:-1].decode()))
+    write_lines(os.path.join(folder, name), lines)
+    os.unlink(os.path.join(r.root, "id"))
+    verify(t, r.root, items=1, right=1)
+    r.start()
+    newest = sorted(os.listdir(folder))[-1]
+    contains(lines_of(os.path.join(folder, newest))[0].decode(), " root=" + id_of(r))
+    verify(t, r.root, items=1, right=1)
+
+
+@test
+def what_is_no_file_of_the_ledger_is_told(t):
+    r = t.receiver()
+    r.restart()
+    r.stop()
+    folder = os.path.join(r.root, "ledger")
+    old, new = sorted(os.listdir(folder))
+    elsewhere = os.path.join(r.folder, "kept")
+    makers = (os.mkdir, os.mkfifo, lambda path: os.symlink(elsewhere, path))
+    for name in (new, old, "2099" + new[4:]):
+        path = os.path.join(folder, name)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path, elsewhere)
+        for make in makers:
+            make(path)
+            assert_refused(r, "ledger/%s is no regular file" % name)
+            _, err = ledger(t, r.root, code=65)
+            contains(err, "ledger/%s: is no regular file" % name)
+            (os.rmdir if os.path.isdir(path) and not os.path.islink(path) else os.unlink)(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(elsewhere, path)
+    # What does not matter to a start is told, and is no reason not to start.
+    with open(os.path.join(folder, "notes of\nmine.log"), "w", encoding="ascii"):
+        pass
+    flip(os.path.join(folder, old))
+    r.start()
+    r.stop()
+    contains(r.log(here=True), "event=ledger_file_not_read file=notes%20of%0Amine.log error=")
+    contains(r.log(here=True), "event=ledger_file_not_read file=%s error=\"ledger/%s:1: want a "
+             "begin record" % (old, old))
+
+
+@test
+def a_segment_that_may_not_be_read_is_told(t):
+    if os.geteuid() == 0:
+        raise Skip("root reads everything")
+    r = t.receiver()
+    r.restart()
+    r.stop()
+    folder = os.path.join(r.root, "ledger")
+    old, new = sorted(os.listdir(folder))
+    os.chmod(os.path.join(folder, new), 0)
+    r.start(wait=False)
+    r.wait_end(78)
+    contains(r.log(here=True), "open ledger/%s: Permission denied" % new)
+    os.chmod(os.path.join(folder, new), 0o600)
+    os.chmod(os.path.join(folder, old), 0)
+    r.start()
+    r.stop()
+    contains(r.log(here=True), "event=ledger_file_not_read file=%s error=\"Permission denied" % old)
 
 
 @test

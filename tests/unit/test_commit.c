@@ -206,7 +206,8 @@ setup(void **state)
 	memset(&world, 0, sizeof world);
 	make_dirs();
 	world.clients = clients_new();
-	world.open = ledger_start(world.ledger, world.clients, 1);
+	world.open = ledger_start(world.ledger, world.clients,
+	    &(struct ledger_origin){.root = "", .seq = 1});
 	assert_non_null(world.open);
 	world.replies = mailbox_new();
 	assert_non_null(world.replies);

@@ -28,6 +28,8 @@
 #include "lib/segment.h"
 #include "sample.h"
 
+#define ROOT "0123456789abcdef0123456789abcdef"
+
 static char folder[64];
 static int dir;
 static struct clients *clients;
@@ -69,7 +71,8 @@ __wrap_clock_gettime(clockid_t id, struct timespec *now)
 static struct ledger *
 start(uint64_t seq)
 {
-	struct ledger *ledger = ledger_start(dir, clients, seq);
+	struct ledger *ledger = ledger_start(
+	    dir, clients, &(struct ledger_origin){.root = ROOT, .seq = seq});
 
 	assert_non_null(ledger);
 	return ledger;

@@ -201,7 +201,8 @@ make_ledger(size_t queues, uint64_t items)
 	dir = sample_make_folder(folder);
 	clients = clients_new();
 	sample_fill(clients, queues, items);
-	ledger = ledger_start(dir, clients, SEQ);
+	ledger = ledger_start(
+	    dir, clients, &(struct ledger_origin){.root = "", .seq = SEQ});
 	assert_non_null(ledger);
 	assert_int_equal(segment_find_newest(dir, first), 0);
 	sample_write(dir, BEFORE, "", 0);

@@ -148,7 +148,7 @@ assert_accepts(struct segments *segments, uint64_t first, uint64_t last)
 static struct segments *
 open_behind_first_item(void)
 {
-	struct segments *segments = segments_open(dir);
+	struct segments *segments = segments_open(dir, "");
 	struct record record;
 
 	assert_non_null(segments);
@@ -237,7 +237,7 @@ tells_a_missing_successor(void **state)
 	(void)state;
 	write_and_rotate();
 	assert_int_equal(unlinkat(dir, NEW, 0), 0);
-	segments = segments_open(dir);
+	segments = segments_open(dir, "");
 	assert_non_null(segments);
 	while (segments_next(segments, &record) == 1)
 		;
@@ -251,7 +251,7 @@ tells_a_missing_successor(void **state)
 static uint64_t
 read_all(uint64_t *damage)
 {
-	struct segments *segments = segments_open(dir);
+	struct segments *segments = segments_open(dir, "");
 	struct record record;
 	uint64_t records = 0, seq = 0;
 	int rc;

@@ -26,7 +26,7 @@
 
 struct ledger {
 	int dir, fd;
-	uint64_t seq;  /* the next accept's */
+	struct ledger_origin origin; /* with the next accept's seq */
 	uint64_t size; /* bytes written to fd */
 	uint64_t reserved; /* up to where room has been taken */
 	int has_accept; /* among the gathered */
@@ -56,7 +56,7 @@ void
 ledger_append(struct ledger *ledger, struct record *record)
 {
 	if (record->type == RECORD_ACCEPT) {
-		record->seq = ledger->seq++;
+		record->seq = ledger->origin.seq++;
 		ledger->has_accept = 1;
 	}
 	gather(ledger, record);
@@ -92,7 +92,8 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 {
 	struct record record = {.type = RECORD_BEGIN, .version = RECORD_VERSION};
 
-	record.seq = ledger->seq;
+	record.seq = ledger->origin.seq;
+	snprintf(record.root, sizeof record.root, "%s", ledger->origin.root);
 	record.time = (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000;
 	gather(ledger, &record);
 	for (size_t i = 0; i < clients_count(clients); i++) {
@@ -167,7 +168,7 @@ sync_or_end(int rc)
 }
 
 struct ledger *
-ledger_start(int dir, const struct clients *clients, uint64_t seq)
+ledger_start(int dir, const struct clients *clients, const struct ledger_origin *origin)
 {
 	struct ledger *ledger = must_alloc(sizeof *ledger);
 	char before[SEGMENT_NAME_ROOM], name[SEGMENT_NAME_ROOM];
@@ -177,7 +178,7 @@ ledger_start(int dir, const struct clients *clients, uint64_t seq)
 	clock_gettime(CLOCK_REALTIME, &now);
 	ledger->dir = dir;
 	ledger->fd = -1;
-	ledger->seq = seq;
+	ledger->origin = *origin;
 	if (unlinkat(dir, SEGMENT_UNFINISHED, 0) < 0 && errno != ENOENT)
 		goto fail;
 	ledger->fd = openat(dir, SEGMENT_UNFINISHED,
@@ -288,7 +289,7 @@ ledger_fd(const struct ledger *ledger)
 uint64_t
 ledger_last(const struct ledger *ledger)
 {
-	return ledger->seq - 1;
+	return ledger->origin.seq - 1;
 }
 
 uint64_t
@@ -336,7 +337,7 @@ ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t day
 	struct ledger *next;
 
 	give_back(ledger); /* first: what follows adds its last line */
-	next = ledger_start(ledger->dir, clients, ledger->seq);
+	next = ledger_start(ledger->dir, clients, &ledger->origin);
 	if (!next)
 		return -1;
 	close(ledger->fd);

@@ -22,12 +22,18 @@
 
 struct ledger;
 
+struct ledger_origin {
+	const char *root; /* the root's id; borrowed */
+	uint64_t seq;     /* the next accept's */
+};
+
 /*
  * Begins a new segment in `dir` (borrowed), with the state of `clients`, and ends
- * the one that was the newest; the next accept gets `seq`.  NULL with errno set:
- * nothing was changed.  A failed sync ends the program (P9).
+ * the one that was the newest.  NULL with errno set: nothing was changed.  A failed sync
+ * ends the program (P9).
  */
-MUST_CHECK struct ledger *ledger_start(int dir, const struct clients *clients, uint64_t seq);
+MUST_CHECK struct ledger *ledger_start(int dir, const struct clients *clients,
+    const struct ledger_origin *origin);
 /* Flushes nothing. */
 void ledger_close(struct ledger *ledger);
 

@@ -31,6 +31,7 @@
 #include "inboxd/recover/fresh.h"
 #include "inboxd/drafts/partial.h"
 #include "inboxd/recover/replay.h"
+#include "inboxd/recover/survey.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/segment.h"
@@ -68,6 +69,8 @@ fail(struct recovery *r, const char *what, const char *inbox, const char *name)
 {
 	if (draft_failure(errno) == DRAFT_FULL)
 		r->code = EX_TEMPFAIL;
+	else if (errno == EACCES || errno == EPERM)
+		r->code = EX_CONFIG; /* somebody has changed who may read what */
 	snprintf(r->error, RECOVER_ERROR_ROOM, "%s %s/%s: %s", what, inbox, name,
 	    strerror(errno));
 	return -1;
@@ -341,7 +344,7 @@ static int
 replay(struct recovery *r, const char *segment, struct clients *clients)
 {
 	char why[REPLAY_ERROR_ROOM];
-	int fd = openat(r->root->ledger, segment, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = segment_open(r->root->ledger, segment);
 	int rc;
 
 	if (fd < 0)
@@ -387,7 +390,8 @@ finish_last_run(struct recovery *r, const char *segment, struct clients *clients
 static struct ledger *
 begin_new(struct recovery *r, struct clients *clients, const char *segment)
 {
-	struct ledger *ledger = ledger_start(r->root->ledger, clients, r->replay.next_seq);
+	const struct ledger_origin origin = {.root = r->root->id, .seq = r->replay.next_seq};
+	struct ledger *ledger = ledger_start(r->root->ledger, clients, &origin);
 
 	if (!ledger) {
 		(void)fail(r, "begin a segment in", "ledger", "");
@@ -431,13 +435,13 @@ recover_run(struct site *site, struct root *root, struct clients *clients, int *
 	    .site = site, .root = root, .error = error, .code = EX_IOERR};
 	char segment[SEGMENT_NAME_ROOM];
 	struct ledger *ledger = NULL;
-	int rc;
+	int rc = 0;
 
 	r.replay.next_seq = 1;
-	rc = segment_find_newest(root->ledger, segment);
-	if (rc < 0)
-		(void)fail(&r, "list", "ledger", "");
-	else if (segment[0])
+	*code = survey_ledger(root, segment, error);
+	if (*code)
+		return NULL;
+	if (segment[0])
 		rc = finish_last_run(&r, segment, clients);
 	else if (root->was_used)
 		rc = fail_empty(&r);

@@ -20,8 +20,9 @@
  * The root must be locked, and gets its id where it has none; it is borrowed.  Fills the
  * empty `clients` and returns the ledger, open for writing.
  * NULL with the reason in `error`, and *code one of sysexits(3): EX_DATAERR
- * (the ledger is damaged or missing; nothing was changed), EX_TEMPFAIL (the disk
- * is full), EX_IOERR.  A failed sync ends the program.
+ * (the ledger is damaged or missing, or in part another root's; nothing was changed), EX_CONFIG
+ * (a file may not be read), EX_TEMPFAIL (the disk is full), EX_IOERR.  A failed sync ends the
+ * program.
  */
 MUST_CHECK struct ledger *recover_run(struct site *site, struct root *root,
     struct clients *clients, int *code, char error[RECOVER_ERROR_ROOM]);

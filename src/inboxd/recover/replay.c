@@ -206,7 +206,7 @@ replay_segment(int fd, const char *name, struct clients *clients, struct replay 
 
 	memset(replay, 0, sizeof *replay);
 	reading.tail_end = &replay->tail;
-	walk_start(&reading.walk, fd, name);
+	walk_start(&reading.walk, fd, name, NULL);
 	while ((step = walk_next(&reading.walk, &record)) == WALK_RECORD)
 		apply(&reading, &record);
 	if (step == WALK_DAMAGED || step == WALK_FAILED) {

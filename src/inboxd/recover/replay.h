@@ -35,7 +35,7 @@ struct replay {
 #define REPLAY_ERROR_ROOM 384
 
 /*
- * Reads the open segment `fd` (called `name` in errors) from its beginning.
+ * Reads the open segment `fd` (called `name` in errors) from its beginning, whosever it is.
  * 0; or -1 with the reason in `error` and errno: EBADMSG if the segment is
  * damaged where a sync had vouched for it, else of the failed read.
  *

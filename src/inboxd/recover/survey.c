@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/recover/survey.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "lib/disk.h"
+#include "lib/escape.h"
+#include "lib/log.h"
+#include "lib/walk.h"
+
+/* What is not read: history that nobody can ask for, or a file that is none of ours. */
+static void
+tell(const char *name, const char *why)
+{
+	char shown[ESCAPE_ROOM(NAME_MAX)];
+
+	escape_bytes(shown, sizeof shown, name, strlen(name));
+	log_event(LOG_WARNING, "ledger_file_not_read", "file=%s error=\"%s\"", shown, why);
+}
+
+/* How it begins says whose it is. */
+static int
+look_at_segment(const struct root *root, const char *name, char error[ROOT_ERROR_ROOM])
+{
+	int fd = segment_open(root->ledger, name);
+	enum walk_step step;
+	struct record record;
+	struct walk walk;
+
+	if (fd < 0 && errno == EBADMSG) {
+		snprintf(error, ROOT_ERROR_ROOM,
+		    "ledger/%s is no regular file, though it is named like one of the ledger's: "
+		    "take it away, or put there what belongs there",
+		    name);
+		return EX_DATAERR;
+	}
+	if (fd < 0 && errno != ENOENT)
+		tell(name, strerror(errno));
+	if (fd < 0)
+		return 0; /* or -t looks on, while the receiver deletes it */
+	walk_start(&walk, fd, name, root->id);
+	step = walk_next(&walk, &record);
+	disk_close(fd);
+	if (step == WALK_STRANGER) {
+		snprintf(error, ROOT_ERROR_ROOM,
+		    "%s: take it away; or, if it is this root's after all, put back the root's "
+		    "file " ID_OF_ROOT " with that id",
+		    walk.why);
+		return EX_DATAERR;
+	}
+	if (step != WALK_RECORD)
+		tell(name, walk.why);
+	return 0;
+}
+
+static int
+look_at(const struct root *root, const char *name, char newest[SEGMENT_NAME_ROOM],
+    char error[ROOT_ERROR_ROOM])
+{
+	struct timespec when;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    strcmp(name, SEGMENT_UNFINISHED) == 0)
+		return 0;
+	if (!segment_is_name(name, &when)) {
+		tell(name, "it has no name of the ledger's, and is none of its files");
+		return 0;
+	}
+	if (strcmp(name, newest) > 0)
+		snprintf(newest, SEGMENT_NAME_ROOM, "%s", name);
+	return look_at_segment(root, name, error);
+}
+
+int
+survey_ledger(const struct root *root, char newest[SEGMENT_NAME_ROOM],
+    char error[ROOT_ERROR_ROOM])
+{
+	DIR *listing = disk_list(root->ledger);
+	const struct dirent *file = NULL;
+	int code = 0;
+
+	newest[0] = '\0';
+	errno = listing ? 0 : errno;
+	while (listing && code == 0 && (file = readdir(listing))) {
+		code = look_at(root, file->d_name, newest, error);
+		errno = 0;
+	}
+	if (!file && errno) {
+		snprintf(error, ROOT_ERROR_ROOM, "list ledger/: %s", strerror(errno));
+		code = EX_IOERR;
+	}
+	if (listing)
+		closedir(listing);
+	return code;
+}
