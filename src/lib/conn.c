@@ -180,6 +180,7 @@ check_connect(struct conn *c)
 	}
 	if (error == 0)
 		error = ENOTCONN;
+	c->silent = 1;
 	conn_set_parting(c, "connect: %s", strerror(error));
 	conn_over(c, c->parting);
 }
@@ -212,6 +213,7 @@ handshake_failed(struct conn *c, int why, int error)
 		tls_error_text(text);
 		refuse(c, "handshake: %s", text);
 	} else {
+		c->silent = BIO_number_read(SSL_get_rbio(c->ssl)) == 0;
 		conn_set_parting(c, "handshake: %s", why == SSL_ERROR_SYSCALL && error != 0 ?
 		    strerror(error) : "the peer closed the connection");
 		conn_over(c, c->parting);
@@ -447,6 +449,12 @@ int
 conn_recheck(struct conn *c, struct tls *tls, char error[CONN_ERROR_ROOM])
 {
 	return tls_trusts(tls, c->ssl, error);
+}
+
+int
+conn_was_silent(const struct conn *c)
+{
+	return c->silent;
 }
 
 int

@@ -111,6 +111,8 @@ MUST_CHECK int conn_peer_identity(struct conn *conn, enum identity_kind kind,
 #define CONN_ERROR_ROOM 512
 MUST_CHECK int conn_recheck(struct conn *conn, struct tls *tls, char error[CONN_ERROR_ROOM]);
 
+/* Has the peer gone before it had sent a byte, as one does who only looks whether we listen? */
+int conn_was_silent(const struct conn *conn);
 /* Did the handshake fail by a list of ours, which no peer can mend? */
 int conn_is_to_blame(const struct conn *conn);
 

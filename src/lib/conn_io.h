@@ -36,6 +36,7 @@ struct conn {
 	unsigned freed : 1;  /* conn_free() was called meanwhile */
 	unsigned paused : 1;
 	unsigned unseen : 1; /* on_read has not seen all of `in` */
+	unsigned silent : 1; /* the peer left before it had sent a byte */
 	unsigned ended : 1;  /* nothing more will come: on_close(parting) is next */
 	unsigned broken : 1; /* writing failed: read what is there, then as `ended` */
 	unsigned finishing : 1;

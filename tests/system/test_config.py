@@ -334,6 +334,12 @@ def address_in_use_is_an_error(t):
     contains(done.stderr, "127.0.0.1:%d" % r.port)
 
 
+@cases([(value, value) for value in ("::1:7117", "[::1:7117", "::1]:7117", "7117", "x:65536")])
+def listen_that_is_no_address_is_an_error(t, value):
+    fails_to_start(t.receiver({"receiver": {"listen": value}}, start=False, make=False),
+                   "[::1]:7117")
+
+
 @test
 def several_addresses_are_listened_on(t):
     r = t.receiver({"receiver": {"listen": "127.0.0.1:0, 127.0.0.2:0"}})

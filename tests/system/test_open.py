@@ -6,7 +6,7 @@ import os
 import signal
 
 from client import sha256
-from harness import cases, equal, main, test, until
+from harness import cases, contains, equal, main, test, until
 
 MIB = 1 << 20
 PIECE = 1 << 18
@@ -194,6 +194,17 @@ def same_item_open_twice_is_busy(t):
     c.announce(1, "status", data, verb="OPEN")
     equal(c.answer(1).code, "busy", "code")
     c.quit()
+
+
+@test
+def data_before_send_is_an_error(t):
+    r = t.shared()
+    c = r.client(hello=t.queue())
+    c.post("OPEN 1 status 3 %s\nDATA 1 0 3\nfoo" % sha256(b"foo"))
+    line = c.expect("ERROR")
+    equal(line.code, "state")
+    contains(line.text, "not open")
+    c.wait_close()
 
 
 @test

@@ -226,6 +226,19 @@ def what_lies_at_a_client_is_told_while_the_session_lasts(t):
 
 
 @test
+def receiver_that_is_always_out_of_time_is_not_asked_without_end(t):
+    """LATER 0 is a second; a window of 0 lets one item go."""
+    fake = FakeReceiver(t, odd=lambda c, line: c.say("LATER 1 0 full x") or c.body(3) or True
+                        if line.startswith("PUT 1 ") else False, window=0, bytes=0)
+    q = Queue(t, fake)
+    run_in_background(t, q)
+    q.add("status", b"one", b"two")
+    until(lambda: 2 in fake.stored)
+    time.sleep(2.5)
+    assert 2 <= len(fake.said("PUT")) <= 6, fake.lines
+
+
+@test
 def a_cycle_ends_with_what_is_left(t):
     fake = FakeReceiver(t, odd=lambda c, line: c.say("LATER 2 60 full x") or c.body(3) or True
                         if line.startswith("PUT 2 ") else False, state=3600)

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import time
 
 from client import Client, context
@@ -212,6 +213,21 @@ def list_that_runs_out_is_told_to_the_administrator_and_blamed_on_no_client(t):
     r.process.send_signal(signal.SIGHUP)
     until(lambda: r.get("/healthz")[0] == 200, 10, "a reload to mend it")
     good_client_is_served(t, r)
+
+
+@cases([("close", False), ("reset", True)])
+def health_check_is_counted_and_no_line_of_the_log(t, reset):
+    r = t.receiver()
+    before = len(r.log())
+    for _ in range(30):
+        probe = socket.create_connection(r.address, timeout=bound(10))
+        if reset:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        probe.close()
+    until(lambda: r.metric("inboxd_connections_silent_total") == 30, 10, "the counter")
+    equal(r.metric("inboxd_connections_failed_total"), 0, "failed")
+    good_client_is_served(t, r)
+    assert "connection" not in r.log()[before:], r.log()[before:]
 
 
 @test

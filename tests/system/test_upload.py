@@ -672,6 +672,29 @@ def quit_answers_what_is_in_flight(t):
 
 
 @test
+def who_leaves_behind_quit_is_no_failed_connection(t):
+    r = t.receiver()
+    for _ in range(10):
+        c = r.client(hello=t.queue())
+        c.post("QUIT\n")
+        c.cut()
+    until(lambda: r.metric("inboxd_connections") == 0, 10, "all to end")
+    equal(r.metric("inboxd_connections_failed_total"), 0, "failed; " + r.log())
+
+
+@test
+def number_below_the_mark_is_stored(t):
+    r = t.shared()
+    c = r.client()
+    c.hello(t.queue(), settled=50)
+    c.put(7, "status", b"late")
+    equal(r.read("status", c.stored(7).name), b"late")
+    c.put(7, "reports", b"late")
+    equal(r.read("reports", c.stored(7).name), b"late", "the inbox is part of an item's key")
+    c.quit()
+
+
+@test
 def filesystem_sync_stores_as_well(t):
     need_call("syncfs")
     r = t.receiver({"receiver": {"sync": "filesystem"}})

@@ -29,7 +29,10 @@ check_listen(const char *value)
 	const char *colon = strrchr(value, ':');
 	uint64_t port;
 
-	if (colon && colon > value && parse_u64(colon + 1, strlen(colon + 1), 65535, &port) == 0)
+	/* An address of IPv6 has colons of its own: only in brackets is it told from a port. */
+	if (colon && colon > value && (value[0] == '[') == (colon[-1] == ']') &&
+	    (value[0] == '[' || !memchr(value, ':', (size_t)(colon - value))) &&
+	    parse_u64(colon + 1, strlen(colon + 1), 65535, &port) == 0)
 		return NULL;
 	return "ADDRESS:PORT, for example 192.0.2.1:7117, [::1]:7117 or *:7117";
 }

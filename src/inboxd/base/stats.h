@@ -24,6 +24,8 @@
 	X(CONNECTIONS, "inboxd_connections_accepted_total", "", "Connections accepted.")        \
 	X(CONNECTIONS_FAILED, "inboxd_connections_failed_total", "",                            \
 	    "Connections that ended with an error of TLS or of the network.")                   \
+	X(CONNECTIONS_SILENT, "inboxd_connections_silent_total", "",                            \
+	    "Connections that the peer closed before it had sent a byte: health checks.")       \
 	X(CONNECTIONS_CROWDED, "inboxd_connections_crowded_total", "",                          \
 	    "Connections turned away because there were too many.")                             \
 	X(SESSIONS, "inboxd_sessions_total", "", "Connections that were answered READY.")       \

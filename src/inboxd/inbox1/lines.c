@@ -189,6 +189,7 @@ on_quit(struct session *s, const struct proto_line *line)
 
 	(void)line;
 	proto_line_start(&bye, VERB_BYE);
+	s->has_quit = 1;
 	session_leave(s, &bye);
 }
 

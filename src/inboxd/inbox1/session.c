@@ -162,7 +162,8 @@ session_close(struct session *s, const char *error)
 	session_enter(s, CLOSED);
 	intake_cut_off(s->intake);
 	share_wait(&s->shop->share, &s->sharer, 0);
-	guest_close(s->shop, s->conn, s->identity, error);
+	/* Who has said QUIT owes us nothing, and need not stay for BYE. */
+	guest_close(s->shop, s->conn, s->identity, s->has_quit ? NULL : error);
 	s->conn = NULL;
 	free_if_over(s);
 }

@@ -40,6 +40,7 @@ struct session {
 	struct conn *conn; /* NULL: CLOSED */
 	enum state state;
 	int paused;
+	int has_quit; /* the client: nothing is owed to us any more */
 	char identity[IDENTITY_MAX + 1];
 	char queue_id[PROTO_QUEUE_LEN + 1];
 	struct intake *intake;

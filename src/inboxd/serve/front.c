@@ -38,7 +38,9 @@ guest_close(struct shop *shop, struct conn *conn, const char *identity, const ch
 {
 	const char *client = identity[0] ? identity : "-";
 
-	if (error) {
+	if (conn_was_silent(conn)) {
+		stats_add(&shop->stats, STAT_CONNECTIONS_SILENT, 1);
+	} else if (error) {
 		stats_add(&shop->stats, STAT_CONNECTIONS_FAILED, 1);
 		log_limited(&shop->gate, conn_is_to_blame(conn) ? LOG_WARNING : LOG_NOTICE,
 		    "connection_failed",

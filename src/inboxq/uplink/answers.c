@@ -15,6 +15,7 @@
 #include "lib/proto.h"
 
 #define BUSY_TRIES 10  /* in one session */
+#define LATER_MAX 86400 /* seconds */
 #define SPOILT_WAIT 60 /* seconds */
 
 const char *
@@ -45,6 +46,15 @@ is_redirected(const struct answer_context *context, uint64_t n, uint64_t size, c
 	    schedule_fix_lane(context->schedule, n, SCHEDULE_SMALL);
 }
 
+/* A server's LATER 0 must not keep both busy, nor a slip of its lose us the item. */
+static int64_t
+bounded(uint64_t seconds)
+{
+	if (seconds < 1)
+		return 1;
+	return seconds < LATER_MAX ? (int64_t)seconds : LATER_MAX;
+}
+
 /* When the item may be sent again.  With `once` that is the next cycle's matter, but
  * `busy` passes: often it is our own last connection that the server still holds. */
 static int64_t
@@ -53,7 +63,7 @@ due_after(const struct answer_context *context, uint64_t n, uint64_t seconds, co
 	if (context->once && !(is_code(code, CODE_LATER_BUSY) &&
 	                         schedule_count_busy(context->schedule, n) <= BUSY_TRIES))
 		return SCHEDULE_NEVER;
-	return context->now + (int64_t)seconds;
+	return context->now + bounded(seconds);
 }
 
 static int

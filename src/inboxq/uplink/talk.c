@@ -19,6 +19,15 @@
 #include "lib/proto.h"
 
 #define SETTLE_EVERY 100 /* numbers */
+/* A server's slip must not keep us for years, seconds: */
+#define WAIT_MAX 600
+#define AWAY_MAX 86400
+
+static uint64_t
+at_most(uint64_t seconds, uint64_t most)
+{
+	return seconds < most ? seconds : most;
+}
 
 int
 talk_begin(struct talk *talk)
@@ -209,7 +218,7 @@ on_goaway(struct talk *talk, const struct proto_line *line)
 {
 	char reason[40];
 
-	talk->seconds = line->number[FIELD_SECONDS];
+	talk->seconds = at_most(line->number[FIELD_SECONDS], AWAY_MAX);
 	talk->state = TALK_AWAY;
 	log_event(LOG_NOTICE, "goaway", "server=%s seconds=%" PRIu64 " reason=%s", talk->host,
 	    talk->seconds, answers_text(line, FIELD_CODE, reason, sizeof reason));
@@ -270,7 +279,7 @@ on_line(struct talk *talk, const struct proto_line *line)
 		talk->pulse.ping_due = 0;
 		break;
 	case VERB_WAIT:
-		talk->pulse.wait = line->number[FIELD_SECONDS];
+		talk->pulse.wait = at_most(line->number[FIELD_SECONDS], WAIT_MAX);
 		break;
 	case VERB_GOAWAY:
 		on_goaway(talk, line);
