@@ -12,10 +12,12 @@
 #include <unistd.h>
 
 #include "inboxd/commit/request.h"
+#include "inboxd/base/dropped.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/arrive/listener.h"
 #include "inboxd/expiry.h"
 #include "inboxd/fronts.h"
+#include "inboxd/loaded.h"
 #include "inboxd/notify.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
@@ -48,15 +50,6 @@ struct server {
 	struct log_gate gate;
 	int draining;
 };
-
-static void
-log_conf_error(void *ctx, const char *message)
-{
-	(void)ctx;
-	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
-}
-
-static const struct conf_report report = {log_conf_error, NULL};
 
 /* ---- connections */
 
@@ -188,43 +181,19 @@ on_calendar(evutil_socket_t fd, short what, void *arg)
 
 /* ---- reload */
 
-static struct site *
-load_site(struct server *server)
-{
-	char error[SITE_ERROR_ROOM];
-	struct settings *settings = settings_load(server->config, &report);
-	struct site *site;
-	int code;
-
-	if (!settings)
-		return NULL;
-	/* Keys that need a restart must be as they were. */
-	if (conf_changed(&settings_schema, server->site->settings, settings, &report) != 0) {
-		settings_free(settings);
-		return NULL;
-	}
-	site = site_new(settings, server->root.fd, fronts_alpn(), &code, error);
-	if (site && site_try(site, error) == 0)
-		return site;
-	site_unref(site);
-	log_event(LOG_ERR, "config_error", "note=\"%s\"", error);
-	return NULL;
-}
-
 static void
 reload(struct server *server)
 {
 	struct site *site;
 
 	notify_reloading();
-	site = load_site(server);
+	site = loaded_read(server->config, server->site, server->root.fd);
 	if (!site) {
 		stats_add(&server->stats, STAT_RELOADS_FAILED, 1);
 		log_event(LOG_ERR, "reload_failed", "note=\"the old configuration stays\"");
 		notify_ready();
 		return;
 	}
-	site_succeed(site, server->site);
 	threads_set_site(&server->threads, site);
 	site_unref(server->site);
 	server->site = site;
@@ -487,6 +456,7 @@ server_run(const char *config, struct settings *settings)
 	code = start(&server, settings);
 	if (code)
 		end_now(code);
+	dropped_warn(server.root.fd, server.site, NULL);
 	log_event(LOG_NOTICE, "ready", "version=%s workers=%zu inboxes=%zu", PACKAGE_VERSION,
 	    server.threads.count, server.site->inbox_count);
 	notify_ready();

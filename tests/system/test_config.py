@@ -441,6 +441,31 @@ def reload_keeps_the_old_configuration_when(t, change, reason):
 
 
 @test
+def inbox_that_loses_its_section_is_warned_of_where_it_is_used(t):
+    r = t.receiver(inboxes={"status": {}, "used": {}, "waits": {}, "idle": {}})
+    r.consumed = True
+    c = r.client(hello=t.queue())
+    for n, inbox in enumerate(("used", "waits"), 1):
+        c.put(n, inbox, b"x")
+        c.stored(n)
+    [name] = r.files("used")
+    os.unlink(r.path("used", name))
+    r.acks.clear()
+    c.quit()
+    assert reload(r) and "inbox_dropped" not in r.log(), "none is"
+    for name in ("used", "waits", "idle"):
+        del r.inboxes[name]
+    r.write_conf()
+    assert reload(r), r.log()
+    found = re.findall(r"warning [^\n]*inbox_dropped inbox=(\S+) items_wait=(\d) used_ago=\d+ ",
+                       r.log())
+    equal(sorted(found), [("used", "0"), ("waits", "1")])
+    r.restart()
+    found = re.findall(r"event=inbox_dropped inbox=(\S+) items_wait=(\d) note", r.log(here=True))
+    equal(found, [("waits", "1")])
+
+
+@test
 def reload_takes_a_new_certificate_and_revocations(t):
     folder = os.path.join(t.folder, "tls")
     os.mkdir(folder, 0o700)

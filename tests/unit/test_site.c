@@ -44,8 +44,11 @@ begins_anew_where_a_rule_changes_and_then_only(void **state)
 	struct site site = {.settings = &settings, .since = 99, .inboxes = now, .inbox_count = 2};
 
 	(void)state;
+	was[1].used = 50;
 	site_succeed(&site, &old);
 	assert_int_equal(site.since, 10);
+	assert_int_equal(now[0].used, 50);
+	assert_int_equal(now[1].used, 0);
 	site.since = 99;
 	now[0].size = 8;
 	site_succeed(&site, &old);

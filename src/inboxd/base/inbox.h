@@ -25,6 +25,7 @@ struct inbox {
 	const char *suffix;
 	const struct conf_list *clients;
 	int tmp, new; /* directories, for *at() calls and syncs */
+	_Atomic uint64_t used; /* when clients last sent it items: monotonic seconds; 0: never */
 };
 
 #define INBOX_ERROR_ROOM 640

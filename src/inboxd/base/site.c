@@ -150,17 +150,20 @@ has_same_rules(const struct inbox *a, const struct inbox *b)
 }
 
 void
-site_succeed(struct site *site, struct site *old)
+site_succeed(struct site *site, const struct site *old)
 {
-	if (site->inbox_count != old->inbox_count)
-		return;
+	size_t same = 0;
+
 	for (size_t i = 0; i < site->inbox_count; i++) {
-		const struct inbox *inbox = &site->inboxes[i];
-		const struct inbox *before = site_find_inbox(old, inbox->name, strlen(inbox->name));
-		if (!before || !has_same_rules(inbox, before))
-			return;
+		struct inbox *inbox = &site->inboxes[i];
+		struct inbox *before = site_find_inbox(old, inbox->name, strlen(inbox->name));
+		if (!before)
+			continue;
+		atomic_store(&inbox->used, atomic_load(&before->used));
+		same += (size_t)has_same_rules(inbox, before);
 	}
-	site->since = old->since;
+	if (same == site->inbox_count && same == old->inbox_count)
+		site->since = old->since;
 }
 
 uint64_t
@@ -188,7 +191,7 @@ site_unref(struct site *site)
 }
 
 struct inbox *
-site_find_inbox(struct site *site, const char *name, size_t len)
+site_find_inbox(const struct site *site, const char *name, size_t len)
 {
 	for (size_t i = 0; i < site->inbox_count; i++) {
 		const char *known = site->inboxes[i].name;

@@ -41,9 +41,10 @@ MUST_CHECK struct site *site_new(struct settings *settings, int root, const char
     int *code, char error[SITE_ERROR_ROOM]);
 /* Can items be published in all its inboxes?  Tries it.  0, or -1 with the reason. */
 MUST_CHECK int site_try(const struct site *site, char error[SITE_ERROR_ROOM]);
-/* It takes the place of `old`, whose `since` it keeps where the inboxes' rules are the same: one
- * who reloads a list of revoked certificates every night has changed none. */
-void site_succeed(struct site *site, struct site *old);
+/* It takes the place of `old`: its inboxes were used when those were, and it keeps its `since`
+ * where their rules are the same: one who reloads a list of revoked certificates every night
+ * has changed none. */
+void site_succeed(struct site *site, const struct site *old);
 /* What the inboxes' rules forbid at `now` (monotonic seconds) may be an administrator's slip: for
  * how many seconds is it put off?  0: it is refused. */
 uint64_t site_forgives(const struct site *site, uint64_t now);
@@ -51,6 +52,6 @@ uint64_t site_forgives(const struct site *site, uint64_t now);
 struct site *site_ref(struct site *site);
 void site_unref(struct site *site);
 
-struct inbox *site_find_inbox(struct site *site, const char *name, size_t len);
+struct inbox *site_find_inbox(const struct site *site, const char *name, size_t len);
 
 #endif

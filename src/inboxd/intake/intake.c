@@ -164,6 +164,8 @@ intake_refusal(struct intake *in, const struct intake_offer *offer, struct inbox
 		    (*inbox)->name, (*inbox)->size);
 		return refuse(in, CODE_LATER_TOO_LARGE, CODE_REFUSED_TOO_LARGE);
 	}
+	if (atomic_load_explicit(&(*inbox)->used, memory_order_relaxed) != in->shop->now)
+		atomic_store_explicit(&(*inbox)->used, in->shop->now, memory_order_relaxed);
 	return PROTO_CODE_COUNT;
 }
 

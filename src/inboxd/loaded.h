@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: ISC */
+/* A configuration read whole, for a reload: it is taken, or the old one stays. */
+#ifndef INBOXD_LOADED_H
+#define INBOXD_LOADED_H
+
+#include "lib/attr.h"
+
+struct site;
+
+/* What is to follow `old`, read from `config`, checked and tried; `root` is the open root
+ * directory.  NULL: it cannot be taken; what is wrong has been logged. */
+MUST_CHECK struct site *loaded_read(const char *config, const struct site *old, int root);
+
+#endif
