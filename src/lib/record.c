@@ -42,8 +42,10 @@ _Static_assert(FIGURES_COUNT <= 32, "parse_key() has a bit for each");
 
 static const struct member origin[] = {
     M("root", HEX, root, PROTO_ID_LEN, PROTO_ID_LEN),
+    COUNT(age),
     {{0}, 0},
 };
+static const struct member aged[] = {COUNT(age), {{0}, 0}};
 
 static const struct row rows[RECORD_TYPES] = {
     [RECORD_BEGIN] = {"begin",
@@ -56,7 +58,7 @@ static const struct row rows[RECORD_TYPES] = {
             M("name", NAME, name, 1, NAME_ROOM - 1),
             M("sent", SECONDS, sent, 0, NUMBER_MAX),
             M("hint", ESCAPED, hint, 1, PROTO_NAME_MAX)}, NULL},
-    [RECORD_MARK] = {"mark", {COUNT(synced), COUNT(stored)}, NULL},
+    [RECORD_MARK] = {"mark", {COUNT(synced), COUNT(stored)}, aged},
     [RECORD_VOID] = {"void", {FROM_1(seq)}, NULL},
     [RECORD_SKIP] = {"skip",
         {QUEUE, FROM_1(n), M("reason", WORD, reason, 1, RECORD_REASON_ROOM - 1)}, NULL},

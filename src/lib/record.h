@@ -27,11 +27,11 @@
  * written "-"; one that is itself "-" as "%2D", and comes back so.  Numbers count from 1
  * (version, seq, settled, n, to) or 0 (all others); none is above PROTO_NUMBER_MAX.
  *
- *	begin   version time seq [root=id]  first line of a segment; seq: the next accept's;
- *	                             root: whose it is, left out before roots had ids
+ *	begin   version time seq [root=id] [age=seconds]  first line of a segment; seq: the next
+ *	                             accept's; root: whose it is, left out before roots had ids
  *	queue   client queue settled [figure=value ...]           state of a queue
  *	accept  seq time client queue n inbox size sha256 name sent hint
- *	mark    synced stored        all accepts up to seq `synced` are on stable
+ *	mark    synced stored [age=seconds]  all accepts up to seq `synced` are on stable
  *	                             storage as drafts, up to `stored` as items
  *	void    seq                  this accept does not count: it was never published
  *	skip    client queue n reason
@@ -69,6 +69,7 @@ struct record {
 	enum record_type type;
 	uint64_t version, seq, synced, stored;
 	char root[PROTO_ID_LEN + 1];
+	uint64_t age; /* for how long receivers have run on this ledger, seconds */
 	int64_t time;                          /* when, UTC microseconds since 1970 */
 	char identity[IDENTITY_MAX + 1];
 	char queue[PROTO_QUEUE_LEN + 1];

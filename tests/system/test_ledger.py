@@ -345,13 +345,13 @@ def each_type_of_record_is_told_with_all_its_fields(t):
     at, last = "2026-11-22T00:00:00.000000Z", "2026-11-22T00:00:01.000000Z"
     whose = {"client": "pc17.example.org", "queue": QUEUE, "time": last}
     rows, _ = ledger(t, made.root, "--type", "all")
-    equal(rows[0], {"type": "begin", "time": at, "version": 1, "seq": 1, "root": None})
+    equal(rows[0], {"type": "begin", "time": at, "version": 1, "seq": 1, "root": None, "age": 0})
     equal(rows[1], {"type": "queue", "settled": 5, "seen": last, "last_stored": None, "stored": 2,
                     "stored_bytes": 0, "pending": 7, "pending_oldest": None, "failed": 0,
                     "skipped": 0, "missing": 0, "agent": None, **whose})
     equal((rows[2]["type"], rows[2]["outcome"]), ("accept", "void"))
     equal(rows[3:], [{"type": "void", "time": last, "seq": 1},
-                     {"type": "mark", "time": last, "synced": 1, "stored": 0},
+                     {"type": "mark", "time": last, "synced": 1, "stored": 0, "age": 0},
                      {"type": "skip", "n": 6, "reason": "removed", **whose},
                      {"type": "skip", "n": 7, "reason": None, **whose},
                      {"type": "gap", "n": 8, "to": 9, **whose},
@@ -360,10 +360,10 @@ def each_type_of_record_is_told_with_all_its_fields(t):
     head = "2026-11-22T00:00:01Z %-11s"
     theirs = head + " pc17.example.org 6d0f3b5a"
     equal([line for line in text.splitlines() if " void        pc17" not in line], [
-        "2026-11-22T00:00:00Z begin       seq=1 root=-",
+        "2026-11-22T00:00:00Z begin       seq=1 root=- age=0",
         theirs % "queue" + " settled=5 last_stored=- stored=2 stored_bytes=0 pending=7 "
         "pending_oldest=0 failed=0 skipped=0 missing=0 agent=-",
-        head % "void" + " seq=1", head % "mark" + " synced=1 stored=0",
+        head % "void" + " seq=1", head % "mark" + " synced=1 stored=0 age=0",
         theirs % "skip" + " 6 removed", theirs % "skip" + " 7 -", theirs % "gap" + " 8 to 9",
         theirs % "settled" + " below 10"])
 
@@ -767,7 +767,25 @@ def old_segments_go_at_a_start_too(t):
     for name in os.listdir(folder):
         os.utime(os.path.join(folder, name), (then, then))
     r.start()
-    equal(len(os.listdir(folder)), 2, "segments: one in use, one that was ended just now")
+    r.stop()
+    equal(len(os.listdir(folder)), 3, "segments: no date deletes one")
+    # But two days that it has run since the first one was ended.
+    oldest, second, newest = sorted(os.listdir(folder))
+    with open(os.path.join(folder, newest), "ab") as file:
+        file.write(line("mark 0 0 age=%d" % (2 * 86400 - 1)))
+    r.start()
+    r.stop()
+    equal(len(os.listdir(folder)), 4, "segments: a second is missing to two days")
+    with open(os.path.join(folder, sorted(os.listdir(folder))[-1]), "ab") as file:
+        file.write(line("mark 0 0 age=%d" % (2 * 86400)))
+    r.start()
+    r.stop()
+    equal(sorted(os.listdir(folder))[:1], [newest], "the oldest that is left")
+    equal(len(os.listdir(folder)), 3, "segments: of less than two days")
+    for name in (oldest, second):
+        contains(r.log(here=True), "event=ledger_deleted segment=%s days=2" % name)
+    verify(t, r.root)
+    r.start()
 
 
 @test

@@ -54,17 +54,21 @@ teardown(void **state)
 	return 0;
 }
 
-/* The clock, which each look at sets forward by so many seconds. */
+/* The clock, which each look at sets forward by so many seconds; and the one that nobody sets,
+ * by which `ran` seconds have gone by. */
 int __real_clock_gettime(clockid_t id, struct timespec *now);
 int __wrap_clock_gettime(clockid_t id, struct timespec *now);
-static time_t step, ahead;
+static time_t step, ahead, ran;
 
 int
 __wrap_clock_gettime(clockid_t id, struct timespec *now)
 {
 	int rc = __real_clock_gettime(id, now);
 
-	now->tv_sec += ahead += step;
+	if (id == CLOCK_MONOTONIC)
+		now->tv_sec += ran;
+	else
+		now->tv_sec += ahead += step;
 	return rc;
 }
 
@@ -208,59 +212,151 @@ never_gives_a_name_twice(void **state)
 	ledger_close(ledger);
 }
 
-static void
-make_segment(int days_ago, char name[SEGMENT_NAME_ROOM])
-{
-	char when[PRINT_TIME_ROOM];
-	struct timespec then;
+#define DAY 86400
 
-	clock_gettime(CLOCK_REALTIME, &then);
-	then.tv_sec -= days_ago * 86400 - 3600; /* an hour less, so that no second matters */
-	print_time(when, &then);
-	snprintf(name, SEGMENT_NAME_ROOM, "%s.log", when);
-	sample_write(dir, name, "", 0);
-	/* What counts is when it was last written. */
-	assert_int_equal(utimensat(dir, name, (struct timespec[2]){then, then}, 0), 0);
+/* The segments that lie there, oldest first, each by a letter: those of `names`. */
+static const char *
+left(char names[][SEGMENT_NAME_ROOM], size_t count)
+{
+	static char found[32];
+	size_t len = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (faccessat(dir, names[i], F_OK, 0) == 0)
+			found[len++] = (char)('a' + i);
+	}
+	found[len] = '\0';
+	return found;
+}
+
+/* Each begins a day of running after the one before, but `e` and `f` within one. */
+static struct ledger *
+live(char names[8][SEGMENT_NAME_ROOM])
+{
+	struct ledger *ledger = start(1);
+
+	for (size_t i = 0; i < 8; i++) {
+		if (i > 0) {
+			ran += i == 5 ? DAY / 4 : DAY;
+			assert_int_equal(ledger_rotate(ledger, clients, 100), 0);
+		}
+		assert_int_equal(segment_find_newest(dir, names[i]), 0);
+	}
+	return ledger;
 }
 
 static void
-deletes_segments_older_than_days_and_nothing_else(void **state)
+deletes_what_has_been_history_for_days_of_running(void **state)
 {
 	static const char *const others[] = {"20200101T000000.000000Z.log.gz", "notes.log", ".log",
 	    "20200101T000000Z.log", "20200101T000000.000000Z"};
-	char names[8][SEGMENT_NAME_ROOM], newest[SEGMENT_NAME_ROOM];
-	static const int ages[] = {400, 30, 5, 4, 3, 2, 1, -2};
+	char names[8][SEGMENT_NAME_ROOM];
 	struct ledger *ledger;
 
 	(void)state;
 	for (size_t i = 0; i < 5; i++)
 		sample_write(dir, others[i], "", 0);
-	ledger = start(1);
-	for (size_t i = 0; i < 7; i++)
-		make_segment(ages[i], names[i]);
-	assert_int_equal(segment_find_newest(dir, newest), 0);
-	assert_int_equal(ledger_rotate(ledger, clients, 3), 0);
-	for (size_t i = 0; i < 7; i++) {
-		char *text = sample_read(dir, names[i], NULL);
-		if (ages[i] > 3)
-			assert_null(text);
-		else
-			assert_non_null(text);
-		free(text);
-	}
-	for (size_t i = 0; i < 5; i++)
-		assert_int_equal(faccessat(dir, others[i], F_OK, 0), 0);
-	assert_int_equal(faccessat(dir, newest, F_OK, 0), 0);
+	ledger = live(names);
+	ledger_expire(ledger, 7);
+	assert_string_equal(left(names, 8), "abcdefgh");
+	ran += DAY * 3 / 4 - 2;
+	ledger_expire(ledger, 6);
+	assert_string_equal(left(names, 8), "abcdefgh"); /* seconds are missing to six days */
+	ran += 3;
+	ledger_expire(ledger, 6);
+	assert_string_equal(left(names, 8), "bcdefgh");
+	ledger_expire(ledger, 2);
+	assert_string_equal(left(names, 8), "fgh");
 	/* No days at all: what is in use stays. */
+	ledger_expire(ledger, 0);
+	assert_string_equal(left(names, 8), "h");
 	assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
-	assert_int_equal(segment_find_newest(dir, newest), 0);
-	sample_assert_newest(dir, clients, 1, 0);
+	assert_string_equal(left(names, 8), "");
 	assert_int_equal(ledger_rotate(ledger, clients, UINT64_MAX / 2), 0);
 	sample_assert_newest(dir, clients, 1, 0);
+	for (size_t i = 0; i < 5; i++)
+		assert_int_equal(faccessat(dir, others[i], F_OK, 0), 0);
 	ledger_close(ledger);
 }
 
-/* Whatever the clock does between its beginning and that look. */
+/* Ten years ahead at one start, and back at the next; and what files say of themselves. */
+static void
+no_date_deletes_history(void **state)
+{
+	const struct timespec long_ago[2] = {{.tv_sec = 1577836800}, {.tv_sec = 1577836800}};
+	struct ledger *ledger;
+
+	(void)state;
+	for (size_t i = 1; i < 12; i++) {
+		char name[SEGMENT_NAME_ROOM];
+		ahead = i % 2 ? (time_t)DAY * 3652 : 0;
+		ledger = start(1);
+		ledger_expire(ledger, 1);
+		assert_int_equal(ledger_rotate(ledger, clients, 1), 0);
+		assert_int_equal(sample_count_files(dir), 2 * i);
+		assert_int_equal(segment_find_newest(dir, name), 0);
+		assert_int_equal(utimensat(dir, name, long_ago, 0), 0);
+		ledger_close(ledger);
+	}
+	ahead = 0;
+}
+
+static uint64_t
+age_on_disk(void)
+{
+	struct replay replay;
+	struct clients *found = sample_replay(dir, NULL, &replay);
+	uint64_t age = replay.age;
+
+	replay_free(&replay);
+	clients_free(found);
+	return age;
+}
+
+/* With the marks, so that a run that ends anyhow has counted; but not with each. */
+static void
+notes_its_age_once_a_minute(void **state)
+{
+	struct record record = {.type = RECORD_MARK};
+	struct ledger *ledger = ledger_start(dir, clients,
+	    &(struct ledger_origin){.root = ROOT, .seq = 1, .age = 10 * DAY});
+	static const struct {
+		time_t runs;
+		uint64_t age;
+	} rows[] = {{0, 0}, {30, 0}, {31, 61}, {58, 61}, {30, 149}, {DAY, DAY + 149}};
+
+	(void)state;
+	assert_int_equal(age_on_disk(), 10 * DAY);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		ran += rows[i].runs;
+		record.age = 0;
+		ledger_append(ledger, &record);
+		assert_int_equal(ledger_flush(ledger), 0);
+		assert_in_range(age_on_disk(), 10 * DAY + rows[i].age, 10 * DAY + rows[i].age + 1);
+	}
+	ledger_close(ledger);
+}
+
+/* A bad begin says nothing of when the one before it ended. */
+static void
+deletes_nothing_before_what_it_cannot_read(void **state)
+{
+	char names[8][SEGMENT_NAME_ROOM];
+	struct ledger *ledger = live(names);
+	char *text;
+	size_t len;
+
+	(void)state;
+	text = sample_read(dir, names[2], &len);
+	text[20] ^= 1;
+	sample_write(dir, names[2], text, len);
+	free(text);
+	ledger_expire(ledger, 1);
+	assert_string_equal(left(names, 8), "bcdefgh");
+	ledger_close(ledger);
+}
+
+/* Whatever the clocks do between its beginning and that look. */
 static void
 never_deletes_the_newest_segment(void **state)
 {
@@ -271,6 +367,7 @@ never_deletes_the_newest_segment(void **state)
 	ledger = start(50);
 	step = 86400 * 10;
 	for (int i = 0; i < 5; i++) {
+		ran += 86400 * 10;
 		assert_int_equal(ledger_rotate(ledger, clients, 0), 0);
 		assert_int_equal(sample_count_files(dir), 1);
 		sample_assert_newest(dir, clients, 50, 0);
@@ -545,7 +642,10 @@ main(void)
 	    TEST(goes_on_in_a_new_segment),
 	    TEST(sorts_newest_though_the_clock_was_set_back),
 	    TEST(never_gives_a_name_twice),
-	    TEST(deletes_segments_older_than_days_and_nothing_else),
+	    TEST(deletes_what_has_been_history_for_days_of_running),
+	    TEST(no_date_deletes_history),
+	    TEST(notes_its_age_once_a_minute),
+	    TEST(deletes_nothing_before_what_it_cannot_read),
 	    TEST(never_deletes_the_newest_segment),
 	    TEST(removes_an_unfinished_segment),
 	    TEST(keeps_records_and_file_when_a_flush_fails),

@@ -31,7 +31,9 @@
 #include "sample.h"
 
 #define SEQ 10000 /* the first item behind the state */
+#define DAYS 30
 #define BEFORE "20200101T000000.000000Z.log" /* a segment whose days are over */
+#define BEHIND "20200102T000000.000000Z.log"
 
 /* ---- the hooks */
 
@@ -196,17 +198,19 @@ append_item(void)
 static void
 make_ledger(size_t queues, uint64_t items)
 {
-	struct timespec long_ago[2] = {{.tv_sec = 1577836800}, {.tv_sec = 1577836800}};
+	struct sample behind = {0};
 
 	dir = sample_make_folder(folder);
 	clients = clients_new();
 	sample_fill(clients, queues, items);
-	ledger = ledger_start(
-	    dir, clients, &(struct ledger_origin){.root = "", .seq = SEQ});
+	sample_write(dir, BEFORE, "", 0);
+	sample_begin(&behind, SEQ); /* at the age of 0 */
+	sample_state(&behind);
+	sample_write(dir, BEHIND, behind.text, behind.len);
+	ledger = ledger_start(dir, clients,
+	    &(struct ledger_origin){.root = "", .seq = SEQ, .age = DAYS * 86400});
 	assert_non_null(ledger);
 	assert_int_equal(segment_find_newest(dir, first), 0);
-	sample_write(dir, BEFORE, "", 0);
-	assert_int_equal(utimensat(dir, BEFORE, long_ago, 0), 0);
 	records = 0;
 	append_item();
 	assert_int_equal(ledger_flush(ledger), 0);
@@ -264,7 +268,7 @@ rotate_with(enum fault fault, int at)
 	int rc, is_met;
 
 	set_hook(fault, at, EIO);
-	rc = ledger_rotate(ledger, clients, 30);
+	rc = ledger_rotate(ledger, clients, DAYS);
 	is_met = hook.is_met;
 	set_hook(NONE, 0, 0);
 	assert_int_equal(segment_find_newest(dir, newest), 0);
@@ -280,7 +284,7 @@ rotate_with(enum fault fault, int at)
 	assert_int_equal(ledger_flush(ledger), 0);
 	sample_assert_newest(dir, clients, SEQ + records, rc < 0 ? records : 1);
 	/* Whatever is left lying about is in nobody's way. */
-	assert_int_equal(ledger_rotate(ledger, clients, 30), 0);
+	assert_int_equal(ledger_rotate(ledger, clients, DAYS), 0);
 	sample_assert_newest(dir, clients, SEQ + records, 0);
 	assert_int_not_equal(faccessat(dir, BEFORE, F_OK, 0), 0);
 	assert_int_not_equal(faccessat(dir, "unfinished", F_OK, 0), 0);
@@ -353,7 +357,7 @@ assert_ends(int (*run)(void), int code, const char *event)
 static int
 rotate(void)
 {
-	return ledger_rotate(ledger, clients, 30);
+	return ledger_rotate(ledger, clients, DAYS);
 }
 
 static int
@@ -420,7 +424,7 @@ takes_no_accept_without_room_for_its_mark(void **state)
 	skip();
 #endif
 	set_hook(RESERVE, 0, ENOSPC);
-	assert_int_equal(ledger_rotate(ledger, clients, 30), 0);
+	assert_int_equal(ledger_rotate(ledger, clients, DAYS), 0);
 	ledger_append(ledger, &mark); /* of what was accepted before */
 	assert_int_equal(ledger_flush(ledger), 0);
 	sample_assert_newest(dir, clients, SEQ + records, 0);

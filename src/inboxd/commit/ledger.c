@@ -13,10 +13,12 @@
 #include <unistd.h>
 
 #include "inboxd/base/fatal.h"
+#include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 #include "lib/segment.h"
+#include "lib/walk.h"
 
 /* Room is taken ahead, in steps, so that where there was room for accept records
  * there is room for the marks behind them: without theirs a full disk would leave
@@ -24,9 +26,13 @@
 #define AHEAD_STEP (64 * 1024)
 #define AHEAD_MARKS 4096
 
+#define NOTE_EVERY 60 /* seconds */
+
 struct ledger {
 	int dir, fd;
 	struct ledger_origin origin; /* with the next accept's seq */
+	int64_t since;  /* monotonic microseconds: when the ledger was of origin.age */
+	uint64_t noted; /* the age that the file's records tell */
 	uint64_t size; /* bytes written to fd */
 	uint64_t reserved; /* up to where room has been taken */
 	int has_accept; /* among the gathered */
@@ -52,9 +58,29 @@ ledger_gathered(const struct ledger *ledger)
 	return ledger->length;
 }
 
+static uint64_t
+age_of(const struct ledger *ledger)
+{
+	return ledger->origin.age +
+	    (uint64_t)((clock_monotonic() - ledger->since) / CLOCK_SECOND);
+}
+
+/* A run that is cut off counts up to its last note. */
+static void
+note_age(struct ledger *ledger, struct record *mark)
+{
+	uint64_t age = age_of(ledger);
+
+	if (age < ledger->noted + NOTE_EVERY)
+		return;
+	mark->age = ledger->noted = age;
+}
+
 void
 ledger_append(struct ledger *ledger, struct record *record)
 {
+	if (record->type == RECORD_MARK)
+		note_age(ledger, record);
 	if (record->type == RECORD_ACCEPT) {
 		record->seq = ledger->origin.seq++;
 		ledger->has_accept = 1;
@@ -94,6 +120,7 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 
 	record.seq = ledger->origin.seq;
 	snprintf(record.root, sizeof record.root, "%s", ledger->origin.root);
+	record.age = ledger->noted = age_of(ledger);
 	record.time = (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000;
 	gather(ledger, &record);
 	for (size_t i = 0; i < clients_count(clients); i++) {
@@ -179,6 +206,7 @@ ledger_start(int dir, const struct clients *clients, const struct ledger_origin 
 	ledger->dir = dir;
 	ledger->fd = -1;
 	ledger->origin = *origin;
+	ledger->since = clock_monotonic();
 	if (unlinkat(dir, SEGMENT_UNFINISHED, 0) < 0 && errno != ENOENT)
 		goto fail;
 	ledger->fd = openat(dir, SEGMENT_UNFINISHED,
@@ -298,54 +326,69 @@ ledger_size(const struct ledger *ledger)
 	return ledger->size;
 }
 
-/* The days count from a segment's last record, which is its file's last change;
- * the segment in use stays whatever its age. */
+/* A segment became history when the one behind it was begun, which says when that was; one of
+ * before ages were noted says 0.  That cannot be read: then nothing may go. */
 static int
-is_old(int dir, const char *segment, uint64_t days)
+find_end(int dir, const char *segment, uint64_t *ended)
 {
-	struct timespec now;
-	struct stat st;
+	char next[SEGMENT_NAME_ROOM];
+	struct record begin;
+	struct walk walk;
+	int fd, rc = -1;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	return fstatat(dir, segment, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	    (now.tv_sec - st.st_mtim.tv_sec) / 86400 >= (int64_t)days;
+	if (segment_find_next(dir, segment, next) < 0 || !next[0])
+		return -1; /* the one in use, whatever its age */
+	fd = segment_open(dir, next);
+	if (fd < 0)
+		return -1;
+	walk_start(&walk, fd, next, NULL);
+	if (walk_next(&walk, &begin) == WALK_RECORD) {
+		*ended = begin.age;
+		rc = 0;
+	}
+	close(fd);
+	return rc;
 }
 
 void
-ledger_expire(int dir, uint64_t days)
+ledger_expire(const struct ledger *ledger, uint64_t days)
 {
-	char newest[SEGMENT_NAME_ROOM], segment[SEGMENT_NAME_ROOM];
+	char segment[SEGMENT_NAME_ROOM];
+	uint64_t ended, age = age_of(ledger);
 
-	if (segment_find_newest(dir, newest) < 0)
-		return; /* the next rotation looks again */
-	/* Oldest first, up to one that stays: history is never one with a hole in it,
-	 * whatever the clock has said meanwhile. */
-	while (segment_find_next(dir, "", segment) == 0 && strcmp(segment, newest) != 0 &&
-	    is_old(dir, segment, days)) {
-		if (unlinkat(dir, segment, 0) < 0) {
+	/* Oldest first, up to one that stays: history is never one with a hole in it. */
+	while (segment_find_next(ledger->dir, "", segment) == 0 &&
+	    find_end(ledger->dir, segment, &ended) == 0 && ended <= age &&
+	    (age - ended) / 86400 >= days) {
+		if (unlinkat(ledger->dir, segment, 0) < 0) {
 			log_event(LOG_WARNING, "ledger_not_deleted", "segment=%s error=\"%s\"",
 			    segment, strerror(errno));
 			return;
 		}
-		log_event(LOG_INFO, "ledger_deleted", "segment=%s", segment);
+		log_event(LOG_NOTICE, "ledger_deleted",
+		    "segment=%s days=%llu note=\"the receiver has run so long since it ended\"",
+		    segment, (unsigned long long)((age - ended) / 86400));
 	}
 }
 
 int
 ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t days)
 {
+	struct ledger_origin origin = ledger->origin;
 	struct ledger *next;
 
+	origin.age = age_of(ledger);
 	give_back(ledger); /* first: what follows adds its last line */
-	next = ledger_start(ledger->dir, clients, &ledger->origin);
+	next = ledger_start(ledger->dir, clients, &origin);
 	if (!next)
 		return -1;
 	close(ledger->fd);
 	ledger->fd = next->fd;
+	ledger->noted = next->noted;
 	ledger->size = next->size;
 	ledger->reserved = next->reserved;
 	free(next->gathered);
 	free(next);
-	ledger_expire(ledger->dir, days);
+	ledger_expire(ledger, days);
 	return 0;
 }

@@ -25,6 +25,7 @@ struct ledger;
 struct ledger_origin {
 	const char *root; /* the root's id; borrowed */
 	uint64_t seq;     /* the next accept's */
+	uint64_t age;     /* as replay has found it: record.h */
 };
 
 /*
@@ -52,9 +53,11 @@ uint64_t ledger_last(const struct ledger *ledger);
 /* Bytes in the open segment. */
 uint64_t ledger_size(const struct ledger *ledger);
 
-/* Deletes segments that were last written `days` ago or before, oldest first, up to the
- * first one that stays; the newest always does. */
-void ledger_expire(int dir, uint64_t days);
+/* Deletes segments that have been history for `days`, oldest first, up to the first one that
+ * stays; the newest always does.  The days are the ledger's: those that receivers have run since,
+ * by the clock that nobody sets, as its records note.  So no date deletes anything, right or
+ * wrong, and never does more go than as many days as have been lived through. */
+void ledger_expire(const struct ledger *ledger, uint64_t days);
 
 /*
  * Goes on in a new segment with the state of `clients`, and deletes old ones as

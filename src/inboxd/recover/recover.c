@@ -390,7 +390,8 @@ finish_last_run(struct recovery *r, const char *segment, struct clients *clients
 static struct ledger *
 begin_new(struct recovery *r, struct clients *clients, const char *segment)
 {
-	const struct ledger_origin origin = {.root = r->root->id, .seq = r->replay.next_seq};
+	const struct ledger_origin origin = {
+	    .root = r->root->id, .seq = r->replay.next_seq, .age = r->replay.age};
 	struct ledger *ledger = ledger_start(r->root->ledger, clients, &origin);
 
 	if (!ledger) {
@@ -406,7 +407,7 @@ begin_new(struct recovery *r, struct clients *clients, const char *segment)
 		if (r->root->was_cut)
 			delete_all(r, &r->closed[i], 1);
 	}
-	ledger_expire(r->root->ledger, r->site->settings->ledger_days);
+	ledger_expire(ledger, r->site->settings->ledger_days);
 	log_event(LOG_INFO, "recovered",
 	    "segment=%s records=%llu queues=%zu finished=%zu replaced=%zu mended=%zu claimed=%zu "
 	    "void=%zu strays=%zu",

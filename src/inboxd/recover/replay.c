@@ -178,6 +178,8 @@ apply(struct reading *reading, const struct record *record)
 	case RECORD_TYPES:
 		break;
 	}
+	if (record->age > reading->replay->age)
+		reading->replay->age = record->age;
 	reading->replay->records++;
 }
 

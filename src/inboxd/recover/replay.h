@@ -29,6 +29,7 @@ struct replay {
 	uint64_t good_bytes;  /* how far the segment is whole */
 	uint64_t torn_bytes;  /* what stands behind, and counts as never written */
 	uint64_t records;
+	uint64_t age;         /* as last noted: record.h */
 	char next[NAME_ROOM]; /* the segment that has followed this one; "": none */
 };
 
