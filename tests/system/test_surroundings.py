@@ -237,11 +237,11 @@ def size_limit_of_files_is_a_full_disk(t):
 def item_above_the_size_limit_of_files_is_not_added_and_others_are(t):
     q = Queue(t, servers=["127.0.0.1:1"])
     paths = []
-    for name, size in (("a", 10), ("b", 300000), ("c", 20)):
+    for name, size in (("a", 10), ("b", 3000000), ("c", 20)):
         paths.append(os.path.join(q.folder, name))
         with open(paths[-1], "wb") as file:
             file.write(t.bytes(size))
-    done = t.run(["prlimit", "--fsize=100000", INBOXQ, "add", "-c", q.conf, "-i", "status",
+    done = t.run(["prlimit", "--fsize=2000000", INBOXQ, "add", "-c", q.conf, "-i", "status",
                   *paths])
     equal((done.returncode, done.stdout), (66, "1\n2\n"), "exit code and numbers")
     contains(done.stderr, "b: cannot write to the spool: File too large")
@@ -276,7 +276,8 @@ def thread_that_cannot_be_had_is_named(t):
     r = t.receiver(start=False)
     said_so = set()
     for n in range(2, 20):
-        done = r.run(env={**SHIMMED, "FAULT": "pthread_create:%d:EAGAIN:once" % n})
+        done = r.run(env={**SHIMMED, "FAULT_SCOPE": "program",
+                          "FAULT": "pthread_create:%d:EAGAIN:once" % n})
         equal(done.returncode, 71, "exit code; " + done.stderr)
         said_so |= set(re.findall(r"cannot start the (\w+) thread: Resource temp", done.stderr))
         if len(said_so) == 2:
