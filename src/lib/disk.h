@@ -43,9 +43,8 @@ void disk_sync_start(int fd);
 
 /*
  * Moves `from` in `fromdir` to `to` in `todir`; fails with EEXIST, and changes
- * nothing, where `to` exists.  renameat2(RENAME_NOREPLACE), else link and
- * unlink (a failure of link that left two links counts as success, as NFS
- * may answer so).
+ * nothing, where `to` exists.  renameat2(RENAME_NOREPLACE), else a look and rename(2),
+ * for folders in which nobody else makes that name.
  */
 MUST_CHECK int disk_publish(int fromdir, const char *from, int todir, const char *to);
 

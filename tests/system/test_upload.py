@@ -390,6 +390,19 @@ def who_is_connected_is_seen_and_tells_what_lies_there(t):
 
 
 @test
+def nonsense_of_one_client_spoils_no_figure_of_all(t):
+    r = t.receiver()
+    for _ in range(2):
+        c = r.client(hello=t.queue())
+        c.settled(9223372036854775807)
+        c.ping()
+        c.quit()
+    equal(r.metric("inboxd_numbers_missing_total"), 2)
+    equal(r.metric("inboxd_marks_jumped_total"), 2)
+    until(lambda: r.log().count("event=mark_jumped") == 2)
+
+
+@test
 def settled_mark_never_goes_back(t):
     r = t.receiver()
     queue = t.queue()

@@ -258,6 +258,17 @@ never_moves_the_mark_down(void **state)
 	assert_int_equal(queue->count, 0);
 }
 
+/* A gap that no loss explains spoils the sum of no others. */
+static void
+counts_a_jump_as_one(void **state)
+{
+	(void)state;
+	assert_int_equal(settle(CLIENTS_JUMP), CLIENTS_JUMP - 1);
+	assert_int_equal(settle(2 * CLIENTS_JUMP + 1), 1);
+	assert_gap(0, CLIENTS_JUMP, 2 * CLIENTS_JUMP);
+	assert_int_equal(settle(2 * CLIENTS_JUMP + 6), 5);
+}
+
 static void
 counts_gaps_up_to_the_highest_number(void **state)
 {
@@ -266,7 +277,7 @@ counts_gaps_up_to_the_highest_number(void **state)
 	(void)state;
 	(void)add(top, "status", "the last");
 	(void)add(top - 2, "status", "near it");
-	assert_true(settle(top) == top - 2);
+	assert_true(settle(top) == 2); /* a jump, and a number */
 	assert_int_equal(gaps.count, 2);
 	assert_gap(0, 1, top - 3);
 	assert_gap(1, top - 1, top - 1);
@@ -342,6 +353,7 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 	        counts_a_gap_where_nothing_came_at_all, setup, teardown),
 	    cmocka_unit_test_setup_teardown(never_moves_the_mark_down, setup, teardown),
+	    cmocka_unit_test_setup_teardown(counts_a_jump_as_one, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 	        counts_gaps_up_to_the_highest_number, setup, teardown),
 	    cmocka_unit_test_setup_teardown(finds_a_queue_by_identity_and_id, setup, teardown),

@@ -57,6 +57,8 @@
 	X(NUMBERS_REUSED, "inboxd_numbers_reused_total", "",                                    \
 	    "Items with a number that their queue had used for another item.")                  \
 	X(SKIPPED, "inboxd_numbers_skipped_total", "", "Numbers skipped by clients.")           \
+	X(JUMPS, "inboxd_marks_jumped_total", "",                                               \
+	    "Gaps of more than a million numbers, which no loss explains.")                     \
 	X(GAPS, "inboxd_numbers_missing_total", "",                                             \
 	    "Numbers settled that were neither stored nor skipped.")                            \
 	X(SYNCS, "inboxd_syncs_total", "", "Turns of the commit thread that synced.")           \

@@ -158,9 +158,10 @@ on_gap(void *ctx, struct queue *queue, uint64_t first, uint64_t last)
 	struct books *books = ctx;
 	struct record record = {.type = RECORD_GAP, .n = first, .to = last};
 
-	log_limited(&books->gate, LOG_WARNING, "gap",
+	log_limited(&books->gate, LOG_WARNING, is_jump(first, last) ? "mark_jumped" : "gap",
 	    "client=%s queue=%s from=%llu to=%llu", queue->identity, queue->id,
 	    (unsigned long long)first, (unsigned long long)last);
+	stats_add(books->stats, STAT_JUMPS, (uint64_t)is_jump(first, last));
 	name_queue(&record, queue);
 	ledger_append(books->ledger, &record);
 }

@@ -213,6 +213,12 @@ queue_remove(struct queue *queue, struct known *entry)
 	    (queue->count - at) * sizeof *queue->entries);
 }
 
+int
+is_jump(uint64_t first, uint64_t last)
+{
+	return last - first >= CLIENTS_JUMP;
+}
+
 uint64_t
 queue_settle(struct queue *queue, uint64_t number,
     void (*on_gap)(void *ctx, struct queue *queue, uint64_t first, uint64_t last), void *ctx)
@@ -223,7 +229,7 @@ queue_settle(struct queue *queue, uint64_t number,
 	for (size_t i = 0; i <= end; i++) {
 		uint64_t known = i < end ? queue->entries[i]->number : number;
 		if (known > next) {
-			missing += known - next;
+			missing += is_jump(next, known - 1) ? 1 : known - next;
 			on_gap(ctx, queue, next, known - 1);
 		}
 		if (known >= next)

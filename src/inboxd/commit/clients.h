@@ -71,10 +71,14 @@ void queue_remove(struct queue *queue, struct known *entry);
  * Forgets all numbers below `number` and moves the mark up to it (never
  * down).  Each run of numbers between the old mark and the new one that was
  * neither stored nor skipped is a gap: told to `on_gap`, first to last.
- * Returns how many numbers are missing.
+ * Returns how many numbers are missing; a jump counts as one.
  */
 uint64_t queue_settle(struct queue *queue, uint64_t number,
     void (*on_gap)(void *ctx, struct queue *queue, uint64_t first, uint64_t last), void *ctx);
+
+/* Is the gap larger than any loss?  Then a client has said a number that it never came to. */
+#define CLIENTS_JUMP 1000000
+int is_jump(uint64_t first, uint64_t last);
 
 /* The queue record that tells all of it but its entries. */
 void queue_record(const struct queue *queue, struct record *out);
