@@ -33,7 +33,7 @@ struct hello {
 
 /* What was counted since the queue is known, as far as the ledger's state goes back. */
 struct tally {
-	uint64_t stored, stored_bytes, skipped, missing;
+	uint64_t stored, stored_bytes, skipped, missing, reused;
 	int64_t last_stored; /* UTC microseconds; 0: never */
 };
 
@@ -54,6 +54,7 @@ struct figures {
 	X(hello.backlog.failed, NUMBER, PROTO_NUMBER_MAX, "failed", "FAILED")            \
 	X(tally.skipped, NUMBER, PROTO_NUMBER_MAX, "skipped", "SKIPPED")                 \
 	X(tally.missing, NUMBER, PROTO_NUMBER_MAX, "missing", "MISSING")                 \
+	X(tally.reused, NUMBER, PROTO_NUMBER_MAX, "reused", "REUSED")                    \
 	X(hello.agent, ESCAPED, FIGURES_AGENT_MAX, "agent", "AGENT")
 
 enum {

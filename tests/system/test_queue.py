@@ -397,6 +397,34 @@ def two_receivers_with_one_name_are_two(t):
           ["cap/" + root_id(r) for r in (first, first, second, first, second)])
 
 
+@test
+def a_spool_from_a_backup_loses_nothing_and_is_seen(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"1", b"2")
+    q("run", "--once")
+    backup = q.spool + ".backup"
+    shutil.copytree(q.spool, backup)
+    q.add("status", b"three", b"four")
+    q("run", "--once")
+    equal((r.client_row(q.id())["reused"], r.metric("inboxd_numbers_reused_total")), (0, 0))
+    shutil.rmtree(q.spool)
+    os.rename(backup, q.spool)
+    # 3 with other bytes, 4 with the same, 5 for the first time.
+    equal(sorted(q.add("status", b"other", b"four", b"five")), [3, 4, 5], "numbers")
+    q("run", "--once")
+    all_there(r, [b"1", b"2", b"three", b"four", b"other", b"four", b"five"])
+    equal(r.metric("inboxd_numbers_reused_total"), 2)
+    for n in (3, 4):
+        contains(r.log(), "event=number_reused client=pc1.example.org queue=%s n=%d " % (q.id(), n))
+    row = r.client_row(q.id())
+    equal((row["settled"], row["stored"], row["reused"], row["missing"]), (6, 7, 2, 0))
+    for end in (r.kill, r.stop):
+        end()
+        r.start()
+        equal(r.client_row(q.id())["reused"], 2, "after a restart")
+
+
 def root_id(r):
     with open(os.path.join(r.root, "id"), encoding="ascii") as file:
         return file.read().rstrip("\n")

@@ -154,8 +154,9 @@ dump_queue(FILE *out, const struct queue *queue)
 
 	fprintf(out, "%s %s settled=%" PRIu64 " items=%zu", queue->identity, queue->id,
 	    queue->settled, queue->items);
-	fprintf(out, " stored=%" PRIu64 " bytes=%" PRIu64 " skipped=%" PRIu64 " missing=%" PRIu64,
-	    tally->stored, tally->stored_bytes, tally->skipped, tally->missing);
+	fprintf(out, " stored=%" PRIu64 " bytes=%" PRIu64 " skipped=%" PRIu64 " missing=%" PRIu64
+	    " reused=%" PRIu64,
+	    tally->stored, tally->stored_bytes, tally->skipped, tally->missing, tally->reused);
 	for (size_t i = 0; i < FIGURES_COUNT; i++) {
 		const struct member *figure = &figures_rows[i].member;
 		if (figure->field.kind == KIND_ESCAPED)

@@ -481,6 +481,23 @@ settles_and_skips_as_it_was_told(void **state)
 }
 
 static void
+counts_numbers_that_are_used_again(void **state)
+{
+	(void)state;
+	begin();
+	sample_accept(&segment, 10, 3, "status", "c", "c");
+	sample_accept(&segment, 11, 3, "status", "other", "bytes");
+	assert_reads("stored=2 bytes=6 skipped=0 missing=0 reused=1 ");
+	sample_void(&segment, 11);
+	assert_reads("stored=1 bytes=1 skipped=0 missing=0 reused=0 ");
+	sample_settled(&segment, 5);
+	sample_accept(&segment, 12, 3, "status", "again", "c");
+	sample_accept(&segment, 13, 4, "status", "never", "seen");
+	sample_accept(&segment, 14, 5, "status", "new", "one");
+	assert_reads("stored=4 bytes=9 skipped=0 missing=3 reused=2 ");
+}
+
+static void
 takes_figures_of_a_queue_from_the_state_only(void **state)
 {
 	struct record record = {.type = RECORD_QUEUE, .settled = 4,
@@ -495,7 +512,8 @@ takes_figures_of_a_queue_from_the_state_only(void **state)
 	record.figures.tally = (struct tally){0};
 	record.figures.hello.backlog.pending = 9;
 	sample_add(&segment, &record);
-	assert_reads("settled=4 items=1 stored=21 bytes=304 skipped=2 missing=1 seen=5000000 ");
+	assert_reads("settled=4 items=1 stored=21 bytes=304 skipped=2 missing=1 reused=0 "
+	             "seen=5000000 ");
 	assert_reads("pending=9 ");
 	/* A queue seen for the first time begins where its client says. */
 	sample_begin(&segment, 1);
@@ -538,6 +556,7 @@ main(void)
 	    TEST(forgets_what_is_void),
 	    TEST(takes_what_a_mark_says_is_stored_from_the_tail),
 	    TEST(settles_and_skips_as_it_was_told),
+	    TEST(counts_numbers_that_are_used_again),
 	    TEST(takes_figures_of_a_queue_from_the_state_only),
 	    TEST(says_which_read_failed),
 	};

@@ -55,7 +55,7 @@
 	    "Items stored whose connection had ended: the client will send them again.")        \
 	X(BYTES_STORED, "inboxd_stored_bytes_total", "", "Bytes of the items stored.")          \
 	X(NUMBERS_REUSED, "inboxd_numbers_reused_total", "",                                    \
-	    "Items with a number that their queue had used for another item.")                  \
+	    "Items stored under a number that their queue had used before.")                  \
 	X(SKIPPED, "inboxd_numbers_skipped_total", "", "Numbers skipped by clients.")           \
 	X(JUMPS, "inboxd_marks_jumped_total", "",                                               \
 	    "Gaps of more than a million numbers, which no loss explains.")                     \

@@ -267,12 +267,11 @@ books_accept(struct books *books, struct item *item)
 	struct queue *queue = item->queue;
 	struct record record = {.type = RECORD_ACCEPT};
 
-	if (queue_has_number(queue, item->number)) {
-		stats_add(books->stats, STAT_NUMBERS_REUSED, 1);
+	item->is_reuse = queue_has_used(queue, item->number);
+	if (item->is_reuse)
 		log_limited(&books->gate, LOG_WARNING, "number_reused",
 		    "client=%s queue=%s n=%llu note=\"a cloned or restored queue?\"",
 		    queue->identity, queue->id, (unsigned long long)item->number);
-	}
 	record.time = now_utc();
 	name_queue(&record, queue);
 	record.n = item->number;
@@ -309,6 +308,8 @@ books_count_stored(struct books *books, const struct item *item)
 	tally->stored++;
 	tally->stored_bytes += item->size;
 	tally->last_stored = now_utc();
+	tally->reused += (uint64_t)item->is_reuse;
+	stats_add(books->stats, STAT_NUMBERS_REUSED, (uint64_t)item->is_reuse);
 	stats_add(books->stats, STAT_BYTES_STORED, item->size);
 }
 

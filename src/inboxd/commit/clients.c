@@ -140,8 +140,10 @@ queue_find(struct queue *queue, uint64_t number, const char *inbox,
 }
 
 int
-queue_has_number(const struct queue *queue, uint64_t number)
+queue_has_used(const struct queue *queue, uint64_t number)
 {
+	if (number < queue->settled)
+		return 1;
 	for (size_t i = position(queue, number);
 	     i < queue->count && queue->entries[i]->number == number; i++) {
 		if (!queue->entries[i]->is_skip)

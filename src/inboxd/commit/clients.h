@@ -59,8 +59,8 @@ struct queue *clients_at(const struct clients *clients, size_t i);
 /* The item with this number, inbox and digest, or NULL. */
 struct known *queue_find(struct queue *queue, uint64_t number, const char *inbox,
     const unsigned char sha256[DIGEST_SIZE]);
-/* Is there an item (not a skip) with this number? */
-int queue_has_number(const struct queue *queue, uint64_t number);
+/* Has the number been used: is there an item (not a skip) with it, or is it settled? */
+int queue_has_used(const struct queue *queue, uint64_t number);
 /* Fields are taken from an accept record. */
 struct known *queue_add_item(struct queue *queue, const struct record *accept);
 /* 0 if the number is known as stored or skipped, or settled, already. */

@@ -110,6 +110,7 @@ struct item {
 	struct item *next;
 	uint64_t seq; /* of its accept record */
 	int no_room;  /* sync.h */
+	int is_reuse; /* its queue had used the number, for this or another item */
 };
 
 /* A duplicate of an item known: it has a first name, and nothing of its own is

@@ -166,8 +166,7 @@ forget(const struct tail_item *item)
 
 	if (known && known->seq == item->seq)
 		queue_remove(item->queue, known);
-	item->queue->figures.tally.stored--;
-	item->queue->figures.tally.stored_bytes -= item->size;
+	tail_uncount(item);
 }
 
 static int

@@ -32,7 +32,7 @@ find_or_add(struct reading *reading, const struct record *record)
 }
 
 static void
-add_tail(struct reading *reading, struct queue *queue, const struct record *record)
+add_tail(struct reading *reading, struct queue *queue, const struct record *record, int is_reuse)
 {
 	struct tail_item *item = must_alloc(sizeof *item);
 
@@ -40,6 +40,7 @@ add_tail(struct reading *reading, struct queue *queue, const struct record *reco
 	item->seq = record->seq;
 	item->number = record->n;
 	item->size = record->size;
+	item->is_reuse = is_reuse;
 	memcpy(item->sha256, record->sha256, DIGEST_SIZE);
 	snprintf(item->inbox, sizeof item->inbox, "%s", record->inbox);
 	snprintf(item->name, sizeof item->name, "%s", record->name);
@@ -52,15 +53,27 @@ on_accept(struct reading *reading, const struct record *record)
 {
 	struct queue *queue = find_or_add(reading, record);
 	struct tally *tally = &queue->figures.tally;
+	int is_reuse = queue_has_used(queue, record->n);
 
 	(void)queue_add_item(queue, record);
 	if (reading->walk.in_state)
 		return;
 	tally->stored++;
 	tally->stored_bytes += record->size;
+	tally->reused += (uint64_t)is_reuse;
 	if (record->time > tally->last_stored)
 		tally->last_stored = record->time;
-	add_tail(reading, queue, record);
+	add_tail(reading, queue, record, is_reuse);
+}
+
+void
+tail_uncount(const struct tail_item *item)
+{
+	struct tally *tally = &item->queue->figures.tally;
+
+	tally->stored--;
+	tally->stored_bytes -= item->size;
+	tally->reused -= (uint64_t)item->is_reuse;
 }
 
 /* Takes a tail item out: void (forgotten) or stored (remembered). */
@@ -74,8 +87,7 @@ drop_tail(struct reading *reading, struct tail_item **at, int is_void)
 	if (is_void) {
 		if (known && known->seq == item->seq)
 			queue_remove(item->queue, known);
-		item->queue->figures.tally.stored--;
-		item->queue->figures.tally.stored_bytes -= item->size;
+		tail_uncount(item);
 	}
 	*at = item->next;
 	if (!*at)

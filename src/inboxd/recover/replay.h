@@ -18,9 +18,13 @@ struct tail_item {
 	struct queue *queue;
 	uint64_t seq, number, size;
 	unsigned char sha256[DIGEST_SIZE];
+	int is_reuse; /* as in struct item (request.h) */
 	char inbox[PROTO_INBOX_MAX + 1];
 	char name[NAME_ROOM];
 };
+
+/* It was not stored after all, and counts no more. */
+void tail_uncount(const struct tail_item *item);
 
 struct replay {
 	struct tail_item *tail;  /* in the order of their records */
