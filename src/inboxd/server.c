@@ -124,10 +124,21 @@ ask_count(void *ctx)
 }
 
 static void
+on_shares(struct request *request)
+{
+	free(request);
+}
+
+static void
 on_counted(struct server *server, struct counted *counted)
 {
-	free(server->counted);
+	struct shares_news *news = must_alloc(sizeof *news);
+
+	counted_free(server->counted);
 	server->counted = counted;
+	news->shares = counted->shares;
+	counted->shares = NULL;
+	threads_ask(&server->threads, &news->request, COMMIT_SHARES, on_shares, server);
 	if (counted->was_asked)
 		status_counted(server->status);
 }
@@ -437,9 +448,12 @@ stop_events(struct server *server)
 		next = message->next;
 		if (message->kind == COMMIT_VIEW)
 			free(((struct view *)message)->views);
-		free(message);
+		if (message->kind == SURVEY_COUNTED)
+			counted_free((struct counted *)message);
+		else
+			free(message);
 	}
-	free(server->counted);
+	counted_free(server->counted);
 	mailbox_free(server->in);
 	event_base_free(server->base);
 }

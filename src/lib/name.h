@@ -15,6 +15,8 @@
 
 #include <stdint.h>
 
+#include "lib/attr.h"
+
 #define NAME_ROOM 256       /* bytes, with the NUL */
 #define NAME_CLIENT_MAX 64  /* bytes of the identity that a name shows */
 #define NAME_SUFFIX_MAX 32  /* bytes */
@@ -26,8 +28,14 @@ struct namer {
 	uint64_t count;  /* names given so far */
 };
 
-/* The next name.  Bytes of `client` that is_plain_name() would not take are
- * shown as '_'. */
+/* How names show a client: bytes that is_plain_name() would not take as '_'. */
+void name_show_client(const char *client, char dst[NAME_CLIENT_MAX + 1]);
+
+/* Whose item it is, as a name with this suffix shows it.  0, or -1: it is no such name. */
+MUST_CHECK int name_read_client(const char *name, const char *suffix,
+    char dst[NAME_CLIENT_MAX + 1]);
+
+/* The next name. */
 void name_next(struct namer *namer, const char *client, const char *suffix, char dst[NAME_ROOM]);
 
 #endif

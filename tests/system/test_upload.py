@@ -526,6 +526,64 @@ def refused_item_is_refused_before_its_bytes(t, inbox, code):
 
 
 @test
+def a_client_whose_items_wait_keeps_no_other_out(t):
+    r = t.receiver({"limits": {"share": "64K", "inline": "64K"}},
+                   inboxes={"status": {}, "reports": {"suffix": ".msg"}})
+    r.consumed = True
+    r.json("/inboxes")  # the count of the start is over
+    one, other = r.client(hello=t.queue()), r.client("pc2.example.org", hello=t.queue())
+    # Across inboxes and queues, small items and large; the first is taken whatever its size.
+    one.put(1, "reports", t.bytes(30000))
+    one.stored(1)
+    one.put(2, "status", t.bytes(30000))
+    one.stored(2)
+    again = r.client(hello=t.queue())
+    again.put(1, "status", t.bytes(6000))
+    line = again.answer(1)
+    equal((line.verb, line.code, line.seconds), ("LATER", "full", 60))
+    contains(line.text, "waits here")
+    large = t.bytes(70000)
+    again.announce(2, "status", large, verb="OPEN")
+    equal(again.answer(2).code, "full")
+    # What is known is answered all the same.
+    again.put(3, "status", b"small")
+    again.stored(3)
+    other.put(1, "status", t.bytes(60000))
+    other.stored(1)
+    equal(r.json("/status")["gauges"]["inboxd_full"], 0)
+    for inbox in ("status", "reports"):
+        for name in r.files(inbox):
+            if "pc1" in name:
+                os.rename(r.path(inbox, name), r.path(inbox, name, "cur"))
+    r.acks.clear()
+    r.json("/inboxes")  # counts
+    numbers = iter(range(4, 1000))
+
+    def is_taken():
+        n = next(numbers)
+        again.put(n, "status", b"x")
+        return again.answer(n).verb == "STORED"
+    until(is_taken)
+    equal(other.put(2, "status", t.bytes(6000)) or other.answer(2).code, "full")
+    one.quit(), other.quit(), again.quit()
+
+
+@test
+def what_waits_is_counted_by_a_restart(t):
+    r = t.receiver({"limits": {"share": "10K"}})
+    c = r.client(hello=t.queue())
+    c.put(1, "status", t.bytes(9000))
+    c.stored(1)
+    c.quit()
+    r.restart()
+    r.json("/inboxes")
+    c = r.client(hello=t.queue())
+    c.put(1, "status", t.bytes(2000))
+    equal(c.answer(1).code, "full")
+    c.quit()
+
+
+@test
 def what_may_be_a_slip_is_put_off_and_comes_when_it_is_mended(t):
     r = t.receiver({"limits": {"forgive": "1d"}}, inboxes={**REFUSING, "payroll": {"clients": "*"}})
     before = r.metric("inboxd_reloads_total")

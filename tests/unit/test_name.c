@@ -93,6 +93,34 @@ stays_plain_where_the_client_has_no_name(void **state)
 	assert_true(is_plain_name(name, strlen(name), NAME_ROOM - 1));
 }
 
+static void
+tells_whose_it_is(void **state)
+{
+	static const char *const clients[] = {"pc17.example.org", "a-b-c", "urn:x/y", "-", "_"};
+	struct namer namer = {.worker = 3, .count = 41};
+	char name[NAME_ROOM], shown[NAME_CLIENT_MAX + 1], found[NAME_CLIENT_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof clients / sizeof clients[0]; i++) {
+		const char *suffix = i % 2 ? ".msg" : "";
+
+		name_next(&namer, clients[i / 2], suffix, name);
+		name_show_client(clients[i / 2], shown);
+		assert_int_equal(name_read_client(name, suffix, found), 0);
+		assert_string_equal(found, shown);
+	}
+	assert_int_equal(name_read_client(name, ".other", found), -1);
+	assert_int_equal(name_read_client("1-2-3-pc17.example", ".msg", found), -1);
+	assert_int_equal(name_read_client("a-b-c", "", found), -1);
+	assert_int_equal(name_read_client("a-b-c-", "", found), -1);
+	assert_int_equal(name_read_client("a-b-c-.msg", ".msg", found), -1);
+	assert_int_equal(name_read_client("", "", found), -1);
+	memset(name, 'x', sizeof name - 1);
+	name[sizeof name - 1] = '\0';
+	memcpy(name, "1-2-3-", 6);
+	assert_int_equal(name_read_client(name, "", found), -1);
+}
+
 int
 main(void)
 {
@@ -101,6 +129,7 @@ main(void)
 	    cmocka_unit_test(shows_foreign_bytes_of_a_client_as_underscores),
 	    cmocka_unit_test(is_a_plain_name_at_its_longest),
 	    cmocka_unit_test(never_comes_twice),
+	    cmocka_unit_test(tells_whose_it_is),
 	    cmocka_unit_test(stays_plain_where_the_client_has_no_name),
 	};
 

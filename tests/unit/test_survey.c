@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "inboxd/base/shares.h"
 #include "inboxd/base/site.h"
 #include "inboxd/status/survey.h"
 #include "lib/clock.h"
@@ -28,6 +29,7 @@
 
 static char folder[96];
 static struct inbox inboxes[2];
+static struct settings settings;
 static struct site site, other;
 static struct mailbox *main_box;
 static atomic_int stat_delay; /* microseconds */
@@ -113,9 +115,12 @@ set_up(void **state)
 		snprintf(inboxes[i].name, sizeof inboxes[i].name, "%c", 'a' + i);
 	}
 	/* Never freed: a reference is ours. */
-	site = (struct site){.references = 1, .inboxes = inboxes, .inbox_count = 1};
-	other = (struct site){.references = 1, .inboxes = inboxes, .inbox_count = 2};
+	site = (struct site){.references = 1, .settings = &settings, .inboxes = inboxes,
+	    .inbox_count = 1};
+	other = (struct site){.references = 1, .settings = &settings, .inboxes = inboxes,
+	    .inbox_count = 2};
 	main_box = mailbox_new();
+	settings.share = 0;
 	stat_delay = stats_made = 0;
 	no_thread = read_fails_at = stat_fails = 0;
 	return main_box ? 0 : -1;
@@ -129,7 +134,7 @@ tear_down(void **state)
 	(void)state;
 	for (message = mailbox_take(main_box); message; message = next) {
 		next = message->next;
-		free(message);
+		counted_free((struct counted *)message);
 	}
 	mailbox_free(main_box);
 	for (int i = 0; i < 2; i++)
@@ -156,7 +161,7 @@ look(void)
 	atomic_int stop = 0;
 	struct inbox_count count;
 
-	inbox_count(&inboxes[0], &stop, &count);
+	inbox_count(&inboxes[0], &stop, NULL, &count);
 	return count;
 }
 
@@ -180,6 +185,45 @@ new_and_cur_are_counted_with_their_oldest(void **state)
 	assert_int_equal(count.claimed.files, 1);
 	assert_int_equal(count.claimed.oldest, (OLD - 30) * INT64_C(1000000));
 	assert_string_equal(count.error, "");
+}
+
+#define ITEM "20261122T141103.123456Z-1f2e3d4c-0.1-"
+
+static void
+what_waits_is_told_by_client_where_that_is_bounded(void **state)
+{
+	struct survey *survey;
+	struct counted *counted;
+
+	(void)state;
+	inboxes[0].suffix = "";
+	inboxes[1].suffix = ".msg";
+	run("truncate -s 5000 %s/a/new/" ITEM "pc1");
+	run("truncate -s 0 %s/a/new/" ITEM "pc-2");
+	run("truncate -s 6000 %s/b/new/" ITEM "pc1.msg");
+	run("truncate -s 8000 %s/b/new/" ITEM "pc1");
+	run("truncate -s 7000 %s/a/cur/" ITEM "pc1");
+	run("truncate -s 9000 %s/b/new/stranger");
+	survey = survey_start(&other, main_box);
+	assert_non_null(survey);
+	counted = next_count();
+	assert_null(counted->shares);
+	counted_free(counted);
+	settings.share = 1;
+	survey_ask(survey);
+	counted = next_count();
+	assert_non_null(counted->shares);
+	/* pc1: 5000 and 6000 bytes; pc-2: an empty file counts, too; others have nothing. */
+	assert_true(shares_allow(counted->shares, "pc1", 5000, 16000));
+	assert_false(shares_allow(counted->shares, "pc1", 5000, 15999));
+	assert_false(shares_allow(counted->shares, "pc1", 1, 15000));
+	assert_true(shares_allow(counted->shares, "pc-2", 0, 2 * SHARES_LEAST));
+	assert_false(shares_allow(counted->shares, "pc-2", 0, 2 * SHARES_LEAST - 1));
+	assert_true(shares_allow(counted->shares, "pc3", UINT64_MAX, 1));
+	assert_false(shares_allow(counted->shares, "pc1", UINT64_MAX, UINT64_MAX));
+	assert_false(shares_allow(counted->shares, "pc1", 0, 1));
+	counted_free(counted);
+	survey_stop(survey);
 }
 
 static void
@@ -231,7 +275,7 @@ it_counts_when_it_starts_and_when_asked(void **state)
 	assert_int_equal(counted->was_asked, 0);
 	assert_int_equal(counted->count, 1);
 	assert_int_equal(counted->inboxes[0].waiting.files, 1);
-	free(counted);
+	counted_free(counted);
 	make("a/new/2", 10);
 	survey_ask(survey);
 	counted = next_count();
@@ -240,7 +284,7 @@ it_counts_when_it_starts_and_when_asked(void **state)
 	assert_ptr_equal(counted_find(counted, "a", 7), &counted->inboxes[0]);
 	assert_null(counted_find(counted, "b", 0));
 	assert_null(counted_find(NULL, "a", 0));
-	free(counted);
+	counted_free(counted);
 	/* Nobody asks, and a minute is long. */
 	assert_null(mailbox_wait(main_box, 300));
 	survey_stop(survey);
@@ -252,14 +296,14 @@ a_new_configuration_is_counted_at_once(void **state)
 	(void)state;
 	make("b/new/1", 10);
 	struct survey *survey = survey_start(&site, main_box);
-	free(next_count());
+	counted_free(next_count());
 	survey_set_site(survey, &other);
 	struct counted *counted = next_count();
 	assert_int_equal(counted->was_asked, 0);
 	assert_int_equal(counted->count, 2);
 	assert_int_equal(counted_find(counted, "b", 1)->waiting.files, 1);
 	assert_ptr_equal(counted_find(counted, "b", 0), counted_find(counted, "b", 1));
-	free(counted);
+	counted_free(counted);
 	survey_set_site(survey, &site); /* perhaps never taken */
 	survey_stop(survey);
 }
@@ -282,7 +326,7 @@ it_rests_nine_times_as_long_as_it_took(void **state)
 		struct message *message = mailbox_wait(main_box, 20);
 		if (message) {
 			counts++;
-			free(message);
+			counted_free((struct counted *)message);
 		}
 	}
 	survey_stop(survey);
@@ -325,6 +369,7 @@ main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 	    T(new_and_cur_are_counted_with_their_oldest),
+	    T(what_waits_is_told_by_client_where_that_is_bounded),
 	    T(what_cannot_be_read_is_not_known),
 	    T(a_file_that_goes_meanwhile_is_no_fault),
 	    T(it_counts_when_it_starts_and_when_asked),

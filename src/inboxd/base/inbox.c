@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "inboxd/base/shares.h"
 #include "lib/clock.h"
 #include "lib/conf.h"
 #include "lib/disk.h"
+#include "lib/name.h"
 
 const char *const inbox_parts[INBOX_PARTS] = {"tmp", "new", "cur"};
 
@@ -131,27 +133,44 @@ list_part(const struct inbox *inbox, const char *part)
 	return listing;
 }
 
-/* Takes `listing`; NULL, with errno: there is none. */
+struct counting {
+	const struct inbox *inbox;
+	const atomic_int *stop;
+	struct shares *shares; /* NULL: nobody asks whose it is */
+	struct inbox_count *count;
+};
+
 static void
-count_pile(DIR *listing, const atomic_int *stop, struct inbox_pile *out, const char *name,
-    struct inbox_count *count)
+count_file(const struct counting *counting, const char *name, const struct stat *st,
+    struct inbox_pile *out)
 {
+	int64_t changed = (int64_t)st->st_mtim.tv_sec * 1000000 + st->st_mtim.tv_nsec / 1000;
+	char client[NAME_CLIENT_MAX + 1];
+
+	if (out->oldest == 0 || changed < out->oldest)
+		out->oldest = changed;
+	if (counting->shares && name_read_client(name, counting->inbox->suffix, client) == 0)
+		shares_add(counting->shares, client, (uint64_t)st->st_size);
+}
+
+/* `part` is a path from new/, and `name` what people call it. */
+static void
+count_pile(const struct counting *counting, const char *part, const char *name,
+    struct inbox_pile *out)
+{
+	DIR *listing = list_part(counting->inbox, part);
+	struct inbox_count *count = counting->count;
 	struct dirent *file;
 	struct stat st;
 
 	if (listing)
 		errno = 0;
-	while (listing && !atomic_load(stop) && (file = readdir(listing))) {
-		int64_t changed;
+	while (listing && !atomic_load(counting->stop) && (file = readdir(listing))) {
 		if (file->d_name[0] == '.')
 			continue;
 		out->files++;
-		if (fstatat(dirfd(listing), file->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
-			changed = (int64_t)st.st_mtim.tv_sec * 1000000 +
-			    st.st_mtim.tv_nsec / 1000;
-			if (out->oldest == 0 || changed < out->oldest)
-				out->oldest = changed;
-		}
+		if (fstatat(dirfd(listing), file->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			count_file(counting, file->d_name, &st, out);
 		errno = 0; /* a consumer has taken it meanwhile */
 	}
 	out->known = errno == 0;
@@ -162,12 +181,16 @@ count_pile(DIR *listing, const atomic_int *stop, struct inbox_pile *out, const c
 }
 
 void
-inbox_count(const struct inbox *inbox, const atomic_int *stop, struct inbox_count *out)
+inbox_count(const struct inbox *inbox, const atomic_int *stop, struct shares *shares,
+    struct inbox_count *out)
 {
+	struct counting counting = {inbox, stop, NULL, out};
+
 	memset(out, 0, sizeof *out);
 	snprintf(out->name, sizeof out->name, "%s", inbox->name);
 	out->begun = clock_utc();
 	/* By its path: it is the consumers', who may make it anew. */
-	count_pile(list_part(inbox, "../cur"), stop, &out->claimed, "cur", out);
-	count_pile(list_part(inbox, "."), stop, &out->waiting, "new", out);
+	count_pile(&counting, "../cur", "cur", &out->claimed);
+	counting.shares = shares;
+	count_pile(&counting, ".", "new", &out->waiting);
 }

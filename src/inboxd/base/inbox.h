@@ -14,6 +14,7 @@
 #include "lib/proto.h"
 
 struct conf_list;
+struct shares;
 
 #define INBOX_PARTS 3
 extern const char *const inbox_parts[INBOX_PARTS];
@@ -57,7 +58,9 @@ struct inbox_count {
 };
 
 /* Counts what lies in new/ and cur/: a look at each file, so it takes as long as there are
- * many.  Gives up, with anything in *out, once *stop is set. */
-void inbox_count(const struct inbox *inbox, const atomic_int *stop, struct inbox_count *out);
+ * many.  What lies in new/ is added to `shares`, if that is not NULL.  Gives up, with anything in
+ * *out, once *stop is set. */
+void inbox_count(const struct inbox *inbox, const atomic_int *stop, struct shares *shares,
+    struct inbox_count *out);
 
 #endif

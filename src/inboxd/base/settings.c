@@ -102,6 +102,7 @@ static const struct conf_key keys[] = {
     {"limits", "hello", CONF_SECONDS, AT(hello), .fallback = "30s", .min = 1, .max = 3600},
     {"limits", "partial", CONF_SECONDS, AT(partial), .fallback = "7d", .min = 60, .max = YEAR},
     {"limits", "forgive", CONF_SECONDS, AT(forgive), .fallback = "1d", .max = YEAR},
+    {"limits", "share", CONF_SIZE, AT(share), .fallback = "0", .max = 1024 * TEBI},
     {"limits", "unsettled", CONF_NUMBER, AT(unsettled), .fallback = "100000", .min = 1,
         .max = 100000000, .restart = 1},
     {"limits", "queues", CONF_NUMBER, AT(queues), .fallback = "200000", .min = 1, .max = 100000000,

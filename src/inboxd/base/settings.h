@@ -42,6 +42,7 @@ struct settings {
 	int identity; /* enum identity_kind */
 	/* [limits] */
 	uint64_t connections, window, bytes, inline_size, item, queue, idle, hello, partial;
+	uint64_t share; /* of what waits, bytes; 0: no bound */
 	uint64_t forgive, unsettled, queues, reserve, reserve_large, reserve_inodes;
 	/* [status] */
 	char *socket, *mode;

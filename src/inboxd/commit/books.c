@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/shares.h"
 #include "inboxd/commit/view.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -36,6 +37,7 @@ struct books {
 	int full;
 	int64_t retry_at; /* while full: monotonic microseconds */
 	struct log_gate gate;
+	struct shares *shares; /* NULL: nothing is known yet, or there is no bound */
 };
 
 struct books *
@@ -61,6 +63,7 @@ books_close(struct books *books)
 		return;
 	ledger_close(books->ledger);
 	clients_free(books->clients);
+	shares_free(books->shares);
 	free(books);
 }
 
@@ -261,6 +264,38 @@ books_has_room(const struct books *books, const struct item *item)
 	return item->queue->items < books->setup->unsettled;
 }
 
+int
+books_has_share(const struct books *books, const struct item *item)
+{
+	char client[NAME_CLIENT_MAX + 1];
+
+	if (item->share == 0 || !books->shares)
+		return 1;
+	name_show_client(item->queue->identity, client);
+	return shares_allow(books->shares, client, item->size, item->share);
+}
+
+void
+books_take_shares(struct books *books, struct shares_news *news)
+{
+	shares_free(books->shares);
+	books->shares = news->shares;
+	news->shares = NULL;
+}
+
+static void
+add_share(struct books *books, const struct item *item)
+{
+	char client[NAME_CLIENT_MAX + 1];
+
+	if (item->share == 0)
+		return;
+	if (!books->shares)
+		books->shares = shares_new();
+	name_show_client(item->queue->identity, client);
+	shares_add(books->shares, client, item->size);
+}
+
 void
 books_accept(struct books *books, struct item *item)
 {
@@ -285,6 +320,7 @@ books_accept(struct books *books, struct item *item)
 	item->seq = record.seq;
 	(void)queue_add_item(queue, &record);
 	stats_add(books->stats, STAT_NOW_UNSETTLED, 1);
+	add_share(books, item);
 }
 
 void

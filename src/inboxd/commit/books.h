@@ -45,6 +45,11 @@ const char *books_find_name(const struct item *item);
 /* May the queue have one more item unsettled? */
 int books_has_room(const struct books *books, const struct item *item);
 
+/* Does what waits of its client leave room for it ([limits] share)? */
+int books_has_share(const struct books *books, const struct item *item);
+/* What waits has been counted: it holds until the next count, with what is accepted till then. */
+void books_take_shares(struct books *books, struct shares_news *news);
+
 /* The accept record; item->seq gets its number. */
 void books_accept(struct books *books, struct item *item);
 /* It was not published, and will not be under this record. */

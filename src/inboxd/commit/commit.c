@@ -114,6 +114,9 @@ on_item(struct commit *commit, struct item *item)
 		 * answer waits until this turn's items are stored. */
 		snprintf(item->first_name, sizeof item->first_name, "%s", name);
 		batch_add(&commit->accepted, item);
+	} else if (!books_has_share(commit->books, item)) {
+		item->over_share = 1;
+		answer_later(item, CODE_LATER_FULL);
 	} else if (item->asks) {
 		answer(item, ITEM_UNKNOWN);
 	} else if (books_are_full(commit->books)) {
@@ -156,6 +159,9 @@ take_message(struct commit *commit, struct message *message)
 		break;
 	case COMMIT_VIEW:
 		books_view(commit->books, (struct view *)request);
+		break;
+	case COMMIT_SHARES:
+		books_take_shares(commit->books, (struct shares_news *)request);
 		break;
 	case COMMIT_PROBE:
 	case COMMIT_SUPERSEDED:

@@ -19,6 +19,7 @@
 
 struct client_view;
 struct queue;
+struct shares;
 
 /* Each is the sender's malloc'ed struct, which begins with a struct request, and
  * comes back; only COMMIT_STOP is a bare message, and is freed there.  Those of
@@ -31,6 +32,7 @@ enum commit_message {
 	COMMIT_STATE,   /* likewise: what lies at the client */
 	COMMIT_LEAVE,   /* struct notice: the session is over */
 	COMMIT_VIEW,    /* struct view: /clients */
+	COMMIT_SHARES,  /* struct shares_news: what waits has been counted */
 	COMMIT_PROBE,   /* struct request: are you alive? */
 	COMMIT_STOP,    /* nothing may follow */
 	COMMIT_SUPERSEDED, /* never sent there: it says so by join->superseded */
@@ -98,6 +100,7 @@ struct item {
 	uint64_t counted;   /* the session's: bytes that count against its window */
 	struct draft draft; /* whole: length and digest are right; or, if it
 	                       only asks, without a file (fd -1) */
+	uint64_t share;     /* most bytes of its client that may wait; 0: no bound */
 	int asks;           /* is the item known?  Nothing is accepted */
 	uint64_t number, size, sent;
 	unsigned char sha256[DIGEST_SIZE];
@@ -111,6 +114,7 @@ struct item {
 	uint64_t seq; /* of its accept record */
 	int no_room;  /* sync.h */
 	int is_reuse; /* its queue had used the number, for this or another item */
+	int over_share; /* LATER full is for this client alone */
 };
 
 /* A duplicate of an item known: it has a first name, and nothing of its own is
@@ -131,6 +135,11 @@ struct notice {
 };
 
 #define VIEWS_MAX 250 /* queues in one answer: nobody waits long for who asks */
+
+struct shares_news {
+	struct request request;
+	struct shares *shares; /* taken */
+};
 
 struct view {
 	struct request request;

@@ -189,6 +189,7 @@ intake_new_item(struct intake *in, const struct intake_offer *offer)
 	item->number = offer->number;
 	item->size = offer->size;
 	item->sent = offer->sent;
+	item->share = settings_of(in)->share;
 	memcpy(item->sha256, offer->sha256, sizeof item->sha256);
 	memcpy(item->hint, offer->hint, sizeof item->hint);
 	return item;
@@ -218,7 +219,8 @@ end_item(struct intake *in, struct item *item)
 		break;
 	case ITEM_LATER:
 		intake_end_not_stored(in, item->number, item->code,
-		    item->code == CODE_LATER_UNSETTLED
+		    item->over_share ? "as much of this client waits here as may"
+		    : item->code == CODE_LATER_UNSETTLED
 		        ? "too many items that are stored are not settled"
 		        : "the receiver cannot take it now");
 		draft_discard(&item->draft);

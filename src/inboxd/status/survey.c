@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/shares.h"
 #include "inboxd/base/site.h"
 #include "lib/clock.h"
 
@@ -75,13 +76,15 @@ count(struct survey *survey)
 	counted->was_asked = survey->is_asked;
 	counted->count = site->inbox_count;
 	survey->is_asked = survey->is_new = 0;
+	counted->shares = site->settings->share ? shares_new() : NULL;
 	for (size_t i = 0; i < site->inbox_count; i++)
-		inbox_count(&site->inboxes[i], &survey->stopping, &counted->inboxes[i]);
+		inbox_count(&site->inboxes[i], &survey->stopping, counted->shares,
+		    &counted->inboxes[i]);
 	took = clock_monotonic() - began;
 	survey->rested = began + took + REST * took;
 	survey->due = REST * took > EVERY ? survey->rested : began + took + EVERY;
 	if (atomic_load(&survey->stopping))
-		free(counted);
+		counted_free(counted);
 	else
 		mailbox_post(survey->main, &counted->message);
 }
@@ -179,6 +182,14 @@ survey_set_site(struct survey *survey, struct site *site)
 	message->message.kind = SURVEY_SITE;
 	message->site = site_ref(site);
 	mailbox_post(survey->in, &message->message);
+}
+
+void
+counted_free(struct counted *counted)
+{
+	if (counted)
+		shares_free(counted->shares);
+	free(counted);
 }
 
 const struct inbox_count *

@@ -20,14 +20,17 @@ struct site;
 struct survey;
 
 /* What it tells `main`: */
-#define SURVEY_COUNTED 201 /* struct counted: to be freed */
+#define SURVEY_COUNTED 201 /* struct counted: counted_free() */
 
 struct counted {
 	struct message message;
 	int was_asked; /* it was begun after the last survey_ask() before this came */
+	struct shares *shares; /* of what waits in them all; NULL: [limits] share is not set */
 	size_t count;
 	struct inbox_count inboxes[];
 };
+/* NULL is fine. */
+void counted_free(struct counted *counted);
 
 /* Starts the thread; takes a reference on `site`.  NULL with errno. */
 MUST_CHECK struct survey *survey_start(struct site *site, struct mailbox *main);
