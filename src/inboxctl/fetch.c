@@ -105,7 +105,8 @@ read_all(int fd, char **data, size_t *len, int64_t deadline)
 			*data = more;
 		}
 		ssize_t n = recv(fd, *data + *len, room - *len, 0);
-		if (n == 0)
+		/* It may close without having read our request: it has answered. */
+		if (n == 0 || (n == -1 && errno == ECONNRESET))
 			break;
 		if (n > 0)
 			*len += (size_t)n;
@@ -211,7 +212,7 @@ fetch_page(const char *socket_path, const char *path, struct fetch_page *page)
 		return fail(page, FETCH_UNREACHABLE, "%s", strerror(errno));
 	int len = snprintf(request, sizeof(request),
 	    "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-	if (send_all(fd, request, (size_t)len, deadline) == -1 ||
+	if ((send_all(fd, request, (size_t)len, deadline) == -1 && errno != EPIPE) ||
 	    read_all(fd, &page->text, &page->len, deadline) == -1) {
 		if (errno == EFBIG)
 			result = fail(page, FETCH_PROTOCOL, "the reply is over %u bytes",

@@ -235,7 +235,7 @@ assert_lives(void)
 		turn();
 		listen_to(fd, reply, sizeof reply, &len);
 	}
-	FUZZ_CHECK(begins(reply, len, "HTTP/1.0 200 OK\r\n"));
+	FUZZ_CHECK(begins(reply, len, "HTTP/1.1 200 OK\r\n"));
 	FUZZ_CHECK(len > 3 && memcmp(reply + len - 3, "ok\n", 3) == 0);
 	close(fd);
 }

@@ -119,6 +119,9 @@ fake_clients(void *ctx, uint64_t from)
 	case ANSWER_PAGES: /* three, of three each */
 		status_clients(status, fake_views(3), 3, from < 6 ? from + 3 : 0);
 		break;
+	case ANSWER_LARGE:
+		status_clients(status, fake_views(1000), 1000, 0);
+		break;
 	case ANSWER_NEVER:
 		break;
 	}

@@ -16,7 +16,8 @@
 #define WAIT_MS 20000 /* for anything */
 
 /* What becomes of a question for all clients; set before server_start(). */
-enum server_answer { ANSWER_AT_ONCE, ANSWER_SOON, ANSWER_PAGES, ANSWER_NEVER, ANSWER_NO_MEMORY };
+enum server_answer { ANSWER_AT_ONCE, ANSWER_SOON, ANSWER_PAGES, ANSWER_LARGE,
+	ANSWER_NEVER, ANSWER_NO_MEMORY };
 extern enum server_answer server_answer;
 extern const struct status_source server_source;
 extern char server_trouble[]; /* what /healthz has to say; "": nothing */

@@ -5,8 +5,10 @@
 #include "config.h"
 
 #include "inboxd/base/stats.h"
+#include "inboxd/status/http.h"
 #include "inboxd/status/status.h"
 
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -291,6 +293,58 @@ only_reading_is_allowed(void **state)
 }
 
 static void
+requests_are_read_as_the_standard_has_them(void **state)
+{
+#define BYTES(text) text, sizeof(text) - 1
+	static const struct {
+		const char *request;
+		size_t len;
+		int code;
+		const char *with; /* in the answer */
+	} cases[] = {
+	    {BYTES("GET /healthz HTTP/1.1\r\n\r\n"), 200, "\r\nConnection: close\r\n"},
+	    {BYTES("GET /healthz HTTP/1.0\n\n"), 200, "\r\nDate: "},
+	    {BYTES("GET http://inboxd/healthz HTTP/1.1\r\n\r\n"), 200, "\r\n\r\nok\n"},
+	    {BYTES("GET /healthz?x HTTP/1.1\r\nHost: x\r\n\r\nmore"), 200, "ok\n"},
+	    {BYTES("GET /metrics HTTP/1.1\r\nACCEPT: text/plain\r\n"
+	           "accept:a, application/OpenMetrics-text;q=1\r\n\r\n"), 200, "# EOF\n"},
+	    {BYTES("GET /metrics HTTP/1.1\nAccept: application/openmetrics-text\n\n"), 200,
+	        "# EOF\n"},
+	    {BYTES("GET /metrics HTTP/1.1\r\nAccept: a\r\nX: application/openmetrics-text\r\n\r\n"),
+	        200, "version=0.0.4"},
+	    {BYTES("GET /metrics HTTP/1.1\r\nX-Accept: application/openmetrics-text\r\n\r\n"), 200,
+	        "version=0.0.4"},
+	    {BYTES("GET /healthz HTTP/1.1\r\nX: \0\r\n\r\n"), 400, "NUL"},
+	    {BYTES("GET healthz HTTP/1.1\r\n\r\n"), 400, "no path"},
+	    {BYTES("GET http://healthz HTTP/1.1\r\n\r\n"), 400, "no path"},
+	    {BYTES("GET  /healthz HTTP/1.1\r\n\r\n"), 400, "no request"},
+	    {BYTES("GET /healthz HTTP/2.0\r\n\r\n"), 400, "no request"},
+	    {BYTES("GET /healthz HTTP/1.1x\r\n\r\n"), 400, "no request"},
+	    {BYTES("GET /healthz\r\n\r\n"), 400, "no request"},
+	    {BYTES("\r\n\r\n"), 400, "no request"},
+	    {BYTES("get /healthz HTTP/1.1\r\n\r\n"), 405, "Allow: GET, HEAD\r\n"},
+	};
+
+	(void)state;
+	server_start();
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		for (int slow = 0; slow < 2; slow++) {
+			int fd = dial();
+			for (size_t at = 0; slow && at < cases[i].len; at++)
+				say(fd, cases[i].request + at, 1);
+			if (!slow)
+				say(fd, cases[i].request, cases[i].len);
+			char *reply = listen_to(fd);
+			if (code_of(reply) != cases[i].code || !strstr(reply, cases[i].with))
+				fail_msg("%s: want %d and \"%s\": %s", cases[i].request,
+				    cases[i].code, cases[i].with, reply);
+			free(reply);
+		}
+	}
+	server_stop();
+}
+
+static void
 head_has_the_length_and_no_body(void **state)
 {
 	static const char *const names[] = {"/metrics", "/clients"};
@@ -369,12 +423,13 @@ limits_what_it_reads(void **state)
 	server_start();
 	const char *const heads[] = {"GET /", "GET /status HTTP/1.1\r\nX: ",
 	    "POST /status HTTP/1.1\r\nContent-Length: 1048576\r\n\r\n"};
+	const int codes[] = {431, 431, 405};
 	for (size_t i = 0; i < 3; i++) {
 		int fd = dial();
 		say(fd, heads[i], strlen(heads[i]));
 		say(fd, large, 1 << 20);
 		char *reply = listen_to(fd);
-		assert_int_not_equal(code_of(reply), 200);
+		assert_int_equal(code_of(reply), codes[i]);
 		free(reply);
 	}
 	free(large);
@@ -387,17 +442,19 @@ limits_what_it_reads(void **state)
 static void
 waiters_are_bounded_and_not_kept_for_ever(void **state)
 {
-	enum { PLACES = 16 };
+	enum { PLACES = HTTP_CONNECTIONS };
 	int fds[PLACES];
 
 	(void)state;
 	server_answer = ANSWER_NEVER;
 	server_start();
-	for (int i = 0; i < PLACES; i++)
+	for (int i = 0; i < PLACES - 1; i++)
 		fds[i] = ask("GET", "/clients", "");
 	assert_lives();
-	char *reply = get("/clients");
+	fds[PLACES - 1] = ask("GET", "/clients", "");
+	char *reply = get("/healthz");
 	assert_int_equal(code_of(reply), 503);
+	assert_string_equal(body_of(reply), "too many read the status pages, ask again\n");
 	free(reply);
 	/* Half of them leave. */
 	for (int i = 0; i < PLACES / 2; i++)
@@ -416,6 +473,68 @@ waiters_are_bounded_and_not_kept_for_ever(void **state)
 	reply = listen_to(fd);
 	assert_true(code_of(reply) == 503 || *reply == '\0');
 	free(reply);
+}
+
+static long
+memory_of_server(void)
+{
+	char path[64], line[256];
+	long kilobytes = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)server_pid);
+	FILE *file = fopen(path, "r");
+	if (!file)
+		skip();
+	while (fgets(line, sizeof(line), file))
+		sscanf(line, "VmHWM: %ld kB", &kilobytes);
+	fclose(file);
+	return kilobytes;
+}
+
+static void
+readers_that_do_not_read_cost_little_and_not_for_ever(void **state)
+{
+	enum { READERS = 200 };
+	static const char half[] = "GET /status HTTP/1.1\r\n";
+	int fds[READERS], crowded = 0;
+	char part[64];
+
+	(void)state;
+	server_answer = ANSWER_LARGE;
+	server_start();
+	long before = memory_of_server(), full = 0;
+	fds[0] = dial();
+	say(fds[0], half, sizeof(half) - 1);
+	for (int i = 1; i < READERS; i++) {
+		fds[i] = ask("GET", "/clients", "");
+		struct pollfd pfd = {.fd = fds[i], .events = POLLIN};
+		assert_int_equal(poll(&pfd, 1, WAIT_MS), 1);
+		assert_int_equal(recv(fds[i], part, 13, MSG_PEEK), 13);
+		if (strncmp(part, "HTTP/1.1 503 ", 13) == 0)
+			crowded++;
+		else
+			full = memory_of_server();
+	}
+	assert_int_equal(crowded, READERS - HTTP_CONNECTIONS);
+	print_message("# %d readers cost %ld kB, %d more %ld\n", HTTP_CONNECTIONS, full - before,
+	    crowded, memory_of_server() - full);
+	assert_in_range(memory_of_server() - full, 0, 2 << 10);
+	char *reply;
+	time_t began = time(NULL);
+	while (reply = get("/healthz"), code_of(reply) != 200) {
+		free(reply);
+		assert_true(time(NULL) - began < 25);
+		usleep(200000);
+	}
+	free(reply);
+	for (int i = 0; i < READERS; i++)
+		close(fds[i]);
+	/* What one reads in time is whole, though it does not fit the socket's buffer. */
+	reply = get("/clients");
+	assert_true(strlen(reply) > 100000);
+	assert_string_equal(reply + strlen(reply) - 4, "\n]}\n");
+	free(reply);
+	server_stop();
 }
 
 static void
@@ -452,10 +571,12 @@ main(void)
 	    T(metrics_name_each_family_once),
 	    T(metrics_are_openmetrics_when_asked),
 	    T(only_reading_is_allowed),
+	    T(requests_are_read_as_the_standard_has_them),
 	    T(head_has_the_length_and_no_body),
 	    T(survives_garbage),
 	    T(limits_what_it_reads),
 	    T(waiters_are_bounded_and_not_kept_for_ever),
+	    T(readers_that_do_not_read_cost_little_and_not_for_ever),
 	    T(clients_may_leave_before_the_answer),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The status socket: evhttp on a UNIX socket.  What the pages say, and their
- * JSON, is in pages.c; how the socket comes to be, in local.c.
+ * The status socket.  What the pages say, and their JSON, is in pages.c; the HTTP in http.c;
+ * how the socket comes to be, in local.c.
  *
- * GET and HEAD of exact paths; all else is 404, 405 or 400.
- * Requests are small (HEADERS_MAX, BODY_MAX), and answered at once; only
- * /clients waits for the commit thread and /inboxes for the survey, as one of WAITING_MAX
- * waiters that hold their request until the answer comes or PATIENCE is over.
- *
- * A waiting request stays ours even when its connection fails: evhttp then
- * unlinks it from the connection and leaves it to evhttp_send_reply() to free
- * it.  So each waiter is ended by exactly one reply, and no close callback is
- * needed, which could not tell a request that lives from one that is freed.
+ * Requests are answered at once; only /clients waits for the commit thread and /inboxes for
+ * the survey, as waiters that hold their request until the answer comes or PATIENCE is over.
  *
  * Rejected: a TCP port, which any local user and any web page in a browser on
  * this host could reach; the file's mode says who may ask.
@@ -20,53 +13,41 @@
 
 #include "inboxd/status/status.h"
 
-#include <errno.h>
-#include <event2/buffer.h>
 #include <event2/event.h>
-#include <event2/http.h>
-#include <event2/keyvalq_struct.h>
-#include <event2/listener.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "inboxd/status/http.h"
 #include "inboxd/status/local.h"
 #include "inboxd/status/pages.h"
 #include "inboxd/status/source.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 
-#define HEADERS_MAX 8192 /* bytes */
-#define BODY_MAX 1024    /* bytes, read and dropped */
-#define TIMEOUT 15       /* seconds without progress on a connection */
-#define WAITING_MAX 16
 #define PATIENCE 10      /* seconds for an answer of the commit thread */
 #define COUNT_PATIENCE 3 /* and for one of the survey; behind them the last count is told */
-#define PAUSE 1          /* seconds without accept after it failed */
 
 enum asked { CLIENTS, INBOXES, ASKED };
 
 struct waiter {
 	struct status *status;
 	struct event *timer;
-	struct evhttp_request *req; /* NULL: place is free */
+	struct http_request *req; /* NULL: place is free */
 	enum asked page;
 	uint64_t ticket; /* in order of arrival */
 	uint64_t from;   /* of /clients */
 };
 
 struct status {
-	struct evhttp *http;
-	struct evconnlistener *listener; /* of http */
-	struct event *resume;
+	struct http *http;
 	struct status_source source;
 	int64_t since;
 	uint64_t last_ticket;
 	uint64_t asked[ASKED]; /* the ticket up to which the page is asked for; 0: no question is
 	                          under way */
-	struct waiter waiting[WAITING_MAX];
+	struct waiter waiting[HTTP_CONNECTIONS];
 	struct log_gate gate;
 	struct local socket;
 };
@@ -77,117 +58,51 @@ seconds_now(void)
 	return (int64_t)time(NULL);
 }
 
-/* ---- replies */
-
-#define TYPE_JSON "application/json"
-#define TYPE_TEXT "text/plain; charset=utf-8"
 #define TYPE_PROMETHEUS "text/plain; version=0.0.4; charset=utf-8"
 #define TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-static const char *
-reason_of(int code)
-{
-	switch (code) {
-	case 200:
-		return "OK";
-	case 400:
-		return "Bad Request";
-	case 404:
-		return "Not Found";
-	case 405:
-		return "Method Not Allowed";
-	case 503:
-		return "Service Unavailable";
-	case 504:
-		return "Gateway Timeout";
-	}
-	return "Internal Server Error";
-}
-
-/* Ends the request.  The length is always said, so a client can tell a reply
- * that was cut; evhttp would leave it out for HTTP/1.0, and would send the
- * body of a HEAD. */
-static void
-reply(struct evhttp_request *req, int code, const char *type, const char *text)
-{
-	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
-	struct evbuffer *body = evbuffer_new();
-	char length[24];
-
-	if (body && evhttp_request_get_command(req) != EVHTTP_REQ_HEAD &&
-	    evbuffer_add(body, text, strlen(text)) == -1) {
-		evbuffer_free(body);
-		body = NULL;
-	}
-	if (!body) {
-		code = 500;
-		text = "";
-	}
-	snprintf(length, sizeof(length), "%zu", strlen(text));
-	evhttp_add_header(headers, "Content-Type", type);
-	evhttp_add_header(headers, "Content-Length", length);
-	evhttp_add_header(headers, "Cache-Control", "no-store");
-	evhttp_send_reply(req, code, reason_of(code), body);
-	if (body)
-		evbuffer_free(body);
-}
-
-/* Takes `text`; NULL: memory is out. */
-static void
-reply_page(struct evhttp_request *req, const char *type, char *text)
-{
-	if (!text)
-		reply(req, 500, TYPE_TEXT, "out of memory\n");
-	else
-		reply(req, 200, type, text);
-	free(text);
-}
 
 /* ---- pages */
 
 static void
-serve_status(struct status *status, struct evhttp_request *req)
+serve_status(struct status *status, struct http_request *req)
 {
 	uint64_t values[STATS_COUNT] = {0};
 
 	status->source.stats(status->source.ctx, values);
-	reply_page(req, TYPE_JSON, pages_status(values, status->since, seconds_now()));
+	http_reply_page(req, HTTP_JSON, pages_status(values, status->since, seconds_now()));
 }
 
 static void
-serve_metrics(struct status *status, struct evhttp_request *req)
+serve_metrics(struct status *status, struct http_request *req)
 {
 	uint64_t values[STATS_COUNT] = {0};
-	const char *accept =
-	    evhttp_find_header(evhttp_request_get_input_headers(req), "Accept");
-	int openmetrics =
-	    accept && strcasestr(accept, "application/openmetrics-text");
+	int openmetrics = http_accepts(req, "application/openmetrics-text");
 
 	status->source.stats(status->source.ctx, values);
-	reply_page(req, openmetrics ? TYPE_OPENMETRICS : TYPE_PROMETHEUS,
+	http_reply_page(req, openmetrics ? TYPE_OPENMETRICS : TYPE_PROMETHEUS,
 	    pages_metrics(&status->source, values, openmetrics));
 }
 
 static void
-serve_healthz(struct status *status, struct evhttp_request *req)
+serve_healthz(struct status *status, struct http_request *req)
 {
 	char why[STATUS_TROUBLE_ROOM], text[STATUS_TROUBLE_ROOM + 1];
 
 	if (!status->source.trouble(status->source.ctx, why)) {
-		reply(req, 200, TYPE_TEXT, "ok\n");
+		http_reply(req, 200, HTTP_TEXT, "ok\n");
 		return;
 	}
 	snprintf(text, sizeof text, "%s\n", why);
-	reply(req, 503, TYPE_TEXT, text);
+	http_reply(req, 503, HTTP_TEXT, text);
 }
 
 /* ---- pages that another thread is asked for */
 
 /* Frees the place; the caller replies. */
-static struct evhttp_request *
+static struct http_request *
 waiter_end(struct waiter *waiter)
 {
-	struct evhttp_request *req = waiter->req;
+	struct http_request *req = waiter->req;
 
 	waiter->req = NULL;
 	event_del(waiter->timer);
@@ -200,7 +115,7 @@ first_waiter(struct status *status, enum asked page)
 {
 	struct waiter *first = NULL;
 
-	for (size_t i = 0; i < WAITING_MAX; i++) {
+	for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {
 		struct waiter *waiter = &status->waiting[i];
 		if (waiter->req && waiter->page == page &&
 		    (!first || waiter->ticket < first->ticket))
@@ -228,16 +143,16 @@ ask(struct status *status, enum asked page)
 }
 
 static void
-reply_inboxes(struct status *status, struct evhttp_request *req)
+reply_inboxes(struct status *status, struct http_request *req)
 {
-	reply_page(req, TYPE_JSON, pages_inboxes(&status->source, seconds_now()));
+	http_reply_page(req, HTTP_JSON, pages_inboxes(&status->source, seconds_now()));
 }
 
 static void
 on_patience(evutil_socket_t fd, short what, void *arg)
 {
 	struct waiter *waiter = arg;
-	struct evhttp_request *req = waiter_end(waiter);
+	struct http_request *req = waiter_end(waiter);
 
 	(void)fd;
 	(void)what;
@@ -247,21 +162,20 @@ on_patience(evutil_socket_t fd, short what, void *arg)
 	}
 	log_limited(&waiter->status->gate, LOG_WARNING, "status_late", "page=/clients seconds=%d",
 	    PATIENCE);
-	reply(req, 504, TYPE_TEXT, "the commit thread is busy, ask again\n");
+	http_reply(req, 504, HTTP_TEXT, "the commit thread is busy, ask again\n");
 }
 
 static void
-wait_for(struct status *status, struct evhttp_request *req, enum asked page, uint64_t from,
+wait_for(struct status *status, struct http_request *req, enum asked page, uint64_t from,
     int seconds)
 {
 	const struct timeval patience = {seconds, 0};
-	struct waiter *waiter = NULL;
+	struct waiter *waiter = status->waiting;
 
-	for (size_t i = 0; i < WAITING_MAX && !waiter; i++)
-		if (!status->waiting[i].req)
-			waiter = &status->waiting[i];
-	if (!waiter || event_add(waiter->timer, &patience) == -1) {
-		reply(req, 503, TYPE_TEXT, "too many wait for this page, ask again\n");
+	while (waiter->req) /* there are as many as requests */
+		waiter++;
+	if (event_add(waiter->timer, &patience) == -1) {
+		http_reply(req, 500, HTTP_TEXT, "out of memory\n");
 		return;
 	}
 	waiter->req = req;
@@ -272,22 +186,22 @@ wait_for(struct status *status, struct evhttp_request *req, enum asked page, uin
 }
 
 static void
-serve_clients(struct status *status, struct evhttp_request *req)
+serve_clients(struct status *status, struct http_request *req)
 {
 	static const char key[] = "from=";
-	const char *query = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(req));
+	const char *query = http_query(req);
 	uint64_t from = 0;
 
 	if (query && (strncmp(query, key, sizeof(key) - 1) != 0 ||
 	        parse_u64(query + sizeof(key) - 1, strlen(query + sizeof(key) - 1), INT64_MAX,
 	            &from) == -1))
-		reply(req, 400, TYPE_TEXT, "it takes ?from=N, a number, and nothing else\n");
+		http_reply(req, 400, HTTP_TEXT, "it takes ?from=N, a number, and nothing else\n");
 	else
 		wait_for(status, req, CLIENTS, from, PATIENCE);
 }
 
 static void
-serve_inboxes(struct status *status, struct evhttp_request *req)
+serve_inboxes(struct status *status, struct http_request *req)
 {
 	wait_for(status, req, INBOXES, 0, COUNT_PATIENCE);
 }
@@ -301,7 +215,7 @@ status_clients(struct status *status, struct client_view *views, size_t count, u
 	status->asked[CLIENTS] = 0;
 	/* Unless who asked has lost patience. */
 	if (waiter && waiter->ticket == ticket)
-		reply_page(waiter_end(waiter), TYPE_JSON,
+		http_reply_page(waiter_end(waiter), HTTP_JSON,
 		    !views ? NULL : pages_clients(views, count, next, seconds_now()));
 	free(views);
 	ask(status, CLIENTS);
@@ -323,7 +237,7 @@ status_counted(struct status *status)
 
 static const struct page {
 	const char *path;
-	void (*serve)(struct status *, struct evhttp_request *);
+	void (*serve)(struct status *, struct http_request *);
 } pages[] = {
     {"/status", serve_status},
     {"/clients", serve_clients},
@@ -333,61 +247,16 @@ static const struct page {
 };
 
 static void
-on_request(struct evhttp_request *req, void *arg)
+on_request(void *ctx, struct http_request *req)
 {
-	struct status *status = arg;
-	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(req);
-	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
-
-	if (!path) {
-		reply(req, 400, TYPE_TEXT, "the request has no path\n");
-		return;
-	}
-	if ((evhttp_request_get_command(req) & (EVHTTP_REQ_GET | EVHTTP_REQ_HEAD)) == 0) {
-		evhttp_add_header(evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");
-		reply(req, 405, TYPE_TEXT, "all pages are read-only: GET or HEAD\n");
-		return;
-	}
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
-		if (strcmp(path, pages[i].path) == 0) {
-			pages[i].serve(status, req);
+		if (strcmp(http_path(req), pages[i].path) == 0) {
+			pages[i].serve(ctx, req);
 			return;
 		}
 	}
-	reply(req, 404, TYPE_TEXT,
+	http_reply(req, 404, HTTP_TEXT,
 	    "no such page: there are /status /clients /inboxes /metrics /healthz\n");
-}
-
-/* What on_accept_failed() belongs to: the argument that it gets is evhttp's.  A process has
- * one status socket. */
-static struct status *serving;
-
-/* Without this, libevent would try again at once, for as long as there is no
- * descriptor. */
-static void
-on_accept_failed(struct evconnlistener *listener, void *http)
-{
-	const struct timeval pause = {PAUSE, 0};
-	struct status *status = serving;
-
-	(void)http;
-	log_limited(&status->gate, LOG_WARNING, "status_accept_failed", "error=\"%s\"",
-	    strerror(errno));
-	if (event_add(status->resume, &pause) == 0)
-		evconnlistener_disable(listener);
-}
-
-static void
-on_resume(evutil_socket_t fd, short what, void *arg)
-{
-	const struct timeval pause = {PAUSE, 0};
-	struct status *status = arg;
-
-	(void)fd;
-	(void)what;
-	if (evconnlistener_enable(status->listener) == -1 &&
-	    event_add(status->resume, &pause) == -1)
-		log_event(LOG_ERR, "status_closed", "error=\"out of memory\"");
 }
 
 /* ---- opening and closing */
@@ -396,39 +265,17 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 static int
 serve_on(struct status *status, struct event_base *base, int fd)
 {
-	status->resume = evtimer_new(base, on_resume, status);
-	status->http = evhttp_new(base);
-	if (!status->resume || !status->http)
-		goto fail;
-	for (size_t i = 0; i < WAITING_MAX; i++) {
+	status->http = http_open(base, fd, on_request, status);
+	if (!status->http)
+		return -1;
+	for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {
 		struct waiter *waiter = &status->waiting[i];
 		waiter->status = status;
 		waiter->timer = evtimer_new(base, on_patience, waiter);
 		if (!waiter->timer)
-			goto fail;
+			return -1;
 	}
-	evhttp_set_timeout(status->http, TIMEOUT);
-	evhttp_set_max_headers_size(status->http, HEADERS_MAX);
-	evhttp_set_max_body_size(status->http, BODY_MAX);
-	evhttp_set_default_content_type(status->http, NULL);
-	/* All that evhttp knows: on_request() refuses them better. */
-	evhttp_set_allowed_methods(status->http,
-	    EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
-	        EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE |
-	        EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH);
-	evhttp_set_gencb(status->http, on_request, status);
-
-	struct evhttp_bound_socket *bound = evhttp_accept_socket_with_handle(status->http, fd);
-	if (!bound)
-		goto fail;
-	status->listener = evhttp_bound_socket_get_listener(bound);
-	serving = status;
-	evconnlistener_set_error_cb(status->listener, on_accept_failed);
 	return 0;
-
-fail:
-	close(fd);
-	return -1;
 }
 
 struct status *
@@ -463,16 +310,13 @@ status_close(struct status *status)
 	if (!status)
 		return;
 	local_remove(&status->socket);
-	for (size_t i = 0; i < WAITING_MAX; i++) {
+	for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {
 		struct waiter *waiter = &status->waiting[i];
 		if (waiter->req)
-			reply(waiter_end(waiter), 503, TYPE_TEXT, "the receiver stops\n");
+			http_reply(waiter_end(waiter), 503, HTTP_TEXT, "the receiver stops\n");
 		if (waiter->timer)
 			event_free(waiter->timer);
 	}
-	if (status->http)
-		evhttp_free(status->http);
-	if (status->resume)
-		event_free(status->resume);
+	http_close(status->http);
 	free(status);
 }

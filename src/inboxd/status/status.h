@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The status socket: read-only HTTP over a UNIX socket, served by evhttp on
+ * The status socket: read-only HTTP over a UNIX socket, served on
  * the main thread.  inboxd(8), "STATUS", has the pages.
  *
  *	/status   JSON: version, pid, since, counters and gauges by name

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * As much of an HTTP/1.1 server as read-only pages on a UNIX socket need: GET and HEAD, one
+ * request a connection, an answer of known length.
+ *
+ * What it costs is bounded, whatever those who read do: HTTP_CONNECTIONS places, each with
+ * one small request and one answer.  Who comes when all are taken is told 503, and a
+ * connection has 15 seconds for its request and as many to read the answer.
+ *
+ * Rejected: evhttp, which takes any number of connections, holds for each what it has not read,
+ * and has far more doors than a page needs.
+ */
+#ifndef INBOXD_STATUS_HTTP_H
+#define INBOXD_STATUS_HTTP_H
+
+#include "lib/attr.h"
+
+#define HTTP_CONNECTIONS 64
+
+struct event_base;
+struct http;
+struct http_request;
+
+/* Gets each request that is one.  It is the callee's until he replies, once, at any time. */
+typedef void http_serve(void *ctx, struct http_request *request);
+
+/* Serves what comes in on `fd`, which listens, does not block and is taken.  NULL: out of
+ * memory. */
+MUST_CHECK struct http *http_open(struct event_base *base, int fd, http_serve *serve, void *ctx);
+/* Ends all connections.  NULL: does nothing. */
+void http_close(struct http *http);
+
+/* What was asked for: its path, and what stood behind the "?" (NULL: none). */
+const char *http_path(const struct http_request *request);
+const char *http_query(const struct http_request *request);
+/* Does the client say that it takes this media type? */
+int http_accepts(const struct http_request *request, const char *type);
+
+/* Ends the request.  `text` is copied. */
+void http_reply(struct http_request *request, int code, const char *type, const char *text);
+/* The same, with 200 and a text that it takes and frees; NULL: memory is out, and 500. */
+void http_reply_page(struct http_request *request, const char *type, char *text);
+
+#define HTTP_JSON "application/json"
+#define HTTP_TEXT "text/plain; charset=utf-8"
+
+#endif
