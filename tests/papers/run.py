@@ -18,6 +18,7 @@ import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -107,7 +108,9 @@ def call(command, what, **how):
     done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **how)
     if done.returncode:
-        raise Failed("%s ended with %d:\n%s" % (what, done.returncode, done.stdout[-6000:]))
+        tests = "\n".join(re.findall(r"^(?:FAIL|ERROR): .*$", done.stdout, re.M))
+        raise Failed("%s ended with %d:\n%s\n%s" % (what, done.returncode, done.stdout[-6000:],
+                                                   tests))
     return done.stdout
 
 
@@ -294,6 +297,7 @@ def main():
         if "PAPERS_NAMESPACE" not in os.environ:
             os.environ["PAPERS_NAMESPACE"] = "1"
             os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv])
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what is tidied up
         folder = tempfile.mkdtemp(prefix="inboxd-papers-", dir=os.environ.get("PAPERS_DIR"))
         try:
             good = run(folder, minimal_root(folder), os.path.abspath(sys.argv[1]))
