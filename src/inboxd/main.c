@@ -123,7 +123,7 @@ main(int argc, char **argv)
 
 	if (inherit_descriptors() < 0)
 		return EX_OSERR;
-	umask(077);
+	umask(027); /* what is made says its own mode */
 	while ((option = getopt_long(argc, argv, "c:tTmVh", names, NULL)) != -1) {
 		switch (option) {
 		case 'c':

@@ -276,9 +276,11 @@ disk_list(int dirfd)
 	return listing;
 }
 
-int
-disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DISK_WHY_ROOM])
+/* `others`: who may write there beside us, of S_IWGRP and S_IWOTH. */
+static int
+check_dir(int dirfd, dev_t dev, dev_t *dev_out, mode_t others, char why[DISK_WHY_ROOM])
 {
+	mode_t forbidden = (S_IWGRP | S_IWOTH) & ~others;
 	struct stat st;
 
 	if (fstat(dirfd, &st) == -1) {
@@ -297,10 +299,10 @@ disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DISK_WHY_ROOM])
 		errno = EPERM;
 		return -1;
 	}
-	if (st.st_mode & (S_IWGRP | S_IWOTH)) {
+	if (st.st_mode & forbidden) {
 		snprintf(why, DISK_WHY_ROOM, "has mode %04o: group or others may write there; "
 		    "it should be %04o", (unsigned)(st.st_mode & 07777),
-		    (unsigned)(st.st_mode & 07777 & ~(mode_t)022));
+		    (unsigned)(st.st_mode & 07777 & ~forbidden));
 		errno = EPERM;
 		return -1;
 	}
@@ -312,6 +314,18 @@ disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DISK_WHY_ROOM])
 	if (dev_out)
 		*dev_out = st.st_dev;
 	return 0;
+}
+
+int
+disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DISK_WHY_ROOM])
+{
+	return check_dir(dirfd, dev, dev_out, 0, why);
+}
+
+int
+disk_check_shared_dir(int dirfd, dev_t dev, char why[DISK_WHY_ROOM])
+{
+	return check_dir(dirfd, dev, NULL, S_IWGRP, why);
 }
 
 /*

@@ -84,6 +84,8 @@ MUST_CHECK DIR *disk_list(int dirfd);
  */
 #define DISK_WHY_ROOM 160
 MUST_CHECK int disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DISK_WHY_ROOM]);
+/* The same of one where its group may write, too. */
+MUST_CHECK int disk_check_shared_dir(int dirfd, dev_t dev, char why[DISK_WHY_ROOM]);
 
 /*
  * Takes the exclusive lock of a program: fcntl(F_SETLK) on `name` in `dirfd`,

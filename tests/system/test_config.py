@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: ISC
 """Configuration, folders, status socket, reload: what is wrong is said, and where."""
 
+import grp
 import os
 import re
 import shutil
 import signal
 import stat
+import subprocess
 
 from client import Client
-from harness import INBOXD, INBOXES, Skip, cases, contains, equal, main, test, until
+from harness import INBOXD, INBOXES, Skip, bound, cases, contains, equal, main, test, until
 
 CONFIG = 78   # EX_CONFIG
 NOINPUT = 66  # EX_NOINPUT
@@ -221,6 +223,55 @@ def folders_made_by_root_are_the_root_folders_owners(t, behind):
         equal((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)), (12345, 54321, 0o700), path)
     os.chown(r.root, 0, 0)
     contains(r.run("-m").stdout, "chown -R", "what is said of a root folder that is root's")
+
+
+@test
+def group_of_an_inbox_takes_its_items_out_and_nobody_else_does(t):
+    """A consumer of another user, who is in the group, and one who is not."""
+    if os.geteuid():
+        raise Skip("needs root, to be two other users")
+    group = next((g for g in grp.getgrall() if g.gr_gid not in (0, os.getegid())), None)
+    if not group:
+        raise Skip("no second group here")
+    r = t.receiver(inboxes={"status": {"group": group.gr_name}, "reports": {}}, start=False,
+                   make=False)
+    os.makedirs(r.root, exist_ok=True)
+    path = r.root
+    while path != "/":  # the test's own folders are closed to others
+        if not os.stat(path).st_mode & 0o001:
+            os.chmod(path, os.stat(path).st_mode | 0o011)
+        path = os.path.dirname(path)
+    os.chmod(r.root, 0o700)
+    equal(r.run("-m").returncode, 0)
+    modes = {part: stat.S_IMODE(os.stat(os.path.join(r.root, part)).st_mode) for part in
+             ("", "ledger", "status", "status/tmp", "status/new", "status/cur", "reports/new")}
+    equal(modes, {"": 0o711, "ledger": 0o700, "status": 0o710, "status/tmp": 0o2700,
+                  "status/new": 0o2770, "status/cur": 0o2770, "reports/new": 0o700})
+    equal(r.run("-m").stdout.count("shared"), 0, "what is made again")
+    equal(r.run("-t").returncode, 0)
+    r.start()
+    c = r.client(hello=t.queue())
+    c.put(1, "status", b"for the group")
+    c.put(2, "reports", b"for nobody")
+    mine, others = c.stored(1).name, c.stored(2).name
+    script = 'cd "$1" && mv "new/$2" "cur/$2" && cat "cur/$2" && rm "cur/$2"'
+
+    def take(inbox, name, gid):
+        return subprocess.run(["sh", "-c", script, "sh", os.path.join(r.root, inbox), name],
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              user=12345, group=gid, extra_groups=[], check=False,
+                              timeout=bound(30))
+    assert take("status", mine, 54321).returncode, "one who is not in the group takes it"
+    assert take("reports", others, group.gr_gid).returncode, "an inbox without the group"
+    done = take("status", mine, group.gr_gid)
+    equal((done.returncode, done.stdout), (0, "for the group"), done.stderr)
+    os.chmod(os.path.join(r.root, "reports/new"), 0o770)
+    r.stop()
+    fails_to_start(r, "reports/new", "group or others may write there")
+    os.chmod(os.path.join(r.root, "reports/new"), 0o700)
+    r.inboxes["status"]["group"] = "no-such-group"
+    r.write_conf()
+    fails_to_start(r, "no-such-group", "group")
 
 
 @test

@@ -780,7 +780,7 @@ def running_queue_takes_a_renewed_certificate_and_keeps_what_it_has_from_a_bad_o
 def configuration_errors_are_told_with_their_lines(t):
     q = Queue(t, servers=["127.0.0.1:1"])
     with open(q.conf, "w", encoding="ascii") as file:
-        file.write("[queue]\nspol = /x\n[server]\nservers = :::\nretry-min = never\n")
+        file.write("[queue]\nspol = /x\n[server]\nservers = :::, a..b\nretry-min = never\n")
     done = q("list", expect=78)
     for part in (":2:", "spool", ":4:", ":5:"):
         contains(done.stderr, part)

@@ -191,7 +191,7 @@ make_dirs(void)
 		assert_int_equal(mkdirat(world.root, names[i], 0700), 0);
 	world.ledger = disk_open_dir(world.root, "ledger");
 	assert_true(world.ledger >= 0);
-	if (inbox_open(&world.inbox, world.root, "status", why) < 0)
+	if (inbox_open(&world.inbox, world.root, "status", 0, why) < 0)
 		fail_msg("%s", why);
 	world.inbox.suffix = "";
 	world.site.inboxes = &world.inbox;

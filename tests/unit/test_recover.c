@@ -501,7 +501,7 @@ make_world(const struct crashed *items, size_t count, unsigned synced, unsigned 
 	world.ledger = make_dir(world.root, "ledger");
 	world.status = make_inbox("status");
 	world.old = make_inbox("old");
-	if (inbox_open(&world.inbox, world.root, "status", why) < 0)
+	if (inbox_open(&world.inbox, world.root, "status", 0, why) < 0)
 		fail_msg("%s", why);
 	world.site.inboxes = &world.inbox;
 	world.site.inbox_count = 1;

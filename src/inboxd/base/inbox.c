@@ -18,9 +18,11 @@
 
 const char *const inbox_parts[INBOX_PARTS] = {"tmp", "new", "cur"};
 
-/* A checked folder below `at`, on device `dev`; the descriptor or -1. */
+/* A checked folder below `at`, on device `dev`, where with `shared` its group may write; the
+ * descriptor or -1. */
 static int
-open_part(int at, const char *part, dev_t dev, const char *shown, char error[INBOX_ERROR_ROOM])
+open_part(int at, const char *part, dev_t dev, int shared, const char *shown,
+    char error[INBOX_ERROR_ROOM])
 {
 	char why[DISK_WHY_ROOM];
 	int fd = disk_open_dir(at, part);
@@ -30,7 +32,8 @@ open_part(int at, const char *part, dev_t dev, const char *shown, char error[INB
 		    errno == ENOENT ? "; to make it: inboxd -m (with the same -c)" : "");
 		return -1;
 	}
-	if (disk_check_dir(fd, dev, NULL, why) < 0) {
+	if ((shared ? disk_check_shared_dir(fd, dev, why) : disk_check_dir(fd, dev, NULL, why)) <
+	    0) {
 		snprintf(error, INBOX_ERROR_ROOM, "%s: %s", shown, why);
 		close(fd);
 		return -1;
@@ -67,11 +70,12 @@ inbox_try(const struct inbox *inbox, char error[INBOX_ERROR_ROOM])
 }
 
 int
-inbox_open(struct inbox *inbox, int root, const char *name, char error[INBOX_ERROR_ROOM])
+inbox_open(struct inbox *inbox, int root, const char *name, int shared,
+    char error[INBOX_ERROR_ROOM])
 {
 	int folder, fds[INBOX_PARTS] = {-1, -1, -1};
 	char shown[PROTO_INBOX_MAX + 32];
-	struct stat root_stat;
+	struct stat root_stat, new_stat;
 	size_t i;
 	int rc;
 
@@ -82,12 +86,13 @@ inbox_open(struct inbox *inbox, int root, const char *name, char error[INBOX_ERR
 		snprintf(error, INBOX_ERROR_ROOM, "root: %s", strerror(errno));
 		return -1;
 	}
-	folder = open_part(root, name, root_stat.st_dev, shown, error);
+	folder = open_part(root, name, root_stat.st_dev, 0, shown, error);
 	if (folder < 0)
 		return -1;
 	for (i = 0; i < INBOX_PARTS; i++) {
 		snprintf(shown, sizeof shown, "inbox folder %s/%s", name, inbox_parts[i]);
-		fds[i] = open_part(folder, inbox_parts[i], root_stat.st_dev, shown, error);
+		fds[i] = open_part(
+		    folder, inbox_parts[i], root_stat.st_dev, shared && i > 0, shown, error);
 		if (fds[i] < 0)
 			break;
 	}
@@ -97,6 +102,9 @@ inbox_open(struct inbox *inbox, int root, const char *name, char error[INBOX_ERR
 		close(fds[2]); /* cur/ is the consumers' */
 	inbox->tmp = fds[0];
 	inbox->new = fds[1];
+	inbox->file_mode = 0600;
+	if (rc == 0 && fstat(inbox->new, &new_stat) == 0 && (new_stat.st_mode & S_IWGRP))
+		inbox->file_mode = 0640; /* for those whom it lets take items out */
 	if (rc < 0)
 		inbox_close(inbox);
 	return rc;

@@ -26,15 +26,17 @@ struct inbox {
 	const char *suffix;
 	const struct conf_list *clients;
 	int tmp, new; /* directories, for *at() calls and syncs */
+	unsigned file_mode; /* of items: 0640 where a group may take them out, else 0600 */
 	_Atomic uint64_t used; /* when clients last sent it items: monotonic seconds; 0: never */
 };
 
 #define INBOX_ERROR_ROOM 640
 
 /* Opens tmp/ and new/ of <root>/<name>; folder, tmp/, new/ and cur/ must be
- * ours, on the root's file system and behind one mount.  Sets name, tmp and new.  0; or -1 with
+ * ours, on the root's file system and behind one mount; with `shared` the group of new/ and
+ * cur/ may write there.  Sets name, tmp, new and file_mode.  0; or -1 with
  * which folder it is, what is wrong, and what would be right. */
-MUST_CHECK int inbox_open(struct inbox *inbox, int root, const char *name,
+MUST_CHECK int inbox_open(struct inbox *inbox, int root, const char *name, int shared,
     char error[INBOX_ERROR_ROOM]);
 void inbox_close(struct inbox *inbox);
 /* Can an item be published there?  By doing it, with an empty file.  0, or -1 with the reason. */

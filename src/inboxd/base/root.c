@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -249,26 +250,63 @@ make_folder(int at, const char *name, const char *shown, char error[ROOT_ERROR_R
 }
 
 static int
-make_inbox(int root, const char *root_path, const char *name, char error[ROOT_ERROR_ROOM])
+fail_share(const char *shown, char error[ROOT_ERROR_ROOM])
 {
-	char shown[512];
-	int folder, part;
+	snprintf(error, ROOT_ERROR_ROOM, "%s: to give it to the inbox's group: %s%s", shown,
+	    strerror(errno), errno == EPERM ? "; be root for it, or a member" : "");
+	return -1;
+}
 
-	snprintf(shown, sizeof shown, "%s/%s", root_path, name);
-	folder = make_folder(root, name, shown, error);
+/* The folder is the group's, of this mode.  Only root may give to a group that it is not in:
+ * who became the owner is root again for it. */
+static int
+share_folder(int fd, gid_t group, mode_t mode, const char *shown, char error[ROOT_ERROR_ROOM])
+{
+	uid_t owner = geteuid();
+	struct stat st;
+	int rc;
+
+	if (fstat(fd, &st) == 0 && st.st_gid == group && (st.st_mode & 07777) == mode)
+		return 0;
+	if (getuid() == 0 && seteuid(0) < 0)
+		return fail_share(shown, error);
+	rc = fchown(fd, (uid_t)-1, group) < 0 || fchmod(fd, mode) < 0 ? fail_share(shown, error)
+	                                                              : 0;
+	if (getuid() == 0 && seteuid(owner) < 0)
+		return fail_share(shown, error);
+	if (rc == 0)
+		printf("shared %s\n", shown);
+	return rc;
+}
+
+/* tmp/ gives its group to the items that are made there; new/ and cur/ let it take them. */
+static const mode_t shared_modes[INBOX_PARTS] = {02700, 02770, 02770};
+
+static int
+make_inbox(int root, const char *root_path, const struct inbox_settings *inbox,
+    char error[ROOT_ERROR_ROOM])
+{
+	const struct group *group = inbox->group ? getgrnam(inbox->group) : NULL;
+	char shown[512];
+	int folder, part, rc = 0;
+
+	snprintf(shown, sizeof shown, "%s/%s", root_path, inbox->name);
+	folder = make_folder(root, inbox->name, shown, error);
 	if (folder < 0)
 		return -1;
-	for (size_t i = 0; i < INBOX_PARTS; i++) {
-		snprintf(shown, sizeof shown, "%s/%s/%s", root_path, name, inbox_parts[i]);
+	if (group)
+		rc = share_folder(folder, group->gr_gid, 0710, shown, error);
+	for (size_t i = 0; rc == 0 && i < INBOX_PARTS; i++) {
+		snprintf(shown, sizeof shown, "%s/%s/%s", root_path, inbox->name, inbox_parts[i]);
 		part = make_folder(folder, inbox_parts[i], shown, error);
-		if (part < 0) {
-			close(folder);
-			return -1;
-		}
-		close(part);
+		if (part < 0)
+			rc = -1;
+		else if (group)
+			rc = share_folder(part, group->gr_gid, shared_modes[i], shown, error);
+		disk_close(part);
 	}
 	close(folder);
-	return 0;
+	return rc;
 }
 
 int
@@ -296,8 +334,25 @@ make_below(int root, const struct settings *settings, char error[ROOT_ERROR_ROOM
 		return -1;
 	close(ledger);
 	for (size_t i = 0; rc == 0 && i < settings->inbox_count; i++)
-		rc = make_inbox(root, settings->root, settings->inboxes[i].name, error);
+		rc = make_inbox(root, settings->root, &settings->inboxes[i], error);
 	return rc;
+}
+
+/* Who takes items out must come through the root; what else is in it is closed to them. */
+static int
+open_way(int root, const struct settings *settings, char error[ROOT_ERROR_ROOM])
+{
+	struct stat st;
+	size_t i = 0;
+
+	while (i < settings->inbox_count && !settings->inboxes[i].group)
+		i++;
+	if (i == settings->inbox_count || (fstat(root, &st) == 0 && (st.st_mode & S_IXOTH)))
+		return 0;
+	if (fchmod(root, 0711) < 0)
+		return fail_share(settings->root, error);
+	printf("opened %s, mode 0711\n", settings->root);
+	return 0;
 }
 
 int
@@ -314,6 +369,8 @@ root_make_folders(const struct settings *settings, char error[ROOT_ERROR_ROOM])
 		    settings->root);
 	if (rc == 0)
 		rc = make_below(root, settings, error);
+	if (rc == 0)
+		rc = open_way(root, settings, error);
 	close(root);
 	return rc;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/base/settings.h"
 
+#include <grp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,6 +58,12 @@ check_mode(const char *value)
 	if ((len == 3 || (len == 4 && value[0] == '0')) && strspn(value, "01234567") == len)
 		return NULL;
 	return "an octal file mode, for example 0660";
+}
+
+static const char *
+check_group(const char *name)
+{
+	return getgrnam(name) ? NULL : "the name of a group of this system";
 }
 
 static const char *
@@ -117,6 +124,7 @@ static const struct conf_key keys[] = {
     CONF_LOG_ROWS(AT(log), 1),
     {"inbox", "size", CONF_SIZE, INBOX_AT(size), .fallback = "0", .max = 1024 * TEBI},
     {"inbox", "suffix", CONF_TEXT, INBOX_AT(suffix), .fallback = "", .check = check_suffix},
+    {"inbox", "group", CONF_TEXT, INBOX_AT(group), .check = check_group},
     {"inbox", "clients", CONF_LIST, INBOX_AT(clients), .fallback = "*"},
     {0},
 };

@@ -27,6 +27,7 @@ struct inbox_settings {
 	char *name;
 	uint64_t size; /* largest item, bytes; 0: as `item` */
 	char *suffix;
+	char *group; /* may take items out; NULL: none */
 	struct conf_list clients; /* globs on the identity */
 };
 

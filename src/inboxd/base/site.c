@@ -107,7 +107,7 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 	for (size_t i = 0; i < settings->inbox_count; i++) {
 		const struct inbox_settings *from = &settings->inboxes[i];
 		struct inbox *inbox = &site->inboxes[i];
-		if (inbox_open(inbox, root, from->name, error) < 0)
+		if (inbox_open(inbox, root, from->name, from->group != NULL, error) < 0)
 			goto fail;
 		site->inbox_count++;
 		inbox->folder = folder_path(settings->root, from->name);

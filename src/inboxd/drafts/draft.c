@@ -41,7 +41,7 @@ draft_create(struct draft *draft, struct site *site, struct inbox *inbox, struct
 	for (int i = 0; i < NAMES_TRIED; i++) {
 		name_next(namer, identity, inbox->suffix, draft->name);
 		draft->fd = openat(inbox->tmp, draft->name,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, inbox->file_mode);
 		if (draft->fd >= 0) {
 			draft->site = site_ref(site);
 			return DRAFT_OK;

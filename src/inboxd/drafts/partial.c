@@ -87,7 +87,8 @@ partial_open(struct partial *partial, struct site *site, struct inbox *inbox,
 	memcpy(partial->sha256, key->sha256, DIGEST_SIZE);
 	name_partial(partial, key);
 	partial->fd = openat(
-	    inbox->tmp, partial->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	    inbox->tmp, partial->name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC,
+	    inbox->file_mode);
 	if (partial->fd < 0)
 		return say_failure(partial, "open");
 	result = look(partial);

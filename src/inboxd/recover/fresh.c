@@ -142,7 +142,7 @@ fresh_copy(const struct tail_item *item, const struct inbox *inbox, int from)
 	out = -1;
 	if (unlinkat(inbox->tmp, name, 0) == 0 || errno == ENOENT)
 		out = openat(inbox->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    0600);
+		    inbox->file_mode);
 	if (out >= 0)
 		result = fill(in, out, item);
 	error = errno;

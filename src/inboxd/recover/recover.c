@@ -131,7 +131,7 @@ find_folder(struct recovery *r, const char *name)
 	}
 	/* As many rooms as items: never moved while items point into it. */
 	inbox = &r->closed[r->closed_count++];
-	if (inbox_open(inbox, r->root->fd, name, why) == 0)
+	if (inbox_open(inbox, r->root->fd, name, 1, why) == 0)
 		return inbox;
 	log_event(LOG_WARNING, "recover_inbox_gone", "inbox=%s error=\"%s\"", name, why);
 	return NULL;

@@ -28,6 +28,8 @@ settings_split_server(const char *server, char host[SETTINGS_HOST_ROOM], char po
 		return -1;
 	memcpy(host, at, len);
 	host[len] = '\0';
+	if (strstr(host, "..")) /* no name has an empty part */
+		return -1;
 	end += *server == '[';
 	if (*end == '\0') {
 		strcpy(port, SETTINGS_PORT);
