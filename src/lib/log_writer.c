@@ -16,7 +16,7 @@
 
 #define DRAIN_MS 1000
 
-enum delivery { DELIVERED, FAILED, WOULD_WAIT };
+enum delivery { DELIVERED, FAILED, TORN, WOULD_WAIT };
 
 static struct {
 	pthread_mutex_t lock;
@@ -25,6 +25,7 @@ static struct {
 	uint64_t put, taken;    /* bytes ever; those between are held */
 	uint64_t lost, lost_at; /* lines to be told of once all before this byte is written */
 	uint64_t lost_ever;
+	int is_torn; /* half a line was written; what follows it begins with a LF */
 	int has_thread;
 } ring = {.lock = PTHREAD_MUTEX_INITIALIZER, .filled = PTHREAD_COND_INITIALIZER};
 
@@ -64,7 +65,7 @@ deliver(const char *line, size_t len, int may_wait)
 		ssize_t done;
 
 		if (!may_wait && !can_write(0))
-			return at == 0 ? WOULD_WAIT : FAILED;
+			return at == 0 ? WOULD_WAIT : TORN;
 		done = write(STDERR_FILENO, line + at, len - at);
 		if (done >= 0)
 			at += (size_t)done;
@@ -73,7 +74,7 @@ deliver(const char *line, size_t len, int may_wait)
 		else if (errno == EAGAIN && at == 0)
 			return WOULD_WAIT;
 		else if (errno != EINTR)
-			return FAILED;
+			return at == 0 ? FAILED : TORN;
 	}
 	return DELIVERED;
 }
@@ -96,26 +97,30 @@ static void
 tell_lost(uint64_t written)
 {
 	char line[LOG_LINE_MAX + 1];
+	enum delivery delivery;
 	uint64_t lost = ring.lost;
 
 	if (lost == 0 || written < ring.lost_at)
 		return;
 	ring.lost = 0;
-	if (deliver_unlocked(line, log_print_lost(line, lost)) != DELIVERED)
+	delivery = deliver_unlocked(line, log_print_lost(line, lost));
+	if (delivery != DELIVERED)
 		ring.lost += lost;
+	ring.is_torn = delivery == TORN;
 }
 
 /* The oldest line.  -1: it stays, since to write it now would be to wait. */
 static int
 deliver_oldest(void)
 {
-	char line[LOG_LINE_MAX];
-	size_t len = copy_oldest(line);
+	char line[1 + LOG_LINE_MAX] = "\n";
+	size_t len = copy_oldest(line + 1), torn = ring.is_torn != 0;
 	uint64_t end = ring.taken + len;
-	enum delivery delivery = deliver_unlocked(line, len);
+	enum delivery delivery = deliver_unlocked(line + 1 - torn, len + torn);
 
 	if (delivery == WOULD_WAIT)
 		return -1;
+	ring.is_torn = delivery == TORN || (torn && delivery == FAILED);
 	if (delivery == DELIVERED)
 		tell_lost(end);
 	else

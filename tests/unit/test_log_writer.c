@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <termios.h>
@@ -275,6 +276,37 @@ takes_nonblocking_for_what_it_is(void **state)
 	check_outlet(open_nonblocking_pipe, 1);
 }
 
+/* On a disk that fills up in the middle of a line. */
+static void
+begins_a_line_anew_behind_a_torn_one(void **state)
+{
+	char path[] = "/tmp/test_log_writer.XXXXXX";
+	int file = mkstemp(path), saved = dup(STDERR_FILENO);
+	struct rlimit limit, before;
+
+	(void)state;
+	assert_true(file >= 0 && saved >= 0);
+	unlink(path);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	limit = before;
+	limit.rlim_cur = 30;
+	dup2(file, STDERR_FILENO);
+	log_setup(LOG_INFO, LOG_FORMAT_JOURNAL);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	log_event(LOG_INFO, "whole", "%s", "");
+	log_event(LOG_INFO, "torn", "v=%s", "0123456789");
+	log_event(LOG_INFO, "lost", "%s", "");
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	log_event(LOG_INFO, "anew", "%s", "");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	assert_true(pread(file, text, sizeof text - 1, 0) > 0);
+	close(file);
+	assert_ptr_equal(strstr(text, "<6>event=whole\n<6>event=torn v\n<6>event=anew\n"
+	                              "<4>event=log_lines_lost count=2\n"), text);
+	memset(text, 0, 200);
+}
+
 /* It is everybody's who shares the open file. */
 static void
 leaves_the_open_file_as_it_is(void **state)
@@ -320,10 +352,12 @@ main(void)
 	    cmocka_unit_test(waits_for_no_terminal),
 	    cmocka_unit_test(waits_for_nobody_without_its_thread),
 	    cmocka_unit_test(takes_nonblocking_for_what_it_is),
+	    cmocka_unit_test(begins_a_line_anew_behind_a_torn_one),
 	    cmocka_unit_test(leaves_the_open_file_as_it_is),
 	    cmocka_unit_test(ends_soon_though_nobody_reads),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
