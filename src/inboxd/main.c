@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -72,31 +72,36 @@ print_settings(const struct settings *settings)
 	return EX_IOERR;
 }
 
-/* As far as we may; a warning where that is less than `wanted`. */
 static void
-raise_limit(int which, const char *name, uint64_t wanted, const char *note)
+warn_of_limit(const char *event, uint64_t limit, uint64_t wanted, const char *note)
 {
-	struct rlimit limit;
-
-	if (getrlimit(which, &limit) < 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(which, &limit) < 0 || getrlimit(which, &limit) < 0)
-		log_event(LOG_WARNING, name, "error=\"%s\"", strerror(errno));
-	if (limit.rlim_cur < wanted)
-		log_event(LOG_WARNING, name, "limit=%llu wanted=%llu note=\"%s\"",
-		    (unsigned long long)limit.rlim_cur, (unsigned long long)wanted, note);
+	if (limit < wanted)
+		log_event(LOG_WARNING, event, "limit=%" PRIu64 " wanted=%" PRIu64 " note=\"%s\"",
+		    limit, wanted, note);
 }
 
-static void
+/* 0, or EX_OSERR where no start can succeed. */
+static int
 raise_limits(const struct settings *settings)
 {
 	/* A connection needs a descriptor, and so does its draft; a draft at the commit
 	 * thread needs one. */
-	raise_limit(RLIMIT_NOFILE, "descriptors", 2 * settings->connections + settings->queue + 128,
+	uint64_t wanted = 2 * settings->connections + settings->queue + 128;
+	/* An event loop and its mailbox need some, an inbox has four folders. */
+	uint64_t least = 32 + 8 * (1 + settings->workers) + 4 * settings->inbox_count;
+	uint64_t descriptors = inherit_limit(RLIMIT_NOFILE);
+
+	warn_of_limit("descriptors", descriptors, wanted,
 	    "raise LimitNOFILE, or lower [limits] connections");
-	raise_limit(RLIMIT_FSIZE, "file_size", RLIM_INFINITY,
+	warn_of_limit("file_size", inherit_limit(RLIMIT_FSIZE), UINT64_MAX,
 	    "files that would be larger are treated as a full disk: raise LimitFSIZE");
+	if (descriptors >= least)
+		return 0;
+	log_event(LOG_CRIT, "start_failed",
+	    "error=\"%" PRIu64 " descriptors are less than the %" PRIu64
+	    " that a start takes: raise LimitNOFILE\" exit=%d",
+	    descriptors, least, EX_OSERR);
+	return EX_OSERR;
 }
 
 static int
@@ -105,7 +110,8 @@ serve(const char *config, struct settings *settings)
 	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
 	if (log_start() < 0)
 		return EX_OSERR;
-	raise_limits(settings);
+	if (raise_limits(settings) != 0)
+		return EX_OSERR;
 	server_run(config, settings);
 	return EX_OK;
 }

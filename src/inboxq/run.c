@@ -37,12 +37,14 @@
 #include "inboxq/uplink/uplink.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
+#include "lib/inherit.h"
 #include "lib/log.h"
 #include "lib/log_writer.h"
 #include "lib/loop.h"
 #include "lib/tls.h"
 
 #define STOP_SECONDS 5
+#define DESCRIPTORS 32 /* without which no start can succeed */
 
 struct run {
 	const char *config;
@@ -352,8 +354,11 @@ set_up(struct run *run)
 	const struct settings *settings = run->settings;
 	char error[TLS_ERROR_ROOM];
 	struct timeval second = {.tv_sec = 1};
-	int rc = lock_run(run);
+	int rc;
 
+	if (inherit_limit(RLIMIT_NOFILE) < DESCRIPTORS)
+		return start_failed(EX_OSERR, "too few descriptors: raise LimitNOFILE", "");
+	rc = lock_run(run);
 	if (rc != EX_OK)
 		return rc;
 	run->setup.tls = loaded_tls(settings, error);

@@ -19,6 +19,20 @@ inherit_descriptors(void)
 	return 0;
 }
 
+uint64_t
+inherit_limit(int which)
+{
+	struct rlimit limit;
+
+	if (getrlimit(which, &limit) < 0)
+		return UINT64_MAX;
+	limit.rlim_cur = limit.rlim_max;
+	(void)!setrlimit(which, &limit); /* what it is by then is asked for */
+	if (getrlimit(which, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+		return UINT64_MAX;
+	return limit.rlim_cur;
+}
+
 void
 inherit_signals(int holds_hangup)
 {

@@ -3,6 +3,9 @@
 #ifndef LIB_INHERIT_H
 #define LIB_INHERIT_H
 
+#include <stdint.h>
+#include <sys/resource.h> /* RLIMIT_NOFILE ... */
+
 #include "lib/attr.h"
 
 /*
@@ -20,5 +23,9 @@ MUST_CHECK int inherit_descriptors(void);
  * of files) are ignored: the call that caused them fails, and says why.
  */
 void inherit_signals(int holds_hangup);
+
+/* Raises a limit as far as it may be, and says where it is then: UINT64_MAX where there is
+ * none. */
+uint64_t inherit_limit(int which);
 
 #endif

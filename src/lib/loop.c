@@ -4,6 +4,8 @@
 #include "lib/loop.h"
 
 #include <event2/event.h>
+#include <stdlib.h>
+#include <sysexits.h>
 
 #include "lib/log.h"
 
@@ -16,6 +18,14 @@ log_word(int severity, const char *text)
 	    "note=\"%s\"", text);
 }
 
+/* libevent cannot go on, and has said why. */
+static void
+end_program(int code)
+{
+	(void)code;
+	exit(EX_OSERR);
+}
+
 struct event_base *
 loop_new(int flags)
 {
@@ -23,6 +33,7 @@ loop_new(int flags)
 	struct event_base *base = NULL;
 
 	event_set_log_callback(log_word);
+	event_set_fatal_callback(end_program);
 	if (config && event_config_set_flag(config, flags | EVENT_BASE_FLAG_IGNORE_ENV) == 0)
 		base = event_base_new_with_config(config);
 	if (config)

@@ -250,8 +250,8 @@ def item_above_the_size_limit_of_files_is_not_added_and_others_are(t):
 @test
 def few_descriptors_make_connections_wait(t):
     r = t.receiver({"limits": {"connections": "100"}}, start=False)
-    r.start(wrap=["prlimit", "--nofile=40:40"])
-    crowd = [socket.create_connection(r.address) for _ in range(60)]
+    r.start(wrap=["prlimit", "--nofile=70:70"])
+    crowd = [socket.create_connection(r.address) for _ in range(90)]
     until(lambda: "event=accept_failed" in r.log(), 10, "the last descriptor")
     for one in crowd:
         one.close()
@@ -283,6 +283,18 @@ def thread_that_cannot_be_had_is_named(t):
         if len(said_so) == 2:
             break
     equal(said_so, {"commit", "worker"}, "threads named")
+
+
+@test
+def too_few_descriptors_are_said_and_no_fault_of_the_configuration(t):
+    r = t.receiver(start=False)
+    q = Queue(t, servers=["127.0.0.1:1"])
+    for command, what in (([INBOXD, "-c", r.conf], "descriptors are less than"),
+                          ([INBOXQ, "run", "--once", "-c", q.conf], "too few descriptors")):
+        for limit in (10, 24):
+            done = t.run(["prlimit", "--nofile=%d:%d" % (limit, limit), *command])
+            equal(done.returncode, 71, "exit code of %r: %s" % (command, done.stderr))
+            contains(done.stderr, what)
 
 
 @test

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -60,12 +62,37 @@ what_libevent_says_is_a_line_of_the_log(void **state)
 	event_base_free(base);
 }
 
+static void
+ends_the_program_where_libevent_cannot_go_on(void **state)
+{
+	struct rlimit limit;
+	int status;
+	pid_t pid = fork();
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		int lowest = dup(STDERR_FILENO);
+
+		/* One for the loop, and none for its signals. */
+		close(lowest);
+		limit.rlim_cur = limit.rlim_max = (rlim_t)lowest + 1;
+		setrlimit(RLIMIT_NOFILE, &limit);
+		(void)!loop_new(0);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 71);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(is_made_whatever_the_environment_says),
 	    cmocka_unit_test(what_libevent_says_is_a_line_of_the_log),
+	    cmocka_unit_test(ends_the_program_where_libevent_cannot_go_on),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
