@@ -17,6 +17,7 @@
 #include "inboxctl/complain.h"
 #include "inboxctl/fetch.h"
 #include "inboxctl/places.h"
+#include "inboxctl/reload.h"
 #include "inboxctl/show.h"
 #include "inboxctl/show_ledger.h"
 #include "inboxctl/verify.h"
@@ -25,7 +26,7 @@
 #define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
 
 /* Which commands an option is for. */
-enum { PAGE = 1, LEDGER = 2, VERIFY = 4, ANY = PAGE | LEDGER | VERIFY };
+enum { PAGE = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, SHOWN = PAGE | LEDGER | VERIFY };
 
 static const struct command {
 	const char *name, *help;
@@ -43,6 +44,8 @@ static const struct command {
         show_ledger},
     {"verify", "the inboxes against the ledger: sizes, digests, strangers", VERIFY, NULL, NULL,
         verify},
+    {"reload", "has the receiver take its configuration anew, or says why it does not", RELOAD,
+        NULL, NULL, NULL},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -56,9 +59,11 @@ static const struct choice {
 } choices[] = {
 #define CHOICE(member, value, commands, letter, help) \
 	{#member, value, help, letter, commands, offsetof(struct arguments, member)}
-    CHOICE(json, NULL, ANY, LONG_ONLY, "for programs"),
-    CHOICE(config, "FILE", ANY, 'c', "the receiver's configuration (" DEFAULT_CONFIG ")"),
-    CHOICE(socket, "SOCKET", PAGE, 's', "the receiver's status socket, whatever that says"),
+    CHOICE(json, NULL, SHOWN, LONG_ONLY, "for programs"),
+    CHOICE(config, "FILE", SHOWN | RELOAD, 'c',
+        "the receiver's configuration (" DEFAULT_CONFIG ")"),
+    CHOICE(socket, "SOCKET", PAGE | RELOAD, 's',
+        "the receiver's status socket, whatever that says"),
     CHOICE(root, "ROOT", LEDGER | VERIFY, 'r', "the receiver's root, whatever that says"),
     CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
     CHOICE(client, "GLOB", LEDGER, LONG_ONLY + 1, "only of these clients"),
@@ -178,8 +183,12 @@ run(const struct command *command, struct arguments *arguments)
 	}
 	if (!*place)
 		*place = command->run ? places.root : places.socket;
-	code = command->run ? command->run(arguments)
-	                    : show_page(command, arguments->socket, arguments->json != NULL);
+	if (command->run)
+		code = command->run(arguments);
+	else if (command->kind == RELOAD)
+		code = reload(arguments->socket);
+	else
+		code = show_page(command, arguments->socket, arguments->json != NULL);
 end:
 	places_free(&places);
 	return code;
@@ -243,7 +252,7 @@ main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return usage_error("no command",
-		    "which of status, clients, inboxes, ledger, verify?");
+		    "which of status, clients, inboxes, ledger, verify, reload?");
 	if (optind + 1 < argc)
 		return usage_error(argv[optind + 1], "one command at a time");
 	command = find_command(argv[optind]);

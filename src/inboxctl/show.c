@@ -220,14 +220,38 @@ show_items(const json_t *items, FILE *out)
 		    off);
 }
 
+static int
+ends_with(const char *name, size_t len, const char *end)
+{
+	size_t end_len = strlen(end);
+
+	return len > end_len && memcmp(name + len - end_len, end, end_len) == 0;
+}
+
+/* The number in a unit for people, or "". */
+static void
+print_detail(char detail[TABLE_CELL_ROOM + 8], const char *name, size_t len, int64_t value,
+    int64_t now)
+{
+	char span[TABLE_CELL_ROOM];
+
+	detail[0] = '\0';
+	if (ends_with(name, len, "_bytes"))
+		table_size(detail, (uint64_t)value);
+	if (!ends_with(name, len, "_timestamp_seconds") || value == 0)
+		return;
+	table_span(span, value > now ? value - now : now - value);
+	snprintf(detail, TABLE_CELL_ROOM + 8, value > now ? "in %s" : "%s ago", span);
+}
+
 /* Without "inboxd_" and "_total", which each has or has not. */
 static void
-show_numbers(const json_t *numbers, const char *title, FILE *out)
+show_numbers(const json_t *numbers, const char *title, int64_t now, FILE *out)
 {
-	static const char prefix[] = "inboxd_", suffix[] = "_total", bytes[] = "_bytes";
+	static const char prefix[] = "inboxd_", suffix[] = "_total";
 	const char *key;
 	json_t *value;
-	char detail[TABLE_CELL_ROOM], size[TABLE_CELL_ROOM + 4];
+	char detail[TABLE_CELL_ROOM + 8];
 
 	fprintf(out, "%s\n", title);
 	json_object_foreach ((json_t *)(uintptr_t)numbers, key, value) {
@@ -239,18 +263,13 @@ show_numbers(const json_t *numbers, const char *title, FILE *out)
 		    strcmp(name + len - (sizeof(suffix) - 1), suffix) == 0)
 			len -= sizeof(suffix) - 1;
 		char *shown = strndup(name, len);
-		size[0] = '\0';
-		if (len >= sizeof(bytes) && memcmp(name + len - (sizeof(bytes) - 1), bytes,
-		                                sizeof(bytes) - 1) == 0) {
-			table_size(detail, (uint64_t)json_integer_value(value));
-			snprintf(size, sizeof(size), "  %s", detail);
-		}
+		print_detail(detail, name, len, json_integer_value(value), now);
 		if (json_is_real(value))
 			fprintf(out, "  %14.3f  ", json_real_value(value));
 		else
 			fprintf(out, "  %14" JSON_INTEGER_FORMAT "  ", json_integer_value(value));
 		table_plain(out, shown ? shown : name);
-		fprintf(out, "%s\n", size);
+		fprintf(out, "%s%s\n", detail[0] ? "  " : "", detail);
 		free(shown);
 	}
 }
@@ -258,20 +277,22 @@ show_numbers(const json_t *numbers, const char *title, FILE *out)
 int
 show_status(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
 {
+	int64_t now = integer_of(page, "now");
 	char up[TABLE_CELL_ROOM];
 
 	if (check_page(page, "items", JSON_OBJECT, why) == -1)
 		return -1;
 	const char *version = json_string_value(json_object_get(page, "version"));
-	table_span(up, integer_of(page, "now") - integer_of(page, "since"));
+	table_span(up, now - integer_of(page, "since"));
 	fputs("inboxd ", out);
 	table_plain(out, version ? version : "-");
 	fprintf(out, ", pid %" PRId64 ", up %s\n\n", integer_of(page, "pid"), up);
 	show_items(json_object_get(page, "items"), out);
 	fputc('\n', out);
-	show_numbers(json_object_get(page, "gauges"), "Now", out);
+	show_numbers(json_object_get(page, "gauges"), "Now", now, out);
 	fputc('\n', out);
-	show_numbers(json_object_get(page, "counters"), "Counted since the start", out);
+	show_numbers(json_object_get(page, "counters"), "Counted since the start", now,
+	    out);
 	return 0;
 }
 

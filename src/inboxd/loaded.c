@@ -1,29 +1,36 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/loaded.h"
 
-#include <stddef.h>
+#include <stdio.h>
 
 #include "inboxd/base/dropped.h"
 #include "inboxd/base/site.h"
 #include "inboxd/fronts.h"
 #include "lib/log.h"
 
+/* A file's errors each have a line; the first is the reload's reason. */
 static void
-log_error(void *ctx, const char *message)
+on_error(void *ctx, const char *message)
 {
-	(void)ctx;
+	char *reason = ctx;
+
 	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
+	if (reason[0] == '\0')
+		snprintf(reason, LOADED_REASON_ROOM, "%s", message);
 }
 
 struct site *
-loaded_read(const char *config, const struct site *old, int root)
+loaded_read(const char *config, const struct site *old, int root,
+    char reason[LOADED_REASON_ROOM])
 {
-	static const struct conf_report report = {log_error, NULL};
+	const struct conf_report report = {on_error, reason};
 	char error[SITE_ERROR_ROOM];
-	struct settings *settings = settings_load(config, &report);
+	struct settings *settings;
 	struct site *site;
 	int code;
 
+	reason[0] = '\0';
+	settings = settings_load(config, &report);
 	if (!settings)
 		return NULL;
 	/* Keys that need a restart must be as they were. */
@@ -33,7 +40,7 @@ loaded_read(const char *config, const struct site *old, int root)
 	}
 	site = site_new(settings, root, fronts_alpn(), &code, error);
 	if (!site || site_try(site, error) < 0) {
-		log_error(NULL, error);
+		on_error(reason, error);
 		site_unref(site);
 		return NULL;
 	}

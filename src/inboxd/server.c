@@ -46,6 +46,7 @@ struct server {
 	struct status *status;
 	struct counted *counted; /* the last count of the inboxes; NULL: not yet */
 	struct expiry expiry;
+	char reload_error[LOADED_REASON_ROOM]; /* of the last one; "": it was taken */
 	struct stats stats;
 	struct log_gate gate;
 	int draining;
@@ -151,6 +152,14 @@ give_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
 	return expiry_is_over(server->site->tls, text, STATUS_TROUBLE_ROOM);
 }
 
+static const char *
+give_reload_error(void *ctx)
+{
+	const struct server *server = ctx;
+
+	return server->reload_error[0] ? server->reload_error : NULL;
+}
+
 static void
 on_view(struct request *request)
 {
@@ -198,7 +207,8 @@ reload(struct server *server)
 	struct site *site;
 
 	notify_reloading();
-	site = loaded_read(server->config, server->site, server->root.fd);
+	site = loaded_read(
+	    server->config, server->site, server->root.fd, server->reload_error);
 	if (!site) {
 		stats_add(&server->stats, STAT_RELOADS_FAILED, 1);
 		log_event(LOG_ERR, "reload_failed", "note=\"the old configuration stays\"");
@@ -345,7 +355,8 @@ start_sockets(struct server *server)
 {
 	const struct settings *settings = server->site->settings;
 	struct status_source source = {
-	    give_stats, give_inbox, ask_count, give_trouble, ask_clients, server};
+	    give_stats, give_inbox, ask_count, give_trouble,
+	    give_reload_error, ask_clients, server};
 	char why[512];
 
 	server->status = status_open(

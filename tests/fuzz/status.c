@@ -109,6 +109,13 @@ give_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
 	return 0;
 }
 
+static const char *
+give_reload_error(void *ctx)
+{
+	(void)ctx;
+	return NULL;
+}
+
 static void
 turn(void)
 {
@@ -119,7 +126,7 @@ static void
 set_up(void)
 {
 	static const struct status_source source = {
-	    give_stats, give_inbox, count, give_trouble, ask_clients, NULL};
+	    give_stats, give_inbox, count, give_trouble, give_reload_error, ask_clients, NULL};
 	char why[STATUS_WHY_ROOM];
 
 	signal(SIGPIPE, SIG_IGN);

@@ -3,6 +3,7 @@
 """Configuration, folders, status socket, reload: what is wrong is said, and where."""
 
 import grp
+import json
 import os
 import re
 import shutil
@@ -514,6 +515,29 @@ def inbox_that_loses_its_section_is_warned_of_where_it_is_used(t):
     r.restart()
     found = re.findall(r"event=inbox_dropped inbox=(\S+) items_wait=(\d) note", r.log(here=True))
     equal(found, [("waits", "1")])
+
+
+@test
+def reload_tells_who_asked_for_it(t):
+    r = t.receiver()
+
+    def ctl():
+        return t.run([r.ctl, "-s", r.socket, "reload"])
+    equal(ctl().returncode, 0)
+    equal(r.metric("inboxd_reloads_total"), 1)
+    good = r.sections["tls"]["key"]
+    r.sections["tls"]["key"] = t.pki.server("other").key
+    r.write_conf()
+    done = ctl()
+    equal(done.returncode, 78)
+    contains(done.stderr, "the old configuration stays: " + r.sections["tls"]["key"])
+    contains(json.loads(r.get("/status")[2])["reload_error"], "is not the key of")
+    r.sections["tls"]["key"] = good
+    r.write_conf()
+    equal(ctl().returncode, 0)
+    equal(json.loads(r.get("/status")[2])["reload_error"], None)
+    r.stop()
+    equal(ctl().returncode, 69)
 
 
 @test

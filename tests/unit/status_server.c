@@ -161,8 +161,15 @@ fake_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
 	return server_trouble[0] != '\0';
 }
 
+static const char *
+fake_reload_error(void *ctx)
+{
+	(void)ctx;
+	return NULL;
+}
+
 const struct status_source server_source = {
-    fake_stats, fake_inbox, fake_count, fake_trouble, fake_clients, NULL};
+    fake_stats, fake_inbox, fake_count, fake_trouble, fake_reload_error, fake_clients, NULL};
 
 static void
 on_term(evutil_socket_t fd, short what, void *arg)

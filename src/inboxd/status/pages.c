@@ -9,6 +9,7 @@
  *	{"schema": 1, "version": "0.1.0", "pid": 4711,
  *	 "since": 1795356000,           start of the receiver
  *	 "now": 1795359600,
+ *	 "reload_error": null,          why the last reload was not taken
  *	 "items": {                     how items ended, since the start:
  *	   "offered": 100, "stored": 90, "again": 3,
  *	   "later": {"digest": 1, "full": 0, "trouble": 0, "unsettled": 0,
@@ -143,7 +144,8 @@ add_item_row(json_t *items, size_t row, uint64_t value)
 }
 
 char *
-pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now)
+pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now,
+    const char *reload_error)
 {
 	char *text = NULL;
 	json_t *items = json_object(), *counters = json_object(), *gauges = json_object();
@@ -161,9 +163,10 @@ pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now)
 		if (rc == -1)
 			goto fail;
 	}
-	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:O, s:O, s:O}", "schema", STATUS_SCHEMA,
+	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:O, s:O, s:O}", "schema", STATUS_SCHEMA,
 	    "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(), "since", json_time(since),
-	    "now", json_time(now), "items", items, "counters", counters, "gauges", gauges);
+	    "now", json_time(now), "reload_error", json_text(reload_error), "items", items,
+	    "counters", counters, "gauges", gauges);
 	if (page)
 		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2) | TIME_DIGITS);
 fail:

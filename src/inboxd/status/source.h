@@ -28,6 +28,8 @@ struct status_source {
 	void (*count)(void *ctx);
 	/* Is no client served, though the receiver runs?  Then `text` says why. */
 	int (*trouble)(void *ctx, char text[STATUS_TROUBLE_ROOM]);
+	/* Why the last reload was not taken; NULL: it was, or there was none. */
+	const char *(*reload_error)(void *ctx);
 	/* Asks for the clients' queues from the `from`-th on, as many as one page has;
 	 * status_clients() brings the answer. */
 	void (*clients)(void *ctx, uint64_t from);

@@ -69,7 +69,8 @@ serve_status(struct status *status, struct http_request *req)
 	uint64_t values[STATS_COUNT] = {0};
 
 	status->source.stats(status->source.ctx, values);
-	http_reply_page(req, HTTP_JSON, pages_status(values, status->since, seconds_now()));
+	http_reply_page(req, HTTP_JSON, pages_status(values, status->since, seconds_now(),
+	                                        status->source.reload_error(status->source.ctx)));
 }
 
 static void
