@@ -452,6 +452,14 @@ def manuals_are_clean():
     return wrong
 
 
+@check
+def units_make_no_root():
+    """What is not there may be what is not mounted: inboxd -m is for people."""
+    for path in tree("contrib/systemd"):
+        for line in re.findall(r"^Exec\w+=.*inboxd\b.* -m\b.*$", read(path), re.M):
+            yield "%s: %s" % (path, line)
+
+
 # ---- form
 
 TEXTS = (".c", ".h", ".py", ".am", ".ac", ".conf", ".service", ".1", ".5", ".7", ".8")
