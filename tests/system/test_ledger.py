@@ -691,6 +691,32 @@ def a_ledger_from_before_roots_had_ids_is_taken_over(t):
     verify(t, r.root, items=1, right=1)
 
 
+def odd_files(elsewhere):
+    """What makes something under a name that is to be a file's."""
+    return os.mkdir, os.mkfifo, lambda path: os.symlink(elsewhere, path)
+
+
+def remove(path):
+    (os.rmdir if os.path.isdir(path) and not os.path.islink(path) else os.unlink)(path)
+
+
+@test
+def what_the_root_has_for_a_file_is_one(t):
+    r = t.receiver()
+    r.stop()
+    for name, code in (("lock", 78), ("id", 65)):
+        path, kept = os.path.join(r.root, name), os.path.join(r.folder, "kept")
+        os.rename(path, kept)
+        for make in odd_files(kept):
+            make(path)
+            r.start(wait=False)
+            r.wait_end(code)
+            contains(r.log(here=True), "root %s: its file %s: " % (r.root, name))
+            remove(path)
+        os.rename(kept, path)
+    r.start()
+
+
 @test
 def what_is_no_file_of_the_ledger_is_told(t):
     r = t.receiver()
@@ -699,17 +725,18 @@ def what_is_no_file_of_the_ledger_is_told(t):
     folder = os.path.join(r.root, "ledger")
     old, new = sorted(os.listdir(folder))
     elsewhere = os.path.join(r.folder, "kept")
-    makers = (os.mkdir, os.mkfifo, lambda path: os.symlink(elsewhere, path))
-    for name in (new, old, "2099" + new[4:]):
+    makers = odd_files(elsewhere)
+    for name in (new, old, "2099" + new[4:], "unfinished"):
         path = os.path.join(folder, name)
         with contextlib.suppress(FileNotFoundError):
             os.rename(path, elsewhere)
         for make in makers:
             make(path)
             assert_refused(r, "ledger/%s is no regular file" % name)
-            _, err = ledger(t, r.root, code=65)
-            contains(err, "ledger/%s: is no regular file" % name)
-            (os.rmdir if os.path.isdir(path) and not os.path.islink(path) else os.unlink)(path)
+            if name != "unfinished":  # who only reads need not know of that
+                _, err = ledger(t, r.root, code=65)
+                contains(err, "ledger/%s: is no regular file" % name)
+            remove(path)
         with contextlib.suppress(FileNotFoundError):
             os.rename(elsewhere, path)
     # What does not matter to a start is told, and is no reason not to start.

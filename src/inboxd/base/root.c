@@ -88,18 +88,23 @@ root_make_id(struct root *root)
 static int
 take_lock(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 {
+	struct stat st;
 	pid_t holder;
+	int is_wrong;
 
 	root->lock = disk_lock(root->fd, "lock", &holder);
-	if (root->lock >= 0)
+	if (root->lock >= 0 && fstat(root->lock, &st) == 0 && S_ISREG(st.st_mode))
 		return 0;
-	if (errno == EWOULDBLOCK) {
+	if (root->lock < 0 && errno == EWOULDBLOCK) {
 		snprintf(error, ROOT_ERROR_ROOM, "root %s: process %ld holds its lock", path,
 		    (long)holder);
 		return EX_UNAVAILABLE;
 	}
-	snprintf(error, ROOT_ERROR_ROOM, "root %s: lock: %s", path, strerror(errno));
-	return EX_OSERR;
+	/* What somebody has put there, or made unreadable, somebody must take away. */
+	is_wrong = root->lock >= 0 || errno == EISDIR || errno == ELOOP || errno == EACCES;
+	snprintf(error, ROOT_ERROR_ROOM, "root %s: its file lock: %s", path,
+	    root->lock >= 0 ? "is no regular file" : strerror(errno));
+	return is_wrong ? EX_CONFIG : EX_OSERR;
 }
 
 static void

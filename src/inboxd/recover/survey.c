@@ -21,6 +21,16 @@ tell(const char *name, const char *why)
 	log_event(LOG_WARNING, "ledger_file_not_read", "file=%s error=\"%s\"", shown, why);
 }
 
+static int
+refuse(const char *name, char error[ROOT_ERROR_ROOM])
+{
+	snprintf(error, ROOT_ERROR_ROOM,
+	    "ledger/%s is no regular file, though it is named like one of the ledger's: take it "
+	    "away, or put there what belongs there",
+	    name);
+	return EX_DATAERR;
+}
+
 /* How it begins says whose it is. */
 static int
 look_at_segment(const struct root *root, const char *name, char error[ROOT_ERROR_ROOM])
@@ -30,13 +40,8 @@ look_at_segment(const struct root *root, const char *name, char error[ROOT_ERROR
 	struct record record;
 	struct walk walk;
 
-	if (fd < 0 && errno == EBADMSG) {
-		snprintf(error, ROOT_ERROR_ROOM,
-		    "ledger/%s is no regular file, though it is named like one of the ledger's: "
-		    "take it away, or put there what belongs there",
-		    name);
-		return EX_DATAERR;
-	}
+	if (fd < 0 && errno == EBADMSG)
+		return refuse(name, error);
 	if (fd < 0 && errno != ENOENT)
 		tell(name, strerror(errno));
 	if (fd < 0)
@@ -56,15 +61,28 @@ look_at_segment(const struct root *root, const char *name, char error[ROOT_ERROR
 	return 0;
 }
 
+/* What a crash left is no matter; but no segment can be made where a folder has the name. */
+static int
+look_at_unfinished(const struct root *root, char error[ROOT_ERROR_ROOM])
+{
+	int fd = segment_open(root->ledger, SEGMENT_UNFINISHED);
+
+	if (fd < 0 && errno == EBADMSG)
+		return refuse(SEGMENT_UNFINISHED, error);
+	disk_close(fd);
+	return 0;
+}
+
 static int
 look_at(const struct root *root, const char *name, char newest[SEGMENT_NAME_ROOM],
     char error[ROOT_ERROR_ROOM])
 {
 	struct timespec when;
 
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	    strcmp(name, SEGMENT_UNFINISHED) == 0)
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return 0;
+	if (strcmp(name, SEGMENT_UNFINISHED) == 0)
+		return look_at_unfinished(root, error);
 	if (!segment_is_name(name, &when)) {
 		tell(name, "it has no name of the ledger's, and is none of its files");
 		return 0;
