@@ -25,7 +25,7 @@ IMPATIENCE = 0.4  # where a fault stays, this long; then it is lifted
 ROOM = 5.0       # seconds, in which it takes all again once the fault is over
 BROKEN = (Closed, Timeout, OSError, ssl.SSLError)
 SETTINGS = {"receiver": {"workers": "1", "drain": "3s", "ledger-size": "64K", "host": None},
-            "limits": {"inline": "8K", "forgive": "0"}}
+            "limits": {"inline": "8K", "forgive": "0", "share": "1G"}}
 INLINE = 8 * 1024
 LARGE = 150000   # over 64 KiB, so that room is asked for at once
 FRAME = 50000
