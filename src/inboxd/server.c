@@ -403,6 +403,8 @@ server_check(struct settings *settings)
 		log_complain("inboxd", "%s", why);
 	else
 		code = EX_OK;
+	if (code == EX_OK)
+		dropped_warn(root.fd, site, NULL);
 	site_unref(site);
 	root_leave(&root);
 	return code;

@@ -508,6 +508,9 @@ def inbox_that_loses_its_section_is_warned_of_where_it_is_used(t):
     for name in ("used", "waits", "idle"):
         del r.inboxes[name]
     r.write_conf()
+    checked = r.run("-t")
+    equal(checked.returncode, 0, checked.stderr)
+    equal(re.findall(r"inbox_dropped inbox=(\S+) items_wait=1 note", checked.stderr), ["waits"])
     assert reload(r), r.log()
     found = re.findall(r"warning [^\n]*inbox_dropped inbox=(\S+) items_wait=(\d) used_ago=\d+ ",
                        r.log())
