@@ -26,6 +26,7 @@
 #include "inboxd/status/status.h"
 #include "inboxd/status/survey.h"
 #include "inboxd/threads.h"
+#include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/log_writer.h"
@@ -119,9 +120,13 @@ give_inbox(void *ctx, size_t i, struct inbox_view *out)
 static void
 ask_count(void *ctx)
 {
+	const int64_t patience = STATUS_COUNT_PATIENCE * CLOCK_SECOND;
 	struct server *server = ctx;
 
-	survey_ask(server->threads.survey);
+	if (server->counted && server->counted->rested > clock_monotonic() + patience)
+		status_counted(server->status);
+	else
+		survey_ask(server->threads.survey);
 }
 
 static void

@@ -371,5 +371,27 @@ def folders_that_cannot_be_made_are_told_and_made_the_next_time(t, call, error):
     assert n > 1, "no %s was met" % call
 
 
+@test
+def while_the_survey_rests_the_last_count_is_told_at_once(t):
+    r = t.receiver(env=shim(t, "fstatat:1:200ms:on"))
+    c = r.client(hello=t.queue())
+    for n in range(1, 7):
+        c.put(n, "status", b"%d" % n)
+        c.stored(n)
+
+    def waiting():
+        return r.json("/inboxes")["inboxes"][0]["waiting"]
+    until(lambda: waiting() == 6)
+    arm(t)
+    began = time.monotonic()
+    until(lambda: waiting() == 6 and time.monotonic() - began > 1)
+    c.put(7, "status", b"7")
+    c.stored(7)
+    began = time.monotonic()
+    equal(waiting(), 6, "nine times 1.2 seconds are not over")
+    assert time.monotonic() - began < bound(1), "the page waits for the rest to end"
+    c.quit()
+
+
 if __name__ == "__main__":
     main()

@@ -86,6 +86,25 @@ class Made:
             sent, hint)
 
 
+@test
+def all_queues_are_shown_though_a_page_has_250(t):
+    made = Made(t)
+    queues = {"%032x" % n for n in range(601)}
+    made.segment(1, 1, ["queue pc%d.example.org %s %d" % (n, queue, n + 1)
+                        for n, queue in enumerate(sorted(queues))])
+    r = t.receiver({"receiver": {"root": made.root}}, make=False)
+    sizes, page = [], {"next": 0}
+    while page["next"] is not None:
+        page = r.json("/clients?from=%d" % page["next"])
+        sizes.append(len(page["clients"]))
+    equal(sizes, [250, 250, 101])
+    equal(r.json("/clients")["next"], 250)
+    shown = t.run([INBOXCTL, "--json", "-s", r.socket, "clients"])
+    equal(shown.returncode, 0, shown.stderr)
+    equal({row["queue"] for row in json.loads(shown.stdout)["clients"]}, queues)
+    equal(len(t.run([INBOXCTL, "-s", r.socket, "clients"]).stdout.splitlines()), 602)
+
+
 def ledger(t, root, *options, code=0, json_lines=True):
     """(records, standard error)"""
     run = t.run([INBOXCTL, "ledger", "-r", root, *(["--json"] if json_lines else []), *options])

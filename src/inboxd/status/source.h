@@ -11,6 +11,7 @@
 
 #define STATUS_SCHEMA 1 /* of the JSON pages */
 #define STATUS_TROUBLE_ROOM 160
+#define STATUS_COUNT_PATIENCE 3 /* seconds for a new count; then the last one is told */
 
 struct inbox_view {
 	const char *name, *folder, *suffix; /* borrowed until the next event */
@@ -24,7 +25,8 @@ struct status_source {
 	/* The i-th inbox; 0, or -1 behind the last. */
 	int (*inbox)(void *ctx, size_t i, struct inbox_view *out);
 	/* Asks for a new count of what lies in the inboxes; status_counted() tells of its
-	 * end.  Of each question one is under way at a time. */
+	 * end, or, at once, that there will be none in time.  Of each question one is under
+	 * way at a time. */
 	void (*count)(void *ctx);
 	/* Is no client served, though the receiver runs?  Then `text` says why. */
 	int (*trouble)(void *ctx, char text[STATUS_TROUBLE_ROOM]);

@@ -26,8 +26,7 @@
 #include "lib/log.h"
 #include "lib/parse.h"
 
-#define PATIENCE 10      /* seconds for an answer of the commit thread */
-#define COUNT_PATIENCE 3 /* and for one of the survey; behind them the last count is told */
+#define PATIENCE 10 /* seconds for an answer of the commit thread */
 
 enum asked { CLIENTS, INBOXES, ASKED };
 
@@ -204,7 +203,7 @@ serve_clients(struct status *status, struct http_request *req)
 static void
 serve_inboxes(struct status *status, struct http_request *req)
 {
-	wait_for(status, req, INBOXES, 0, COUNT_PATIENCE);
+	wait_for(status, req, INBOXES, 0, STATUS_COUNT_PATIENCE);
 }
 
 void

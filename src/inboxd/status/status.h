@@ -40,7 +40,7 @@ void status_close(struct status *status);
  * where those begin that found no room; 0: there are none. */
 void status_clients(struct status *status, struct client_view *views, size_t count,
     uint64_t next);
-/* The answer to source.count(): source.inbox() has it. */
+/* The answer to source.count(): source.inbox() has what is known. */
 void status_counted(struct status *status);
 
 #endif

@@ -83,6 +83,7 @@ count(struct survey *survey)
 	took = clock_monotonic() - began;
 	survey->rested = began + took + REST * took;
 	survey->due = REST * took > EVERY ? survey->rested : began + took + EVERY;
+	counted->rested = survey->rested;
 	if (atomic_load(&survey->stopping))
 		counted_free(counted);
 	else

@@ -24,6 +24,7 @@ struct survey;
 
 struct counted {
 	struct message message;
+	int64_t rested; /* when the next count may begin: clock_monotonic() */
 	int was_asked; /* it was begun after the last survey_ask() before this came */
 	struct shares *shares; /* of what waits in them all; NULL: [limits] share is not set */
 	size_t count;
