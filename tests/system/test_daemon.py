@@ -85,7 +85,7 @@ def process_is_set_up_as_promised(t):
     equal(soft, hard, "soft limit of open files")
     with open("/proc/%d/status" % r.process.pid, encoding="ascii") as file:
         status = file.read()
-    equal(re.search(r"^Umask:\s+(\d+)", status, re.M).group(1), "0077")
+    equal(re.search(r"^Umask:\s+(\d+)", status, re.M).group(1), "0027")
     ignored = int(re.search(r"^SigIgn:\s+([0-9a-f]+)", status, re.M).group(1), 16)
     assert ignored >> (signal.SIGPIPE - 1) & 1, "SIGPIPE is not ignored"
     if os.geteuid() == 0:
