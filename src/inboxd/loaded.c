@@ -39,9 +39,8 @@ loaded_read(const char *config, const struct site *old, int root,
 		return NULL;
 	}
 	site = site_new(settings, root, fronts_alpn(), &code, error);
-	if (!site || site_try(site, error) < 0) {
+	if (!site) {
 		on_error(reason, error);
-		site_unref(site);
 		return NULL;
 	}
 	site_succeed(site, old);

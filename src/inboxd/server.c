@@ -430,8 +430,6 @@ start(struct server *server, struct settings *settings)
 	server->site = site_new(settings, server->root.fd, fronts_alpn(), &code, error);
 	if (!server->site)
 		return start_failed(code, "start_failed", error);
-	if (site_try(server->site, error) < 0)
-		return start_failed(EX_CONFIG, "start_failed", error);
 	server->base = loop_new(0);
 	server->in = mailbox_new();
 	if (!server->base || !server->in)

@@ -201,22 +201,6 @@ disk_check_publish(int fromdir, int todir)
 	return renameat(fromdir, nobody, todir, nobody) == -1 && errno == EXDEV ? -1 : 0;
 }
 
-int
-disk_try_publish(int fromdir, int todir, const char *name)
-{
-	int fd = openat(fromdir, name, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	int rc, error;
-
-	if (fd < 0)
-		return disk_is_full(errno) ? 0 : -1;
-	close(fd);
-	rc = renameat(fromdir, name, todir, name);
-	error = errno;
-	(void)unlinkat(rc == 0 ? todir : fromdir, name, 0);
-	errno = error;
-	return rc == 0 || disk_is_full(error) ? 0 : -1;
-}
-
 static int
 replace_by_rename(int fromdir, const char *from, int todir, const char *to)
 {

@@ -49,11 +49,9 @@ void disk_sync_start(int fd);
 MUST_CHECK int disk_publish(int fromdir, const char *from, int todir, const char *to);
 
 /* Fails with EXDEV where a mount lies between the two, which st_dev does not tell, so that
- * disk_publish() could not move from one to the other: rename(2).  Changes nothing. */
+ * disk_publish() could not move from one to the other: rename(2).  It is tried with a name that
+ * is not there, lest a consumer take the file; two projects of a quota are not told so. */
 MUST_CHECK int disk_check_publish(int fromdir, int todir);
-/* The same by moving an empty file `name`, which is gone afterwards; EXDEV also between two
- * projects of a quota.  A disk without room for it says nothing. */
-MUST_CHECK int disk_try_publish(int fromdir, int todir, const char *name);
 
 /*
  * Puts `from` in the place of `to`, which must exist: else ENOENT, and nothing

@@ -60,8 +60,6 @@ class Trace:
 
     def take_publication(self, event, begin):
         folder, name = os.path.split(event.detail)
-        if name == ".inboxd-try":  # a start moves an empty file, to see that it can; no item
-            return
         if os.path.basename(folder) == "new":
             assert name not in self.published, "published twice: " + name
             self.published[name] = (begin, event.sequence, folder, event.path)

@@ -63,13 +63,6 @@ check_moves(const char *name, const int fds[INBOX_PARTS], char error[INBOX_ERROR
 }
 
 int
-inbox_try(const struct inbox *inbox, char error[INBOX_ERROR_ROOM])
-{
-	return disk_try_publish(inbox->tmp, inbox->new, ".inboxd-try") == 0 ? 0 :
-	    fail_publish(inbox->name, "tmp", "new", error);
-}
-
-int
 inbox_open(struct inbox *inbox, int root, const char *name, int shared,
     char error[INBOX_ERROR_ROOM])
 {

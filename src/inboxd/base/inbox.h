@@ -39,8 +39,6 @@ struct inbox {
 MUST_CHECK int inbox_open(struct inbox *inbox, int root, const char *name, int shared,
     char error[INBOX_ERROR_ROOM]);
 void inbox_close(struct inbox *inbox);
-/* Can an item be published there?  By doing it, with an empty file.  0, or -1 with the reason. */
-MUST_CHECK int inbox_try(const struct inbox *inbox, char error[INBOX_ERROR_ROOM]);
 
 /* May this client use it?  fnmatch(3) on each pattern. */
 int inbox_allows(const struct inbox *inbox, const char *identity);

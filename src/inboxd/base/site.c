@@ -127,16 +127,6 @@ fail:
 	return NULL;
 }
 
-int
-site_try(const struct site *site, char error[SITE_ERROR_ROOM])
-{
-	for (size_t i = 0; i < site->inbox_count; i++) {
-		if (inbox_try(&site->inboxes[i], error) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 static int
 has_same_rules(const struct inbox *a, const struct inbox *b)
 {

@@ -39,8 +39,6 @@ struct site {
  */
 MUST_CHECK struct site *site_new(struct settings *settings, int root, const char *const *alpn,
     int *code, char error[SITE_ERROR_ROOM]);
-/* Can items be published in all its inboxes?  Tries it.  0, or -1 with the reason. */
-MUST_CHECK int site_try(const struct site *site, char error[SITE_ERROR_ROOM]);
 /* It takes the place of `old`: its inboxes were used when those were, and it keeps its `since`
  * where their rules are the same: one who reloads a list of revoked certificates every night
  * has changed none. */
