@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "inboxd/commit/request.h"
+#include "inboxd/answers.h"
 #include "inboxd/base/dropped.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/arrive/listener.h"
@@ -22,8 +23,6 @@
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
 #include "inboxd/recover/survey.h"
-#include "inboxd/status/source.h"
-#include "inboxd/status/status.h"
 #include "inboxd/status/survey.h"
 #include "inboxd/threads.h"
 #include "lib/clock.h"
@@ -44,8 +43,7 @@ struct server {
 	struct event *inbound, *signals[SIGNALS], *watchdog, *deadline, *calendar;
 	struct threads threads;
 	struct listener *listener;
-	struct status *status;
-	struct counted *counted; /* the last count of the inboxes; NULL: not yet */
+	struct answers answers;
 	struct expiry expiry;
 	char reload_error[LOADED_REASON_ROOM]; /* of the last one; "": it was taken */
 	struct stats stats;
@@ -58,7 +56,7 @@ struct server {
 static uint64_t
 sum_stats(const struct server *server, enum counter which)
 {
-	return stats_get(&server->stats, which) + threads_count(&server->threads, which);
+	return answers_sum(&server->answers, which);
 }
 
 static void
@@ -80,109 +78,6 @@ on_accept(void *ctx, int fd, const struct sockaddr *peer)
 	/* Counted here, not where it is served: of a burst, too many would be let in. */
 	stats_add(&server->stats, STAT_NOW_CONNECTIONS, 1);
 	threads_give(&server->threads, fd, peer, open >= most);
-}
-
-/* ---- the status socket's questions */
-
-static void
-give_stats(void *ctx, uint64_t values[STATS_COUNT])
-{
-	struct server *server = ctx;
-
-	const struct settings *settings = server->site->settings;
-
-	stats_set(&server->stats, STAT_LOG_LINES_LOST, log_writer_lost());
-	stats_set(&server->stats, STAT_MOST_CONNECTIONS, settings->connections);
-	stats_set(&server->stats, STAT_MOST_QUEUES, settings->queues);
-	stats_set(&server->stats, STAT_MOST_UNSETTLED, settings->unsettled);
-	for (int i = 0; i < STATS_COUNT; i++)
-		values[i] = sum_stats(server, (enum counter)i);
-}
-
-static int
-give_inbox(void *ctx, size_t i, struct inbox_view *out)
-{
-	const struct server *server = ctx;
-	const struct inbox_count *count;
-	const struct inbox *inbox;
-
-	if (i >= server->site->inbox_count)
-		return -1;
-	inbox = &server->site->inboxes[i];
-	count = counted_find(server->counted, inbox->name, i);
-	*out = (struct inbox_view){.name = inbox->name, .folder = inbox->folder,
-	    .suffix = inbox->suffix, .size = inbox->size};
-	if (count)
-		out->count = *count;
-	return 0;
-}
-
-static void
-ask_count(void *ctx)
-{
-	const int64_t patience = STATUS_COUNT_PATIENCE * CLOCK_SECOND;
-	struct server *server = ctx;
-
-	if (server->counted && server->counted->rested > clock_monotonic() + patience)
-		status_counted(server->status);
-	else
-		survey_ask(server->threads.survey);
-}
-
-static void
-on_shares(struct request *request)
-{
-	free(request);
-}
-
-static void
-on_counted(struct server *server, struct counted *counted)
-{
-	struct shares_news *news = must_alloc(sizeof *news);
-
-	counted_free(server->counted);
-	server->counted = counted;
-	news->shares = counted->shares;
-	counted->shares = NULL;
-	threads_ask(&server->threads, &news->request, COMMIT_SHARES, on_shares, server);
-	if (counted->was_asked)
-		status_counted(server->status);
-}
-
-static int
-give_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
-{
-	const struct server *server = ctx;
-
-	return expiry_is_over(server->site->tls, text, STATUS_TROUBLE_ROOM);
-}
-
-static const char *
-give_reload_error(void *ctx)
-{
-	const struct server *server = ctx;
-
-	return server->reload_error[0] ? server->reload_error : NULL;
-}
-
-static void
-on_view(struct request *request)
-{
-	struct server *server = request->asker;
-	struct view *view = (struct view *)request;
-
-	status_clients(server->status, view->views, view->count, view->next);
-	free(view);
-}
-
-static void
-ask_clients(void *ctx, uint64_t from)
-{
-	struct server *server = ctx;
-	struct view *view = must_alloc(sizeof *view);
-
-	view->from = from;
-	threads_ask(&server->threads, &view->request, COMMIT_VIEW, on_view, server);
 }
 
 /* ---- what runs out */
@@ -261,7 +156,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	unsigned long long in_flight = sum_stats(server, STAT_NOW_IN_FLIGHT);
 
 	(void)fd, (void)what;
-	status_close(server->status);
+	answers_close(&server->answers);
 	if (in_flight > 0)
 		fatal(EX_TEMPFAIL, "drain_timeout", "in_flight=%llu", in_flight);
 	root_mark_stopped(&server->root);
@@ -287,7 +182,7 @@ on_message(struct server *server, struct message *message)
 	if (request_return(message))
 		return;
 	if (message->kind == SURVEY_COUNTED)
-		on_counted(server, (struct counted *)message);
+		answers_counted(&server->answers, (struct counted *)message);
 	else if (threads_have_drained(&server->threads, message))
 		event_base_loopbreak(server->base);
 }
@@ -358,17 +253,14 @@ start_events(struct server *server)
 static int
 start_sockets(struct server *server)
 {
-	const struct settings *settings = server->site->settings;
-	struct status_source source = {
-	    give_stats, give_inbox, ask_count, give_trouble,
-	    give_reload_error, ask_clients, server};
 	char why[512];
 
-	server->status = status_open(
-	    server->base, settings->socket, settings_socket_mode(settings), &source, why);
-	if (!server->status)
+	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
+	    .stats = &server->stats, .reload_error = server->reload_error};
+	if (answers_open(&server->answers, server->base, why) < 0)
 		return start_failed(EX_UNAVAILABLE, "start_failed", why);
-	server->listener = listener_open(server->base, &settings->listen, on_accept, server, why);
+	server->listener = listener_open(
+	    server->base, &server->site->settings->listen, on_accept, server, why);
 	return server->listener ? 0 : start_failed(EX_UNAVAILABLE, "start_failed", why);
 }
 
@@ -457,7 +349,7 @@ stop_events(struct server *server)
 	    server->calendar, server->signals[0], server->signals[1], server->signals[2]};
 	struct message *message, *next;
 
-	status_close(server->status);
+	answers_close(&server->answers);
 	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
 		event_free(events[i]);
 	for (message = mailbox_take(server->in); message; message = next) {
@@ -469,7 +361,6 @@ stop_events(struct server *server)
 		else
 			free(message);
 	}
-	counted_free(server->counted);
 	mailbox_free(server->in);
 	event_base_free(server->base);
 }

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "inboxd/answers.h"
+
+#include <stdlib.h>
+
+#include "inboxd/base/fatal.h"
+#include "inboxd/base/site.h"
+#include "inboxd/commit/request.h"
+#include "inboxd/expiry.h"
+#include "inboxd/status/source.h"
+#include "inboxd/status/status.h"
+#include "inboxd/status/survey.h"
+#include "inboxd/threads.h"
+#include "lib/clock.h"
+#include "lib/log_writer.h"
+
+uint64_t
+answers_sum(const struct answers *answers, enum counter which)
+{
+	return stats_get(answers->stats, which) + threads_count(answers->threads, which);
+}
+
+static void
+give_stats(void *ctx, uint64_t values[STATS_COUNT])
+{
+	struct answers *answers = ctx;
+	const struct settings *settings = (*answers->site)->settings;
+
+	stats_set(answers->stats, STAT_LOG_LINES_LOST, log_writer_lost());
+	stats_set(answers->stats, STAT_MOST_CONNECTIONS, settings->connections);
+	stats_set(answers->stats, STAT_MOST_QUEUES, settings->queues);
+	stats_set(answers->stats, STAT_MOST_UNSETTLED, settings->unsettled);
+	for (int i = 0; i < STATS_COUNT; i++)
+		values[i] = answers_sum(answers, (enum counter)i);
+}
+
+static int
+give_inbox(void *ctx, size_t i, struct inbox_view *out)
+{
+	const struct answers *answers = ctx;
+	const struct inbox_count *count;
+	const struct inbox *inbox;
+
+	if (i >= (*answers->site)->inbox_count)
+		return -1;
+	inbox = &(*answers->site)->inboxes[i];
+	count = counted_find(answers->counted, inbox->name, i);
+	*out = (struct inbox_view){.name = inbox->name, .folder = inbox->folder,
+	    .suffix = inbox->suffix, .size = inbox->size};
+	if (count)
+		out->count = *count;
+	return 0;
+}
+
+static void
+ask_count(void *ctx)
+{
+	const int64_t patience = STATUS_COUNT_PATIENCE * CLOCK_SECOND;
+	struct answers *answers = ctx;
+
+	if (answers->counted && answers->counted->rested > clock_monotonic() + patience)
+		status_counted(answers->status);
+	else
+		survey_ask(answers->threads->survey);
+}
+
+static void
+on_shares(struct request *request)
+{
+	free(request);
+}
+
+void
+answers_counted(struct answers *answers, struct counted *counted)
+{
+	struct shares_news *news = must_alloc(sizeof *news);
+
+	counted_free(answers->counted);
+	answers->counted = counted;
+	news->shares = counted->shares;
+	counted->shares = NULL;
+	threads_ask(answers->threads, &news->request, COMMIT_SHARES, on_shares, answers);
+	if (counted->was_asked)
+		status_counted(answers->status);
+}
+
+static int
+give_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
+{
+	const struct answers *answers = ctx;
+
+	return expiry_is_over((*answers->site)->tls, text, STATUS_TROUBLE_ROOM);
+}
+
+static const char *
+give_reload_error(void *ctx)
+{
+	const struct answers *answers = ctx;
+
+	return answers->reload_error[0] ? answers->reload_error : NULL;
+}
+
+static void
+on_view(struct request *request)
+{
+	struct answers *answers = request->asker;
+	struct view *view = (struct view *)request;
+
+	status_clients(answers->status, view->views, view->count, view->next);
+	free(view);
+}
+
+static void
+ask_clients(void *ctx, uint64_t from)
+{
+	struct answers *answers = ctx;
+	struct view *view = must_alloc(sizeof *view);
+
+	view->from = from;
+	threads_ask(answers->threads, &view->request, COMMIT_VIEW, on_view, answers);
+}
+
+int
+answers_open(struct answers *answers, struct event_base *base, char why[ANSWERS_WHY_ROOM])
+{
+	const struct status_source source = {give_stats, give_inbox, ask_count, give_trouble,
+	    give_reload_error, ask_clients, answers};
+	const struct settings *settings = (*answers->site)->settings;
+
+	answers->status =
+	    status_open(base, settings->socket, settings_socket_mode(settings), &source, why);
+	return answers->status ? 0 : -1;
+}
+
+void
+answers_close(struct answers *answers)
+{
+	status_close(answers->status);
+	counted_free(answers->counted);
+}
