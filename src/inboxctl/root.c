@@ -23,9 +23,13 @@ root_open(struct root *root, const char *path)
 	if (root->ledger < 0)
 		goto fail;
 	what = "/" ID_OF_ROOT;
-	if (id_read(root->fd, ID_OF_ROOT, root->id) < 0 && errno != ENOENT)
-		goto fail;
-	return 0;
+	if (id_read(root->fd, ID_OF_ROOT, root->id) == 0 || errno == ENOENT)
+		return 0;
+	if (errno == EILSEQ) {
+		complain("%s%s: want 32 digits of lower-case hexadecimal", root->path, what);
+		root_close(root);
+		return -1;
+	}
 fail:
 	complain("%s%s: %s; -r names the receiver's root, and only its user may read it",
 	    root->path, what, strerror(errno));

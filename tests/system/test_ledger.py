@@ -619,6 +619,10 @@ def a_root_keeps_its_id_and_a_broken_one_ends_a_start(t):
         r.wait_end(65)
         contains(r.log(here=True), "its file id: want 32 digits")
         equal(r.run("-t").returncode, 65, "-t")
+        for command in ("ledger", "verify"):
+            run = t.run([INBOXCTL, command, "-r", r.root])
+            equal((run.returncode, run.stderr), (
+                66, "inboxctl: %s/id: want 32 digits of lower-case hexadecimal\n" % r.root))
     with open(path, "w", encoding="ascii") as file:
         file.write(want)
     r.start()
