@@ -19,16 +19,23 @@ inherit_descriptors(void)
 	return 0;
 }
 
+/* POSIX says int; glibc has an enum of its own. */
+#ifdef __GLIBC__
+#define LIMIT(which) ((__rlimit_resource_t)(which))
+#else
+#define LIMIT(which) (which)
+#endif
+
 uint64_t
 inherit_limit(int which)
 {
 	struct rlimit limit;
 
-	if (getrlimit(which, &limit) < 0)
+	if (getrlimit(LIMIT(which), &limit) < 0)
 		return UINT64_MAX;
 	limit.rlim_cur = limit.rlim_max;
-	(void)!setrlimit(which, &limit); /* what it is by then is asked for */
-	if (getrlimit(which, &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
+	(void)!setrlimit(LIMIT(which), &limit); /* what it is by then is asked for */
+	if (getrlimit(LIMIT(which), &limit) < 0 || limit.rlim_cur == RLIM_INFINITY)
 		return UINT64_MAX;
 	return limit.rlim_cur;
 }

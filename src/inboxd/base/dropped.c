@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +33,7 @@ list_below(int at, const char *name)
 static int
 has_items(int root, const char *name)
 {
-	char path[PROTO_INBOX_MAX + 8];
+	char path[NAME_MAX + sizeof "/new"];
 	struct dirent *file;
 	DIR *listing;
 

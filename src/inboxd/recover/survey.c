@@ -88,7 +88,7 @@ look_at(const struct root *root, const char *name, char newest[SEGMENT_NAME_ROOM
 		return 0;
 	}
 	if (strcmp(name, newest) > 0)
-		snprintf(newest, SEGMENT_NAME_ROOM, "%s", name);
+		memcpy(newest, name, strlen(name) + 1); /* the name of a segment fits */
 	return look_at_segment(root, name, error);
 }
 
