@@ -159,16 +159,6 @@ judge_all(struct recovery *r)
 
 /* ---- step 2: the old segment is told */
 
-static void
-forget(const struct tail_item *item)
-{
-	struct known *known = queue_find(item->queue, item->number, item->inbox, item->sha256);
-
-	if (known && known->seq == item->seq)
-		queue_remove(item->queue, known);
-	tail_uncount(item);
-}
-
 static int
 write_verdicts(struct recovery *r, int fd)
 {
@@ -217,7 +207,7 @@ tell_old_segment(struct recovery *r, const char *segment)
 	close(fd);
 	for (size_t i = 0; i < r->count; i++) {
 		if (r->all[i].verdict == VOID)
-			forget(r->all[i].item);
+			tail_void(r->all[i].item);
 	}
 	return 0;
 }
@@ -250,7 +240,7 @@ settle_clash(struct recovery *r, struct unfinished *u)
 	log_event(LOG_WARNING, "recover_name_taken",
 	    "inbox=%s name=%s note=\"its client sends it again\"", item->inbox, item->name);
 	u->verdict = VOID;
-	forget(item);
+	tail_void(item);
 	return 0;
 }
 

@@ -67,28 +67,25 @@ on_accept(struct reading *reading, const struct record *record)
 }
 
 void
-tail_uncount(const struct tail_item *item)
+tail_void(const struct tail_item *item)
 {
 	struct tally *tally = &item->queue->figures.tally;
+	struct known *known =
+	    queue_find(item->queue, item->number, item->inbox, item->sha256);
 
+	if (known && known->seq == item->seq)
+		queue_remove(item->queue, known);
 	tally->stored--;
 	tally->stored_bytes -= item->size;
 	tally->reused -= (uint64_t)item->is_reuse;
 }
 
-/* Takes a tail item out: void (forgotten) or stored (remembered). */
+/* Takes out what is unfinished no more. */
 static void
-drop_tail(struct reading *reading, struct tail_item **at, int is_void)
+drop_tail(struct reading *reading, struct tail_item **at)
 {
 	struct tail_item *item = *at;
-	struct known *known =
-	    queue_find(item->queue, item->number, item->inbox, item->sha256);
 
-	if (is_void) {
-		if (known && known->seq == item->seq)
-			queue_remove(item->queue, known);
-		tail_uncount(item);
-	}
 	*at = item->next;
 	if (!*at)
 		reading->tail_end = at;
@@ -102,8 +99,10 @@ on_void(struct reading *reading, uint64_t seq)
 
 	while (*at && (*at)->seq != seq)
 		at = &(*at)->next;
-	if (*at)
-		drop_tail(reading, at, 1);
+	if (!*at)
+		return;
+	tail_void(*at);
+	drop_tail(reading, at);
 }
 
 static void
@@ -115,7 +114,7 @@ on_mark(struct reading *reading, const struct record *record)
 	reading->replay->stored = record->stored;
 	while (*at) {
 		if ((*at)->seq <= record->stored)
-			drop_tail(reading, at, 0);
+			drop_tail(reading, at);
 		else
 			at = &(*at)->next;
 	}

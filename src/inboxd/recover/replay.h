@@ -23,8 +23,8 @@ struct tail_item {
 	char name[NAME_ROOM];
 };
 
-/* It was not stored after all, and counts no more. */
-void tail_uncount(const struct tail_item *item);
+/* It was not stored after all: it is known no more, and counts in no figure. */
+void tail_void(const struct tail_item *item);
 
 struct replay {
 	struct tail_item *tail;  /* in the order of their records */
