@@ -52,7 +52,7 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	    .start = start,
 	    .number = number,
 	};
-	char error[RECOVER_ERROR_ROOM];
+	char error[ROOT_ERROR_ROOM];
 	struct clients *clients = clients_new();
 	struct ledger *ledger;
 	int code;

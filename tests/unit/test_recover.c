@@ -740,7 +740,7 @@ check_figures(struct clients *clients)
 }
 
 static struct ledger *
-run_recovery(struct clients *clients, int *code, char error[RECOVER_ERROR_ROOM])
+run_recovery(struct clients *clients, int *code, char error[ROOT_ERROR_ROOM])
 {
 	struct root root = {.fd = world.root, .ledger = world.ledger, .lock = -1,
 	    .was_used = world.was_used, .was_cut = 1};
@@ -756,7 +756,7 @@ run_recovery(struct clients *clients, int *code, char error[RECOVER_ERROR_ROOM])
 static struct clients *
 recover_here(void)
 {
-	char error[RECOVER_ERROR_ROOM] = "";
+	char error[ROOT_ERROR_ROOM] = "";
 	struct clients *clients = clients_new();
 	int code = 0;
 	struct ledger *ledger = run_recovery(clients, &code, error);
@@ -810,7 +810,7 @@ recover_in_child(enum mode mode, int at)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		char error[RECOVER_ERROR_ROOM];
+		char error[ROOT_ERROR_ROOM];
 		struct clients *clients = clients_new();
 		int code = EX_SOFTWARE;
 		alarm(20);
@@ -961,7 +961,7 @@ recovers_everything_at_once(void **state)
 static void
 changes_nothing_where_the_ledger_is_damaged(void **state)
 {
-	char *before[4], *after[4], error[RECOVER_ERROR_ROOM];
+	char *before[4], *after[4], error[ROOT_ERROR_ROOM];
 	struct clients *clients = clients_new();
 	int code = 0;
 
@@ -989,7 +989,7 @@ static void
 assert_refuses(const char *why)
 {
 	struct clients *clients = clients_new();
-	char *before = describe(world.ledger, 1), *after, error[RECOVER_ERROR_ROOM];
+	char *before = describe(world.ledger, 1), *after, error[ROOT_ERROR_ROOM];
 	int code = 0;
 
 	assert_null(run_recovery(clients, &code, error));

@@ -14,8 +14,6 @@
 #include "inboxd/base/site.h"
 #include "lib/attr.h"
 
-#define RECOVER_ERROR_ROOM 640
-
 /*
  * The root must be locked, and gets its id where it has none; it is borrowed.  Fills the
  * empty `clients` and returns the ledger, open for writing.
@@ -25,6 +23,6 @@
  * program.
  */
 MUST_CHECK struct ledger *recover_run(struct site *site, struct root *root,
-    struct clients *clients, int *code, char error[RECOVER_ERROR_ROOM]);
+    struct clients *clients, int *code, char error[ROOT_ERROR_ROOM]);
 
 #endif
