@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "inboxd/base/root.h"
+#include "inboxd/check.h"
 #include "inboxd/server.h"
 #include "inboxd/base/settings.h"
 #include "lib/inherit.h"
@@ -167,7 +168,7 @@ main(int argc, char **argv)
 	if (task == TASK_SERVE)
 		return serve(config, settings);
 	if (task == TASK_CHECK) {
-		rc = server_check(settings);
+		rc = check_start(settings);
 		if (rc == 0)
 			printf("%s: fine\n", config);
 		return rc;

@@ -11,8 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "inboxd/commit/request.h"
 #include "inboxd/answers.h"
+#include "inboxd/commit/request.h"
+#include "inboxd/commit/sync.h"
 #include "inboxd/base/dropped.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/arrive/listener.h"
@@ -22,11 +23,9 @@
 #include "inboxd/notify.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
-#include "inboxd/recover/survey.h"
 #include "inboxd/status/survey.h"
 #include "inboxd/threads.h"
 #include "lib/clock.h"
-#include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/log_writer.h"
 #include "lib/loop.h"
@@ -264,52 +263,10 @@ start_sockets(struct server *server)
 	return server->listener ? 0 : start_failed(EX_UNAVAILABLE, "start_failed", why);
 }
 
-static const char no_sync[] =
-    "sync = filesystem needs syncfs(2), which this system lacks: set files";
-
-static int
-has_sync(const struct settings *settings)
-{
-	return settings->sync != SYNC_FILESYSTEM || disk_has_syncfs();
-}
-
-int
-server_check(struct settings *settings)
-{
-	char error[SITE_ERROR_ROOM], why[LISTENER_WHY_ROOM];
-	struct site *site;
-	struct root root;
-	char newest[SEGMENT_NAME_ROOM];
-	int code = EX_OSERR;
-
-	if (root_become_owner(settings->root, error) == 0)
-		code = root_look(&root, settings->root, error);
-	if (code == 0 && (code = survey_ledger(&root, newest, error)) != 0)
-		root_leave(&root);
-	if (code) {
-		settings_free(settings);
-		log_complain("inboxd", "%s", error);
-		return code;
-	}
-	site = site_new(settings, root.fd, fronts_alpn(), &code, error);
-	if (!site)
-		log_complain("inboxd", "%s", error);
-	else if (!has_sync(site->settings))
-		log_complain("inboxd", "%s", no_sync);
-	else if (listener_check(&site->settings->listen, why) < 0)
-		log_complain("inboxd", "%s", why);
-	else
-		code = EX_OK;
-	if (code == EX_OK)
-		dropped_warn(root.fd, site, NULL);
-	site_unref(site);
-	root_leave(&root);
-	return code;
-}
-
 static int
 start(struct server *server, struct settings *settings)
 {
+	const char *lacking = sync_lacks(settings->sync);
 	char error[SITE_ERROR_ROOM];
 	int code = root_take(&server->root, settings->root, error);
 
@@ -317,8 +274,8 @@ start(struct server *server, struct settings *settings)
 		settings_free(settings);
 		return start_failed(code, "start_failed", error);
 	}
-	if (!has_sync(settings))
-		return start_failed(EX_CONFIG, "start_failed", no_sync);
+	if (lacking)
+		return start_failed(EX_CONFIG, "start_failed", lacking);
 	server->site = site_new(settings, server->root.fd, fronts_alpn(), &code, error);
 	if (!server->site)
 		return start_failed(code, "start_failed", error);

@@ -7,8 +7,7 @@
 #ifndef INBOXD_SERVER_H
 #define INBOXD_SERVER_H
 
-#include "inboxd/base/settings.h"
-#include "lib/attr.h"
+struct settings;
 
 /*
  * Takes `settings`, read from `config`.  Serves until SIGTERM or SIGINT, then
@@ -16,13 +15,5 @@
  * the process with one of sysexits(3), as inboxd(8) lists them.
  */
 void server_run(const char *config, struct settings *settings);
-
-/*
- * Takes `settings`, and looks whether a start with them would do, and a reload: folders,
- * certificates, addresses.  Changes nothing, and may be called beside a receiver that runs.
- * As root it looks as the root folder's owner.  0; or one of sysexits(3), and the reason is
- * on standard error.
- */
-MUST_CHECK int server_check(struct settings *settings);
 
 #endif

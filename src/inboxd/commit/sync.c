@@ -79,6 +79,14 @@ sync_filesystem(const struct sync_how *how, struct item *drafts, const struct it
 		fatal_sync("filesystem");
 }
 
+const char *
+sync_lacks(int sync)
+{
+	return sync == SYNC_FILESYSTEM && !disk_has_syncfs()
+	    ? "sync = filesystem needs syncfs(2), which this system lacks: set files"
+	    : NULL;
+}
+
 /* By enum settings_sync. */
 static void (*const ways[])(
     const struct sync_how *how, struct item *drafts, const struct item *published) = {

@@ -15,6 +15,10 @@
 
 #include "inboxd/commit/request.h"
 
+/* What this system lacks for that way (enum settings_sync), and what to set instead; NULL:
+ * nothing. */
+const char *sync_lacks(int sync);
+
 struct sync_how {
 	int root;   /* opened before anything was written, for syncfs */
 	int sync;   /* enum settings_sync */

@@ -331,4 +331,3 @@ talk_hear(struct talk *talk, const unsigned char *data, size_t len, size_t *used
 	}
 	return verdict;
 }
-

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/check.h"
+
+#include <sysexits.h>
+
+#include "inboxd/arrive/listener.h"
+#include "inboxd/base/dropped.h"
+#include "inboxd/base/root.h"
+#include "inboxd/base/site.h"
+#include "inboxd/commit/sync.h"
+#include "inboxd/fronts.h"
+#include "inboxd/recover/survey.h"
+#include "lib/log.h"
+
+/* The root, and whose ledger is there. */
+static int
+look_at_root(struct root *root, const struct settings *settings, char error[ROOT_ERROR_ROOM])
+{
+	char newest[SEGMENT_NAME_ROOM];
+	int code;
+
+	if (root_become_owner(settings->root, error) < 0)
+		return EX_OSERR;
+	code = root_look(root, settings->root, error);
+	if (code)
+		return code;
+	code = survey_ledger(root, newest, error);
+	if (code)
+		root_leave(root);
+	return code;
+}
+
+int
+check_start(struct settings *settings)
+{
+	char error[ROOT_ERROR_ROOM], why[LISTENER_WHY_ROOM];
+	const char *lacking = sync_lacks(settings->sync);
+	struct site *site;
+	struct root root;
+	int code = look_at_root(&root, settings, error);
+
+	if (code) {
+		settings_free(settings);
+		log_complain("inboxd", "%s", error);
+		return code;
+	}
+	site = site_new(settings, root.fd, fronts_alpn(), &code, error);
+	if (!site) {
+		log_complain("inboxd", "%s", error);
+	} else if (lacking) {
+		log_complain("inboxd", "%s", lacking);
+	} else if (listener_check(&site->settings->listen, why) < 0) {
+		log_complain("inboxd", "%s", why);
+	} else {
+		dropped_warn(root.fd, site, NULL);
+		code = EX_OK;
+	}
+	site_unref(site);
+	root_leave(&root);
+	return code;
+}
