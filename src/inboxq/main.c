@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "inboxq/commands.h"
+#include "inboxq/loaded.h"
 #include "inboxq/run.h"
 #include "inboxq/base/settings.h"
 #include "inboxq/spool/spool.h"
@@ -24,13 +25,13 @@
 static const char usage_text[] =
     "usage: inboxq add [-c FILE] -i INBOX [-n NAME] [FILE...]\n"
     "       inboxq run [-c FILE] [--once] [-v]\n"
-    "       inboxq list|status [-c FILE]\n"
+    "       inboxq list|status|check [-c FILE]\n"
     "       inboxq requeue [-c FILE] N...|--all\n"
     "       inboxq remove [-c FILE] N...\n"
     "       inboxq -h|-V\n";
 
 enum command { COMMAND_ADD, COMMAND_RUN, COMMAND_LIST, COMMAND_STATUS, COMMAND_REQUEUE,
-	COMMAND_REMOVE, COMMANDS };
+	COMMAND_REMOVE, COMMAND_CHECK, COMMANDS };
 
 static const struct {
 	const char *name, *options;
@@ -42,6 +43,7 @@ static const struct {
     [COMMAND_STATUS] = {"status", "", 0, 0},
     [COMMAND_REQUEUE] = {"requeue", "a", 0, 1},
     [COMMAND_REMOVE] = {"remove", "", 0, 1},
+    [COMMAND_CHECK] = {"check", "", 0, 0},
 };
 
 struct arguments {
@@ -219,10 +221,27 @@ run_command(struct spool *spool, struct settings *settings, const struct argumen
 	case COMMAND_REQUEUE:
 	case COMMAND_REMOVE:
 		return run_numbers(spool, arguments);
+	case COMMAND_CHECK:
 	case COMMANDS:
 		break;
 	}
 	return EX_SOFTWARE;
+}
+
+/* What a start or a reload reads beside the file of the settings; the spool is not looked at. */
+static int
+check(const struct settings *settings, const char *config)
+{
+	char error[TLS_ERROR_ROOM];
+	struct tls *tls = loaded_tls(settings, error);
+	int rc = tls ? EX_OK : errno == EAGAIN ? EX_TEMPFAIL : EX_CONFIG;
+
+	if (tls)
+		printf("%s: fine\n", config);
+	else
+		log_complain("inboxq", "%s", error);
+	tls_unref(tls);
+	return rc;
 }
 
 static void
@@ -262,6 +281,10 @@ main(int argc, char **argv)
 	log_setup(conf_log_level(&settings.log), (enum log_format)settings.log.format);
 	if (arguments.command == COMMAND_RUN && log_start() < 0) {
 		rc = EX_OSERR;
+		goto out;
+	}
+	if (arguments.command == COMMAND_CHECK) {
+		rc = check(&settings, arguments.config);
 		goto out;
 	}
 	spool = spool_open(settings.spool, commands[arguments.command].makes_spool, why);

@@ -29,7 +29,8 @@ import papers
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 APT = 'APT::Get::Assume-Yes "true";\nAPT::Install-Recommends "false";\n'
-TYPE = "set -eux\n"  # each line is shown before it is run, and the first that fails ends all
+# Each line is shown before it is run, and the first that fails ends all; "!" would not.
+TYPE = 'set -eux\nfails() { if "$@"; then return 1; fi; }\n'
 # What is there on a machine before inboxd, and what the manuals' examples call.
 MACHINE = "systemd systemd-sysv curl jq lshw python3"
 UNIT = """[Unit]
@@ -50,12 +51,23 @@ StandardError=file:/papers.log
 LATE_MOUNT = """
 systemctl stop inboxd
 mv /var/lib/inboxd /var/lib/mounted
-! systemctl start inboxd
+fails systemctl start inboxd
 test -z "$(ls -A /var/lib/inboxd)"
 rmdir /var/lib/inboxd
 mv /var/lib/mounted /var/lib/inboxd
 until systemctl is-active inboxd; do sleep 0.5; done
 test $(ls /var/lib/inboxd/status/new | wc -l) = 3
+"""
+
+# A reload that is not taken fails, and what runs goes on.
+NOT_TAKEN = """
+for name in inboxd inboxq; do
+	echo '[nonsense]' >>/etc/$name.conf
+	fails systemctl reload $name
+	sed -i '$d' /etc/$name.conf
+	systemctl reload $name
+	test "$(systemctl show -P NRestarts $name)" = 0
+done
 """
 
 # More items than a start limit allows, each a start of the consumer; then one that is killed.
@@ -221,8 +233,8 @@ def in_production(root):
     for _, block in papers.examples("configuration"):
         root.write("tmp.conf", block)
         steps.append("inboxd -t -c /tmp.conf")
-    steps += [LATE_MOUNT, "cd /srv/inboxd", *[block for _, block in papers.examples("consumer")],
-              CONSUMED]
+    steps += [NOT_TAKEN, LATE_MOUNT, "cd /srv/inboxd",
+              *[block for _, block in papers.examples("consumer")], CONSUMED]
     root.write("srv/inboxd/process", PROCESS)
     for number, (_, block) in enumerate(papers.examples("drop-in")):
         root.write("drop-in/%d.conf" % number, block)

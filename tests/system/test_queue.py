@@ -784,6 +784,22 @@ def configuration_errors_are_told_with_their_lines(t):
     done = q("list", expect=78)
     for part in (":2:", "spool", ":4:", ":5:"):
         contains(done.stderr, part)
+    equal(q("check", expect=78).stderr, done.stderr)
+
+
+@test
+def check_tells_what_a_start_or_a_reload_would(t):
+    q = Queue(t, servers=["127.0.0.1:1"])
+    equal(q("check").stdout, q.conf + ": fine\n")
+    assert not os.path.exists(q.spool), "it makes no spool"
+    good = q.pair
+    for pair, code, reason in (
+            (t.pki.odd("expired"), 75, "was valid until"),
+            (type(good)(good.cert, t.pki.client("other").key), 75, "is not the key of"),
+            (type(good)(good.key, good.key), 78, "holds no certificate")):
+        q.pair = pair
+        q.point_at(servers=["127.0.0.1:1"])
+        contains(q("check", expect=code).stderr, reason)
 
 
 @test
