@@ -91,6 +91,29 @@ until test "$(grep -c . eaten)" = 12; do sleep 0.1; done
 systemctl is-active inbox-consumer@status.path
 test -z "$(ls new cur failed | grep org)"
 """
+# A consumer of another user: one item that it can deal with, and one that it cannot.
+PASS_ON = """#!/bin/sh
+test "$(id -un)" = taker && grep -q good "$1"
+"""
+SHARED = """
+groupadd takers
+useradd -r -G takers taker
+printf '[inbox reports]\\ngroup = takers\\n' >>/etc/inboxd.conf
+inboxd -m
+systemctl reload inboxd
+cd /var/lib/inboxd/reports
+install /srv/inboxd/pass-on /usr/local/libexec/inbox-reports
+"""
+TAKEN = """
+mkdir /etc/systemd/system/inbox-consumer@reports.service.d
+cp /taker.conf /etc/systemd/system/inbox-consumer@reports.service.d
+systemctl daemon-reload
+for word in good bad; do echo $word | runuser -u inboxq -- inboxq add -i reports; done
+systemctl start inbox-consumer@reports.path
+until test -n "$(ls failed)"; do sleep 0.1; done
+until test -z "$(ls new cur tmp | grep org)"; do sleep 0.1; done
+test "$(cat failed/*)" = bad
+"""
 # Another root, and a port for which one has to be more than anybody.
 ELSEWHERE = """
 systemctl stop inboxd
@@ -235,7 +258,10 @@ def in_production(root):
         steps.append("inboxd -t -c /tmp.conf")
     steps += [NOT_TAKEN, LATE_MOUNT, "cd /srv/inboxd",
               *[block for _, block in papers.examples("consumer")], CONSUMED]
+    steps += [SHARED, *[block for _, block in papers.examples("taker")], TAKEN]
     root.write("srv/inboxd/process", PROCESS)
+    root.write("srv/inboxd/pass-on", PASS_ON)
+    root.write("taker.conf", papers.examples("taker's drop-in")[0][1])
     for number, (_, block) in enumerate(papers.examples("drop-in")):
         root.write("drop-in/%d.conf" % number, block)
     steps += [ELSEWHERE, *[block for _, block in papers.examples("new root")], STARTED_ELSEWHERE]
