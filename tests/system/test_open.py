@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: ISC
 """Large items come in pieces, and go on where they were cut off: OPEN, SEND, DATA."""
 
+import grp
 import os
 import signal
+import stat
 
 from client import sha256
 from harness import cases, contains, equal, main, test, until
@@ -118,6 +120,27 @@ def upload_begins_again_after_a_kill(t):
     equal(open_item(c, 1, data), 0, "offset")
     c.pieces(1, data, 0)
     c.stored(1)
+    c.quit()
+
+
+@test
+def upload_that_a_new_group_could_not_read_begins_again(t):
+    r = t.receiver()
+    queue, data = t.queue(), t.bytes(2 * MIB)
+    begin_and_cut(t, r, queue, data, MIB)
+    r.stop()
+    r.inboxes["status"]["group"] = grp.getgrgid(os.getegid()).gr_name
+    r.write_conf()
+    r.make()
+    r.start()
+    c = r.client(hello=queue)
+    c.announce(1, "status", data, verb="OPEN")
+    later = c.answer(1)
+    equal((later.verb, later.code), ("LATER", "busy"), "answer to OPEN")
+    equal(open_item(c, 1, data), 0, "offset")
+    c.pieces(1, data, 0)
+    mode = os.stat(r.path("status", c.stored(1).name)).st_mode
+    equal(oct(stat.S_IMODE(mode)), "0o640", "mode of the item")
     c.quit()
 
 

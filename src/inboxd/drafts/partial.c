@@ -52,6 +52,13 @@ name_partial(struct partial *partial, const struct partial_key *key)
 	snprintf(partial->name, sizeof partial->name, PARTIAL_PREFIX "%s", text);
 }
 
+/* It was begun when the inbox had no group, who could not read the item now; or had one. */
+static int
+is_of_other_mode(const struct partial *partial, const struct stat *st)
+{
+	return st->st_size > 0 && (st->st_mode & 0777) != partial->inbox->file_mode;
+}
+
 /* What is there, and is it ours alone? */
 static enum partial_result
 look(struct partial *partial)
@@ -67,6 +74,9 @@ look(struct partial *partial)
 	if (fstatat(partial->inbox->tmp, partial->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
 	    named.st_ino != st.st_ino)
 		return PARTIAL_BUSY;
+	if (is_of_other_mode(partial, &st))
+		return unlinkat(partial->inbox->tmp, partial->name, 0) == 0
+		    ? PARTIAL_BUSY : say_failure(partial, "unlink");
 	if ((uint64_t)st.st_size > partial->size && ftruncate(partial->fd, 0) < 0)
 		return say_failure(partial, "ftruncate");
 	partial->written = (uint64_t)st.st_size > partial->size ? 0 : (uint64_t)st.st_size;

@@ -44,7 +44,7 @@ struct partial_key {
 
 enum partial_result {
 	PARTIAL_OK,
-	PARTIAL_BUSY, /* another session has it */
+	PARTIAL_BUSY, /* another session has it; or it had another mode, and has gone */
 	PARTIAL_FULL,
 	PARTIAL_TROUBLE, /* logged */
 };
