@@ -295,9 +295,9 @@ command_requeue(struct spool *spool, const uint64_t *numbers, size_t count)
 	return rc;
 }
 
-/* Where item `n` is; its header in *item if it can be read. */
-static enum spool_part
-find_item(const struct spool *spool, uint64_t n, struct spool_item *item)
+/* Is item `n` anywhere?  Its header in *item if it can be read. */
+static int
+has_item(const struct spool *spool, uint64_t n, struct spool_item *item)
 {
 	char why[SPOOL_WHY_ROOM];
 
@@ -307,28 +307,28 @@ find_item(const struct spool *spool, uint64_t n, struct spool_item *item)
 		if (fd >= 0)
 			close(fd);
 		if (fd >= 0 || errno != ENOENT)
-			return (enum spool_part)part;
+			return 1;
 	}
-	return SPOOL_PARTS;
+	return 0;
 }
 
-/* Under the lock: `last` first, then what became of it, and only then the item. */
+/* Under the lock: `last` first, then what became of it, and only then the item.  `run` may
+ * set it aside meanwhile, so it is looked for in both, where that takes it to last. */
 static int
 remove_locked(struct spool *spool, struct sentlog *sentlog, uint64_t n)
 {
 	struct spool_item item;
-	enum spool_part part = find_item(spool, n, &item);
 
-	if (part == SPOOL_PARTS) {
+	if (!has_item(spool, n, &item)) {
 		errno = ENOENT;
 		return -1;
 	}
 	if (spool_raise_last(spool, n) < 0 ||
 	    sentlog_add(sentlog, n, SENTLOG_REMOVED, NULL, NULL, &item) < 0 ||
-	    sentlog_sync(sentlog) < 0 || item_delete(spool, part, n) < 0)
+	    sentlog_sync(sentlog) < 0 || item_delete(spool, SPOOL_QUEUE, n) < 0 ||
+	    item_delete(spool, SPOOL_FAILED, n) < 0)
 		return -1;
-	if (part == SPOOL_FAILED)
-		item_drop_reason(spool, n);
+	item_drop_reason(spool, n);
 	return 0;
 }
 

@@ -1091,6 +1091,32 @@ removes_items_for_good(void **state)
 	spool_close(spool);
 }
 
+static void
+set_aside_meanwhile(void)
+{
+	char from[600];
+
+	snprintf(from, sizeof from, "%s", below("spool/queue/00000000000000000001"));
+	(void)rename(from, below("spool/failed/00000000000000000001"));
+}
+
+static void
+removes_an_item_that_is_set_aside_meanwhile(void **state)
+{
+	struct spool *spool = open_spool();
+	const uint64_t numbers[] = {1};
+
+	(void)state;
+	assert_int_equal(add_items(spool, 1), 1);
+	assert_int_equal(item_write_reason(spool, 1, "inbox: none of that name"), 0);
+	before_read = set_aside_meanwhile;
+	assert_int_equal(command_remove(spool, numbers, 1), 0);
+	before_read = NULL;
+	assert_int_equal(count_files(spool, SPOOL_QUEUE), 0);
+	assert_int_equal(count_files(spool, SPOOL_FAILED), 0);
+	spool_close(spool);
+}
+
 /* A process that holds the spool's lock until its standard input, *says, is closed. */
 static pid_t
 start_holder(int *says)
@@ -1271,6 +1297,7 @@ main(void)
 	    TEST(clock_that_is_set_puts_no_scan_off),
 	    TEST(prints_no_number_that_a_crash_may_take_back),
 	    TEST(removes_items_for_good),
+	    TEST(removes_an_item_that_is_set_aside_meanwhile),
 	    TEST(commands_beside_a_held_lock_say_to_come_again),
 	    TEST(says_why_standard_input_is_none),
 	    TEST(deletes_nothing_when_sent_log_fails),
