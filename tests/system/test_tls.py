@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Who may not come in: nothing is stored, the log says why, and the next client is served."""
 
+import os
 import re
 import shutil
 import signal
@@ -11,6 +12,7 @@ import time
 
 from client import Client, context
 from harness import bound, cases, contains, equal, main, test, until
+from pki import SCRIPT, Pki
 
 
 def good_client_is_served(t, r, who="pc1.example.org"):
@@ -191,6 +193,20 @@ def revoked_client_is_turned_away(t):
     r = t.receiver({"tls": {"crl": crl}})
     good_client_is_served(t, r)
     turned_away(t, r, context(t.pki.ca.cert, *revoked), r"certificate revoked")
+
+
+@test
+def authority_revokes_all_that_are_named_or_none(t):
+    """A word that one is revoked, and no list that says so, would be worse than none."""
+    pki = Pki(os.path.join(t.folder, "pki"))
+    pki.crl("lost.example.org")
+    pki.script("client", "lost.example.org", "--renew")
+    for names in (["lost.example.org", "unknown.example.org"], ["lost.example.org", "../ca"]):
+        done = t.run(["sh", SCRIPT, pki.folder, "revoke", *names])
+        equal((done.returncode, done.stdout), (1, ""), "code and standard output")
+    pki.script("crl")
+    text = t.run(["openssl", "crl", "-in", pki.file("ca.crl"), "-noout", "-text"]).stdout
+    equal(text.count("Serial Number:"), 1, "revoked, by the list:\n" + text)
 
 
 @test
