@@ -9,7 +9,7 @@
 #include "inboxd/base/site.h"
 #include "inboxd/commit/sync.h"
 #include "inboxd/fronts.h"
-#include "inboxd/recover/survey.h"
+#include "inboxd/recover/segments.h"
 #include "lib/log.h"
 
 /* The root, and whose ledger is there. */
@@ -24,7 +24,7 @@ look_at_root(struct root *root, const struct settings *settings, char error[ROOT
 	code = root_look(root, settings->root, error);
 	if (code)
 		return code;
-	code = survey_ledger(root, newest, error);
+	code = segments_look(root, newest, error);
 	if (code)
 		root_leave(root);
 	return code;

@@ -27,7 +27,7 @@
 #include "inboxd/drafts/partial.h"
 #include "inboxd/recover/finish.h"
 #include "inboxd/recover/replay.h"
-#include "inboxd/recover/survey.h"
+#include "inboxd/recover/segments.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/segment.h"
@@ -161,7 +161,7 @@ recover_run(struct site *site, struct root *root, struct clients *clients, int *
 	int rc = 0;
 
 	r.replay.next_seq = 1;
-	*code = survey_ledger(root, segment, error);
+	*code = segments_look(root, segment, error);
 	if (*code)
 		return NULL;
 	if (segment[0])

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: ISC */
-#include "inboxd/recover/survey.h"
+#include "inboxd/recover/segments.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -93,7 +93,7 @@ look_at(const struct root *root, const char *name, char newest[SEGMENT_NAME_ROOM
 }
 
 int
-survey_ledger(const struct root *root, char newest[SEGMENT_NAME_ROOM],
+segments_look(const struct root *root, char newest[SEGMENT_NAME_ROOM],
     char error[ROOT_ERROR_ROOM])
 {
 	DIR *listing = disk_list(root->ledger);
