@@ -110,7 +110,7 @@ threads_start(struct threads *threads, struct site *site, struct root *root,
 	if (code)
 		return code;
 	threads->survey = survey_start(site, main);
-	return threads->survey ? 0 : start_failed(EX_OSERR, "start_failed", strerror(errno));
+	return threads->survey ? 0 : thread_failed("survey");
 }
 
 void
