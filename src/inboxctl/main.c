@@ -25,8 +25,9 @@
 
 #define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
 
-/* Which commands an option is for. */
-enum { PAGE = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, SHOWN = PAGE | LEDGER | VERIFY };
+/* Which commands an option is for, and what they need to know the place of. */
+enum { PAGE = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, SHOWN = PAGE | LEDGER | VERIFY,
+	AT_ROOT = LEDGER | VERIFY, AT_SOCKET = PAGE | RELOAD };
 
 static const struct command {
 	const char *name, *help;
@@ -45,7 +46,7 @@ static const struct command {
     {"verify", "the inboxes against the ledger: sizes, digests, strangers", VERIFY, NULL, NULL,
         verify},
     {"reload", "has the receiver take its configuration anew, or says why it does not", RELOAD,
-        NULL, NULL, NULL},
+        NULL, NULL, reload},
 };
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
@@ -62,10 +63,10 @@ static const struct choice {
     CHOICE(json, NULL, SHOWN, LONG_ONLY, "for programs"),
     CHOICE(config, "FILE", SHOWN | RELOAD, 'c',
         "the receiver's configuration (" DEFAULT_CONFIG ")"),
-    CHOICE(socket, "SOCKET", PAGE | RELOAD, 's',
+    CHOICE(socket, "SOCKET", AT_SOCKET, 's',
         "the receiver's status socket, whatever that says"),
-    CHOICE(root, "ROOT", LEDGER | VERIFY, 'r', "the receiver's root, whatever that says"),
-    CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
+    CHOICE(root, "ROOT", AT_ROOT, 'r', "the receiver's root, whatever that says"),
+    CHOICE(inbox, "NAME", AT_ROOT, LONG_ONLY + 4, "only of this inbox"),
     CHOICE(client, "GLOB", LEDGER, LONG_ONLY + 1, "only of these clients"),
     CHOICE(queue, "ID", LEDGER, LONG_ONLY + 2, "only of this queue; its first digits do"),
     CHOICE(item, "N", LEDGER, LONG_ONLY + 3, "only of this number in its queue"),
@@ -171,24 +172,21 @@ finish(int code)
 static int
 run(const struct command *command, struct arguments *arguments)
 {
-	const char **place = command->run ? &arguments->root : &arguments->socket;
+	int at_root = command->kind & AT_ROOT;
+	const char **place = at_root ? &arguments->root : &arguments->socket;
 	const char *config = arguments->config ? arguments->config : DEFAULT_CONFIG;
 	struct places places = {NULL, NULL};
 	int code = EX_CONFIG;
 
 	if (!*place && places_read(&places, config) < 0) {
 		fprintf(stderr, "-%c says where the receiver's %s is, -c its configuration.\n",
-		    command->run ? 'r' : 's', command->run ? "root" : "socket");
+		    at_root ? 'r' : 's', at_root ? "root" : "socket");
 		goto end;
 	}
 	if (!*place)
-		*place = command->run ? places.root : places.socket;
-	if (command->run)
-		code = command->run(arguments);
-	else if (command->kind == RELOAD)
-		code = reload(arguments->socket);
-	else
-		code = show_page(command, arguments->socket, arguments->json != NULL);
+		*place = at_root ? places.root : places.socket;
+	code = command->run ? command->run(arguments)
+	                    : show_page(command, arguments->socket, arguments->json != NULL);
 end:
 	places_free(&places);
 	return code;

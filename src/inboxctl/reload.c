@@ -60,12 +60,12 @@ look(const char *socket_path, struct state *state)
 }
 
 int
-reload(const char *socket_path)
+reload(const struct arguments *arguments)
 {
 	const struct timespec moment = {.tv_nsec = 50000000};
 	int64_t end = clock_seconds() + PATIENCE;
 	struct state before, now;
-	int code = look(socket_path, &before);
+	int code = look(arguments->socket, &before);
 
 	if (code)
 		return code;
@@ -75,7 +75,7 @@ reload(const char *socket_path)
 	}
 	do {
 		nanosleep(&moment, NULL);
-		code = look(socket_path, &now);
+		code = look(arguments->socket, &now);
 	} while (code == 0 && now.taken + now.failed == before.taken + before.failed &&
 	    clock_seconds() < end);
 	if (code)

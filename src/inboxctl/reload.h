@@ -3,9 +3,10 @@
 #ifndef INBOXCTL_RELOAD_H
 #define INBOXCTL_RELOAD_H
 
+#include "inboxctl/arguments.h"
 #include "lib/attr.h"
 
-/* Has the receiver behind the socket reload.  0, or an exit code, and it has been told why. */
-MUST_CHECK int reload(const char *socket_path);
+/* Has the receiver behind the socket reload.  Returns the exit code, its reason told. */
+MUST_CHECK int reload(const struct arguments *arguments);
 
 #endif

@@ -49,7 +49,7 @@ struct session {
 	struct queue *queue; /* token; NULL before the answer to JOIN */
 	uint64_t generation;
 	int asked;           /* a join or leave is on its way */
-	uint64_t notices;    /* SETTLED and SKIP */
+	uint64_t notices;    /* SETTLED, SKIP and STATE */
 	uint64_t last_answer; /* seconds of shop->now */
 	char farewell[PROTO_LINE_MAX + 1]; /* the last line, said when nothing is in flight */
 };
