@@ -19,13 +19,6 @@
 #include "lib/address.h"
 #include "lib/log.h"
 
-int
-start_failed(int code, const char *event, const char *why)
-{
-	log_event(LOG_CRIT, event, "error=\"%s\" exit=%d", why, code);
-	return code;
-}
-
 static int
 thread_failed(const char *which)
 {

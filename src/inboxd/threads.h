@@ -29,9 +29,6 @@ struct threads {
 	size_t drained;       /* workers that have no connection any more */
 };
 
-/* A start that fails says so here: logs why, and returns `code`. */
-int start_failed(int code, const char *event, const char *why);
-
 /* Recovers, and starts them.  0, or an exit code (logged); then some may run, and the
  * process can only end by _exit(). */
 MUST_CHECK int threads_start(struct threads *threads, struct site *site, struct root *root,

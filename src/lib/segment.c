@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "lib/segment.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -36,19 +37,18 @@ segment_open(int dir, const char *name)
 	return -1;
 }
 
-const char *
-segment_next(DIR *listing, struct timespec *when)
+/* One more segment of the listing, in no order.  NULL: there is none (errno is 0), or it failed. */
+static const char *
+next_of(DIR *listing)
 {
 	const struct dirent *file;
+	struct timespec when;
 
 	do {
 		errno = 0;
 		file = readdir(listing);
-	} while (file && !segment_is_name(file->d_name, when));
-	if (!file)
-		return NULL;
-	errno = 0;
-	return file->d_name;
+	} while (file && !segment_is_name(file->d_name, &when));
+	return file ? file->d_name : NULL;
 }
 
 /* Of those behind `after` the newest, or the oldest. */
@@ -56,14 +56,13 @@ static int
 find(int dir, const char *after, int newest, char name[SEGMENT_NAME_ROOM])
 {
 	DIR *listing = disk_list(dir);
-	struct timespec when;
 	const char *found;
 	int error;
 
 	name[0] = '\0';
 	if (!listing)
 		return -1;
-	while ((found = segment_next(listing, &when))) {
+	while ((found = next_of(listing))) {
 		if (strcmp(found, after) > 0 &&
 		    (!name[0] || (strcmp(found, name) > 0) == newest))
 			memcpy(name, found, strlen(found) + 1);

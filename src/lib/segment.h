@@ -7,7 +7,6 @@
 #ifndef LIB_SEGMENT_H
 #define LIB_SEGMENT_H
 
-#include <dirent.h>
 #include <time.h>
 
 #include "lib/attr.h"
@@ -22,10 +21,6 @@ int segment_is_name(const char *name, struct timespec *when);
 
 /* For reading.  -1 with errno: EBADMSG where what has the name is no regular file. */
 MUST_CHECK int segment_open(int dir, const char *name);
-
-/* The name of one more segment of a listing (disk_list()), in no order, valid until
- * the next call.  NULL: there is none (errno is 0), or the listing failed. */
-MUST_CHECK const char *segment_next(DIR *listing, struct timespec *when);
 
 /* The newest segment in `name`, which is "" if there is none.  -1 with errno. */
 MUST_CHECK int segment_find_newest(int dir, char name[SEGMENT_NAME_ROOM]);

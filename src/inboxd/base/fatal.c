@@ -39,6 +39,13 @@ fatal_sync(const char *what)
 	    strerror(errno));
 }
 
+int
+start_failed(int code, const char *event, const char *why)
+{
+	log_event(LOG_CRIT, event, "error=\"%s\" exit=%d", why, code);
+	return code;
+}
+
 void *
 must_alloc(size_t size)
 {

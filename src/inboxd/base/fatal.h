@@ -24,6 +24,9 @@ NO_RETURN void fatal_sync(const char *what);
  * them.  What has been logged is written first, as far as its reader lets us. */
 NO_RETURN void end_now(int code);
 
+/* A start that cannot go on, and can still end in order: logs why, and returns `code`. */
+int start_failed(int code, const char *event, const char *why);
+
 /* Zeroed memory, always; freed by free(). */
 MUST_CHECK void *must_alloc(size_t size);
 

@@ -256,39 +256,33 @@ partial_discard(struct partial *partial)
 }
 
 /* Under its lock, so that no session takes it up at this moment. */
-static int
+static void
 expire_one(const struct inbox *inbox, const char *name, uint64_t seconds)
 {
 	int fd = openat(inbox->tmp, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
-	int is_gone = 0;
 
 	if (fd < 0)
-		return 0;
+		return;
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0 &&
 	    time(NULL) - st.st_mtim.tv_sec >= (time_t)seconds &&
-	    unlinkat(inbox->tmp, name, 0) == 0) {
-		is_gone = 1;
+	    unlinkat(inbox->tmp, name, 0) == 0)
 		log_event(LOG_NOTICE, "partial_expired", "inbox=%s name=%s bytes=%lld",
 		    inbox->name, name, (long long)st.st_size);
-	}
 	close(fd);
-	return is_gone;
 }
 
-size_t
+void
 partial_expire(const struct inbox *inbox, uint64_t seconds)
 {
 	DIR *listing = disk_list(inbox->tmp);
 	struct dirent *file;
-	size_t count = 0;
 
 	if (!listing)
-		return 0;
+		return;
 	while ((file = readdir(listing))) {
 		if (strncmp(file->d_name, PARTIAL_PREFIX, strlen(PARTIAL_PREFIX)) == 0)
-			count += (size_t)expire_one(inbox, file->d_name, seconds);
+			expire_one(inbox, file->d_name, seconds);
 	}
 	closedir(listing);
-	return count;
 }

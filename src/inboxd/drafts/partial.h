@@ -85,7 +85,7 @@ void partial_close(struct partial *partial);
 void partial_discard(struct partial *partial);
 
 /* Deletes the partials in tmp/ that nobody has open and that were last written
- * more than `seconds` ago; returns their count. */
-size_t partial_expire(const struct inbox *inbox, uint64_t seconds);
+ * more than `seconds` ago. */
+void partial_expire(const struct inbox *inbox, uint64_t seconds);
 
 #endif

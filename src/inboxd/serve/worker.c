@@ -169,7 +169,7 @@ expire_partials(struct worker *worker)
 		return;
 	worker->expire_at = worker->shop.now + EXPIRE_EVERY;
 	for (size_t i = 0; i < worker->shop.site->inbox_count; i++)
-		(void)partial_expire(
+		partial_expire(
 		    &worker->shop.site->inboxes[i], worker->shop.site->settings->partial);
 }
 

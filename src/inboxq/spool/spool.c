@@ -381,12 +381,11 @@ spool_enqueue(const struct spool *spool, enum spool_part from, const char *name,
 	}
 }
 
-unsigned
+void
 spool_sweep(const struct spool *spool)
 {
 	DIR *dir = disk_list(spool->folder[SPOOL_TMP]);
 	struct dirent *entry;
-	unsigned count = 0;
 
 	while (dir && (entry = readdir(dir))) {
 		long pid = strtol(entry->d_name, NULL, 10);
@@ -397,10 +396,8 @@ spool_sweep(const struct spool *spool)
 		if (fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
 		    time(NULL) - st.st_mtime < DRAFT_AGE)
 			continue;
-		if (unlinkat(dirfd(dir), entry->d_name, 0) == 0)
-			count++;
+		(void)unlinkat(dirfd(dir), entry->d_name, 0); /* or another time */
 	}
 	if (dir)
 		closedir(dir);
-	return count;
 }

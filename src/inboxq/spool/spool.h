@@ -85,7 +85,7 @@ MUST_CHECK int spool_write_file(const struct spool *spool, enum spool_part part,
 MUST_CHECK ssize_t spool_read_file(int dir, const char *name, char *dst, size_t room);
 
 /* Deletes drafts that a killed `add` left: older than a day, and their
- * process gone.  Returns how many. */
-unsigned spool_sweep(const struct spool *spool);
+ * process gone. */
+void spool_sweep(const struct spool *spool);
 
 #endif
