@@ -151,6 +151,12 @@ def version_and_help(t):
 
 # ---- folders
 
+def let_others_come(t, r):
+    """Another user finds the way to the root folder."""
+    for path in (t.folder, r.folder, os.path.dirname(t.folder)):
+        os.chmod(path, 0o711)
+
+
 @test
 def folders_are_made_only_when_asked(t):
     r = t.receiver(start=False, make=False)
@@ -174,6 +180,7 @@ def folder_missing_or_open_to_others_is_an_error(t, part):
         fails_to_start(r, shown)
     os.chmod(path, 0o700)
     if os.geteuid() == 0:
+        let_others_come(t, r)
         os.chown(path, 12345, -1)
         fails_to_start(r, shown)
         os.chown(path, 0, -1)
@@ -199,6 +206,13 @@ def mount_point_without_its_file_system_stays_bare(t):
     os.mkdir(r.root, 0o700)
     fails_to_start(r, r.root, "mount", "inboxd -m", code=NOINPUT)
     equal(os.listdir(r.root), [], "what a start has made")
+    if os.geteuid() == 0:  # another's, and one that nobody is let into: time mends both
+        let_others_come(t, r)
+        os.chown(r.root, 12345, -1)
+        fails_to_start(r, r.root, "mount", code=NOINPUT)
+    else:
+        os.chmod(r.root, 0)
+        fails_to_start(r, r.root, "Permission denied", code=NOINPUT)
     os.rmdir(r.root)
     os.rename(r.folder + "/mounted", r.root)
     r.start()
@@ -213,8 +227,7 @@ def folders_made_by_root_are_the_root_folders_owners(t, behind):
     os.chown(r.root + behind, 12345, 54321)
     if behind:
         os.symlink(r.root + behind, r.root)
-    for path in (t.folder, r.folder, os.path.dirname(t.folder)):
-        os.chmod(path, 0o711)
+    let_others_come(t, r)
     r.make()
     made = [os.path.join(where, name) for where, names, _ in os.walk(r.root + "/")
             for name in names]

@@ -29,35 +29,41 @@ fail_missing(const char *path, const char *what, char error[ROOT_ERROR_ROOM])
 	return EX_NOINPUT;
 }
 
-/* The root, and its device. */
+/* A mount point may be closed to all, lest somebody write beside what is to be mounted. */
 static int
-open_root(struct root *root, const char *path, dev_t *device, char error[ROOT_ERROR_ROOM])
+open_root(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 {
-	char why[DISK_WHY_ROOM];
-
 	root->fd = disk_open_dir(AT_FDCWD, path);
-	if (root->fd < 0 && errno == ENOENT)
-		return fail_missing(path, "", error);
-	if (root->fd < 0)
-		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, strerror(errno));
-	else if (disk_check_dir(root->fd, 0, device, why) < 0)
-		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, why);
-	else
+	if (root->fd >= 0)
 		return 0;
+	if (errno == ENOENT)
+		return fail_missing(path, "", error);
+	snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, strerror(errno));
+	return errno == EACCES ? EX_NOINPUT : EX_CONFIG;
+}
+
+/* By its ledger/ a root is known: on the bare mount point of one there is none, whosesoever
+ * that is. */
+static int
+open_ledger(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+{
+	root->ledger = disk_open_dir(root->fd, "ledger");
+	if (root->ledger >= 0)
+		return 0;
+	if (errno == ENOENT)
+		return fail_missing(path, "/ledger", error);
+	snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s", path, strerror(errno));
 	return EX_CONFIG;
 }
 
-/* By its ledger/ a root is known: on the bare mount point of one there is none. */
 static int
-open_ledger(struct root *root, const char *path, dev_t device, char error[ROOT_ERROR_ROOM])
+check_both(const struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 {
 	char why[DISK_WHY_ROOM];
+	dev_t device;
 
-	root->ledger = disk_open_dir(root->fd, "ledger");
-	if (root->ledger < 0 && errno == ENOENT)
-		return fail_missing(path, "/ledger", error);
-	if (root->ledger < 0)
-		snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s", path, strerror(errno));
+	if (disk_check_dir(root->fd, 0, &device, why) < 0)
+		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, why);
 	else if (disk_check_dir(root->ledger, device, NULL, why) < 0)
 		snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s", path, why);
 	else
@@ -180,13 +186,14 @@ root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM])
 int
 root_look(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 {
-	dev_t device;
 	int code;
 
 	root->ledger = root->lock = -1;
-	code = open_root(root, path, &device, error);
+	code = open_root(root, path, error);
 	if (code == 0)
-		code = open_ledger(root, path, device, error);
+		code = open_ledger(root, path, error);
+	if (code == 0)
+		code = check_both(root, path, error);
 	if (code == 0)
 		code = read_id(root, path, error);
 	if (code)
