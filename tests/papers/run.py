@@ -47,10 +47,13 @@ StandardError=file:/papers.log
 """ % PATH
 
 
-# A start on a bare mount point makes nothing there, and the mount alone mends it.
+# A start makes nothing where the root is missing or not mounted, and the mount alone mends it.
 LATE_MOUNT = """
 systemctl stop inboxd
 mv /var/lib/inboxd /var/lib/mounted
+fails systemctl start inboxd
+fails test -e /var/lib/inboxd
+mkdir -m 0 /var/lib/inboxd
 fails systemctl start inboxd
 test -z "$(ls -A /var/lib/inboxd)"
 rmdir /var/lib/inboxd
