@@ -15,7 +15,7 @@ complain(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	vsnprintf(text, sizeof text, format, args);
 	va_end(args);
 	fputs("inboxctl: ", stderr);
 	table_plain(stderr, text);

@@ -38,7 +38,7 @@ fail(struct fetch_page *page, enum fetch_result result, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(page->why, sizeof(page->why), fmt, args);
+	vsnprintf(page->why, sizeof page->why, fmt, args);
 	va_end(args);
 	return result;
 }
@@ -131,7 +131,7 @@ connect_to(const char *socket_path)
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	size_t len = strlen(socket_path);
 
-	if (len == 0 || len >= sizeof(addr.sun_path)) {
+	if (len == 0 || len >= sizeof addr.sun_path) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}
@@ -139,7 +139,7 @@ connect_to(const char *socket_path)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return -1;
-	if (connect(fd, (const struct sockaddr *)&addr, sizeof(addr)) == -1) {
+	if (connect(fd, (const struct sockaddr *)&addr, sizeof addr) == -1) {
 		int error = errno;
 		close(fd);
 		errno = error;
@@ -158,9 +158,9 @@ find_length(const char *headers, const char *end, uint64_t *length)
 		const char *stop = memchr(at, '\n', (size_t)(end - at));
 		if (!stop)
 			stop = end;
-		if ((size_t)(stop - at) > sizeof(name) - 1 &&
-		    strncasecmp(at, name, sizeof(name) - 1) == 0) {
-			const char *value = at + sizeof(name) - 1;
+		if ((size_t)(stop - at) > sizeof name - 1 &&
+		    strncasecmp(at, name, sizeof name - 1) == 0) {
+			const char *value = at + sizeof name - 1;
 			value += strspn(value, " \t");
 			return parse_u64(value, strspn(value, "0123456789"), REPLY_MAX, length);
 		}
@@ -210,7 +210,7 @@ fetch_page(const char *socket_path, const char *path, struct fetch_page *page)
 	int fd = connect_to(socket_path);
 	if (fd == -1)
 		return fail(page, FETCH_UNREACHABLE, "%s", strerror(errno));
-	int len = snprintf(request, sizeof(request),
+	int len = snprintf(request, sizeof request,
 	    "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
 	if ((send_all(fd, request, (size_t)len, deadline) == -1 && errno != EPIPE) ||
 	    read_all(fd, &page->text, &page->len, deadline) == -1) {

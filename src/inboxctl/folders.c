@@ -134,7 +134,7 @@ folder_close(struct folder *folder)
 {
 	int parts[] = {folder->new, folder->cur, folder->tmp};
 
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
 		if (parts[i] >= 0)
 			close(parts[i]);
 	free(folder->names);
@@ -191,7 +191,7 @@ static int
 add_folder(struct folders *folders, int root, const char *name)
 {
 	struct folder *all =
-	    reallocarray(folders->all, folders->count + 1, sizeof(*folders->all));
+	    reallocarray(folders->all, folders->count + 1, sizeof *folders->all);
 	int rc;
 
 	if (!all)
@@ -239,7 +239,7 @@ add_all(struct folders *folders, int root)
 	}
 	closedir(listing);
 	if (folders->count > 0)
-		qsort(folders->all, folders->count, sizeof(*folders->all), compare_folders);
+		qsort(folders->all, folders->count, sizeof *folders->all, compare_folders);
 	return 0;
 }
 
@@ -272,8 +272,8 @@ folders_find(const struct folders *folders, const char *name)
 {
 	struct folder key = {.new = -1};
 
-	if (folders->count == 0 || strlen(name) >= sizeof(key.name))
+	if (folders->count == 0 || strlen(name) >= sizeof key.name)
 		return NULL;
 	memcpy(key.name, name, strlen(name) + 1);
-	return bsearch(&key, folders->all, folders->count, sizeof(key), compare_folders);
+	return bsearch(&key, folders->all, folders->count, sizeof key, compare_folders);
 }

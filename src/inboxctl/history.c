@@ -37,7 +37,7 @@ struct history {
 struct history *
 history_open(const struct root *root, history_wants *wants, void *ctx)
 {
-	struct history *history = calloc(1, sizeof(*history));
+	struct history *history = calloc(1, sizeof *history);
 
 	if (!history)
 		return NULL;
@@ -161,7 +161,7 @@ on_begin(struct history *h, uint64_t seq)
 static int
 append(struct history *h, const struct record *record, enum outcome outcome)
 {
-	struct waiting *new = malloc(sizeof(*new));
+	struct waiting *new = malloc(sizeof *new);
 
 	if (!new) {
 		complain("out of memory");

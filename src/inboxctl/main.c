@@ -48,7 +48,7 @@ static const struct command {
     {"reload", "has the receiver take its configuration anew, or says why it does not", RELOAD,
         NULL, NULL, reload},
 };
-#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+#define COMMANDS (sizeof commands / sizeof commands[0])
 
 #define LONG_ONLY 256 /* option letters from here on are none */
 
@@ -76,7 +76,7 @@ static const struct choice {
     CHOICE(type, "TYPE,...", LEDGER, LONG_ONLY + 8, "these records, or all (accept)"),
     CHOICE(quick, NULL, VERIFY, LONG_ONLY + 9, "sizes only, no digests"),
 };
-#define CHOICES (sizeof(choices) / sizeof(choices[0]))
+#define CHOICES (sizeof choices / sizeof choices[0])
 
 static void
 put_usage(FILE *out)
@@ -94,7 +94,7 @@ put_usage(FILE *out)
 					fprintf(out, " %s", commands[k].name);
 			fputs(":\n", out);
 		}
-		snprintf(shown, sizeof(shown), "--%s %s", choice->name,
+		snprintf(shown, sizeof shown, "--%s %s", choice->name,
 		    choice->value ? choice->value : "");
 		if (choice->letter < LONG_ONLY)
 			fprintf(out, "  -%c, %-16s %s\n", choice->letter, shown, choice->help);
@@ -138,14 +138,14 @@ show_page(const struct command *command, const char *socket_path, int json)
 	int64_t next = -1;
 	int code, rc;
 
-	snprintf(path, sizeof(path), "%s", command->page);
+	snprintf(path, sizeof path, "%s", command->page);
 	do {
 		code = fetch(socket_path, path, &page);
 		if (code)
 			goto end;
 		rc = show_take(&whole, page.text, page.len, &next, why);
 		free(page.text);
-		snprintf(path, sizeof(path), "%s?from=%" PRId64, command->page, next);
+		snprintf(path, sizeof path, "%s?from=%" PRId64, command->page, next);
 	} while (rc == 0 && next != -1);
 	if (rc == 0)
 		rc = (json ? show_json : command->show)(whole, stdout, why);
@@ -213,7 +213,7 @@ read_options(int argc, char **argv, struct arguments *arguments, unsigned *given
 		if (i == CHOICES)
 			return -1; /* getopt has told */
 		const char *value = optarg ? optarg : "";
-		memcpy((char *)arguments + choices[i].at, &value, sizeof(value));
+		memcpy((char *)arguments + choices[i].at, &value, sizeof value);
 		*given |= 1u << i;
 	}
 	return 0;

@@ -35,7 +35,7 @@ struct segments {
 struct segments *
 segments_open(int dir, const char *root)
 {
-	struct segments *segments = calloc(1, sizeof(*segments));
+	struct segments *segments = calloc(1, sizeof *segments);
 
 	if (!segments)
 		return NULL;
@@ -111,7 +111,7 @@ open_next(struct segments *s)
 	char name[SEGMENT_NAME_ROOM];
 	struct timespec when;
 
-	memcpy(s->before, s->name, sizeof(s->before));
+	memcpy(s->before, s->name, sizeof s->before);
 	for (;;) {
 		name[0] = '\0';
 		if (!s->at_end && segment_find_next(s->dir, s->name, name) < 0)
@@ -119,7 +119,7 @@ open_next(struct segments *s)
 		check_next(s, name);
 		if (name[0] == '\0')
 			return 0;
-		memcpy(s->name, name, sizeof(s->name));
+		memcpy(s->name, name, sizeof s->name);
 		s->fd = segment_open(s->dir, name);
 		if (s->fd >= 0)
 			break;

@@ -33,7 +33,7 @@ add_number(struct table *table, const json_t *object, const char *key)
 	char cell[TABLE_CELL_ROOM] = "-";
 
 	if (json_is_integer(value))
-		snprintf(cell, sizeof(cell), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+		snprintf(cell, sizeof cell, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
 	table_add(table, cell);
 }
 
@@ -61,7 +61,7 @@ add_ago(struct table *table, const json_t *object, const char *key, int64_t now,
 		return;
 	}
 	table_span(span, now - json_integer_value(value));
-	snprintf(cell, sizeof(cell), "%s ago", span);
+	snprintf(cell, sizeof cell, "%s ago", span);
 	table_add(table, cell);
 }
 
@@ -206,7 +206,7 @@ show_items(const json_t *items, FILE *out)
 	int64_t offered = sum_of(items, "offered", detail);
 	fputs("Items since the start\n", out);
 	put_item(out, "offered", offered, "");
-	for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
 		int64_t value = sum_of(items, ends[i].key, detail);
 		sum += (uint64_t)value;
 		put_item(out, ends[i].name, value, detail);
@@ -256,12 +256,12 @@ show_numbers(const json_t *numbers, const char *title, int64_t now, FILE *out)
 	fprintf(out, "%s\n", title);
 	json_object_foreach ((json_t *)(uintptr_t)numbers, key, value) {
 		const char *name = key;
-		if (strncmp(name, prefix, sizeof(prefix) - 1) == 0)
-			name += sizeof(prefix) - 1;
+		if (strncmp(name, prefix, sizeof prefix - 1) == 0)
+			name += sizeof prefix - 1;
 		size_t len = strlen(name);
-		if (len > sizeof(suffix) - 1 &&
-		    strcmp(name + len - (sizeof(suffix) - 1), suffix) == 0)
-			len -= sizeof(suffix) - 1;
+		if (len > sizeof suffix - 1 &&
+		    strcmp(name + len - (sizeof suffix - 1), suffix) == 0)
+			len -= sizeof suffix - 1;
 		char *shown = strndup(name, len);
 		print_detail(detail, name, len, json_integer_value(value), now);
 		if (json_is_real(value))
@@ -362,7 +362,7 @@ add_client(struct table *table, const json_t *client, int64_t now)
 	const char *queue = json_string_value(json_object_get(client, "queue"));
 	char start[9];
 
-	snprintf(start, sizeof(start), "%.8s", queue ? queue : "-");
+	snprintf(start, sizeof start, "%.8s", queue ? queue : "-");
 	add_text(table, client, "identity");
 	table_add(table, start);
 	table_add(table, json_is_true(json_object_get(client, "connected")) ? "yes" : "no");

@@ -181,10 +181,10 @@ lead_of(enum record_type type, const char *name, char room[FIELD_KEY_MAX + 3])
 {
 	static const char *const at_head[] = {"time", "client", "queue"};
 
-	for (size_t i = 0; i < sizeof(at_head) / sizeof(at_head[0]); i++)
+	for (size_t i = 0; i < sizeof at_head / sizeof at_head[0]; i++)
 		if (strcmp(name, at_head[i]) == 0)
 			return NULL;
-	for (size_t i = 0; i < sizeof(leads) / sizeof(leads[0]); i++)
+	for (size_t i = 0; i < sizeof leads / sizeof leads[0]; i++)
 		if (leads[i].type == type && strcmp(name, leads[i].name) == 0)
 			return leads[i].lead;
 	snprintf(room, FIELD_KEY_MAX + 3, " %s=", name);

@@ -90,7 +90,7 @@ table_put(struct table *table, char *cell)
 {
 	if (cell && table->count == table->room) {
 		size_t room = table->room == 0 ? 64 : 2 * table->room;
-		char **more = reallocarray(table->cells, room, sizeof(*more));
+		char **more = reallocarray(table->cells, room, sizeof *more);
 		if (more) {
 			table->cells = more;
 			table->room = room;

@@ -327,7 +327,7 @@ print_summary(struct verification *v, const char *root, int complete)
 	};
 
 	if (!v->json) {
-		for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 			printf("%10" PRIu64 "  %-11s  %s\n", rows[i].count, rows[i].key,
 			    rows[i].meaning);
 		if (!complete)
@@ -335,7 +335,7 @@ print_summary(struct verification *v, const char *root, int complete)
 		return;
 	}
 	json_t *sums = json_object();
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		v->failed |= json_object_set_new(sums, rows[i].key,
 		    json_integer((json_int_t)rows[i].count));
 	v->failed |= json_object_set_new(sums, "root", json_plain(root));

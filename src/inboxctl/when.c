@@ -26,7 +26,7 @@ parse_date(const char *text, int64_t *out)
 	static const char shape[] = "dddd-dd-ddTdd:dd:dd.dddddd";
 	static const char zero[] = "00000000T000000.000000Z";
 	static const size_t ends[] = {10, 16, 19, 26};
-	char plain[sizeof(zero)];
+	char plain[sizeof zero];
 	struct timespec when;
 	size_t len = strlen(text), at = 0, i;
 
@@ -38,14 +38,14 @@ parse_date(const char *text, int64_t *out)
 		;
 	if (i == 4)
 		return -1;
-	memcpy(plain, zero, sizeof(zero));
+	memcpy(plain, zero, sizeof zero);
 	for (i = 0; i < len; i++) {
 		if (shape[i] == 'd' ? text[i] < '0' || text[i] > '9' : text[i] != shape[i])
 			return -1;
 		if (shape[i] != '-' && shape[i] != ':')
 			plain[at++] = text[i];
 	}
-	if (parse_time(plain, sizeof(zero) - 1, &when) < 0)
+	if (parse_time(plain, sizeof zero - 1, &when) < 0)
 		return -1;
 done:
 	*out = (int64_t)when.tv_sec * MICROS + when.tv_nsec / 1000;

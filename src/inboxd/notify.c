@@ -43,7 +43,7 @@ notify_send(const char *message)
 	if (!path || *path == '\0')
 		return;
 	size_t len = strlen(path);
-	if ((path[0] != '/' && path[0] != '@') || len < 2 || len >= sizeof(addr.sun_path)) {
+	if ((path[0] != '/' && path[0] != '@') || len < 2 || len >= sizeof addr.sun_path) {
 		log_failure("NOTIFY_SOCKET is neither a path nor an abstract name");
 		return;
 	}
@@ -74,7 +74,7 @@ notify_reloading(void)
 {
 	char message[64];
 
-	snprintf(message, sizeof(message), "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
+	snprintf(message, sizeof message, "RELOADING=1\nMONOTONIC_USEC=%" PRId64,
 	    clock_monotonic());
 	notify_send(message);
 }

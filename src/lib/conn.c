@@ -120,7 +120,7 @@ linger(struct conn *c)
 	size_t got = 0;
 
 	while (got < LINGER_BUDGET) {
-		ssize_t n = recv(c->fd, waste, sizeof(waste), 0);
+		ssize_t n = recv(c->fd, waste, sizeof waste, 0);
 
 		if (n == -1 && errno == EINTR)
 			continue;
@@ -157,12 +157,12 @@ static int
 is_connected(struct conn *c)
 {
 	struct sockaddr_storage sa;
-	socklen_t len = sizeof(sa);
+	socklen_t len = sizeof sa;
 	int on = 1;
 
 	if (getpeername(c->fd, (struct sockaddr *)&sa, &len) == -1)
 		return 0;
-	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	return 1;
 }
 
@@ -389,7 +389,7 @@ struct conn *
 conn_new(struct event_base *base, struct tls *tls, const struct conn_link *link,
     const struct conn_events *events, void *ctx)
 {
-	struct conn *c = calloc(1, sizeof(*c));
+	struct conn *c = calloc(1, sizeof *c);
 
 	if (!c) {
 		close(link->fd);
@@ -398,7 +398,7 @@ conn_new(struct event_base *base, struct tls *tls, const struct conn_link *link,
 	c->events = events;
 	c->ctx = ctx;
 	c->fd = link->fd;
-	snprintf(c->peer, sizeof(c->peer), "%s", link->peer);
+	snprintf(c->peer, sizeof c->peer, "%s", link->peer);
 	c->tls = tls_ref(tls);
 	c->state = is_connected(c) ? HANDSHAKE : CONNECTING;
 	if (event_assign(&c->readable, base, c->fd, EV_READ | EV_PERSIST, on_readable, c) == -1 ||

@@ -78,7 +78,7 @@ conn_set_parting(struct conn *c, const char *fmt, const char *text)
 {
 	char line[TLS_ERROR_ROOM + 64];
 
-	snprintf(line, sizeof(line), fmt, text);
+	snprintf(line, sizeof line, fmt, text);
 	free(c->parting);
 	c->parting = strdup(line);
 	if (!c->parting)

@@ -25,7 +25,7 @@ struct digest {
 struct digest *
 digest_new(void)
 {
-	struct digest *d = calloc(1, sizeof(*d));
+	struct digest *d = calloc(1, sizeof *d);
 
 	if (!d)
 		return NULL;

@@ -98,7 +98,7 @@ disk_sync_above(const char *path)
 		len--;
 	while (len > 1 && path[len - 1] != '/')
 		len--;
-	if (len >= sizeof(above)) {
+	if (len >= sizeof above) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}

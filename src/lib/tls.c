@@ -128,7 +128,7 @@ tls_protocol(const struct tls *tls, const struct ssl_st *ssl)
 struct tls *
 tls_new(const struct tls_settings *settings, char error[TLS_ERROR_ROOM])
 {
-	struct tls *tls = calloc(1, sizeof(*tls));
+	struct tls *tls = calloc(1, sizeof *tls);
 	int trouble;
 
 	ERR_clear_error();

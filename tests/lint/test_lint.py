@@ -533,6 +533,15 @@ def pointers_are_asked_in_one_way():
 
 
 @check
+def sizeof_has_parentheses_for_types_only():
+    types = r"(?:struct|enum|union) |(?:void|char|int|unsigned|size_t|u?int\d+_t|json_t)\b|\("
+    for path in tree("src", ends=(".c", ".h")):
+        for number, line in enumerate(code(path).split("\n"), 1):
+            if re.search(r"\bsizeof\((?!%s)" % types, line):
+                yield "%s:%d: %s" % (path, number, line.strip())
+
+
+@check
 def tests_need_no_name():
     """Loopback is 127.0.0.1: a system may know no localhost, and who asks for it has to say so."""
     for path in tree("tests/system", "tests/fault", "tests/crash", ends=(".py",)):

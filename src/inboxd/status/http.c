@@ -112,7 +112,7 @@ print_head(char head[HEAD_ROOM], int code, const char *type, size_t length)
 	struct tm tm;
 	char date[40];
 
-	strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
+	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
 	return (size_t)snprintf(head, HEAD_ROOM,
 	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
 	    "Cache-Control: no-store\r\n%sConnection: close\r\n\r\n",
@@ -198,7 +198,7 @@ static char *
 path_of(char *target)
 {
 	static const char scheme[] = "http://";
-	size_t len = sizeof(scheme) - 1;
+	size_t len = sizeof scheme - 1;
 
 	if (strncmp(target, scheme, len) == 0) {
 		target += len;
@@ -314,7 +314,7 @@ http_accepts(const struct http_request *request, const char *type)
 	for (const char *line = request->headers; *line; line = stop + (*stop != '\0')) {
 		stop = line + strcspn(line, "\n");
 		found = strcasestr(line, type);
-		if (strncasecmp(line, name, sizeof(name) - 1) == 0 && found && found < stop)
+		if (strncasecmp(line, name, sizeof name - 1) == 0 && found && found < stop)
 			return 1;
 	}
 	return 0;
@@ -327,11 +327,11 @@ static void
 turn_away(int fd)
 {
 	static const char text[] = "too many read the status pages, ask again\n";
-	char whole[HEAD_ROOM + sizeof(text)];
-	size_t len = print_head(whole, 503, HTTP_TEXT, sizeof(text) - 1);
+	char whole[HEAD_ROOM + sizeof text];
+	size_t len = print_head(whole, 503, HTTP_TEXT, sizeof text - 1);
 
-	memcpy(whole + len, text, sizeof(text) - 1);
-	(void)!send(fd, whole, len + sizeof(text) - 1, MSG_NOSIGNAL);
+	memcpy(whole + len, text, sizeof text - 1);
+	(void)!send(fd, whole, len + sizeof text - 1, MSG_NOSIGNAL);
 	close(fd);
 }
 
@@ -353,7 +353,7 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 		return;
 	}
 	struct http_request *place = &http->places[i];
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
 	place->fd = fd;
 	place->got = place->head_len = place->body_len = place->sent = 0;
 	place->query = NULL;
@@ -390,7 +390,7 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 struct http *
 http_open(struct event_base *base, int fd, http_serve *serve, void *ctx)
 {
-	struct http *http = calloc(1, sizeof(*http));
+	struct http *http = calloc(1, sizeof *http);
 
 	if (!http) {
 		close(fd);

@@ -42,7 +42,7 @@ clear_stale(const struct sockaddr_un *addr, char *why, size_t room)
 		snprintf(why, room, "socket: %s", strerror(errno));
 		return -1;
 	}
-	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN)
+	if (connect(fd, (const struct sockaddr *)addr, sizeof *addr) == 0 || errno == EAGAIN)
 		snprintf(why, room, "%s: another receiver is listening on it", addr->sun_path);
 	else if (errno != ECONNREFUSED)
 		snprintf(why, room, "%s: %s", addr->sun_path, strerror(errno));
@@ -63,9 +63,9 @@ local_listen(struct local *local, const char *path, unsigned mode, char *why, si
 	size_t len = strlen(path);
 
 	*local = (struct local){0};
-	if (len == 0 || len >= sizeof(local->path)) {
+	if (len == 0 || len >= sizeof local->path) {
 		snprintf(why, room, "a socket's path has 1 to %zu bytes, not %zu",
-		    sizeof(local->path) - 1, len);
+		    sizeof local->path - 1, len);
 		return -1;
 	}
 	memcpy(local->path, path, len);
@@ -78,7 +78,7 @@ local_listen(struct local *local, const char *path, unsigned mode, char *why, si
 		return -1;
 	}
 	mode_t before = umask(0777 & ~(mode_t)mode);
-	int rc = bind(fd, (const struct sockaddr *)&addr, sizeof(addr));
+	int rc = bind(fd, (const struct sockaddr *)&addr, sizeof addr);
 	int error = errno;
 	umask(before);
 	if (rc == -1) {

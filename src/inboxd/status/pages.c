@@ -127,10 +127,10 @@ add_item_row(json_t *items, size_t row, uint64_t value)
 	static const char prefix[] = "inboxd_items_", suffix[] = "_total";
 	char key[64], code[32];
 
-	snprintf(key, sizeof(key), "%s", stats_rows[row].metric + sizeof(prefix) - 1);
+	snprintf(key, sizeof key, "%s", stats_rows[row].metric + sizeof prefix - 1);
 	size_t len = strlen(key);
-	if (len > sizeof(suffix) - 1 && strcmp(key + len - (sizeof(suffix) - 1), suffix) == 0)
-		key[len - (sizeof(suffix) - 1)] = '\0';
+	if (len > sizeof suffix - 1 && strcmp(key + len - (sizeof suffix - 1), suffix) == 0)
+		key[len - (sizeof suffix - 1)] = '\0';
 	if (sscanf(stats_rows[row].label, "code=\"%31[^\"]\"", code) != 1)
 		return json_object_set_new(items, key, json_count(value));
 
@@ -298,7 +298,7 @@ pages_clients(const struct client_view *views, size_t count, uint64_t next, int6
 	char more[48] = "\"next\":null,";
 
 	if (next > 0)
-		snprintf(more, sizeof(more), "\"next\":%" PRIu64 ",", next);
+		snprintf(more, sizeof more, "\"next\":%" PRIu64 ",", next);
 	list_open(&list, more, "clients", now);
 	for (size_t i = 0; i < count && !list.failed; i++)
 		list_add(&list, client_json(&views[i]));
@@ -331,7 +331,7 @@ static const struct {
         "From when the oldest file in cur/ is, UTC."},
     {"inboxd_inbox_counted_timestamp_seconds", "When these were counted, UTC."},
 };
-#define INBOX_ROWS (sizeof(inbox_rows) / sizeof(inbox_rows[0]))
+#define INBOX_ROWS (sizeof inbox_rows / sizeof inbox_rows[0])
 
 /* Of the rows above.  0 where it is not known, or there is no oldest: then the sample is left
  * out, so that an alarm on its age needs no exception. */

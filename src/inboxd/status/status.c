@@ -192,8 +192,8 @@ serve_clients(struct status *status, struct http_request *req)
 	const char *query = http_query(req);
 	uint64_t from = 0;
 
-	if (query && (strncmp(query, key, sizeof(key) - 1) != 0 ||
-	        parse_u64(query + sizeof(key) - 1, strlen(query + sizeof(key) - 1), INT64_MAX,
+	if (query && (strncmp(query, key, sizeof key - 1) != 0 ||
+	        parse_u64(query + sizeof key - 1, strlen(query + sizeof key - 1), INT64_MAX,
 	            &from) == -1))
 		http_reply(req, 400, HTTP_TEXT, "it takes ?from=N, a number, and nothing else\n");
 	else
@@ -249,7 +249,7 @@ static const struct page {
 static void
 on_request(void *ctx, struct http_request *req)
 {
-	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
 		if (strcmp(http_path(req), pages[i].path) == 0) {
 			pages[i].serve(ctx, req);
 			return;
@@ -282,7 +282,7 @@ struct status *
 status_open(struct event_base *base, const char *path, unsigned mode,
     const struct status_source *source, char why[STATUS_WHY_ROOM])
 {
-	struct status *status = calloc(1, sizeof(*status));
+	struct status *status = calloc(1, sizeof *status);
 
 	if (!status) {
 		snprintf(why, STATUS_WHY_ROOM, "out of memory");
