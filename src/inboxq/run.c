@@ -434,7 +434,6 @@ run_queue(const char *config, struct settings *settings, struct spool *spool,
 
 	if (rc != EX_OK)
 		goto out;
-	spool_sweep(spool);
 	run.begun = clock_monotonic();
 	log_event(LOG_NOTICE, "started", "version=%s queue=%s", PACKAGE_VERSION,
 	    spool_queue_id(spool));

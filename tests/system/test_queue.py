@@ -339,6 +339,31 @@ def removed_item_is_skipped_and_no_gap(t):
     equal([line[2] for line in q.sent_log() if line[1] == "2"], ["REMOVED"])
 
 
+@test
+def draft_of_a_killed_add_goes_after_a_day_beside_a_run_that_lasts(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    dead = t.spawn(["true"])
+    dead.wait()
+    old, young, alive = names = ["%d.0-%s" % (dead.pid, kind) for kind in ("old", "young")] + [
+        "%d.0-alive" % os.getpid()]
+    q.add("status", b"1")
+    child = run_in_background(t, q)
+    until(lambda: not q.numbers(), what="the first to be sent")
+    for name in names:
+        path = os.path.join(q.spool, "tmp", name)
+        with open(path, "wb"):
+            pass
+        if name != young:
+            os.utime(path, (0, time.time() - 86400 - 60))
+    q.add("status", b"2")
+    until(lambda: not q.numbers() and old not in os.listdir(os.path.join(q.spool, "tmp")),
+          what="the draft to go")
+    equal(sorted(os.listdir(os.path.join(q.spool, "tmp"))), sorted([young, alive]), "in tmp/")
+    child.terminate()
+    equal(child.wait(bound(10)), 0, "exit code")
+
+
 # ---- servers
 
 @test

@@ -69,5 +69,9 @@ scan_queue(struct scan *scan, struct spool *spool, struct schedule *schedule)
 out:
 	spool_unlock(spool);
 	free(found.at);
+	/* Here, and not at the start alone: as long as items come, so may drafts that no one
+	 * finishes. */
+	if (rc == 0)
+		spool_sweep(spool);
 	return rc;
 }

@@ -26,8 +26,8 @@ struct scan {
 /*
  * Looks at queue/ if it may have changed: under the spool's lock, so that no
  * number is still to come below one that is seen; and syncs queue/, so that
- * nothing is sent whose number could be given again after a crash.  0, or -1
- * with errno set.
+ * nothing is sent whose number could be given again after a crash.  What killed adds have
+ * left in tmp/ is swept out behind that.  0, or -1 with errno set.
  */
 MUST_CHECK int scan_queue(struct scan *scan, struct spool *spool, struct schedule *schedule);
 
