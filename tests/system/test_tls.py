@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import struct
+import subprocess
 import time
 
 from client import Client, context
@@ -207,6 +208,18 @@ def authority_revokes_all_that_are_named_or_none(t):
     pki.script("crl")
     text = t.run(["openssl", "crl", "-in", pki.file("ca.crl"), "-noout", "-text"]).stdout
     equal(text.count("Serial Number:"), 1, "revoked, by the list:\n" + text)
+
+
+@test
+def revocations_side_by_side_are_all_in_the_list(t):
+    pki = Pki(os.path.join(t.folder, "pki"))
+    names = ["pc%d.example.org" % n for n in range(8)]
+    pki.script("client", *names)
+    runs = [t.spawn(["sh", SCRIPT, pki.folder, "revoke", name], stdout=subprocess.DEVNULL)
+            for name in names]
+    equal([child.wait(bound(60)) for child in runs], [0] * len(runs), "exit codes")
+    text = t.run(["openssl", "crl", "-in", pki.file("ca.crl"), "-noout", "-text"]).stdout
+    equal(text.count("Serial Number:"), len(names), "revoked, by the list:\n" + text)
 
 
 @test
