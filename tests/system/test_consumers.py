@@ -4,10 +4,12 @@
 whoever else is at work and whoever died at it."""
 
 import os
+import pty
+import shutil
 import signal
 import subprocess
 
-from harness import bound, cases, contains, equal, main, test, until
+from harness import Skip, bound, cases, contains, equal, main, test, until
 
 CONTRIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../contrib/consumer")
 BOTH = [(name, os.path.join(CONTRIB, name)) for name in ("inbox-consumer", "inbox-consumer.py")]
@@ -142,6 +144,33 @@ def item_of_a_dead_consumer_is_dealt_with_by_the_next(t, consumer):
     until(lambda: inbox.run() or inbox.noted("done"), what="the next to deal with it")
     equal(len(inbox.noted("begun")), 2, "how often it was begun")
     inbox.is_empty()
+
+
+@cases(BOTH)
+def item_of_another_user_is_deleted_without_a_question(t, consumer):
+    """rm(1) would ask whoever tries the consumer at a terminal."""
+    if os.geteuid():
+        raise Skip("only root can be another user")
+    folder = os.path.join(t.folder, "inbox")
+    for part in ("new", "cur", "failed"):
+        os.makedirs(os.path.join(folder, part))
+        os.chmod(os.path.join(folder, part), 0o777)
+    open(os.path.join(folder, "new/item"), "w", encoding="ascii").close()
+    os.chmod(os.path.join(folder, "new/item"), 0o644)
+    consumer = shutil.copy(consumer, t.folder)
+    path = t.folder
+    while not os.stat(path).st_mode & 0o001:
+        os.chmod(path, os.stat(path).st_mode | 0o011)
+        path = os.path.dirname(path)
+    terminal, stdin = pty.openpty()
+    os.write(terminal, b"n\n")
+    done = subprocess.run([consumer, folder, "true"], stdin=stdin, capture_output=True, text=True,
+                          cwd=folder, user=65534, group=65534, extra_groups=[],
+                          timeout=bound(30), check=False)
+    os.close(terminal)
+    os.close(stdin)
+    equal((done.returncode, done.stderr), (0, ""), "code and standard error")
+    equal(os.listdir(os.path.join(folder, "cur")), [], "in cur/")
 
 
 @test
