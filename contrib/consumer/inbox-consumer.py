@@ -5,6 +5,7 @@
 Whoever has work of his own takes items() and puts it in place of COMMAND.
 """
 
+import contextlib
 import fcntl
 import os
 import subprocess
@@ -41,12 +42,13 @@ def main():
     for claimed, item in items(folder):
         # The lock goes to COMMAND, too: it is at work even where we have died.
         done = subprocess.run([*command, claimed], pass_fds=[item.fileno()], check=False)
-        if done.returncode == 0:
-            os.unlink(claimed)
-        elif 0 < done.returncode < 126:
-            os.rename(claimed, f"{folder}/failed/{os.path.basename(claimed)}")
-        else:
-            left += 1
+        with contextlib.suppress(FileNotFoundError):    # COMMAND has taken it away itself
+            if done.returncode == 0:
+                os.unlink(claimed)
+            elif 0 < done.returncode < 126:
+                os.rename(claimed, f"{folder}/failed/{os.path.basename(claimed)}")
+            else:
+                left += 1
     if left:
         print(f"inbox-consumer: {folder}: there are items left", file=sys.stderr)
         sys.exit(75)

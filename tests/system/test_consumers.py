@@ -86,6 +86,14 @@ def consumer_sets_aside_what_cannot_be_dealt_with(t, consumer):
 
 
 @cases(BOTH)
+def command_may_take_its_item_away_itself(t, consumer):
+    inbox = Inbox(t, consumer, 'mv "$1" %s/taken; exit' % t.folder, "true 2")
+    inbox.run()
+    equal(inbox.noted("done"), ["true 2"], "items dealt with behind it")
+    inbox.is_empty()
+
+
+@cases(BOTH)
 def item_whose_command_was_killed_stays_for_the_next(t, consumer):
     """By who stops the consumer, or for want of memory: that is not the item's fault."""
     again = os.path.join(t.folder, "again")
