@@ -378,6 +378,12 @@ disk_reserve(int fd, unsigned long long size)
 }
 
 int
+disk_is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+int
 disk_is_full(int error)
 {
 	return error == ENOSPC || error == EDQUOT || error == EFBIG;

@@ -112,5 +112,7 @@ MUST_CHECK int disk_reserve(int fd, unsigned long long size);
 /* Does this errno say that there is no room: space, inodes, a quota, or the process's own
  * limit of the size of a file? */
 int disk_is_full(int error);
+/* Or that there is no descriptor or memory? */
+int disk_is_shortage(int error);
 
 #endif

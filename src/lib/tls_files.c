@@ -23,6 +23,7 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "lib/disk.h"
 #include "lib/tls_peer.h"
 
 void
@@ -90,10 +91,10 @@ open_file(struct load *load, const char *file, int secret)
 	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd == -1 || fstat(fd, &st) == -1) {
-		int is_absent = errno == ENOENT;
+		int passes = errno == ENOENT || disk_is_shortage(errno);
 
 		(void)complain(load, file, "%s", strerror(errno));
-		load->passes = is_absent;
+		load->passes = passes;
 	}
 	else if (!S_ISREG(st.st_mode))
 		(void)complain(load, file, "is not a regular file; a PEM file is needed");

@@ -29,6 +29,16 @@ fail_missing(const char *path, const char *what, char error[ROOT_ERROR_ROOM])
 	return EX_NOINPUT;
 }
 
+/* What the system or the disk refuses may be had the next time; all else, `otherwise`, is for
+ * a person to look at. */
+static int
+code_of(int error_number, int otherwise)
+{
+	if (disk_is_shortage(error_number))
+		return EX_OSERR;
+	return error_number == EIO ? EX_IOERR : otherwise;
+}
+
 /* A mount point may be closed to all, lest somebody write beside what is to be mounted. */
 static int
 open_root(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
@@ -39,7 +49,7 @@ open_root(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 	if (errno == ENOENT)
 		return fail_missing(path, "", error);
 	snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, strerror(errno));
-	return errno == EACCES ? EX_NOINPUT : EX_CONFIG;
+	return code_of(errno, errno == EACCES ? EX_NOINPUT : EX_CONFIG);
 }
 
 /* By its ledger/ a root is known: on the bare mount point of one there is none, whosesoever
@@ -53,7 +63,7 @@ open_ledger(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 	if (errno == ENOENT)
 		return fail_missing(path, "/ledger", error);
 	snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s", path, strerror(errno));
-	return EX_CONFIG;
+	return code_of(errno, EX_CONFIG);
 }
 
 static int
@@ -80,7 +90,7 @@ read_id(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 	snprintf(error, ROOT_ERROR_ROOM, "root %s: its file " ID_OF_ROOT ": %s", path,
 	    errno == EILSEQ ? "want 32 digits of lower-case hexadecimal: put it back as it was"
 	                    : strerror(errno));
-	return errno == EIO ? EX_IOERR : EX_DATAERR;
+	return code_of(errno, EX_DATAERR);
 }
 
 int

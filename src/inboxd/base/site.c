@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/disk.h"
 #include "lib/parse.h"
 #include "lib/tls.h"
 
@@ -107,8 +108,11 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 	for (size_t i = 0; i < settings->inbox_count; i++) {
 		const struct inbox_settings *from = &settings->inboxes[i];
 		struct inbox *inbox = &site->inboxes[i];
-		if (inbox_open(inbox, root, from->name, from->group != NULL, error) < 0)
+		if (inbox_open(inbox, root, from->name, from->group != NULL, error) < 0) {
+			if (disk_is_shortage(errno))
+				*code = EX_OSERR;
 			goto fail;
+		}
 		site->inbox_count++;
 		inbox->folder = folder_path(settings->root, from->name);
 		if (!inbox->folder) {

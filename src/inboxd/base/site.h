@@ -35,7 +35,7 @@ struct site {
  * Takes `settings` (also on failure).  `root` is the open root directory, on
  * whose file system every folder must lie.  NULL, with the reason: which
  * folder or file, what is wrong, what would be right; and *code for a start: EX_CONFIG,
- * or EX_TEMPFAIL where time mends it (tls.h).
+ * EX_TEMPFAIL where time mends it (tls.h), or EX_OSERR.
  */
 MUST_CHECK struct site *site_new(struct settings *settings, int root, const char *const *alpn,
     int *code, char error[SITE_ERROR_ROOM]);
