@@ -262,6 +262,12 @@ def group_of_an_inbox_takes_its_items_out_and_nobody_else_does(t):
     equal(modes, {"": 0o711, "ledger": 0o700, "status": 0o710, "status/tmp": 0o2700,
                   "status/new": 0o2770, "status/cur": 0o2770, "reports/new": 0o700})
     equal(r.run("-m").stdout.count("shared"), 0, "what is made again")
+    for part in ("status/new", "status/tmp"):
+        for gid, mode in ((-1, 0o700), (os.getegid(), modes[part])):
+            os.chown(os.path.join(r.root, part), -1, gid)
+            os.chmod(os.path.join(r.root, part), mode)
+            fails_to_start(r, "inbox folder status", group.gr_name, "inboxd -m")
+            equal(r.run("-m").stdout.count("shared"), 1)
     equal(r.run("-t").returncode, 0)
     r.start()
     c = r.client(hello=t.queue())

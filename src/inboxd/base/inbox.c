@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <grp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -101,6 +102,33 @@ inbox_open(struct inbox *inbox, int root, const char *name, int shared,
 	if (rc < 0)
 		inbox_close(inbox);
 	return rc;
+}
+
+/* What a user namespace shows of a group that it has not: user_namespaces(7). */
+#define OVERFLOW_GID 65534
+
+static int
+is_groups(int fd, gid_t gid, mode_t mode)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (st.st_mode & mode) == mode &&
+	    (st.st_gid == gid || st.st_gid == OVERFLOW_GID);
+}
+
+int
+inbox_check_group(const struct inbox *inbox, const char *name, char error[INBOX_ERROR_ROOM])
+{
+	const struct group *group = getgrnam(name);
+
+	if (group && is_groups(inbox->tmp, group->gr_gid, S_ISGID) &&
+	    is_groups(inbox->new, group->gr_gid, S_IWGRP))
+		return 0;
+	snprintf(error, INBOX_ERROR_ROOM,
+	    "inbox folder %s: is not as its group %s needs it; to make it so: inboxd -m, as root "
+	    "(with the same -c)",
+	    inbox->name, name);
+	return -1;
 }
 
 void

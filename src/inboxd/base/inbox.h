@@ -38,6 +38,9 @@ struct inbox {
  * which folder it is, what is wrong, and what would be right. */
 MUST_CHECK int inbox_open(struct inbox *inbox, int root, const char *name, int shared,
     char error[INBOX_ERROR_ROOM]);
+/* Can the group take items out of an open inbox?  0, or -1 with what would be right. */
+MUST_CHECK int inbox_check_group(const struct inbox *inbox, const char *name,
+    char error[INBOX_ERROR_ROOM]);
 void inbox_close(struct inbox *inbox);
 
 /* May this client use it?  fnmatch(3) on each pattern. */

@@ -114,6 +114,8 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 			goto fail;
 		}
 		site->inbox_count++;
+		if (from->group && inbox_check_group(inbox, from->group, error) < 0)
+			goto fail;
 		inbox->folder = folder_path(settings->root, from->name);
 		if (!inbox->folder) {
 			snprintf(error, SITE_ERROR_ROOM, "out of memory");
