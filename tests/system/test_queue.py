@@ -842,6 +842,16 @@ def what_time_mends_ends_with_the_code_that_is_tried_again(t):
 
 
 @test
+def spool_that_it_may_not_write_to_is_told(t):
+    if os.geteuid() == 0:
+        raise Skip("root may write anywhere")
+    q = Queue(t, servers=["127.0.0.1:1"])
+    os.mkdir(q.spool, 0o500)
+    for command in (["run"], ["add", "-i", "status", q.conf]):
+        contains(q(*command, expect=77).stderr, "tmp: Permission denied")
+
+
+@test
 def queue_id_is_made_once(t):
     q = Queue(t, servers=["127.0.0.1:1"])
     q.add("status", b"x")

@@ -128,6 +128,8 @@ open_folders(struct spool *spool, const char *path, int make, const char **what)
 		*what = folder_names[i];
 		if (make && mkdirat(spool->folder[SPOOL_TOP], folder_names[i], 0700) == 0)
 			made = 1;
+		else if (make && errno != EEXIST)
+			return -1;
 		spool->folder[i] = disk_open_dir(spool->folder[SPOOL_TOP], folder_names[i]);
 		if (spool->folder[i] < 0)
 			return -1;
