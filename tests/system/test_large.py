@@ -422,6 +422,21 @@ def busy_passes_within_one_cycle(t):
 
 
 @test
+def busy_for_long_is_for_the_next_cycle(t):
+    def odd(c, line):
+        if line.startswith("OPEN"):
+            c.say("LATER 1 86400 busy open on another connection")
+            return True
+        return False
+    fake = FakeReceiver(t, odd)
+    q = Queue(t, fake)
+    q.add("status", large(t), b"small")
+    q("run", "--once", expect=TEMPFAIL)
+    equal(q.numbers(), [1])
+    equal(len(fake.said("OPEN")), 1, "tries")
+
+
+@test
 def slow_link_takes_longer_than_the_timeout_and_loses_no_session(t):
     fake = FakeReceiver(t, inline=700000)
     fake.rate = 163840  # a TLS record each tenth of a second

@@ -15,6 +15,7 @@
 #include "lib/proto.h"
 
 #define BUSY_TRIES 10  /* in one session */
+#define BUSY_WAIT 60   /* seconds, of one cycle, which others may wait for */
 #define LATER_MAX 86400 /* seconds */
 #define SPOILT_WAIT 60 /* seconds */
 
@@ -60,7 +61,7 @@ bounded(uint64_t seconds)
 static int64_t
 due_after(const struct answer_context *context, uint64_t n, uint64_t seconds, const char *code)
 {
-	if (context->once && !(is_code(code, CODE_LATER_BUSY) &&
+	if (context->once && !(is_code(code, CODE_LATER_BUSY) && seconds <= BUSY_WAIT &&
 	                         schedule_count_busy(context->schedule, n) <= BUSY_TRIES))
 		return SCHEDULE_NEVER;
 	return context->now + bounded(seconds);
