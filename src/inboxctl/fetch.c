@@ -38,7 +38,7 @@ fail(struct fetch_page *page, enum fetch_result result, const char *fmt, ...)
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(page->why, sizeof page->why, fmt, args);
+	vsnprintf(page->why.text, sizeof page->why.text, fmt, args);
 	va_end(args);
 	return result;
 }

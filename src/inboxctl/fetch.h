@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "lib/attr.h"
+#include "lib/why.h"
 
 enum fetch_result {
 	FETCH_OK,
@@ -16,12 +17,11 @@ enum fetch_result {
 	FETCH_PROTOCOL,    /* what came is not the page of a receiver */
 };
 
-#define FETCH_WHY_ROOM 512
 
 struct fetch_page {
 	char *text; /* closed by NUL, to be freed; NULL unless FETCH_OK */
 	size_t len;
-	char why[FETCH_WHY_ROOM]; /* may hold bytes of the peer, unescaped */
+	struct why why; /* may hold bytes of the peer, unescaped */
 };
 
 /* Waits 15 seconds at most, for all of it.  `path` is "/status" and the like. */

@@ -120,7 +120,7 @@ fetch(const char *socket_path, const char *path, struct fetch_page *page)
 
 	if (result == FETCH_OK)
 		return 0;
-	complain("%s: %s", socket_path, page->why);
+	complain("%s: %s", socket_path, page->why.text);
 	if (result == FETCH_UNREACHABLE)
 		fputs("Is the receiver running (systemctl status inboxd), is this its [status] "
 		      "socket,\nand may you open it (ls -l)?  -s names another one.\n",
@@ -132,7 +132,8 @@ fetch(const char *socket_path, const char *path, struct fetch_page *page)
 static int
 show_page(const struct command *command, const char *socket_path, int json)
 {
-	char why[SHOW_WHY_ROOM] = "", path[64];
+	char path[64];
+	struct why why = {""};
 	struct json_t *whole = NULL;
 	struct fetch_page page;
 	int64_t next = -1;
@@ -143,14 +144,14 @@ show_page(const struct command *command, const char *socket_path, int json)
 		code = fetch(socket_path, path, &page);
 		if (code)
 			goto end;
-		rc = show_take(&whole, page.text, page.len, &next, why);
+		rc = show_take(&whole, page.text, page.len, &next, &why);
 		free(page.text);
 		snprintf(path, sizeof path, "%s?from=%" PRId64, command->page, next);
 	} while (rc == 0 && next != -1);
 	if (rc == 0)
-		rc = (json ? show_json : command->show)(whole, stdout, why);
+		rc = (json ? show_json : command->show)(whole, stdout, &why);
 	if (rc == -1) {
-		complain("%s: %s", socket_path, why);
+		complain("%s: %s", socket_path, why.text);
 		code = EX_PROTOCOL;
 	}
 end:

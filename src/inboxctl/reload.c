@@ -42,7 +42,7 @@ look(const char *socket_path, struct state *state)
 
 	result = fetch_page(socket_path, "/status", &page);
 	if (result != FETCH_OK) {
-		complain("%s: %s", socket_path, page.why);
+		complain("%s: %s", socket_path, page.why.text);
 		return result == FETCH_PROTOCOL ? EX_PROTOCOL : EX_UNAVAILABLE;
 	}
 	root = json_loadb(page.text, page.len, JSON_REJECT_DUPLICATES, NULL);

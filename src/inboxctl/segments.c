@@ -242,7 +242,7 @@ segments_next(struct segments *s, struct record *out)
 		case WALK_DAMAGED:
 		case WALK_STRANGER:
 			s->damage++;
-			complain("%s", s->walk.why);
+			complain("%s", s->walk.why.text);
 			break;
 		case WALK_TORN:
 			tell_torn(s);
@@ -253,7 +253,7 @@ segments_next(struct segments *s, struct record *out)
 				return -1;
 			break;
 		case WALK_FAILED:
-			complain("%s", s->walk.why);
+			complain("%s", s->walk.why.text);
 			return -1;
 		}
 	}

@@ -67,18 +67,17 @@ add_ago(struct table *table, const json_t *object, const char *key, int64_t now,
 
 /* 0, or -1 and `why`. */
 static int
-end_table(struct table *table, char why[SHOW_WHY_ROOM])
+end_table(struct table *table, struct why *why)
 {
 	if (table_free(table) == 0)
 		return 0;
-	snprintf(why, SHOW_WHY_ROOM, "out of memory");
-	return -1;
+	return why_say(why, "out of memory");
 }
 
 /* ---- pages */
 
 int
-show_take(json_t **page, const char *text, size_t len, int64_t *next, char why[SHOW_WHY_ROOM])
+show_take(json_t **page, const char *text, size_t len, int64_t *next, struct why *why)
 {
 	json_error_t error;
 	json_t *part = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error), *list;
@@ -86,14 +85,13 @@ show_take(json_t **page, const char *text, size_t len, int64_t *next, char why[S
 	int rc = 0;
 
 	if (!part) {
-		snprintf(why, SHOW_WHY_ROOM, "line %d of the page: %s", error.line, error.text);
-		return -1;
+		return why_say(why, "line %d of the page: %s", error.line, error.text);
 	}
 	int64_t from = *next;
 	const json_t *value = json_object_get(part, "next");
 	*next = json_is_integer(value) ? json_integer_value(value) : -1;
 	if (json_is_integer(value) && *next <= from) {
-		snprintf(why, SHOW_WHY_ROOM, "the page goes on where it began");
+		why_say(why, "the page goes on where it began");
 		json_decref(part);
 		return -1;
 	}
@@ -105,7 +103,7 @@ show_take(json_t **page, const char *text, size_t len, int64_t *next, char why[S
 		if (json_is_array(list) && rc == 0)
 			rc = json_array_extend(json_object_get(*page, key), list);
 	if (rc == -1 || json_object_set_new(*page, "next", json_null()) == -1) {
-		snprintf(why, SHOW_WHY_ROOM, "the page goes on with something else");
+		why_say(why, "the page goes on with something else");
 		rc = -1;
 	}
 	json_decref(part);
@@ -120,20 +118,19 @@ show_free(json_t *page)
 
 /* Is it an object of our schema that has `key` of `type`? */
 static int
-check_page(const json_t *page, const char *key, json_type type, char why[SHOW_WHY_ROOM])
+check_page(const json_t *page, const char *key, json_type type, struct why *why)
 {
 	const json_t *schema = json_object_get(page, "schema");
 	const json_t *value = json_object_get(page, key);
 
 	if (!json_is_integer(schema)) {
-		snprintf(why, SHOW_WHY_ROOM, "the page has no schema number");
+		why_say(why, "the page has no schema number");
 	} else if (json_integer_value(schema) != SHOW_SCHEMA) {
-		snprintf(why, SHOW_WHY_ROOM,
-		    "the receiver speaks schema %" JSON_INTEGER_FORMAT
+		why_say(why, "the receiver speaks schema %" JSON_INTEGER_FORMAT
 		    ", this inboxctl knows %d: use the one installed with it, or --json",
 		    json_integer_value(schema), SHOW_SCHEMA);
 	} else if (!value || json_typeof(value) != type) {
-		snprintf(why, SHOW_WHY_ROOM, "the page has no \"%s\"", key);
+		why_say(why, "the page has no \"%s\"", key);
 	} else {
 		return 0;
 	}
@@ -141,7 +138,7 @@ check_page(const json_t *page, const char *key, json_type type, char why[SHOW_WH
 }
 
 int
-show_json(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
+show_json(const json_t *page, FILE *out, struct why *why)
 {
 	const size_t flags = JSON_INDENT(1) | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(15);
 
@@ -149,8 +146,7 @@ show_json(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
 		fputc('\n', out);
 		return 0;
 	}
-	snprintf(why, SHOW_WHY_ROOM, "out of memory");
-	return -1;
+	return why_say(why, "out of memory");
 }
 
 static int64_t
@@ -275,7 +271,7 @@ show_numbers(const json_t *numbers, const char *title, int64_t now, FILE *out)
 }
 
 int
-show_status(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
+show_status(const json_t *page, FILE *out, struct why *why)
 {
 	int64_t now = integer_of(page, "now");
 	char up[TABLE_CELL_ROOM];
@@ -297,7 +293,7 @@ show_status(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
 }
 
 int
-show_inboxes(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
+show_inboxes(const json_t *page, FILE *out, struct why *why)
 {
 	static const char *const names[] = {"INBOX", "WAITING", "OLDEST", "CLAIMED",
 	    "CLAIMED-OLDEST", "COUNTED", "LIMIT", "SUFFIX", "FOLDER", "TROUBLE"};
@@ -393,7 +389,7 @@ head_clients(struct table *table, char right[TABLE_COLUMNS_MAX + 1])
 
 /* Sorted by identity: the receiver's order is that in which queues came. */
 int
-show_clients(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
+show_clients(const json_t *page, FILE *out, struct why *why)
 {
 	char right[TABLE_COLUMNS_MAX + 1];
 	struct table table;
@@ -404,8 +400,7 @@ show_clients(const json_t *page, FILE *out, char why[SHOW_WHY_ROOM])
 	size_t count = json_array_size(clients);
 	json_t **sorted = calloc(count + 1, sizeof(json_t *));
 	if (!sorted) {
-		snprintf(why, SHOW_WHY_ROOM, "out of memory");
-		return -1;
+		return why_say(why, "out of memory");
 	}
 	for (size_t i = 0; i < count; i++)
 		sorted[i] = json_array_get(clients, i);

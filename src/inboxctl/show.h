@@ -11,9 +11,9 @@
 #include <stdio.h>
 
 #include "lib/attr.h"
+#include "lib/why.h"
 
 #define SHOW_SCHEMA 1
-#define SHOW_WHY_ROOM 256
 
 struct json_t;
 
@@ -24,12 +24,12 @@ struct json_t;
  * that goes on become longer.  *next gets where the next page begins; -1: this was the last.
  */
 MUST_CHECK int show_take(struct json_t **page, const char *text, size_t len, int64_t *next,
-    char why[SHOW_WHY_ROOM]);
+    struct why *why);
 /* NULL: does nothing. */
 void show_free(struct json_t *page);
 
 /* Prints to `out`; where the page is not what it should be some lines may be out. */
-typedef int show_fn(const struct json_t *page, FILE *out, char why[SHOW_WHY_ROOM]);
+typedef int show_fn(const struct json_t *page, FILE *out, struct why *why);
 show_fn show_status, show_clients, show_inboxes, show_json;
 
 #endif

@@ -87,11 +87,11 @@ answers_counted(struct answers *answers, struct counted *counted)
 }
 
 static int
-give_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
+give_trouble(void *ctx, struct why *why)
 {
 	const struct answers *answers = ctx;
 
-	return expiry_is_over((*answers->site)->tls, text, STATUS_TROUBLE_ROOM);
+	return expiry_is_over((*answers->site)->tls, why);
 }
 
 static const char *
@@ -123,7 +123,7 @@ ask_clients(void *ctx, uint64_t from)
 }
 
 int
-answers_open(struct answers *answers, struct event_base *base, char why[ANSWERS_WHY_ROOM])
+answers_open(struct answers *answers, struct event_base *base, struct why *why)
 {
 	const struct status_source source = {give_stats, give_inbox, ask_count, give_trouble,
 	    give_reload_error, ask_clients, answers};

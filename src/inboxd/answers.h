@@ -10,6 +10,7 @@
 
 #include "inboxd/base/stats.h"
 #include "lib/attr.h"
+#include "lib/why.h"
 
 struct counted;
 struct event_base;
@@ -29,9 +30,8 @@ struct answers {
 };
 
 /* Opens the status socket that the settings name.  0, or -1 with the reason. */
-#define ANSWERS_WHY_ROOM 256
 MUST_CHECK int answers_open(struct answers *answers, struct event_base *base,
-    char why[ANSWERS_WHY_ROOM]);
+    struct why *why);
 void answers_close(struct answers *answers);
 
 /* The sum over all threads, and main. */

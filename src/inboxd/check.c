@@ -14,7 +14,7 @@
 
 /* The root, and whose ledger is there. */
 static int
-look_at_root(struct root *root, const struct settings *settings, char error[ROOT_ERROR_ROOM])
+look_at_root(struct root *root, const struct settings *settings, struct why *error)
 {
 	char newest[SEGMENT_NAME_ROOM];
 	int code;
@@ -33,24 +33,24 @@ look_at_root(struct root *root, const struct settings *settings, char error[ROOT
 int
 check_start(struct settings *settings)
 {
-	char error[ROOT_ERROR_ROOM], why[LISTENER_WHY_ROOM];
+	struct why error, why;
 	const char *lacking = sync_lacks(settings->sync);
 	struct site *site;
 	struct root root;
-	int code = look_at_root(&root, settings, error);
+	int code = look_at_root(&root, settings, &error);
 
 	if (code) {
 		settings_free(settings);
-		log_complain("inboxd", "%s", error);
+		log_complain("inboxd", "%s", error.text);
 		return code;
 	}
-	site = site_new(settings, root.fd, fronts_alpn(), &code, error);
+	site = site_new(settings, root.fd, fronts_alpn(), &code, &error);
 	if (!site) {
-		log_complain("inboxd", "%s", error);
+		log_complain("inboxd", "%s", error.text);
 	} else if (lacking) {
 		log_complain("inboxd", "%s", lacking);
-	} else if (listener_check(&site->settings->listen, why) < 0) {
-		log_complain("inboxd", "%s", why);
+	} else if (listener_check(&site->settings->listen, &why) < 0) {
+		log_complain("inboxd", "%s", why.text);
 	} else {
 		dropped_warn(root.fd, site, NULL);
 		code = EX_OK;

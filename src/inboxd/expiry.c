@@ -72,7 +72,7 @@ expiry_look(struct expiry *expiry, const struct tls *tls, struct stats *stats)
 }
 
 int
-expiry_is_over(const struct tls *tls, char *text, size_t room)
+expiry_is_over(const struct tls *tls, struct why *why)
 {
 	int64_t now = (int64_t)time(NULL);
 	char until[PRINT_TIME_ROOM];
@@ -83,7 +83,7 @@ expiry_is_over(const struct tls *tls, char *text, size_t room)
 		if (date.until == 0 || date.until > now)
 			continue;
 		print_until(until, date.until);
-		snprintf(text, room, "clients are turned away: the %s was valid until %s",
+		why_say(why, "clients are turned away: the %s was valid until %s",
 		    rows[kind].name, until);
 		return 1;
 	}

@@ -6,7 +6,6 @@
 #ifndef INBOXD_EXPIRY_H
 #define INBOXD_EXPIRY_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "inboxd/base/stats.h"
@@ -22,7 +21,7 @@ struct expiry {
  * look again. */
 uint64_t expiry_look(struct expiry *expiry, const struct tls *tls, struct stats *stats);
 
-/* Is one of them over?  Then `text` says which. */
-MUST_CHECK int expiry_is_over(const struct tls *tls, char *text, size_t room);
+/* Is one of them over?  Then `why` says which. */
+MUST_CHECK int expiry_is_over(const struct tls *tls, struct why *why);
 
 #endif

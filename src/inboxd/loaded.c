@@ -12,24 +12,24 @@
 static void
 on_error(void *ctx, const char *message)
 {
-	char *reason = ctx;
+	struct why *reason = ctx;
 
 	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
-	if (reason[0] == '\0')
-		snprintf(reason, LOADED_REASON_ROOM, "%s", message);
+	if (!reason->text[0])
+		why_say(reason, "%s", message);
 }
 
 struct site *
 loaded_read(const char *config, const struct site *old, int root,
-    char reason[LOADED_REASON_ROOM])
+    struct why *reason)
 {
 	const struct conf_report report = {on_error, reason};
-	char error[SITE_ERROR_ROOM];
+	struct why error;
 	struct settings *settings;
 	struct site *site;
 	int code;
 
-	reason[0] = '\0';
+	reason->text[0] = '\0';
 	settings = settings_load(config, &report);
 	if (!settings)
 		return NULL;
@@ -38,9 +38,9 @@ loaded_read(const char *config, const struct site *old, int root,
 		settings_free(settings);
 		return NULL;
 	}
-	site = site_new(settings, root, fronts_alpn(), &code, error);
+	site = site_new(settings, root, fronts_alpn(), &code, &error);
 	if (!site) {
-		on_error(reason, error);
+		on_error(reason, error.text);
 		return NULL;
 	}
 	site_succeed(site, old);

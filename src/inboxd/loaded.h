@@ -4,14 +4,14 @@
 #define INBOXD_LOADED_H
 
 #include "lib/attr.h"
+#include "lib/why.h"
 
 struct site;
 
 /* What is to follow `old`, read from `config`, checked and tried; `root` is the open root
  * directory.  NULL: it cannot be taken; what is wrong has been logged, and its first line is
  * the `reason`. */
-#define LOADED_REASON_ROOM 512
 MUST_CHECK struct site *loaded_read(const char *config, const struct site *old, int root,
-    char reason[LOADED_REASON_ROOM]);
+    struct why *reason);
 
 #endif

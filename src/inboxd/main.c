@@ -56,11 +56,11 @@ print_conf_error(void *ctx, const char *message)
 static int
 make_folders(const struct settings *settings)
 {
-	char error[ROOT_ERROR_ROOM];
+	struct why error;
 
-	if (root_make_folders(settings, error) == 0)
+	if (root_make_folders(settings, &error) == 0)
 		return 0;
-	log_complain("inboxd", "%s", error);
+	log_complain("inboxd", "%s", error.text);
 	return EX_CANTCREAT;
 }
 

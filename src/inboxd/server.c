@@ -44,7 +44,7 @@ struct server {
 	struct listener *listener;
 	struct answers answers;
 	struct expiry expiry;
-	char reload_error[LOADED_REASON_ROOM]; /* of the last one; "": it was taken */
+	struct why reload_error; /* of the last one; "": it was taken */
 	struct stats stats;
 	struct log_gate gate;
 	int draining;
@@ -107,7 +107,7 @@ reload(struct server *server)
 
 	notify_reloading();
 	site = loaded_read(
-	    server->config, server->site, server->root.fd, server->reload_error);
+	    server->config, server->site, server->root.fd, &server->reload_error);
 	if (!site) {
 		stats_add(&server->stats, STAT_RELOADS_FAILED, 1);
 		log_event(LOG_ERR, "reload_failed", "note=\"the old configuration stays\"");
@@ -252,33 +252,33 @@ start_events(struct server *server)
 static int
 start_sockets(struct server *server)
 {
-	char why[512];
+	struct why why;
 
 	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
-	    .stats = &server->stats, .reload_error = server->reload_error};
-	if (answers_open(&server->answers, server->base, why) < 0)
-		return start_failed(EX_UNAVAILABLE, "start_failed", why);
+	    .stats = &server->stats, .reload_error = server->reload_error.text};
+	if (answers_open(&server->answers, server->base, &why) < 0)
+		return start_failed(EX_UNAVAILABLE, "start_failed", why.text);
 	server->listener = listener_open(
-	    server->base, &server->site->settings->listen, on_accept, server, why);
-	return server->listener ? 0 : start_failed(EX_UNAVAILABLE, "start_failed", why);
+	    server->base, &server->site->settings->listen, on_accept, server, &why);
+	return server->listener ? 0 : start_failed(EX_UNAVAILABLE, "start_failed", why.text);
 }
 
 static int
 start(struct server *server, struct settings *settings)
 {
 	const char *lacking = sync_lacks(settings->sync);
-	char error[SITE_ERROR_ROOM];
-	int code = root_take(&server->root, settings->root, error);
+	struct why error;
+	int code = root_take(&server->root, settings->root, &error);
 
 	if (code) {
 		settings_free(settings);
-		return start_failed(code, "start_failed", error);
+		return start_failed(code, "start_failed", error.text);
 	}
 	if (lacking)
 		return start_failed(EX_CONFIG, "start_failed", lacking);
-	server->site = site_new(settings, server->root.fd, fronts_alpn(), &code, error);
+	server->site = site_new(settings, server->root.fd, fronts_alpn(), &code, &error);
 	if (!server->site)
-		return start_failed(code, "start_failed", error);
+		return start_failed(code, "start_failed", error.text);
 	server->base = loop_new(0);
 	server->in = mailbox_new();
 	if (!server->base || !server->in)
@@ -293,8 +293,8 @@ start(struct server *server, struct settings *settings)
 	if (code)
 		return code;
 	/* Last: a start that fails gives the next one no doubts of its own. */
-	code = root_mark_running(&server->root, error);
-	return code ? start_failed(code, "start_failed", error) : 0;
+	code = root_mark_running(&server->root, &error);
+	return code ? start_failed(code, "start_failed", error.text) : 0;
 }
 
 /* ---- end */

@@ -45,14 +45,14 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	    .start = start,
 	    .number = number,
 	};
-	char error[ROOT_ERROR_ROOM];
+	struct why error;
 	struct clients *clients = clients_new();
 	struct ledger *ledger;
 	int code;
 
-	ledger = recover_run(site, root, clients, &code, error);
+	ledger = recover_run(site, root, clients, &code, &error);
 	if (!ledger)
-		return start_failed(code, "recovery_failed", error);
+		return start_failed(code, "recovery_failed", error.text);
 	threads->commit = commit_start(&wanted, clients, ledger);
 	return threads->commit ? 0 : thread_failed("commit");
 }

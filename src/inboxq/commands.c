@@ -42,9 +42,9 @@ static int
 queue_batch(struct intake *intake)
 {
 	uint64_t numbers[INTAKE_BATCH];
-	char why[SPOOL_WHY_ROOM];
+	struct why why;
 	size_t count;
-	enum intake_result result = intake_queue(intake, numbers, &count, why);
+	enum intake_result result = intake_queue(intake, numbers, &count, &why);
 
 	for (size_t i = 0; i < count; i++)
 		printf("%" PRIu64 "\n", numbers[i]);
@@ -55,7 +55,7 @@ queue_batch(struct intake *intake)
 	}
 	if (result == INTAKE_OK)
 		return EX_OK;
-	log_complain("inboxq", "%s", why);
+	log_complain("inboxq", "%s", why.text);
 	return result == INTAKE_BUSY ? EX_TEMPFAIL : EX_IOERR;
 }
 
@@ -66,7 +66,7 @@ command_add(struct spool *spool, const char *inbox, const char *name, char *cons
 	struct intake *intake = intake_new(spool, inbox);
 	enum intake_result result = INTAKE_OK;
 	size_t tries = count ? count : 1;
-	char why[SPOOL_WHY_ROOM];
+	struct why why;
 	int rc = EX_OK, queued;
 
 	if (!intake) {
@@ -78,11 +78,11 @@ command_add(struct spool *spool, const char *inbox, const char *name, char *cons
 		tries = 0;
 	}
 	for (size_t i = 0; i < tries && result != INTAKE_TROUBLE;) {
-		result = intake_copy(intake, count ? files[i] : NULL, name, why);
+		result = intake_copy(intake, count ? files[i] : NULL, name, &why);
 		if (result != INTAKE_FULL)
 			i++;
-		if (result != INTAKE_FULL && why[0])
-			log_complain("inboxq", "%s", why);
+		if (result != INTAKE_FULL && why.text[0])
+			log_complain("inboxq", "%s", why.text);
 		if (result == INTAKE_NOT_TAKEN)
 			rc = EX_NOINPUT;
 		else if (result == INTAKE_TROUBLE)
@@ -119,16 +119,17 @@ print_age(char dst[PARSE_TEXT_ROOM], uint64_t then)
 static void
 print_item(const struct spool *spool, enum spool_part part, uint64_t n)
 {
-	char age[PARSE_TEXT_ROOM], why[SPOOL_WHY_ROOM], reason[SPOOL_REASON_MAX + 1] = "";
+	char age[PARSE_TEXT_ROOM], reason[SPOOL_REASON_MAX + 1] = "";
+	struct why why;
 	struct spool_item item;
-	int fd = item_open(spool, part, n, &item, why);
+	int fd = item_open(spool, part, n, &item, &why);
 
 	if (fd < 0 && errno == ENOENT)
 		return; /* it was sent meanwhile */
 	if (part == SPOOL_FAILED)
 		item_read_reason(spool, n, reason);
 	if (fd < 0 && !item.inbox[0]) {
-		printf("%8" PRIu64 "  %-16s %12s %6s  %s\n", n, "-", "-", "-", why);
+		printf("%8" PRIu64 "  %-16s %12s %6s  %s\n", n, "-", "-", "-", why.text);
 		return;
 	}
 	if (fd >= 0)
@@ -170,7 +171,8 @@ command_status(struct spool *spool)
 	struct sentlog_line last = {0};
 	struct spool_numbers queue, failed;
 	uint64_t bytes = 0, oldest = 0;
-	char why[SPOOL_WHY_ROOM], age[PARSE_TEXT_ROOM] = "-";
+	char age[PARSE_TEXT_ROOM] = "-";
+	struct why why;
 	struct spool_item item;
 	off_t from = 0;
 
@@ -182,7 +184,7 @@ command_status(struct spool *spool)
 		return say_trouble("cannot read the spool");
 	}
 	for (size_t i = 0; i < queue.count; i++) {
-		int fd = item_open(spool, SPOOL_QUEUE, queue.at[i], &item, why);
+		int fd = item_open(spool, SPOOL_QUEUE, queue.at[i], &item, &why);
 
 		if (fd < 0)
 			continue;
@@ -299,10 +301,10 @@ command_requeue(struct spool *spool, const uint64_t *numbers, size_t count)
 static int
 has_item(const struct spool *spool, uint64_t n, struct spool_item *item)
 {
-	char why[SPOOL_WHY_ROOM];
+	struct why why;
 
 	for (int part = SPOOL_QUEUE; part <= SPOOL_FAILED; part++) {
-		int fd = item_open(spool, (enum spool_part)part, n, item, why);
+		int fd = item_open(spool, (enum spool_part)part, n, item, &why);
 
 		if (fd >= 0)
 			close(fd);

@@ -8,9 +8,10 @@
 
 #include "lib/log.h"
 #include "lib/proto.h"
+#include "lib/why.h"
 
 struct tls *
-loaded_tls(const struct settings *settings, char error[TLS_ERROR_ROOM])
+loaded_tls(const struct settings *settings, struct why *error)
 {
 	static const char *const alpn[] = {PROTO_ALPN, NULL};
 	const struct conf_tls *from = &settings->tls;
@@ -24,11 +25,11 @@ loaded_tls(const struct settings *settings, char error[TLS_ERROR_ROOM])
 static void
 on_conf_error(void *ctx, const char *message)
 {
-	char *reason = ctx;
+	struct why *reason = ctx;
 
 	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
-	if (reason[0] == '\0')
-		snprintf(reason, TLS_ERROR_ROOM, "%s", message);
+	if (!reason->text[0])
+		why_say(reason, "%s", message);
 }
 
 void
@@ -43,12 +44,12 @@ loaded_free(struct loaded *loaded)
 }
 
 struct loaded *
-loaded_read(const char *config, const struct settings *now, char reason[TLS_ERROR_ROOM])
+loaded_read(const char *config, const struct settings *now, struct why *reason)
 {
 	const struct conf_report report = {on_conf_error, reason};
 	struct loaded *loaded = calloc(1, sizeof *loaded);
 
-	reason[0] = '\0';
+	reason->text[0] = '\0';
 	if (!loaded)
 		goto no_memory;
 	/* The spool is open and locked: that one stays. */
@@ -62,7 +63,7 @@ loaded_read(const char *config, const struct settings *now, char reason[TLS_ERRO
 	if (loaded->not_before)
 		return loaded;
 no_memory:
-	snprintf(reason, TLS_ERROR_ROOM, "%s", strerror(ENOMEM));
+	why_say(reason, "%s", strerror(ENOMEM));
 fail:
 	loaded_free(loaded);
 	return NULL;

@@ -22,11 +22,11 @@ struct loaded {
 /* Reads the file `config`; keys that need a restart must be as in `now`.  NULL with the
  * reason; each error of the file has been logged. */
 MUST_CHECK struct loaded *loaded_read(const char *config, const struct settings *now,
-    char reason[TLS_ERROR_ROOM]);
+    struct why *reason);
 /* With all that is in it.  NULL is fine. */
 void loaded_free(struct loaded *loaded);
 
 /* The context alone, as tls_new(). */
-MUST_CHECK struct tls *loaded_tls(const struct settings *settings, char error[TLS_ERROR_ROOM]);
+MUST_CHECK struct tls *loaded_tls(const struct settings *settings, struct why *error);
 
 #endif

@@ -232,14 +232,14 @@ run_command(struct spool *spool, struct settings *settings, const struct argumen
 static int
 check(const struct settings *settings, const char *config)
 {
-	char error[TLS_ERROR_ROOM];
-	struct tls *tls = loaded_tls(settings, error);
+	struct why error;
+	struct tls *tls = loaded_tls(settings, &error);
 	int rc = tls ? EX_OK : errno == EAGAIN ? EX_TEMPFAIL : EX_CONFIG;
 
 	if (tls)
 		printf("%s: fine\n", config);
 	else
-		log_complain("inboxq", "%s", error);
+		log_complain("inboxq", "%s", error.text);
 	tls_unref(tls);
 	return rc;
 }
@@ -260,7 +260,7 @@ main(int argc, char **argv)
 {
 	struct arguments arguments = {.config = SETTINGS_DEFAULT};
 	const struct conf_report report = {print_conf_error, &arguments};
-	char why[SPOOL_WHY_ROOM];
+	struct why why;
 	struct settings settings;
 	struct spool *spool = NULL;
 	int rc;
@@ -287,13 +287,13 @@ main(int argc, char **argv)
 		rc = check(&settings, arguments.config);
 		goto out;
 	}
-	spool = spool_open(settings.spool, commands[arguments.command].makes_spool, why);
+	spool = spool_open(settings.spool, commands[arguments.command].makes_spool, &why);
 	if (!spool) {
 		rc = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
 		if (arguments.command == COMMAND_RUN)
-			log_event(LOG_CRIT, "start_failed", "error=\"%s\" exit=%d", why, rc);
+			log_event(LOG_CRIT, "start_failed", "error=\"%s\" exit=%d", why.text, rc);
 		else
-			log_complain("inboxq", "%s", why);
+			log_complain("inboxq", "%s", why.text);
 		goto out;
 	}
 	rc = run_command(spool, &settings, &arguments);

@@ -214,16 +214,16 @@ static void
 on_hangup(evutil_socket_t signal_number, short events, void *ctx)
 {
 	struct run *run = ctx;
-	char reason[TLS_ERROR_ROOM];
+	struct why reason;
 	struct loaded *next;
 
 	(void)signal_number, (void)events;
 	if (run->stopping)
 		return;
-	next = loaded_read(run->config, run->settings, reason);
+	next = loaded_read(run->config, run->settings, &reason);
 	if (!next) {
 		log_event(LOG_ERR, "reload_failed",
-		    "error=\"%s\" note=\"the old configuration stays\"", reason);
+		    "error=\"%s\" note=\"the old configuration stays\"", reason.text);
 		return;
 	}
 	loaded_free(run->next);
@@ -352,7 +352,7 @@ static int
 set_up(struct run *run)
 {
 	const struct settings *settings = run->settings;
-	char error[TLS_ERROR_ROOM];
+	struct why error;
 	struct timeval second = {.tv_sec = 1};
 	int rc;
 
@@ -361,9 +361,9 @@ set_up(struct run *run)
 	rc = lock_run(run);
 	if (rc != EX_OK)
 		return rc;
-	run->setup.tls = loaded_tls(settings, error);
+	run->setup.tls = loaded_tls(settings, &error);
 	if (!run->setup.tls)
-		return start_failed(errno == EAGAIN ? EX_TEMPFAIL : EX_CONFIG, "", error);
+		return start_failed(errno == EAGAIN ? EX_TEMPFAIL : EX_CONFIG, "", error.text);
 	run->sentlog = sentlog_open(run->spool);
 	if (!run->sentlog)
 		return start_failed(EX_IOERR, "sent.log: ", strerror(errno));

@@ -201,7 +201,7 @@ static void
 handshake_failed(struct conn *c, int why, int error)
 {
 	long verdict = SSL_get_verify_result(c->ssl);
-	char text[TLS_ERROR_ROOM];
+	struct why text;
 
 	if (verdict != X509_V_OK) {
 		const char *trouble = tls_peer_trouble(c->ssl);
@@ -210,8 +210,8 @@ handshake_failed(struct conn *c, int why, int error)
 		    trouble ? trouble : X509_verify_cert_error_string(verdict));
 	} else if (why == SSL_ERROR_SSL &&
 	    ERR_GET_REASON(ERR_peek_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		tls_error_text(text);
-		refuse(c, "handshake: %s", text);
+		tls_error_text(&text);
+		refuse(c, "handshake: %s", text.text);
 	} else {
 		c->silent = BIO_number_read(SSL_get_rbio(c->ssl)) == 0;
 		conn_set_parting(c, "handshake: %s", why == SSL_ERROR_SYSCALL && error != 0 ?
@@ -436,7 +436,7 @@ conn_free(struct conn *c)
 
 int
 conn_peer_identity(struct conn *c, enum identity_kind kind, char identity[IDENTITY_MAX + 1],
-    char error[IDENTITY_ERROR_ROOM])
+    struct why *error)
 {
 	X509 *certificate = SSL_get1_peer_certificate(c->ssl);
 	int rc = identity_from_certificate(certificate, kind, identity, error);
@@ -446,7 +446,7 @@ conn_peer_identity(struct conn *c, enum identity_kind kind, char identity[IDENTI
 }
 
 int
-conn_recheck(struct conn *c, struct tls *tls, char error[CONN_ERROR_ROOM])
+conn_recheck(struct conn *c, struct tls *tls, struct why *error)
 {
 	return tls_trusts(tls, c->ssl, error);
 }

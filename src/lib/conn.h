@@ -104,12 +104,11 @@ void conn_set_idle(struct conn *conn, unsigned seconds);
 /* Who the peer is, by its certificate, after on_open: as
  * identity_from_certificate(). */
 MUST_CHECK int conn_peer_identity(struct conn *conn, enum identity_kind kind,
-    char identity[IDENTITY_MAX + 1], char error[IDENTITY_ERROR_ROOM]);
+    char identity[IDENTITY_MAX + 1], struct why *error);
 
 /* Would `tls`, newer than the connection, still accept its peer?  0, or -1 with
  * the reason. */
-#define CONN_ERROR_ROOM 512
-MUST_CHECK int conn_recheck(struct conn *conn, struct tls *tls, char error[CONN_ERROR_ROOM]);
+MUST_CHECK int conn_recheck(struct conn *conn, struct tls *tls, struct why *error);
 
 /* Has the peer gone before it had sent a byte, as one does who only looks whether we listen? */
 int conn_was_silent(const struct conn *conn);

@@ -22,6 +22,7 @@
 
 #include "lib/clock.h"
 #include "lib/tls.h"
+#include "lib/why.h"
 
 #define IN_ROOM (4 * (size_t)CONN_CHUNK) /* one on_read's most */
 #define READ_BUDGET ((size_t)256 * 1024) /* bytes a wake-up */
@@ -76,11 +77,11 @@ conn_arm_write(struct conn *c)
 void
 conn_set_parting(struct conn *c, const char *fmt, const char *text)
 {
-	char line[TLS_ERROR_ROOM + 64];
+	struct why line;
 
-	snprintf(line, sizeof line, fmt, text);
+	why_say(&line, fmt, text);
 	free(c->parting);
-	c->parting = strdup(line);
+	c->parting = strdup(line.text);
 	if (!c->parting)
 		c->failure = conn_no_memory;
 }
@@ -98,14 +99,14 @@ conn_drop_output(struct conn *c)
 static void
 write_failed(struct conn *c, int why)
 {
-	char text[TLS_ERROR_ROOM];
+	struct why text;
 	int error = errno;
 
 	if (why == SSL_ERROR_SYSCALL && error != 0)
 		conn_set_parting(c, "write: %s", strerror(error));
 	else {
-		tls_error_text(text);
-		conn_set_parting(c, "write: %s", text);
+		tls_error_text(&text);
+		conn_set_parting(c, "write: %s", text.text);
 	}
 	conn_drop_output(c);
 	/* The peer may have told why, in a line or an alert, before it left. */
@@ -242,7 +243,7 @@ static void
 read_failed(struct conn *c, int n)
 {
 	int error = errno, why = SSL_get_error(c->ssl, n);
-	char text[TLS_ERROR_ROOM];
+	struct why text;
 
 	c->read_wants_write = why == SSL_ERROR_WANT_WRITE;
 	if ((why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE) && !c->broken) {
@@ -259,8 +260,8 @@ read_failed(struct conn *c, int n)
 		conn_set_parting(c, "read: %s", strerror(error));
 	else if (why == SSL_ERROR_SSL &&
 	    ERR_GET_REASON(ERR_peek_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		tls_error_text(text);
-		conn_set_parting(c, "read: %s", text);
+		tls_error_text(&text);
+		conn_set_parting(c, "read: %s", text.text);
 	}
 	ERR_clear_error();
 }

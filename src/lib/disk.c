@@ -262,36 +262,35 @@ disk_list(int dirfd)
 
 /* `others`: who may write there beside us, of S_IWGRP and S_IWOTH. */
 static int
-check_dir(int dirfd, dev_t dev, dev_t *dev_out, mode_t others, char why[DISK_WHY_ROOM])
+check_dir(int dirfd, dev_t dev, dev_t *dev_out, mode_t others, struct why *why)
 {
 	mode_t forbidden = (S_IWGRP | S_IWOTH) & ~others;
 	struct stat st;
 
 	if (fstat(dirfd, &st) == -1) {
-		snprintf(why, DISK_WHY_ROOM, "cannot be looked at: %s", strerror(errno));
-		return -1;
+		return why_say(why, "cannot be looked at: %s", strerror(errno));
 	}
 	if (!S_ISDIR(st.st_mode)) {
-		snprintf(why, DISK_WHY_ROOM, "is not a directory");
+		why_say(why, "is not a directory");
 		errno = ENOTDIR;
 		return -1;
 	}
 	if (st.st_uid != geteuid()) {
-		snprintf(why, DISK_WHY_ROOM, "belongs to user %lu, and should to user %lu, "
+		why_say(why, "belongs to user %lu, and should to user %lu, "
 		    "whom this program runs as", (unsigned long)st.st_uid,
 		    (unsigned long)geteuid());
 		errno = EPERM;
 		return -1;
 	}
 	if (st.st_mode & forbidden) {
-		snprintf(why, DISK_WHY_ROOM, "has mode %04o: group or others may write there; "
+		why_say(why, "has mode %04o: group or others may write there; "
 		    "it should be %04o", (unsigned)(st.st_mode & 07777),
 		    (unsigned)(st.st_mode & 07777 & ~forbidden));
 		errno = EPERM;
 		return -1;
 	}
 	if (dev != 0 && st.st_dev != dev) {
-		snprintf(why, DISK_WHY_ROOM, "lies on another file system than its parent");
+		why_say(why, "lies on another file system than its parent");
 		errno = EXDEV;
 		return -1;
 	}
@@ -301,13 +300,13 @@ check_dir(int dirfd, dev_t dev, dev_t *dev_out, mode_t others, char why[DISK_WHY
 }
 
 int
-disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DISK_WHY_ROOM])
+disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, struct why *why)
 {
 	return check_dir(dirfd, dev, dev_out, 0, why);
 }
 
 int
-disk_check_shared_dir(int dirfd, dev_t dev, char why[DISK_WHY_ROOM])
+disk_check_shared_dir(int dirfd, dev_t dev, struct why *why)
 {
 	return check_dir(dirfd, dev, NULL, S_IWGRP, why);
 }

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "lib/attr.h"
+#include "lib/why.h"
 
 /* All return 0, or -1 with errno set, unless said otherwise. */
 
@@ -80,10 +81,9 @@ MUST_CHECK DIR *disk_list(int dirfd);
  * not writable by group or others, on device `dev` (0: any; *dev_out, if not
  * NULL, gets the device).  0, or -1 with the reason in `why`.
  */
-#define DISK_WHY_ROOM 160
-MUST_CHECK int disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, char why[DISK_WHY_ROOM]);
+MUST_CHECK int disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, struct why *why);
 /* The same of one where its group may write, too. */
-MUST_CHECK int disk_check_shared_dir(int dirfd, dev_t dev, char why[DISK_WHY_ROOM]);
+MUST_CHECK int disk_check_shared_dir(int dirfd, dev_t dev, struct why *why);
 
 /*
  * Takes the exclusive lock of a program: fcntl(F_SETLK) on `name` in `dirfd`,

@@ -18,15 +18,15 @@
 #include <openssl/x509v3.h>
 
 static int
-refuse(char error[IDENTITY_ERROR_ROOM], const char *why)
+refuse(struct why *error, const char *why)
 {
-	snprintf(error, IDENTITY_ERROR_ROOM, "%s", why);
+	why_say(error, "%s", why);
 	ERR_clear_error();
 	return -1;
 }
 
 static int
-check_use(X509 *cert, char error[IDENTITY_ERROR_ROOM])
+check_use(X509 *cert, struct why *error)
 {
 	uint32_t flags = X509_get_extension_flags(cert);
 
@@ -42,7 +42,7 @@ check_use(X509 *cert, char error[IDENTITY_ERROR_ROOM])
 /* `bytes` may hold anything, a NUL too: its length is what ASN.1 says. */
 static int
 take_name(const unsigned char *bytes, int len, char identity[IDENTITY_MAX + 1],
-    char error[IDENTITY_ERROR_ROOM])
+    struct why *error)
 {
 	if (len < 1)
 		return refuse(error, "the certificate's name is empty");
@@ -58,7 +58,7 @@ take_name(const unsigned char *bytes, int len, char identity[IDENTITY_MAX + 1],
 }
 
 static int
-from_san(X509 *cert, char identity[IDENTITY_MAX + 1], char error[IDENTITY_ERROR_ROOM])
+from_san(X509 *cert, char identity[IDENTITY_MAX + 1], struct why *error)
 {
 	const ASN1_STRING *found = NULL;
 	GENERAL_NAMES *names;
@@ -91,7 +91,7 @@ from_san(X509 *cert, char identity[IDENTITY_MAX + 1], char error[IDENTITY_ERROR_
 }
 
 static int
-from_cn(X509 *cert, char identity[IDENTITY_MAX + 1], char error[IDENTITY_ERROR_ROOM])
+from_cn(X509 *cert, char identity[IDENTITY_MAX + 1], struct why *error)
 {
 	X509_NAME *subject = X509_get_subject_name(cert);
 	unsigned char *text = NULL;
@@ -114,10 +114,10 @@ from_cn(X509 *cert, char identity[IDENTITY_MAX + 1], char error[IDENTITY_ERROR_R
 
 int
 identity_from_certificate(struct x509_st *cert, enum identity_kind kind,
-    char identity[IDENTITY_MAX + 1], char error[IDENTITY_ERROR_ROOM])
+    char identity[IDENTITY_MAX + 1], struct why *error)
 {
 	identity[0] = '\0';
-	error[0] = '\0';
+	error->text[0] = '\0';
 	if (!cert)
 		return refuse(error, "there is no certificate");
 	if (check_use(cert, error) == -1)

@@ -8,6 +8,7 @@
 #define LIB_IDENTITY_H
 
 #include "lib/attr.h"
+#include "lib/why.h"
 
 struct x509_st;
 
@@ -17,13 +18,12 @@ enum identity_kind {
 };
 
 #define IDENTITY_MAX 255 /* bytes, each 0x21 to 0x7e */
-#define IDENTITY_ERROR_ROOM 160
 
 /*
  * 0 and the identity, closed by NUL; or -1 and the reason, in words that may
  * be shown to the client.  `cert` NULL is an error like the others.
  */
 MUST_CHECK int identity_from_certificate(struct x509_st *cert, enum identity_kind kind,
-    char identity[IDENTITY_MAX + 1], char error[IDENTITY_ERROR_ROOM]);
+    char identity[IDENTITY_MAX + 1], struct why *error);
 
 #endif

@@ -126,14 +126,14 @@ tls_protocol(const struct tls *tls, const struct ssl_st *ssl)
 }
 
 struct tls *
-tls_new(const struct tls_settings *settings, char error[TLS_ERROR_ROOM])
+tls_new(const struct tls_settings *settings, struct why *error)
 {
 	struct tls *tls = calloc(1, sizeof *tls);
 	int trouble;
 
 	ERR_clear_error();
 	if (!tls) {
-		snprintf(error, TLS_ERROR_ROOM, "out of memory");
+		why_say(error, "out of memory");
 		errno = ENOMEM;
 		return NULL;
 	}
@@ -142,9 +142,9 @@ tls_new(const struct tls_settings *settings, char error[TLS_ERROR_ROOM])
 	set_names(tls, settings->alpn);
 	tls->ctx = SSL_CTX_new(settings->server ? TLS_server_method() : TLS_client_method());
 	if (!tls->ctx || set_rules(tls, settings) == -1) {
-		char why[TLS_ERROR_ROOM];
-		tls_error_text(why);
-		snprintf(error, TLS_ERROR_ROOM, "OpenSSL: no context: %.400s", why);
+		struct why why;
+		tls_error_text(&why);
+		why_say(error, "OpenSSL: no context: %.400s", why.text);
 		trouble = ENOMEM;
 		goto fail;
 	}
@@ -152,7 +152,7 @@ tls_new(const struct tls_settings *settings, char error[TLS_ERROR_ROOM])
 		trouble = errno;
 		goto fail;
 	}
-	error[0] = '\0';
+	error->text[0] = '\0';
 	return tls;
 fail:
 	tls_unref(tls);
@@ -183,9 +183,9 @@ tls_unref(struct tls *tls)
 }
 
 int
-tls_trusts(struct tls *tls, struct ssl_st *ssl, char error[TLS_ERROR_ROOM])
+tls_trusts(struct tls *tls, struct ssl_st *ssl, struct why *error)
 {
-	return tls_peer_recheck(tls->ctx, ssl, error, TLS_ERROR_ROOM);
+	return tls_peer_recheck(tls->ctx, ssl, error);
 }
 
 struct ssl_st *

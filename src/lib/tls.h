@@ -26,7 +26,7 @@ struct ssl_st;
  * key file can be read by others than owner and group.  errno is EAGAIN where time
  * mends it, or who is renewing the files: a date, a file that is not there (yet).
  */
-MUST_CHECK struct tls *tls_new(const struct tls_settings *settings, char error[TLS_ERROR_ROOM]);
+MUST_CHECK struct tls *tls_new(const struct tls_settings *settings, struct why *error);
 /* Counted: each connection holds one reference.  Any thread. */
 struct tls *tls_ref(struct tls *tls);
 void tls_unref(struct tls *tls);
@@ -45,6 +45,6 @@ const char *tls_protocol(const struct tls *tls, const struct ssl_st *ssl);
 
 /* Would `tls` accept the peer of the open connection `ssl` now?  0, or -1 with the
  * reason: for after a reload. */
-MUST_CHECK int tls_trusts(struct tls *tls, struct ssl_st *ssl, char error[TLS_ERROR_ROOM]);
+MUST_CHECK int tls_trusts(struct tls *tls, struct ssl_st *ssl, struct why *error);
 
 #endif

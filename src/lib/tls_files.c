@@ -27,7 +27,7 @@
 #include "lib/tls_peer.h"
 
 void
-tls_error_text(char error[TLS_ERROR_ROOM])
+tls_error_text(struct why *error)
 {
 	/* The oldest error is the cause, the later ones say who passed it on. */
 	const char *data = NULL, *reason;
@@ -35,14 +35,14 @@ tls_error_text(char error[TLS_ERROR_ROOM])
 	unsigned long code = ERR_get_error_all(NULL, NULL, NULL, &data, &flags);
 
 	if (code == 0) {
-		snprintf(error, TLS_ERROR_ROOM, "unknown error");
+		why_say(error, "unknown error");
 		return;
 	}
 	reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) :
 	    ERR_reason_error_string(code);
 	if (!(flags & ERR_TXT_STRING) || !data)
 		data = "";
-	snprintf(error, TLS_ERROR_ROOM, data[0] != '\0' ? "%s (%s)" : "%s%s",
+	why_say(error, data[0] != '\0' ? "%s (%s)" : "%s%s",
 	    reason ? reason : "unknown reason", data);
 	ERR_clear_error();
 }
@@ -51,7 +51,7 @@ struct load {
 	SSL_CTX *ctx;
 	const struct tls_settings *settings;
 	struct tls_date *dates; /* TLS_KINDS */
-	char *error;
+	struct why *error;
 	int passes; /* the error: time mends it, or who renews the files */
 };
 
@@ -59,14 +59,14 @@ struct load {
 static int PRINTF_LIKE(3, 4)
 complain(struct load *load, const char *file, const char *fmt, ...)
 {
-	int len = snprintf(load->error, TLS_ERROR_ROOM, "%s: ", file);
+	struct why what;
 	va_list args;
 
 	ERR_clear_error();
 	va_start(args, fmt);
-	if (len > 0 && len < TLS_ERROR_ROOM)
-		vsnprintf(load->error + len, TLS_ERROR_ROOM - (size_t)len, fmt, args);
+	vsnprintf(what.text, sizeof what.text, fmt, args);
 	va_end(args);
+	why_say(load->error, "%s: %s", file, what.text);
 	load->passes = 0;
 	return -1;
 }
@@ -75,10 +75,10 @@ complain(struct load *load, const char *file, const char *fmt, ...)
 static int
 complain_why(struct load *load, const char *file, const char *what)
 {
-	char why[TLS_ERROR_ROOM];
+	struct why why;
 
-	tls_error_text(why);
-	return complain(load, file, "%s: %s", what, why);
+	tls_error_text(&why);
+	return complain(load, file, "%s: %s", what, why.text);
 }
 
 /* Non-blocking, so that a FIFO by mistake does not hold up the start. */
@@ -412,7 +412,7 @@ load_trust(struct load *load)
 
 int
 tls_load_files(SSL_CTX *ctx, const struct tls_settings *settings,
-    struct tls_date dates[TLS_KINDS], char error[TLS_ERROR_ROOM])
+    struct tls_date dates[TLS_KINDS], struct why *error)
 {
 	struct load load = {.ctx = ctx, .settings = settings, .dates = dates, .error = error};
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "lib/attr.h"
+#include "lib/why.h"
 
 struct ssl_ctx_st;
 
@@ -33,15 +34,14 @@ struct tls_date {
 	int64_t from, until;
 };
 
-#define TLS_ERROR_ROOM 512
 
 /* Drains OpenSSL's error queue of this thread into one line; "unknown error"
  * where it was empty. */
-void tls_error_text(char error[TLS_ERROR_ROOM]);
+void tls_error_text(struct why *error);
 
 /* All of them into a new context; `dates`, zeroed before, gets of each kind what runs out
  * first.  0, or -1 with the reason and errno, as tls_new(). */
 MUST_CHECK int tls_load_files(struct ssl_ctx_st *ctx, const struct tls_settings *settings,
-    struct tls_date dates[TLS_KINDS], char error[TLS_ERROR_ROOM]);
+    struct tls_date dates[TLS_KINDS], struct why *error);
 
 #endif

@@ -11,7 +11,7 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#define TROUBLE_ROOM 448 /* less than TLS_ERROR_ROOM */
+#define TROUBLE_ROOM 448 /* bytes */
 #define HOST_MAX 253 /* bytes of a name in the DNS */
 
 /* OpenSSL takes "" for "any name" and ".x" for "anything below x". */
@@ -167,7 +167,7 @@ tls_peer_on_verdict(int ok, X509_STORE_CTX *check)
 }
 
 int
-tls_peer_recheck(SSL_CTX *ctx, SSL *ssl, char *error, size_t room)
+tls_peer_recheck(SSL_CTX *ctx, SSL *ssl, struct why *error)
 {
 	X509 *leaf = SSL_get1_peer_certificate(ssl);
 	X509_STORE_CTX *check = X509_STORE_CTX_new();
@@ -180,7 +180,7 @@ tls_peer_recheck(SSL_CTX *ctx, SSL *ssl, char *error, size_t room)
 		verdict = X509_verify_cert(check) == 1 ? X509_V_OK
 		                                       : X509_STORE_CTX_get_error(check);
 	if (verdict != X509_V_OK)
-		snprintf(error, room, "%s", X509_verify_cert_error_string(verdict));
+		why_say(error, "%s", X509_verify_cert_error_string(verdict));
 	X509_STORE_CTX_free(check);
 	X509_free(leaf);
 	ERR_clear_error();

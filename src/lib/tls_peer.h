@@ -13,6 +13,8 @@
 
 #include "lib/attr.h"
 
+#include "lib/why.h"
+
 /* Texts of certificates, for people: cut where they do not fit. */
 #define TLS_NAME_ROOM 160
 #define TLS_DATE_ROOM 64
@@ -34,6 +36,6 @@ MUST_CHECK int tls_peer_expect(SSL *ssl, const char *host);
 
 /* Would `ctx` accept the peer of the open connection `ssl` now?  0, or -1 with
  * the reason. */
-MUST_CHECK int tls_peer_recheck(SSL_CTX *ctx, SSL *ssl, char *error, size_t room);
+MUST_CHECK int tls_peer_recheck(SSL_CTX *ctx, SSL *ssl, struct why *error);
 
 #endif

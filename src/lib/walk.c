@@ -81,22 +81,19 @@ lines_take(struct walk_lines *lines)
 __attribute__((format(printf, 2, 3))) static void
 say(struct walk *walk, const char *format, ...)
 {
-	int len = snprintf(walk->why, sizeof walk->why, "ledger/%s:%" PRIu64 ": ", walk->name,
-	    walk->line);
+	struct why what;
 	va_list args;
 
-	if (len < 0 || (size_t)len >= sizeof walk->why)
-		return;
 	va_start(args, format);
-	vsnprintf(walk->why + len, sizeof walk->why - (size_t)len, format, args);
+	vsnprintf(what.text, sizeof what.text, format, args);
 	va_end(args);
+	why_say(&walk->why, "ledger/%s:%" PRIu64 ": %s", walk->name, walk->line, what.text);
 }
 
 static enum walk_step
 fail(struct walk *walk)
 {
-	snprintf(walk->why, sizeof walk->why, "ledger/%s: read: %s", walk->name,
-	    strerror(errno));
+	why_say(&walk->why, "ledger/%s: read: %s", walk->name, strerror(errno));
 	return WALK_FAILED;
 }
 
@@ -215,13 +212,13 @@ is_misplaced(const struct walk *walk, const struct record *record)
 
 /* Accepts that must stand before the record do, or a bad line may have been them. */
 static int
-is_complete(const struct walk *walk, const struct record *record, char what[WALK_WHY_ROOM])
+is_complete(const struct walk *walk, const struct record *record, struct why *what)
 {
 	uint64_t wanted = wanted_seq(record), due = walk->next_seq;
 
 	if (walk->in_state || due == 0 || wanted <= due)
 		return 1;
-	snprintf(what, WALK_WHY_ROOM,
+	why_say(what,
 	    "accepts %" PRIu64 " to %" PRIu64 " are missing before it", due, wanted - 1);
 	return walk->is_excused;
 }
@@ -279,7 +276,7 @@ at_end(struct walk *walk)
 enum walk_step
 walk_next(struct walk *walk, struct record *out)
 {
-	char what[WALK_WHY_ROOM];
+	struct why what;
 	enum walk_step step;
 	const char *text;
 	size_t len;
@@ -315,8 +312,8 @@ walk_next(struct walk *walk, struct record *out)
 		if (!walk->is_excused)
 			return WALK_DAMAGED;
 	}
-	if (!is_complete(walk, out, what)) {
-		step = judge(walk, what);
+	if (!is_complete(walk, out, &what)) {
+		step = judge(walk, what.text);
 		if (step == WALK_DAMAGED)
 			walk->next_seq = wanted_seq(out);
 		return step;

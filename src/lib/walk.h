@@ -23,8 +23,8 @@
 
 #include "lib/attr.h"
 #include "lib/record.h"
+#include "lib/why.h"
 
-#define WALK_WHY_ROOM 384
 
 enum walk_step {
 	WALK_RECORD,  /* a good record */
@@ -52,7 +52,7 @@ struct walk {
 	uint64_t offset;    /* end of the last line that counts */
 	int in_state;       /* the next record belongs to the state, as far as is known */
 	uint64_t next_seq;  /* the next accept's; 0: not known, the begin record is damaged */
-	char why[WALK_WHY_ROOM];
+	struct why why;
 	/* the rest is walk.c's */
 	int is_over;    /* nothing behind counts */
 	int is_excused; /* what is missing may have stood in a bad line that has been told */

@@ -30,6 +30,7 @@
 #include "lib/digest.h"
 #include "lib/proto.h"
 #include "lib/tls.h"
+#include "lib/why.h"
 
 #define WINDOW_MAX 65536
 #define SETTLE_EVERY 64 /* numbers */
@@ -343,7 +344,7 @@ main(int argc, char **argv)
 	static const char *const alpn[] = {PROTO_ALPN, NULL};
 	struct tls_settings settings = {.alpn = alpn};
 	struct run run = {0};
-	char error[TLS_ERROR_ROOM];
+	struct why error;
 	struct link *links;
 	struct event *timer;
 
@@ -352,9 +353,9 @@ main(int argc, char **argv)
 		    "CONNECTIONS WINDOW SIZE SECONDS ITEMS\n");
 		return 64;
 	}
-	run.tls = tls_new(&settings, error);
+	run.tls = tls_new(&settings, &error);
 	if (!run.tls)
-		die("tls", error);
+		die("tls", error.text);
 	run.base = event_base_new();
 	run.digest = digest_new();
 	run.latency = calloc(run.most, sizeof *run.latency);

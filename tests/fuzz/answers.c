@@ -37,6 +37,7 @@
 #include "inboxq/uplink/uplink.h"
 #include "lib/conn.h"
 #include "lib/proto.h"
+#include "lib/why.h"
 
 enum flag {
 	ONCE = 1,
@@ -69,12 +70,12 @@ struct dial {
 };
 
 struct dial *
-dial_new(const char *host, const char *port, char *why, size_t room)
+dial_new(const char *host, const char *port, struct why *why)
 {
 	static struct dial dial;
 
 	(void)host, (void)port;
-	snprintf(why, room, "-");
+	why_say(why, "-");
 	return &dial;
 }
 
@@ -125,7 +126,8 @@ write_whole(int dir, const char *name, const char *text, size_t len)
 static void
 set_up(void)
 {
-	char path[200], why[SPOOL_WHY_ROOM], name[SPOOL_NAME_ROOM];
+	char path[200], name[SPOOL_NAME_ROOM];
+	struct why why;
 	uint64_t numbers[INTAKE_BATCH];
 	struct intake *intake;
 	char *bytes = calloc(1, sizes[ITEMS - 1]);
@@ -136,16 +138,16 @@ set_up(void)
 	settings.timeout = 60;
 	base = event_base_new();
 	snprintf(path, sizeof path, "%s/spool", fuzz_folder());
-	spool = spool_open(path, 1, why);
+	spool = spool_open(path, 1, &why);
 	FUZZ_CHECK(base && spool && bytes);
 	intake = intake_new(spool, "status");
 	FUZZ_CHECK(intake);
 	snprintf(path, sizeof path, "%s/item", fuzz_folder());
 	for (size_t i = 0; i < FIRST - 1 + ITEMS; i++) {
 		write_whole(AT_FDCWD, path, bytes, i < FIRST - 1 ? 3 : sizes[i + 1 - FIRST]);
-		FUZZ_CHECK(intake_copy(intake, path, NULL, why) == INTAKE_OK);
+		FUZZ_CHECK(intake_copy(intake, path, NULL, &why) == INTAKE_OK);
 	}
-	FUZZ_CHECK(intake_queue(intake, numbers, &count, why) == INTAKE_OK);
+	FUZZ_CHECK(intake_queue(intake, numbers, &count, &why) == INTAKE_OK);
 	FUZZ_CHECK(count == FIRST - 1 + ITEMS && numbers[count - 1] == count);
 	intake_free(intake);
 	free(bytes);

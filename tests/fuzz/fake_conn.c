@@ -11,6 +11,7 @@
 #include "fuzz.h"
 #include "lib/conn.h"
 #include "lib/proto.h"
+#include "lib/why.h"
 
 struct conn {
 	const struct conn_events *events;
@@ -189,17 +190,17 @@ conn_set_idle(struct conn *conn, unsigned seconds)
 
 int
 conn_peer_identity(struct conn *conn, enum identity_kind kind, char name[IDENTITY_MAX + 1],
-    char error[IDENTITY_ERROR_ROOM])
+    struct why *error)
 {
 	(void)kind;
 	FUZZ_CHECK(conn == current && conn->is_open);
 	snprintf(name, IDENTITY_MAX + 1, "%s", identity ? identity : "");
-	snprintf(error, IDENTITY_ERROR_ROOM, "the certificate is a fuzzer's");
+	why_say(error, "the certificate is a fuzzer's");
 	return identity ? 0 : -1;
 }
 
 int
-conn_recheck(struct conn *conn, struct tls *tls, char error[CONN_ERROR_ROOM])
+conn_recheck(struct conn *conn, struct tls *tls, struct why *error)
 {
 	(void)conn, (void)tls, (void)error;
 	return 0;

@@ -17,19 +17,22 @@
 #include "fuzz.h"
 #include "lib/identity.h"
 #include "lib/name.h"
+#include "lib/why.h"
 
 static void
 try_kind(X509 *cert, enum identity_kind kind)
 {
-	char *identity = malloc(IDENTITY_MAX + 1), *error = malloc(IDENTITY_ERROR_ROOM);
-	char name[NAME_ROOM], twice[IDENTITY_MAX + 1], error_twice[IDENTITY_ERROR_ROOM];
+	char *identity = malloc(IDENTITY_MAX + 1);
+	struct why *error = malloc(sizeof *error);
+	char name[NAME_ROOM], twice[IDENTITY_MAX + 1];
+	struct why error_twice;
 	struct namer namer = {0};
 	size_t len;
 	int rc;
 
 	FUZZ_CHECK(identity && error);
 	memset(identity, 0xff, IDENTITY_MAX + 1);
-	memset(error, 0xff, IDENTITY_ERROR_ROOM);
+	memset(error, 0xff, sizeof *error);
 	rc = identity_from_certificate(cert, kind, identity, error);
 	if (rc == 0) {
 		len = strnlen(identity, IDENTITY_MAX + 1);
@@ -42,15 +45,15 @@ try_kind(X509 *cert, enum identity_kind kind)
 		FUZZ_CHECK(strlen(name) < NAME_ROOM && !strchr(name, '/') && name[0] != '.');
 	} else {
 		FUZZ_CHECK(rc == -1);
-		len = strnlen(error, IDENTITY_ERROR_ROOM);
-		FUZZ_CHECK(len >= 1 && len < IDENTITY_ERROR_ROOM);
+		len = strnlen(error->text, WHY_ROOM);
+		FUZZ_CHECK(len >= 1 && len < WHY_ROOM);
 		for (size_t i = 0; i < len; i++)
-			FUZZ_CHECK(error[i] >= 0x20 && error[i] <= 0x7e);
+			FUZZ_CHECK(error->text[i] >= 0x20 && error->text[i] <= 0x7e);
 	}
 	/* The error queue is the thread's: what stays in it would be taken for a
 	 * connection's. */
 	FUZZ_CHECK(ERR_peek_error() == 0);
-	FUZZ_CHECK(identity_from_certificate(cert, kind, twice, error_twice) == rc);
+	FUZZ_CHECK(identity_from_certificate(cert, kind, twice, &error_twice) == rc);
 	if (rc == 0)
 		FUZZ_CHECK(strcmp(twice, identity) == 0);
 	free(identity);

@@ -20,6 +20,7 @@
 #include "fuzz.h"
 #include "inboxd/recover/replay.h"
 #include "lib/record.h"
+#include "lib/why.h"
 
 static int segment = -1;
 
@@ -102,15 +103,15 @@ static char *
 replay(const char *text, size_t size, struct replay *result)
 {
 	struct clients *clients = clients_new();
-	char error[REPLAY_ERROR_ROOM];
+	struct why error;
 	char *dump = NULL;
 	size_t len;
 	FILE *out;
 
 	FUZZ_CHECK(pwrite(segment, text, size, 0) == (ssize_t)size);
 	FUZZ_CHECK(ftruncate(segment, (off_t)size) == 0 && lseek(segment, 0, SEEK_SET) == 0);
-	memset(error, 0xff, sizeof error);
-	if (replay_segment(segment, "fuzz.log", clients, result, error) == 0) {
+	memset(&error, 0xff, sizeof error);
+	if (replay_segment(segment, "fuzz.log", clients, result, &error) == 0) {
 		out = open_memstream(&dump, &len);
 		FUZZ_CHECK(out);
 		for (size_t i = 0; i < clients_count(clients); i++)
@@ -124,10 +125,10 @@ replay(const char *text, size_t size, struct replay *result)
 		FUZZ_CHECK(fclose(out) == 0);
 	} else {
 		FUZZ_CHECK(errno == EBADMSG);
-		len = strnlen(error, sizeof error);
-		FUZZ_CHECK(len > 0 && len < sizeof error);
+		len = strnlen(error.text, WHY_ROOM);
+		FUZZ_CHECK(len > 0 && len < WHY_ROOM);
 		for (size_t i = 0; i < len; i++)
-			FUZZ_CHECK(error[i] >= 0x20 && error[i] <= 0x7e);
+			FUZZ_CHECK(error.text[i] >= 0x20 && error.text[i] <= 0x7e);
 	}
 	replay_free(result);
 	clients_free(clients);

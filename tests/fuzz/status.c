@@ -28,6 +28,7 @@
 #include "inboxd/status/status.h"
 #include "inboxd/base/inbox.h"
 #include "inboxd/commit/view.h"
+#include "lib/why.h"
 
 enum flag {
 	LATE = 1,      /* /clients is answered after the rest was sent */
@@ -103,7 +104,7 @@ count(void *ctx)
 /* ---- one connection */
 
 static int
-give_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
+give_trouble(void *ctx, struct why *text)
 {
 	(void)ctx, (void)text;
 	return 0;
@@ -127,14 +128,14 @@ set_up(void)
 {
 	static const struct status_source source = {
 	    give_stats, give_inbox, count, give_trouble, give_reload_error, ask_clients, NULL};
-	char why[STATUS_WHY_ROOM];
+	struct why why;
 
 	signal(SIGPIPE, SIG_IGN);
 	fuzz_watch_log();
 	snprintf(address.sun_path, sizeof address.sun_path, "%.90s/sock", fuzz_folder());
 	base = event_base_new();
 	FUZZ_CHECK(base);
-	status = status_open(base, address.sun_path, 0600, &source, why);
+	status = status_open(base, address.sun_path, 0600, &source, &why);
 	FUZZ_CHECK(status);
 }
 

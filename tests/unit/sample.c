@@ -20,6 +20,7 @@
 
 #include "lib/disk.h"
 #include "lib/segment.h"
+#include "lib/why.h"
 
 #define TIME (INT64_C(1795356663) * 1000000 + 123456)
 
@@ -333,14 +334,15 @@ struct clients *
 sample_replay(int dir, const char *name, struct replay *replay)
 {
 	struct clients *found = clients_new();
-	char newest[SEGMENT_NAME_ROOM], why[REPLAY_ERROR_ROOM];
+	char newest[SEGMENT_NAME_ROOM];
+	struct why why;
 	int fd;
 
 	assert_int_equal(segment_find_newest(dir, newest), 0);
 	fd = openat(dir, name ? name : newest, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	if (replay_segment(fd, name ? name : newest, found, replay, why) < 0)
-		fail_msg("%s", why);
+	if (replay_segment(fd, name ? name : newest, found, replay, &why) < 0)
+		fail_msg("%s", why.text);
 	assert_int_equal(replay->torn_bytes, 0);
 	close(fd);
 	return found;

@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include "lib/why.h"
 
 enum server_answer server_answer;
 char server_folder[64];
@@ -151,14 +152,14 @@ fake_count(void *ctx)
 		event_base_once(base, -1, EV_TIMEOUT, on_counted, NULL, &soon);
 }
 
-char server_trouble[STATUS_TROUBLE_ROOM];
+struct why server_trouble;
 
 static int
-fake_trouble(void *ctx, char text[STATUS_TROUBLE_ROOM])
+fake_trouble(void *ctx, struct why *why)
 {
 	(void)ctx;
-	memcpy(text, server_trouble, STATUS_TROUBLE_ROOM);
-	return server_trouble[0] != '\0';
+	*why = server_trouble;
+	return server_trouble.text[0] != '\0';
 }
 
 static const char *
@@ -183,13 +184,13 @@ on_term(evutil_socket_t fd, short what, void *arg)
 static void
 serve(int ready)
 {
-	char why[STATUS_WHY_ROOM] = "";
+	struct why why = {""};
 
 	signal(SIGPIPE, SIG_IGN);
 	base = event_base_new();
-	status = status_open(base, server_path, 0640, &server_source, why);
+	status = status_open(base, server_path, 0640, &server_source, &why);
 	if (status == NULL) {
-		fprintf(stderr, "status_open: %s\n", why);
+		fprintf(stderr, "status_open: %s\n", why.text);
 		exit(1);
 	}
 	struct event *term = evsignal_new(base, SIGTERM, on_term, NULL);

@@ -20,7 +20,7 @@ enum server_answer { ANSWER_AT_ONCE, ANSWER_SOON, ANSWER_PAGES, ANSWER_LARGE,
 	ANSWER_NEVER, ANSWER_NO_MEMORY };
 extern enum server_answer server_answer;
 extern const struct status_source server_source;
-extern char server_trouble[]; /* what /healthz has to say; "": nothing */
+extern struct why server_trouble; /* what /healthz has to say; "": nothing */
 
 extern char server_folder[64];
 extern char server_path[96];

@@ -30,6 +30,7 @@
 
 #include "lib/disk.h"
 #include "lib/log.h"
+#include "lib/why.h"
 #include "sample.h"
 
 #define PATIENCE 20000 /* milliseconds */
@@ -184,15 +185,15 @@ make_dirs(void)
 {
 	static const char *const names[] = {
 	    "ledger", "status", "status/tmp", "status/new", "status/cur"};
-	char why[SITE_ERROR_ROOM];
+	struct why why;
 
 	world.root = sample_make_folder(world.path);
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		assert_int_equal(mkdirat(world.root, names[i], 0700), 0);
 	world.ledger = disk_open_dir(world.root, "ledger");
 	assert_true(world.ledger >= 0);
-	if (inbox_open(&world.inbox, world.root, "status", 0, why) < 0)
-		fail_msg("%s", why);
+	if (inbox_open(&world.inbox, world.root, "status", 0, &why) < 0)
+		fail_msg("%s", why.text);
 	world.inbox.suffix = "";
 	world.site.inboxes = &world.inbox;
 	world.site.inbox_count = 1;

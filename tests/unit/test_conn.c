@@ -26,6 +26,7 @@
 #include "certs.h"
 #include "lib/proto.h"
 #include "lib/tls.h"
+#include "lib/why.h"
 
 #define PATIENCE 20 /* seconds that any test may wait */
 #define CHUNK_MAX (256 * 1024 + 4 * CONN_CHUNK)
@@ -269,7 +270,8 @@ static void
 carries_lines_both_ways(void **state)
 {
 	struct end server = {.at_open = "READY"}, client = {.at_open = "HELLO"};
-	char name[IDENTITY_MAX + 1], why[IDENTITY_ERROR_ROOM];
+	char name[IDENTITY_MAX + 1];
+	struct why why;
 
 	(void)state;
 	start(&server, &client);
@@ -280,7 +282,7 @@ carries_lines_both_ways(void **state)
 	assert_int_equal(server.drained, 1);
 	assert_int_equal(conn_pending(server.conn), 0);
 	assert_memory_equal(conn_peer_address(server.conn), "127.0.0.1:", 10);
-	assert_int_equal(conn_peer_identity(server.conn, IDENTITY_CN, name, why), 0);
+	assert_int_equal(conn_peer_identity(server.conn, IDENTITY_CN, name, &why), 0);
 	assert_string_equal(name, "c1");
 	stop_both(&server, &client);
 }
@@ -626,7 +628,8 @@ connects_to_an_address(void **state)
 static struct tls *
 load(int server, const char *leaf, const char *ca, const char *crl)
 {
-	char paths[4][128], error[TLS_ERROR_ROOM];
+	char paths[4][128];
+	struct why error;
 	static const char *const alpn[] = {PROTO_ALPN, NULL};
 	struct tls_settings settings = {.alpn = alpn,
 	    .certificate = paths[0], .key = paths[1], .ca = paths[2],
@@ -637,9 +640,9 @@ load(int server, const char *leaf, const char *ca, const char *crl)
 	snprintf(paths[1], sizeof(paths[1]), "%s/%s.key", dir, leaf);
 	snprintf(paths[2], sizeof(paths[2]), "%s/%s", dir, ca);
 	snprintf(paths[3], sizeof(paths[3]), "%s/%s", dir, crl != NULL ? crl : "");
-	tls = tls_new(&settings, error);
+	tls = tls_new(&settings, &error);
 	if (tls == NULL)
-		fail_msg("%s", error);
+		fail_msg("%s", error.text);
 	return tls;
 }
 
@@ -736,7 +739,8 @@ shake_by_hand(const char *leaf, const char *alpn, int version, const char *at_se
     const char *at_client)
 {
 	struct end server = {0};
-	char path[128], alert[TLS_ERROR_ROOM] = "";
+	char path[128];
+	struct why alert = {""};
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 	SSL *ssl;
 	int fds[2];
@@ -758,10 +762,10 @@ shake_by_hand(const char *leaf, const char *alpn, int version, const char *at_se
 	SSL_set_connect_state(ssl);
 	for (int i = 0; i < 500 && !server.closed && !server.opened; i++) {
 		char byte;
-		int rc = alert[0] == '\0' ? SSL_read(ssl, &byte, 1) : 1;
+		int rc = alert.text[0] == '\0' ? SSL_read(ssl, &byte, 1) : 1;
 
 		if (rc <= 0 && SSL_get_error(ssl, rc) == SSL_ERROR_SSL) {
-			tls_error_text(alert);
+			tls_error_text(&alert);
 			shutdown(fds[1], SHUT_WR);
 		}
 		turn();
@@ -769,8 +773,8 @@ shake_by_hand(const char *leaf, const char *alpn, int version, const char *at_se
 	assert_int_equal(server.opened, at_server == NULL);
 	if (at_server != NULL && strstr(server.error, at_server) == NULL)
 		fail_msg("server: \"%s\" lacks \"%s\"", server.error, at_server);
-	if (at_client != NULL && strstr(alert, at_client) == NULL)
-		fail_msg("client: \"%s\" lacks \"%s\"", alert, at_client);
+	if (at_client != NULL && strstr(alert.text, at_client) == NULL)
+		fail_msg("client: \"%s\" lacks \"%s\"", alert.text, at_client);
 	let_go(&server);
 	SSL_free(ssl);
 	SSL_CTX_free(ctx);

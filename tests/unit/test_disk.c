@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include "lib/disk.h"
+#include "lib/why.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -266,36 +267,36 @@ opens_a_directory_and_nothing_else(void **state)
 static void
 checks_owner_mode_and_device(void **state)
 {
-	char why[DISK_WHY_ROOM] = "";
+	struct why why = {""};
 	dev_t dev = 0;
 	struct stat st;
 	int fd;
 
 	(void)state;
-	assert_int_equal(disk_check_dir(dir, 0, &dev, why), 0);
+	assert_int_equal(disk_check_dir(dir, 0, &dev, &why), 0);
 	assert_int_equal(fstat(dir, &st), 0);
 	assert_true(dev == st.st_dev);
-	assert_int_equal(disk_check_dir(sub, dev, NULL, why), 0);
-	assert_int_equal(disk_check_dir(sub, dev + 1, NULL, why), -1);
-	assert_non_null(strstr(why, "file system"));
+	assert_int_equal(disk_check_dir(sub, dev, NULL, &why), 0);
+	assert_int_equal(disk_check_dir(sub, dev + 1, NULL, &why), -1);
+	assert_non_null(strstr(why.text, "file system"));
 	assert_int_equal(fchmod(sub, 0770), 0);
-	assert_int_equal(disk_check_dir(sub, 0, NULL, why), -1);
-	assert_non_null(strstr(why, "0770"));
-	assert_non_null(strstr(why, "0750"));
+	assert_int_equal(disk_check_dir(sub, 0, NULL, &why), -1);
+	assert_non_null(strstr(why.text, "0770"));
+	assert_non_null(strstr(why.text, "0750"));
 	assert_int_equal(fchmod(sub, 0702), 0);
-	assert_int_equal(disk_check_dir(sub, 0, NULL, why), -1);
+	assert_int_equal(disk_check_dir(sub, 0, NULL, &why), -1);
 	assert_int_equal(fchmod(sub, 0755), 0);
-	assert_int_equal(disk_check_dir(sub, 0, NULL, why), 0);
+	assert_int_equal(disk_check_dir(sub, 0, NULL, &why), 0);
 	fd = openat(dir, "file", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-	assert_int_equal(disk_check_dir(fd, 0, NULL, why), -1);
+	assert_int_equal(disk_check_dir(fd, 0, NULL, &why), -1);
 	close(fd);
-	assert_int_equal(disk_check_dir(-1, 0, NULL, why), -1);
+	assert_int_equal(disk_check_dir(-1, 0, NULL, &why), -1);
 }
 
 static void
 refuses_a_directory_of_another_user(void **state)
 {
-	char why[DISK_WHY_ROOM] = "";
+	struct why why = {""};
 	int fd = disk_open_dir(AT_FDCWD, "/proc/1");
 	struct stat st;
 
@@ -303,11 +304,11 @@ refuses_a_directory_of_another_user(void **state)
 	/* Root owns it: as root, give ours away instead. */
 	if (geteuid() == 0) {
 		assert_int_equal(fchown(sub, 65534, (gid_t)-1), 0);
-		assert_int_equal(disk_check_dir(sub, 0, NULL, why), -1);
-		assert_non_null(strstr(why, "65534"));
+		assert_int_equal(disk_check_dir(sub, 0, NULL, &why), -1);
+		assert_non_null(strstr(why.text, "65534"));
 	} else if (fd != -1 && fstat(fd, &st) == 0 && st.st_uid != geteuid()) {
-		assert_int_equal(disk_check_dir(fd, 0, NULL, why), -1);
-		assert_non_null(strstr(why, "belongs to"));
+		assert_int_equal(disk_check_dir(fd, 0, NULL, &why), -1);
+		assert_non_null(strstr(why.text, "belongs to"));
 	} else
 		skip();
 	if (fd != -1)

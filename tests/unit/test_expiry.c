@@ -22,6 +22,7 @@
 #include "certs.h"
 #include "lib/log.h"
 #include "lib/proto.h"
+#include "lib/why.h"
 
 #define DAY 86400
 
@@ -47,7 +48,8 @@ static struct tls *
 load(const char *crl)
 {
 	static const char *const alpn[] = {PROTO_ALPN, NULL};
-	char paths[4][128], error[TLS_ERROR_ROOM];
+	char paths[4][128];
+	struct why error;
 	struct tls_settings settings = {.alpn = alpn, .certificate = paths[0], .key = paths[1],
 	    .ca = paths[2], .crl = crl ? paths[3] : NULL, .server = 1};
 	struct tls *tls;
@@ -56,9 +58,9 @@ load(const char *crl)
 	snprintf(paths[1], sizeof paths[1], "%s/server.key", dir);
 	snprintf(paths[2], sizeof paths[2], "%s/ca.crt", dir);
 	snprintf(paths[3], sizeof paths[3], "%s/%s", dir, crl ? crl : "");
-	tls = tls_new(&settings, error);
+	tls = tls_new(&settings, &error);
 	if (!tls)
-		fail_msg("%s", error);
+		fail_msg("%s", error.text);
 	return tls;
 }
 
@@ -95,7 +97,8 @@ tells_once_a_day_and_when_it_is_over(void **state)
 {
 	struct tls *tls = load(NULL);
 	struct expiry expiry = {0};
-	char line[512], text[160];
+	char line[512];
+	struct why why;
 
 	(void)state;
 	assert_int_equal(look(&expiry, tls, 0, line), 0);
@@ -104,16 +107,16 @@ tells_once_a_day_and_when_it_is_over(void **state)
 	assert_non_null(strstr(line, "warning event=runs_out what=ca until=20"));
 	assert_non_null(strstr(line, " days=0"));
 	assert_int_equal(look(&expiry, tls, DAY - 60, line), 0);
-	assert_int_equal(expiry_is_over(tls, text, sizeof text), 0);
+	assert_int_equal(expiry_is_over(tls, &why), 0);
 	assert_int_equal(look(&expiry, tls, DAY + 60, line), 2);
 	assert_non_null(strstr(line, "error event=has_run_out what=ca until=20"));
-	assert_int_equal(expiry_is_over(tls, text, sizeof text), 1);
-	assert_non_null(strstr(text, "the certificate was valid until 20"));
+	assert_int_equal(expiry_is_over(tls, &why), 1);
+	assert_non_null(strstr(why.text, "the certificate was valid until 20"));
 	assert_int_equal(look(&expiry, tls, DAY + 3600, line), 0);
 	assert_int_equal(look(&expiry, tls, 2 * DAY + 3600, line), 2);
 	/* The clock was wrong, or what is new came by a reload. */
 	assert_int_equal(look(&expiry, tls, 0, line), 0);
-	assert_int_equal(expiry_is_over(tls, text, sizeof text), 0);
+	assert_int_equal(expiry_is_over(tls, &why), 0);
 	tls_unref(tls);
 }
 
@@ -122,15 +125,16 @@ tells_of_the_list_alone(void **state)
 {
 	struct tls *tls = load("short.crl");
 	struct expiry expiry = {0};
-	char line[512], text[160];
+	char line[512];
+	struct why why;
 
 	(void)state;
 	assert_int_equal(look(&expiry, tls, 0, line), 1);
 	assert_non_null(strstr(line, "warning event=runs_out what=crl until=20"));
 	assert_int_equal(look(&expiry, tls, 10, line), 1);
 	assert_non_null(strstr(line, "error event=has_run_out what=crl"));
-	assert_int_equal(expiry_is_over(tls, text, sizeof text), 1);
-	assert_non_null(strstr(text, "the crl was valid until 20"));
+	assert_int_equal(expiry_is_over(tls, &why), 1);
+	assert_non_null(strstr(why.text, "the crl was valid until 20"));
 	tls_unref(tls);
 }
 

@@ -29,6 +29,7 @@
 #include "inboxd/serve/worker.h"
 #include "lib/conn.h"
 #include "lib/tls.h"
+#include "lib/why.h"
 
 #define PATIENCE 20 /* seconds */
 
@@ -110,7 +111,8 @@ static struct worker *worker;
 static struct tls *
 load(const char *who, int is_server, const char *const *names)
 {
-	char files[3][96], error[TLS_ERROR_ROOM] = "";
+	char files[3][96];
+	struct why error = {""};
 	struct tls_settings wanted = {.certificate = files[0], .key = files[1], .ca = files[2],
 	    .server = is_server, .alpn = names};
 	struct tls *tls;
@@ -118,9 +120,9 @@ load(const char *who, int is_server, const char *const *names)
 	snprintf(files[0], sizeof files[0], "%s/%s.crt", dir, who);
 	snprintf(files[1], sizeof files[1], "%s/%s.key", dir, who);
 	snprintf(files[2], sizeof files[2], "%s/ca.crt", dir);
-	tls = tls_new(&wanted, error);
+	tls = tls_new(&wanted, &error);
 	if (!tls)
-		fail_msg("%s", error);
+		fail_msg("%s", error.text);
 	return tls;
 }
 

@@ -14,7 +14,8 @@
 #include "certs.h"
 
 static EVP_PKEY *key;
-static char identity[IDENTITY_MAX + 1], error[IDENTITY_ERROR_ROOM];
+static char identity[IDENTITY_MAX + 1];
+static struct why error;
 
 static int
 look(const struct cert_spec *spec, enum identity_kind kind)
@@ -23,11 +24,11 @@ look(const struct cert_spec *spec, enum identity_kind kind)
 	int rc;
 
 	memset(identity, 'x', sizeof(identity));
-	rc = identity_from_certificate(cert, kind, identity, error);
+	rc = identity_from_certificate(cert, kind, identity, &error);
 	X509_free(cert);
 	/* Either an identity or a reason, never both. */
 	assert_int_equal(rc == 0, identity[0] != '\0');
-	assert_int_equal(rc == 0, error[0] == '\0');
+	assert_int_equal(rc == 0, error.text[0] == '\0');
 	return rc;
 }
 
@@ -35,7 +36,7 @@ static void
 gives(const struct cert_spec *spec, enum identity_kind kind, const char *expected)
 {
 	if (look(spec, kind) == -1)
-		fail_msg("refused: %s", error);
+		fail_msg("refused: %s", error.text);
 	assert_string_equal(identity, expected);
 }
 
@@ -44,8 +45,8 @@ refuses(const struct cert_spec *spec, enum identity_kind kind, const char *reaso
 {
 	if (look(spec, kind) == 0)
 		fail_msg("took %s", identity);
-	if (strstr(error, reason) == NULL)
-		fail_msg("\"%s\" does not say \"%s\"", error, reason);
+	if (strstr(error.text, reason) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", error.text, reason);
 }
 
 static void
@@ -149,7 +150,7 @@ refuses_a_second_extension_and_a_malformed_one(void **state)
 	ext = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:c2");
 	assert_int_equal(X509_add_ext(cert, ext, -1), 1);
 	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-	assert_int_equal(identity_from_certificate(cert, IDENTITY_SAN, identity, error), -1);
+	assert_int_equal(identity_from_certificate(cert, IDENTITY_SAN, identity, &error), -1);
 	X509_EXTENSION_free(ext);
 	X509_free(cert);
 
@@ -158,8 +159,8 @@ refuses_a_second_extension_and_a_malformed_one(void **state)
 	ext = X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, junk);
 	assert_int_equal(X509_add_ext(cert, ext, -1), 1);
 	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
-	assert_int_equal(identity_from_certificate(cert, IDENTITY_SAN, identity, error), -1);
-	assert_non_null(strstr(error, "malformed"));
+	assert_int_equal(identity_from_certificate(cert, IDENTITY_SAN, identity, &error), -1);
+	assert_non_null(strstr(error.text, "malformed"));
 	X509_EXTENSION_free(ext);
 	ASN1_OCTET_STRING_free(junk);
 	X509_free(cert);
@@ -184,9 +185,9 @@ static void
 refuses_no_certificate(void **state)
 {
 	(void)state;
-	assert_int_equal(identity_from_certificate(NULL, IDENTITY_SAN, identity, error), -1);
+	assert_int_equal(identity_from_certificate(NULL, IDENTITY_SAN, identity, &error), -1);
 	assert_string_equal(identity, "");
-	assert_string_equal(error, "there is no certificate");
+	assert_string_equal(error.text, "there is no certificate");
 }
 
 static int

@@ -37,6 +37,7 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/segment.h"
+#include "lib/why.h"
 #include "sample.h"
 
 #define OLD_SEGMENT "20261122T141101.000000Z.log"
@@ -491,7 +492,7 @@ write_segment(unsigned synced, unsigned stored)
 static void
 make_world(const struct crashed *items, size_t count, unsigned synced, unsigned stored)
 {
-	char why[SITE_ERROR_ROOM];
+	struct why why;
 
 	memset(&world, 0, sizeof world);
 	mended[0] = '\0';
@@ -501,8 +502,8 @@ make_world(const struct crashed *items, size_t count, unsigned synced, unsigned 
 	world.ledger = make_dir(world.root, "ledger");
 	world.status = make_inbox("status");
 	world.old = make_inbox("old");
-	if (inbox_open(&world.inbox, world.root, "status", 0, why) < 0)
-		fail_msg("%s", why);
+	if (inbox_open(&world.inbox, world.root, "status", 0, &why) < 0)
+		fail_msg("%s", why.text);
 	world.site.inboxes = &world.inbox;
 	world.site.inbox_count = 1;
 	world.site.settings = &world.settings;
@@ -740,7 +741,7 @@ check_figures(struct clients *clients)
 }
 
 static struct ledger *
-run_recovery(struct clients *clients, int *code, char error[ROOT_ERROR_ROOM])
+run_recovery(struct clients *clients, int *code, struct why *error)
 {
 	struct root root = {.fd = world.root, .ledger = world.ledger, .lock = -1,
 	    .was_used = world.was_used, .was_cut = 1};
@@ -756,13 +757,13 @@ run_recovery(struct clients *clients, int *code, char error[ROOT_ERROR_ROOM])
 static struct clients *
 recover_here(void)
 {
-	char error[ROOT_ERROR_ROOM] = "";
+	struct why error = {""};
 	struct clients *clients = clients_new();
 	int code = 0;
-	struct ledger *ledger = run_recovery(clients, &code, error);
+	struct ledger *ledger = run_recovery(clients, &code, &error);
 
 	if (!ledger)
-		fail_msg("recovery: %s", error);
+		fail_msg("recovery: %s", error.text);
 	assert_false(is_unsynced(world.ledger, "."));
 	ledger_close(ledger);
 	return clients;
@@ -810,11 +811,11 @@ recover_in_child(enum mode mode, int at)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		char error[ROOT_ERROR_ROOM];
+		struct why error;
 		struct clients *clients = clients_new();
 		int code = EX_SOFTWARE;
 		alarm(20);
-		_exit(run_recovery(clients, &code, error)
+		_exit(run_recovery(clients, &code, &error)
 		        ? 0
 		        : code);
 	}
@@ -961,7 +962,8 @@ recovers_everything_at_once(void **state)
 static void
 changes_nothing_where_the_ledger_is_damaged(void **state)
 {
-	char *before[4], *after[4], error[ROOT_ERROR_ROOM];
+	char *before[4], *after[4];
+	struct why error;
 	struct clients *clients = clients_new();
 	int code = 0;
 
@@ -972,10 +974,10 @@ changes_nothing_where_the_ledger_is_damaged(void **state)
 	const int dirs[4] = {world.ledger, world.status.tmp, world.status.new, world.old.tmp};
 	for (int i = 0; i < 4; i++)
 		before[i] = describe(dirs[i], 1);
-	assert_null(run_recovery(clients, &code, error));
+	assert_null(run_recovery(clients, &code, &error));
 	assert_int_equal(code, EX_DATAERR);
-	if (!strstr(error, "ledger/" OLD_SEGMENT ":"))
-		fail_msg("\"%s\" does not tell where", error);
+	if (!strstr(error.text, "ledger/" OLD_SEGMENT ":"))
+		fail_msg("\"%s\" does not tell where", error.text);
 	for (int i = 0; i < 4; i++) {
 		after[i] = describe(dirs[i], 1);
 		assert_string_equal(before[i], after[i]);
@@ -989,13 +991,14 @@ static void
 assert_refuses(const char *why)
 {
 	struct clients *clients = clients_new();
-	char *before = describe(world.ledger, 1), *after, error[ROOT_ERROR_ROOM];
+	char *before = describe(world.ledger, 1), *after;
+	struct why error;
 	int code = 0;
 
-	assert_null(run_recovery(clients, &code, error));
+	assert_null(run_recovery(clients, &code, &error));
 	assert_int_equal(code, EX_DATAERR);
-	if (!strstr(error, why))
-		fail_msg("\"%s\" does not tell \"%s\"", error, why);
+	if (!strstr(error.text, why))
+		fail_msg("\"%s\" does not tell \"%s\"", error.text, why);
 	after = describe(world.ledger, 1);
 	assert_string_equal(before, after);
 	free(before), free(after);

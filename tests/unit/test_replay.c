@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "sample.h"
+#include "lib/why.h"
 
 #define NAME "20261122T141101.000000Z.log"
 #define LINES_MAX 64
@@ -31,7 +32,7 @@ static FILE *file; /* what the segment is written to, to be read */
 /* What came of one reading, as text: all that a caller could see. */
 struct outcome {
 	int rc, error;
-	char why[REPLAY_ERROR_ROOM];
+	struct why why;
 	char *memory; /* with the tail, the marks and the next number */
 	struct replay replay; /* the tail is freed */
 };
@@ -79,7 +80,7 @@ read_back(const char *text, size_t len)
 	assert_int_equal(pwrite(fd, text, len, 0), (ssize_t)len);
 	assert_int_equal(ftruncate(fd, (off_t)len), 0);
 	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-	outcome.rc = replay_segment(fd, NAME, clients, &outcome.replay, outcome.why);
+	outcome.rc = replay_segment(fd, NAME, clients, &outcome.replay, &outcome.why);
 	outcome.error = errno;
 	outcome.memory = describe(clients, &outcome.replay);
 	replay_free(&outcome.replay);
@@ -94,8 +95,8 @@ assert_damaged(struct outcome outcome, const char *where)
 	free(outcome.memory);
 	assert_int_equal(outcome.rc, -1);
 	assert_int_equal(outcome.error, EBADMSG);
-	if (!strstr(outcome.why, where))
-		fail_msg("\"%s\" does not tell \"%s\"", outcome.why, where);
+	if (!strstr(outcome.why.text, where))
+		fail_msg("\"%s\" does not tell \"%s\"", outcome.why.text, where);
 }
 
 static void
@@ -527,13 +528,13 @@ static void
 says_which_read_failed(void **state)
 {
 	struct clients *clients = clients_new();
-	char why[REPLAY_ERROR_ROOM];
+	struct why why;
 	struct replay replay;
 
 	(void)state;
-	assert_int_equal(replay_segment(-1, NAME, clients, &replay, why), -1);
+	assert_int_equal(replay_segment(-1, NAME, clients, &replay, &why), -1);
 	assert_int_equal(errno, EBADF);
-	assert_non_null(strstr(why, "ledger/" NAME ": "));
+	assert_non_null(strstr(why.text, "ledger/" NAME ": "));
 	replay_free(&replay);
 	clients_free(clients);
 }

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "sample.h"
+#include "lib/why.h"
 
 #define OLD "20261122T141101.000000Z.log"
 #define NEW "20261122T151101.000000Z.log"
@@ -277,7 +278,8 @@ static const char *
 compare(const char *text, size_t len)
 {
 	struct clients *clients = clients_new();
-	char why[REPLAY_ERROR_ROOM] = "", torn[64];
+	char torn[64];
+	struct why why = {""};
 	struct replay replay;
 	uint64_t damage, records;
 	int fd, rc;
@@ -285,13 +287,13 @@ compare(const char *text, size_t len)
 	sample_write(dir, OLD, text, len);
 	fd = openat(dir, OLD, O_RDONLY | O_CLOEXEC);
 	assert_true(fd >= 0);
-	rc = replay_segment(fd, OLD, clients, &replay, why);
+	rc = replay_segment(fd, OLD, clients, &replay, &why);
 	close(fd);
 	records = read_all(&damage);
 	if (rc < 0) {
 		assert_true(damage > 0);
-		assert_memory_equal(told, why, strlen(why));
-		assert_int_equal(told[strlen(why)], '\n');
+		assert_memory_equal(told, &why, strlen(why.text));
+		assert_int_equal(told[strlen(why.text)], '\n');
 	} else if (replay.torn_bytes > 0) {
 		snprintf(torn, sizeof torn, ": torn: the last %u bytes were",
 		    (unsigned)replay.torn_bytes);

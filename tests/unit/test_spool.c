@@ -35,6 +35,7 @@
 #include "inboxq/uplink/skips.h"
 #include "inboxq/spool/spool.h"
 #include "lib/conn.h"
+#include "lib/why.h"
 
 /* ---- what stands in for the system: the programs' calls come here */
 
@@ -116,7 +117,7 @@ conn_write(struct conn *conn, const void *data, size_t len)
 /* ---- */
 
 static char folder[256];
-static char why[SPOOL_WHY_ROOM];
+static struct why why;
 
 static const char *
 below(const char *name)
@@ -152,10 +153,10 @@ tear_down(void **state)
 static struct spool *
 open_spool(void)
 {
-	struct spool *spool = spool_open(below("spool"), 1, why);
+	struct spool *spool = spool_open(below("spool"), 1, &why);
 
 	if (!spool)
-		print_error("%s\n", why);
+		print_error("%s\n", why.text);
 	assert_non_null(spool);
 	return spool;
 }
@@ -181,8 +182,8 @@ add_items(struct spool *spool, unsigned count)
 	assert_non_null(intake);
 	write_file("item", "foo");
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(intake_copy(intake, below("item"), NULL, why), INTAKE_OK);
-	assert_int_equal(intake_queue(intake, numbers, &queued, why), INTAKE_OK);
+		assert_int_equal(intake_copy(intake, below("item"), NULL, &why), INTAKE_OK);
+	assert_int_equal(intake_queue(intake, numbers, &queued, &why), INTAKE_OK);
 	assert_int_equal(queued, count);
 	intake_free(intake);
 	return numbers[count - 1];
@@ -229,7 +230,7 @@ copies_an_item_whole_with_its_digest(void **state)
 
 	(void)state;
 	assert_int_equal(add_items(spool, 1), 1);
-	fd = item_open(spool, SPOOL_QUEUE, 1, &item, why);
+	fd = item_open(spool, SPOOL_QUEUE, 1, &item, &why);
 	assert_true(fd >= 0);
 	assert_string_equal(item.inbox, "status");
 	assert_string_equal(item.name, "item");
@@ -265,7 +266,7 @@ sees_a_damaged_item(void **state)
 		fd = openat(spool_folder(spool, SPOOL_QUEUE), name, O_WRONLY);
 		assert_int_equal(pwrite(fd, cases[i].bytes, 1, cases[i].at), 1);
 		close(fd);
-		fd = item_open(spool, SPOOL_QUEUE, n, &item, why);
+		fd = item_open(spool, SPOOL_QUEUE, n, &item, &why);
 		assert_int_equal(fd >= 0, cases[i].opens);
 		if (fd >= 0)
 			close(fd);
@@ -330,16 +331,15 @@ add_beside(struct spool *spool, void (*others)(void))
 
 	assert_non_null(intake);
 	before_read = others;
-	result = intake_copy(intake, below("item"), NULL, why);
+	result = intake_copy(intake, below("item"), NULL, &why);
 	before_read = NULL;
 	if (result == INTAKE_OK) {
-		char remark[SPOOL_WHY_ROOM];
+		struct why remark = why;
 
-		snprintf(remark, sizeof remark, "%s", why);
-		assert_int_equal(intake_queue(intake, numbers, &queued, why), INTAKE_OK);
+		assert_int_equal(intake_queue(intake, numbers, &queued, &why), INTAKE_OK);
 		assert_int_equal(queued, 1);
 		assert_false(item_is_damaged(spool, SPOOL_QUEUE, numbers[0]));
-		snprintf(why, sizeof why, "%s", remark);
+		why = remark;
 	}
 	intake_free(intake);
 	close(written);
@@ -353,7 +353,7 @@ byte_of_item(const struct spool *spool, uint64_t n, off_t at, uint64_t *size)
 {
 	struct spool_item item;
 	char byte = 0;
-	int fd = item_open(spool, SPOOL_QUEUE, n, &item, why);
+	int fd = item_open(spool, SPOOL_QUEUE, n, &item, &why);
 
 	assert_true(fd >= 0);
 	assert_int_equal(pread(fd, &byte, 1, SPOOL_HEADER + at), 1);
@@ -380,7 +380,7 @@ takes_a_file_that_grows_as_it_was(void **state)
 	(void)state;
 	make_source('a', 500000);
 	assert_int_equal(add_beside(spool, append_much), INTAKE_OK);
-	assert_non_null(strstr(why, "item: grew while it was copied"));
+	assert_non_null(strstr(why.text, "item: grew while it was copied"));
 	assert_int_equal(byte_of_item(spool, 1, 499999, &size), 'a');
 	assert_in_range(size, 500000, 500000 + 256 * 1024);
 	/* one that was empty to begin with */
@@ -405,9 +405,9 @@ takes_a_standard_input_that_grows_as_it_was(void **state)
 	assert_int_equal(lseek(written, 0, SEEK_SET), 0);
 	dup2(written, STDIN_FILENO);
 	before_read = append_much;
-	assert_int_equal(intake_copy(intake, NULL, "hint", why), INTAKE_OK);
+	assert_int_equal(intake_copy(intake, NULL, "hint", &why), INTAKE_OK);
 	before_read = NULL;
-	assert_non_null(strstr(why, "hint: grew while it was copied"));
+	assert_non_null(strstr(why.text, "hint: grew while it was copied"));
 	dup2(saved, STDIN_FILENO);
 	close(saved);
 	close(written);
@@ -433,7 +433,7 @@ reads_anew_what_was_rewritten(void **state)
 	(void)state;
 	make_source('a', 500000);
 	assert_int_equal(add_beside(spool, rewrite_once), INTAKE_OK);
-	assert_string_equal(why, "");
+	assert_string_equal(why.text, "");
 	/* nothing of the first try shows through a hole */
 	for (off_t at = 0; at < 500000; at += 1000)
 		assert_int_equal(byte_of_item(spool, 1, at, &size), 0);
@@ -457,7 +457,7 @@ says_that_a_file_is_rewritten_under_its_hands(void **state)
 	(void)state;
 	make_source('a', 500000);
 	assert_int_equal(add_beside(spool, rewrite_always), INTAKE_NOT_TAKEN);
-	assert_non_null(strstr(why, "rewritten while it is read"));
+	assert_non_null(strstr(why.text, "rewritten while it is read"));
 	spool_close(spool);
 }
 
@@ -496,7 +496,7 @@ takes_a_file_that_is_only_touched(void **state)
 	(void)state;
 	make_source('a', 500000);
 	assert_int_equal(add_beside(spool, touch_it), INTAKE_OK);
-	assert_string_equal(why, "");
+	assert_string_equal(why.text, "");
 	spool_close(spool);
 }
 
@@ -547,11 +547,11 @@ takes_only_regular_files_with_short_names(void **state)
 	memset(name, 'x', sizeof name);
 	name[256] = '\0';
 	assert_int_equal(mkfifo(below("fifo"), 0600), 0);
-	assert_int_equal(intake_copy(intake, below("fifo"), NULL, why), INTAKE_NOT_TAKEN);
-	assert_int_equal(intake_copy(intake, folder, NULL, why), INTAKE_NOT_TAKEN);
-	assert_int_equal(intake_copy(intake, below("nothing"), NULL, why), INTAKE_NOT_TAKEN);
-	assert_int_equal(intake_copy(intake, NULL, name, why), INTAKE_NOT_TAKEN);
-	assert_int_equal(intake_queue(intake, numbers, &queued, why), INTAKE_OK);
+	assert_int_equal(intake_copy(intake, below("fifo"), NULL, &why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_copy(intake, folder, NULL, &why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_copy(intake, below("nothing"), NULL, &why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_copy(intake, NULL, name, &why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_queue(intake, numbers, &queued, &why), INTAKE_OK);
 	assert_int_equal(queued, 0);
 	intake_free(intake);
 	assert_int_equal(count_files(spool, SPOOL_QUEUE), 0);
@@ -596,7 +596,7 @@ gives_each_of_many_adders_numbers_of_its_own(void **state)
 		adders[i] = fork();
 		assert_true(adders[i] >= 0);
 		if (adders[i] == 0) {
-			struct spool *mine = spool_open(below("spool"), 1, why);
+			struct spool *mine = spool_open(below("spool"), 1, &why);
 			uint64_t given[INTAKE_BATCH];
 			size_t queued;
 
@@ -604,8 +604,8 @@ gives_each_of_many_adders_numbers_of_its_own(void **state)
 			for (int k = 0; mine && k < ITEMS; k++) {
 				struct intake *intake = intake_new(mine, "status");
 
-				if (intake_copy(intake, below("item"), NULL, why) != INTAKE_OK ||
-				    intake_queue(intake, given, &queued, why) != INTAKE_OK)
+				if (intake_copy(intake, below("item"), NULL, &why) != INTAKE_OK ||
+				    intake_queue(intake, given, &queued, &why) != INTAKE_OK)
 					_exit(1);
 				intake_free(intake);
 			}
@@ -634,9 +634,9 @@ opens_no_spool_that_others_may_write_to(void **state)
 	(void)state;
 	spool_close(spool);
 	assert_int_equal(chmod(below("spool/queue"), 0770), 0);
-	assert_null(spool_open(below("spool"), 1, why));
-	assert_non_null(strstr(why, "queue"));
-	assert_null(spool_open(below("elsewhere"), 0, why));
+	assert_null(spool_open(below("spool"), 1, &why));
+	assert_non_null(strstr(why.text, "queue"));
+	assert_null(spool_open(below("elsewhere"), 0, &why));
 	assert_int_equal(errno, ENOENT);
 }
 
@@ -1061,12 +1061,12 @@ prints_no_number_that_a_crash_may_take_back(void **state)
 
 	(void)state;
 	write_file("item", "foo");
-	assert_int_equal(intake_copy(intake, below("item"), NULL, why), INTAKE_OK);
+	assert_int_equal(intake_copy(intake, below("item"), NULL, &why), INTAKE_OK);
 	fails = inode_of("spool/queue");
-	assert_int_equal(intake_queue(intake, numbers, &queued, why), INTAKE_TROUBLE);
+	assert_int_equal(intake_queue(intake, numbers, &queued, &why), INTAKE_TROUBLE);
 	fails = 0;
 	assert_int_equal(queued, 0);
-	assert_non_null(strstr(why, "items 1 to 1 are in it"));
+	assert_non_null(strstr(why.text, "items 1 to 1 are in it"));
 	intake_free(intake);
 	spool_close(spool);
 }
@@ -1130,7 +1130,7 @@ start_holder(int *says)
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		struct spool *mine = spool_open(below("spool"), 1, why);
+		struct spool *mine = spool_open(below("spool"), 1, &why);
 
 		close(hears[1]);
 		if (!mine || spool_lock(mine) < 0 || write(ready[1], "x", 1) != 1)
@@ -1183,15 +1183,15 @@ says_why_standard_input_is_none(void **state)
 	enum intake_result result;
 
 	(void)state;
-	snprintf(why, sizeof why, "nothing was said");
+	why_say(&why, "nothing was said");
 	close(STDIN_FILENO);
-	result = intake_copy(intake, NULL, NULL, why);
+	result = intake_copy(intake, NULL, NULL, &why);
 	if (saved >= 0) {
 		assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
 		close(saved);
 	}
 	assert_int_equal(result, INTAKE_NOT_TAKEN);
-	assert_non_null(strstr(why, "standard input: "));
+	assert_non_null(strstr(why.text, "standard input: "));
 	intake_free(intake);
 	spool_close(spool);
 }

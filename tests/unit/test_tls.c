@@ -21,7 +21,7 @@
 #include "lib/proto.h"
 
 static char dir[64];
-static char error[TLS_ERROR_ROOM];
+static struct why error;
 
 /* Files by name, below `dir`. */
 static struct tls *
@@ -37,8 +37,8 @@ make(int server, const char *cert, const char *key, const char *ca, const char *
 	snprintf(paths[1], sizeof(paths[1]), "%s/%s", dir, key);
 	snprintf(paths[2], sizeof(paths[2]), "%s/%s", dir, ca);
 	snprintf(paths[3], sizeof(paths[3]), "%s/%s", dir, crl != NULL ? crl : "");
-	memset(error, 'x', sizeof(error));
-	return tls_new(&settings, error);
+	memset(&error, 'x', sizeof error);
+	return tls_new(&settings, &error);
 }
 
 static void
@@ -47,7 +47,7 @@ takes(int server, const char *cert, const char *key, const char *ca, const char 
 	struct tls *tls = make(server, cert, key, ca, crl);
 
 	if (tls == NULL)
-		fail_msg("refused: %s", error);
+		fail_msg("refused: %s", error.text);
 	tls_unref(tls);
 }
 
@@ -60,8 +60,8 @@ refuses(const char *file, const char *what, struct tls *tls)
 	if (tls != NULL)
 		fail_msg("took it, and should say: %s", what);
 	snprintf(start, sizeof(start), "%s/%s: ", dir, file);
-	if (strncmp(error, start, strlen(start)) != 0 || strstr(error, what) == NULL)
-		fail_msg("\"%s\" is not about %s and \"%s\"", error, file, what);
+	if (strncmp(error.text, start, strlen(start)) != 0 || strstr(error.text, what) == NULL)
+		fail_msg("\"%s\" is not about %s and \"%s\"", error.text, file, what);
 }
 
 static void
@@ -277,8 +277,8 @@ static void
 gives_one_line_for_an_empty_queue(void **state)
 {
 	(void)state;
-	tls_error_text(error);
-	assert_string_equal(error, "unknown error");
+	tls_error_text(&error);
+	assert_string_equal(error.text, "unknown error");
 }
 
 static int

@@ -74,7 +74,7 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 /* "192.0.2.1:7117", "[::1]:7117", "*:7117" to addresses; settings.c has checked
  * the form. */
 static struct addrinfo *
-resolve(const char *text, char why[LISTENER_WHY_ROOM])
+resolve(const char *text, struct why *why)
 {
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
@@ -90,12 +90,12 @@ resolve(const char *text, char why[LISTENER_WHY_ROOM])
 	rc = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, colon + 1, &hints, &found);
 	if (rc == 0)
 		return found;
-	snprintf(why, LISTENER_WHY_ROOM, "listen %s: %s", text, gai_strerror(rc));
+	why_say(why, "listen %s: %s", text, gai_strerror(rc));
 	return NULL;
 }
 
 int
-listener_check(const struct conf_list *listen, char why[LISTENER_WHY_ROOM])
+listener_check(const struct conf_list *listen, struct why *why)
 {
 	for (size_t i = 0; i < listen->count; i++) {
 		struct addrinfo *found = resolve(listen->items[i], why);
@@ -124,7 +124,7 @@ say_listening(int fd)
 
 static int
 open_one(struct listener *listener, const struct addrinfo *at, const char *text,
-    char why[LISTENER_WHY_ROOM])
+    struct why *why)
 {
 	const unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC;
 	struct evconnlistener *socket_listener = NULL;
@@ -151,7 +151,7 @@ open_one(struct listener *listener, const struct addrinfo *at, const char *text,
 	say_listening(fd);
 	return 0;
 fail:
-	snprintf(why, LISTENER_WHY_ROOM, "listen %s: %s", text, strerror(errno));
+	why_say(why, "listen %s: %s", text, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -159,7 +159,7 @@ fail:
 
 /* A host without IPv6 (or IPv4) still has the other one for "*". */
 static int
-open_all(struct listener *listener, const char *text, char why[LISTENER_WHY_ROOM])
+open_all(struct listener *listener, const char *text, struct why *why)
 {
 	struct addrinfo *found = resolve(text, why);
 	size_t before = listener->count;
@@ -178,7 +178,7 @@ open_all(struct listener *listener, const char *text, char why[LISTENER_WHY_ROOM
 struct listener *
 listener_open(struct event_base *base, const struct conf_list *listen,
     void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer), void *ctx,
-    char why[LISTENER_WHY_ROOM])
+    struct why *why)
 {
 	struct listener *listener = must_alloc(sizeof *listener);
 
@@ -187,7 +187,7 @@ listener_open(struct event_base *base, const struct conf_list *listen,
 	listener->ctx = ctx;
 	listener->resume = event_new(base, -1, 0, on_resume, listener);
 	if (!listener->resume) {
-		snprintf(why, LISTENER_WHY_ROOM, "out of memory");
+		why_say(why, "out of memory");
 		goto fail;
 	}
 	for (size_t i = 0; i < listen->count; i++) {

@@ -9,12 +9,12 @@
 
 #include "lib/attr.h"
 #include "lib/conf.h"
+#include "lib/why.h"
 
 struct event_base;
 struct sockaddr;
 struct listener;
 
-#define LISTENER_WHY_ROOM 256
 
 /*
  * Listens on each "ADDRESS:PORT" ("*": all addresses; port 0: any free one) and
@@ -23,9 +23,9 @@ struct listener;
  */
 MUST_CHECK struct listener *listener_open(struct event_base *base, const struct conf_list *listen,
     void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer), void *ctx,
-    char why[LISTENER_WHY_ROOM]);
+    struct why *why);
 /* Is each of them an address?  0, or -1 with the reason. */
-MUST_CHECK int listener_check(const struct conf_list *listen, char why[LISTENER_WHY_ROOM]);
+MUST_CHECK int listener_check(const struct conf_list *listen, struct why *why);
 void listener_close(struct listener *listener);
 
 #endif

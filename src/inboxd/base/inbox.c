@@ -23,19 +23,18 @@ const char *const inbox_parts[INBOX_PARTS] = {"tmp", "new", "cur"};
  * descriptor or -1. */
 static int
 open_part(int at, const char *part, dev_t dev, int shared, const char *shown,
-    char error[INBOX_ERROR_ROOM])
+    struct why *error)
 {
-	char why[DISK_WHY_ROOM];
+	struct why why;
 	int fd = disk_open_dir(at, part);
 
 	if (fd < 0) {
-		snprintf(error, INBOX_ERROR_ROOM, "%s: %s%s", shown, strerror(errno),
+		return why_say(error, "%s: %s%s", shown, strerror(errno),
 		    errno == ENOENT ? "; to make it: inboxd -m (with the same -c)" : "");
-		return -1;
 	}
-	if ((shared ? disk_check_shared_dir(fd, dev, why) : disk_check_dir(fd, dev, NULL, why)) <
+	if ((shared ? disk_check_shared_dir(fd, dev, &why) : disk_check_dir(fd, dev, NULL, &why)) <
 	    0) {
-		snprintf(error, INBOX_ERROR_ROOM, "%s: %s", shown, why);
+		why_say(error, "%s: %s", shown, why.text);
 		close(fd);
 		return -1;
 	}
@@ -43,18 +42,17 @@ open_part(int at, const char *part, dev_t dev, int shared, const char *shown,
 }
 
 static int
-fail_publish(const char *name, const char *from, const char *to, char error[INBOX_ERROR_ROOM])
+fail_publish(const char *name, const char *from, const char *to, struct why *error)
 {
-	snprintf(error, INBOX_ERROR_ROOM,
+	return why_say(error,
 	    "inbox folder %s/%s: a file cannot be moved there from %s/: %s%s", name, to, from,
 	    strerror(errno), errno == EXDEV ? "; the folders of an inbox must lie behind one mount "
 	    "(no bind mount, no other project of a quota)" : "");
-	return -1;
 }
 
 /* Items go from tmp/ to new/, and consumers move them to cur/. */
 static int
-check_moves(const char *name, const int fds[INBOX_PARTS], char error[INBOX_ERROR_ROOM])
+check_moves(const char *name, const int fds[INBOX_PARTS], struct why *error)
 {
 	for (size_t i = 1; i < INBOX_PARTS; i++) {
 		if (disk_check_publish(fds[i - 1], fds[i]) < 0)
@@ -65,7 +63,7 @@ check_moves(const char *name, const int fds[INBOX_PARTS], char error[INBOX_ERROR
 
 int
 inbox_open(struct inbox *inbox, int root, const char *name, int shared,
-    char error[INBOX_ERROR_ROOM])
+    struct why *error)
 {
 	int folder, fds[INBOX_PARTS] = {-1, -1, -1};
 	char shown[PROTO_INBOX_MAX + 32];
@@ -77,8 +75,7 @@ inbox_open(struct inbox *inbox, int root, const char *name, int shared,
 	snprintf(shown, sizeof shown, "inbox folder %s", name);
 	inbox->tmp = inbox->new = -1;
 	if (fstat(root, &root_stat) < 0) {
-		snprintf(error, INBOX_ERROR_ROOM, "root: %s", strerror(errno));
-		return -1;
+		return why_say(error, "root: %s", strerror(errno));
 	}
 	folder = open_part(root, name, root_stat.st_dev, 0, shown, error);
 	if (folder < 0)
@@ -117,18 +114,16 @@ is_groups(int fd, gid_t gid, mode_t mode)
 }
 
 int
-inbox_check_group(const struct inbox *inbox, const char *name, char error[INBOX_ERROR_ROOM])
+inbox_check_group(const struct inbox *inbox, const char *name, struct why *error)
 {
 	const struct group *group = getgrnam(name);
 
 	if (group && is_groups(inbox->tmp, group->gr_gid, S_ISGID) &&
 	    is_groups(inbox->new, group->gr_gid, S_IWGRP))
 		return 0;
-	snprintf(error, INBOX_ERROR_ROOM,
+	return why_say(error,
 	    "inbox folder %s: is not as its group %s needs it; to make it so: inboxd -m, as root "
-	    "(with the same -c)",
-	    inbox->name, name);
-	return -1;
+	    "(with the same -c)", inbox->name, name);
 }
 
 void

@@ -12,6 +12,7 @@
 
 #include "lib/attr.h"
 #include "lib/proto.h"
+#include "lib/why.h"
 
 struct conf_list;
 struct shares;
@@ -30,17 +31,16 @@ struct inbox {
 	_Atomic uint64_t used; /* when clients last sent it items: monotonic seconds; 0: never */
 };
 
-#define INBOX_ERROR_ROOM 640
 
 /* Opens tmp/ and new/ of <root>/<name>; folder, tmp/, new/ and cur/ must be
  * ours, on the root's file system and behind one mount; with `shared` the group of new/ and
  * cur/ may write there.  Sets name, tmp, new and file_mode.  0; or -1 with
  * which folder it is, what is wrong, and what would be right. */
 MUST_CHECK int inbox_open(struct inbox *inbox, int root, const char *name, int shared,
-    char error[INBOX_ERROR_ROOM]);
+    struct why *error);
 /* Can the group take items out of an open inbox?  0, or -1 with what would be right. */
 MUST_CHECK int inbox_check_group(const struct inbox *inbox, const char *name,
-    char error[INBOX_ERROR_ROOM]);
+    struct why *error);
 void inbox_close(struct inbox *inbox);
 
 /* May this client use it?  fnmatch(3) on each pattern. */

@@ -20,12 +20,11 @@
 /* A root that was never made, or one whose file system is not there yet: which it is, a
  * person knows, or time tells. */
 static int
-fail_missing(const char *path, const char *what, char error[ROOT_ERROR_ROOM])
+fail_missing(const char *path, const char *what, struct why *error)
 {
-	snprintf(error, ROOT_ERROR_ROOM,
+	why_say(error,
 	    "root %s%s is missing: mount its file system; or, where it is to be new, make it: "
-	    "inboxd -m (with the same -c)",
-	    path, what);
+	    "inboxd -m (with the same -c)", path, what);
 	return EX_NOINPUT;
 }
 
@@ -41,41 +40,41 @@ code_of(int error_number, int otherwise)
 
 /* A mount point may be closed to all, lest somebody write beside what is to be mounted. */
 static int
-open_root(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+open_root(struct root *root, const char *path, struct why *error)
 {
 	root->fd = disk_open_dir(AT_FDCWD, path);
 	if (root->fd >= 0)
 		return 0;
 	if (errno == ENOENT)
 		return fail_missing(path, "", error);
-	snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, strerror(errno));
+	why_say(error, "root %s: %s", path, strerror(errno));
 	return code_of(errno, errno == EACCES ? EX_NOINPUT : EX_CONFIG);
 }
 
 /* By its ledger/ a root is known: on the bare mount point of one there is none, whosesoever
  * that is. */
 static int
-open_ledger(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+open_ledger(struct root *root, const char *path, struct why *error)
 {
 	root->ledger = disk_open_dir(root->fd, "ledger");
 	if (root->ledger >= 0)
 		return 0;
 	if (errno == ENOENT)
 		return fail_missing(path, "/ledger", error);
-	snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s", path, strerror(errno));
+	why_say(error, "folder %s/ledger: %s", path, strerror(errno));
 	return code_of(errno, EX_CONFIG);
 }
 
 static int
-check_both(const struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+check_both(const struct root *root, const char *path, struct why *error)
 {
-	char why[DISK_WHY_ROOM];
+	struct why why;
 	dev_t device;
 
-	if (disk_check_dir(root->fd, 0, &device, why) < 0)
-		snprintf(error, ROOT_ERROR_ROOM, "root %s: %s", path, why);
-	else if (disk_check_dir(root->ledger, device, NULL, why) < 0)
-		snprintf(error, ROOT_ERROR_ROOM, "folder %s/ledger: %s", path, why);
+	if (disk_check_dir(root->fd, 0, &device, &why) < 0)
+		why_say(error, "root %s: %s", path, why.text);
+	else if (disk_check_dir(root->ledger, device, NULL, &why) < 0)
+		why_say(error, "folder %s/ledger: %s", path, why.text);
 	else
 		return 0;
 	return EX_CONFIG;
@@ -83,11 +82,11 @@ check_both(const struct root *root, const char *path, char error[ROOT_ERROR_ROOM
 
 /* None yet: a first start makes it (recover.c). */
 static int
-read_id(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+read_id(struct root *root, const char *path, struct why *error)
 {
 	if (id_read(root->fd, ID_OF_ROOT, root->id) == 0 || errno == ENOENT)
 		return 0;
-	snprintf(error, ROOT_ERROR_ROOM, "root %s: its file " ID_OF_ROOT ": %s", path,
+	why_say(error, "root %s: its file " ID_OF_ROOT ": %s", path,
 	    errno == EILSEQ ? "want 32 digits of lower-case hexadecimal: put it back as it was"
 	                    : strerror(errno));
 	return code_of(errno, EX_DATAERR);
@@ -102,7 +101,7 @@ root_make_id(struct root *root)
 }
 
 static int
-take_lock(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+take_lock(struct root *root, const char *path, struct why *error)
 {
 	struct stat st;
 	pid_t holder;
@@ -112,13 +111,12 @@ take_lock(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 	if (root->lock >= 0 && fstat(root->lock, &st) == 0 && S_ISREG(st.st_mode))
 		return 0;
 	if (root->lock < 0 && errno == EWOULDBLOCK) {
-		snprintf(error, ROOT_ERROR_ROOM, "root %s: process %ld holds its lock", path,
-		    (long)holder);
+		why_say(error, "root %s: process %ld holds its lock", path, (long)holder);
 		return EX_UNAVAILABLE;
 	}
 	/* What somebody has put there, or made unreadable, somebody must take away. */
 	is_wrong = root->lock >= 0 || errno == EISDIR || errno == ELOOP || errno == EACCES;
-	snprintf(error, ROOT_ERROR_ROOM, "root %s: its file lock: %s", path,
+	why_say(error, "root %s: its file lock: %s", path,
 	    root->lock >= 0 ? "is no regular file" : strerror(errno));
 	return is_wrong ? EX_CONFIG : EX_OSERR;
 }
@@ -137,11 +135,11 @@ close_all(struct root *root)
 }
 
 static int
-fail_lock(char error[ROOT_ERROR_ROOM])
+fail_lock(struct why *error)
 {
 	int error_number = errno;
 
-	snprintf(error, ROOT_ERROR_ROOM, "the root's lock file: %s", strerror(error_number));
+	why_say(error, "the root's lock file: %s", strerror(error_number));
 	return disk_is_full(error_number) ? EX_TEMPFAIL : EX_IOERR;
 }
 
@@ -154,7 +152,7 @@ may_be_same_boot(const char *before, const char *now)
 
 /* How did the last run end? */
 static int
-read_mark(struct root *root, char error[ROOT_ERROR_ROOM])
+read_mark(struct root *root, struct why *error)
 {
 	char before[DISK_BOOT_ROOM] = "", now[DISK_BOOT_ROOM];
 	ssize_t got = pread(root->lock, before, sizeof before - 1, 0);
@@ -185,7 +183,7 @@ write_mark(struct root *root, const char *mark)
 }
 
 int
-root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM])
+root_mark_running(struct root *root, struct why *error)
 {
 	char now[DISK_BOOT_ROOM];
 
@@ -194,7 +192,7 @@ root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM])
 }
 
 int
-root_look(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+root_look(struct root *root, const char *path, struct why *error)
 {
 	int code;
 
@@ -212,7 +210,7 @@ root_look(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
 }
 
 int
-root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM])
+root_take(struct root *root, const char *path, struct why *error)
 {
 	int code = root_look(root, path, error);
 
@@ -251,38 +249,35 @@ root_release(struct root *root)
 
 /* Makes one folder where it is missing, and opens it. */
 static int
-make_folder(int at, const char *name, const char *shown, char error[ROOT_ERROR_ROOM])
+make_folder(int at, const char *name, const char *shown, struct why *error)
 {
 	int fd;
 
 	if (mkdirat(at, name, 0700) == 0) {
 		printf("made %s\n", shown);
 		if ((at == AT_FDCWD ? disk_sync_above(name) : disk_sync_dir(at)) < 0) {
-			snprintf(error, ROOT_ERROR_ROOM, "%s: sync: %s", shown, strerror(errno));
-			return -1;
+			return why_say(error, "%s: sync: %s", shown, strerror(errno));
 		}
 	} else if (errno != EEXIST) {
-		snprintf(error, ROOT_ERROR_ROOM, "%s: %s", shown, strerror(errno));
-		return -1;
+		return why_say(error, "%s: %s", shown, strerror(errno));
 	}
 	fd = disk_open_dir(at, name);
 	if (fd < 0)
-		snprintf(error, ROOT_ERROR_ROOM, "%s: %s", shown, strerror(errno));
+		why_say(error, "%s: %s", shown, strerror(errno));
 	return fd;
 }
 
 static int
-fail_share(const char *shown, char error[ROOT_ERROR_ROOM])
+fail_share(const char *shown, struct why *error)
 {
-	snprintf(error, ROOT_ERROR_ROOM, "%s: to give it to the inbox's group: %s%s", shown,
+	return why_say(error, "%s: to give it to the inbox's group: %s%s", shown,
 	    strerror(errno), errno == EPERM ? "; be root for it, or a member" : "");
-	return -1;
 }
 
 /* The folder is the group's, of this mode.  Only root may give to a group that it is not in:
  * who became the owner is root again for it. */
 static int
-share_folder(int fd, gid_t group, mode_t mode, const char *shown, char error[ROOT_ERROR_ROOM])
+share_folder(int fd, gid_t group, mode_t mode, const char *shown, struct why *error)
 {
 	uid_t owner = geteuid();
 	struct stat st;
@@ -306,7 +301,7 @@ static const mode_t shared_modes[INBOX_PARTS] = {02700, 02770, 02770};
 
 static int
 make_inbox(int root, const char *root_path, const struct inbox_settings *inbox,
-    char error[ROOT_ERROR_ROOM])
+    struct why *error)
 {
 	const struct group *group = inbox->group ? getgrnam(inbox->group) : NULL;
 	char shown[512];
@@ -332,20 +327,18 @@ make_inbox(int root, const char *root_path, const struct inbox_settings *inbox,
 }
 
 int
-root_become_owner(const char *path, char error[ROOT_ERROR_ROOM])
+root_become_owner(const char *path, struct why *error)
 {
 	struct stat st;
 
 	if (geteuid() != 0 || stat(path, &st) < 0 ||
 	    (setegid(st.st_gid) == 0 && seteuid(st.st_uid) == 0))
 		return 0;
-	snprintf(error, ROOT_ERROR_ROOM, "root %s: to act as its owner: %s", path,
-	    strerror(errno));
-	return -1;
+	return why_say(error, "root %s: to act as its owner: %s", path, strerror(errno));
 }
 
 static int
-make_below(int root, const struct settings *settings, char error[ROOT_ERROR_ROOM])
+make_below(int root, const struct settings *settings, struct why *error)
 {
 	char shown[512];
 	int ledger, rc = 0;
@@ -362,7 +355,7 @@ make_below(int root, const struct settings *settings, char error[ROOT_ERROR_ROOM
 
 /* Who takes items out must come through the root; what else is in it is closed to them. */
 static int
-open_way(int root, const struct settings *settings, char error[ROOT_ERROR_ROOM])
+open_way(int root, const struct settings *settings, struct why *error)
 {
 	struct stat st;
 	size_t i = 0;
@@ -378,7 +371,7 @@ open_way(int root, const struct settings *settings, char error[ROOT_ERROR_ROOM])
 }
 
 int
-root_make_folders(const struct settings *settings, char error[ROOT_ERROR_ROOM])
+root_make_folders(const struct settings *settings, struct why *error)
 {
 	int root, rc;
 

@@ -12,6 +12,7 @@
 #include "inboxd/base/settings.h"
 #include "lib/attr.h"
 #include "lib/id.h"
+#include "lib/why.h"
 
 struct root {
 	int fd;     /* the root itself; also what syncfs syncs */
@@ -23,22 +24,21 @@ struct root {
 	                what the page cache holds of it may not be what the disk holds */
 };
 
-#define ROOT_ERROR_ROOM 640
 
 /* Opens, checks and locks.  0; or one of sysexits(3) with the reason: EX_NOINPUT where there
  * is no root (yet), which leaves the folder as it was. */
-MUST_CHECK int root_take(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
+MUST_CHECK int root_take(struct root *root, const char *path, struct why *error);
 /* Who has the root folder runs the service: as root, the program goes on as that user, for
  * good.  0, or -1 with the reason. */
-MUST_CHECK int root_become_owner(const char *path, char error[ROOT_ERROR_ROOM]);
+MUST_CHECK int root_become_owner(const char *path, struct why *error);
 /* Opens and checks as root_take() does, but takes and changes nothing, beside a receiver that
  * runs, too; for root_leave(). */
-MUST_CHECK int root_look(struct root *root, const char *path, char error[ROOT_ERROR_ROOM]);
+MUST_CHECK int root_look(struct root *root, const char *path, struct why *error);
 void root_leave(struct root *root);
 /* A root without an id gets one, which lasts.  0, or -1 with errno. */
 MUST_CHECK int root_make_id(struct root *root);
 /* A ledger has been begun, and from now on items may come.  0, or one of sysexits(3). */
-MUST_CHECK int root_mark_running(struct root *root, char error[ROOT_ERROR_ROOM]);
+MUST_CHECK int root_mark_running(struct root *root, struct why *error);
 /* The run ended in order, though its threads may still be there: nothing is closed. */
 void root_mark_stopped(struct root *root);
 /* In order: nothing is unwritten that anyone counts on. */
@@ -47,6 +47,6 @@ void root_release(struct root *root);
 /* Makes what is missing of root, ledger/ and the inbox folders, mode 0700, and syncs
  * what it made; says what it makes on standard output.  As root it goes on as the
  * root folder's owner, for good.  0, or -1 with the reason. */
-MUST_CHECK int root_make_folders(const struct settings *settings, char error[ROOT_ERROR_ROOM]);
+MUST_CHECK int root_make_folders(const struct settings *settings, struct why *error);
 
 #endif

@@ -22,7 +22,7 @@
 
 static struct tls *
 open_tls(const struct settings *settings, const char *const *alpn, int *code,
-    char error[SITE_ERROR_ROOM])
+    struct why *error)
 {
 	struct tls_settings wanted = {
 	    .certificate = settings->tls.certificate,
@@ -33,14 +33,14 @@ open_tls(const struct settings *settings, const char *const *alpn, int *code,
 	    .server = 1,
 	    .alpn = alpn,
 	};
-	char why[TLS_ERROR_ROOM];
-	struct tls *tls = tls_new(&wanted, why);
+	struct why why;
+	struct tls *tls = tls_new(&wanted, &why);
 
 	if (tls)
 		return tls;
 	if (errno == EAGAIN)
 		*code = EX_TEMPFAIL;
-	snprintf(error, SITE_ERROR_ROOM, "%s", why);
+	why_say(error, "%s", why.text);
 	return NULL;
 }
 
@@ -83,14 +83,14 @@ folder_path(const char *root, const char *name)
 
 struct site *
 site_new(struct settings *settings, int root, const char *const *alpn, int *code,
-    char error[SITE_ERROR_ROOM])
+    struct why *error)
 {
 	struct site *site = calloc(1, sizeof *site);
 
 	*code = EX_CONFIG;
 	if (!site) {
 		settings_free(settings);
-		snprintf(error, SITE_ERROR_ROOM, "out of memory");
+		why_say(error, "out of memory");
 		return NULL;
 	}
 	site->settings = settings;
@@ -102,7 +102,7 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 		goto fail;
 	site->inboxes = calloc(settings->inbox_count, sizeof *site->inboxes);
 	if (!site->inboxes) {
-		snprintf(error, SITE_ERROR_ROOM, "out of memory");
+		why_say(error, "out of memory");
 		goto fail;
 	}
 	for (size_t i = 0; i < settings->inbox_count; i++) {
@@ -118,7 +118,7 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 			goto fail;
 		inbox->folder = folder_path(settings->root, from->name);
 		if (!inbox->folder) {
-			snprintf(error, SITE_ERROR_ROOM, "out of memory");
+			why_say(error, "out of memory");
 			goto fail;
 		}
 		inbox->size = from->size ? from->size : settings->item;

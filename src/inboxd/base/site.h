@@ -28,7 +28,6 @@ struct site {
 	size_t inbox_count;
 };
 
-#define SITE_ERROR_ROOM INBOX_ERROR_ROOM
 
 /*
  * `alpn`: the protocols to offer, closed by NULL; borrowed while the site lives.
@@ -38,7 +37,7 @@ struct site {
  * EX_TEMPFAIL where time mends it (tls.h), or EX_OSERR.
  */
 MUST_CHECK struct site *site_new(struct settings *settings, int root, const char *const *alpn,
-    int *code, char error[SITE_ERROR_ROOM]);
+    int *code, struct why *error);
 /* It takes the place of `old`: its inboxes were used when those were, and it keeps its `since`
  * where their rules are the same: one who reloads a list of revoked certificates every night
  * has changed none. */

@@ -8,6 +8,7 @@
 #include "inboxd/inbox1/lines.h"
 #include "inboxd/inbox1/session.h"
 #include "lib/conn.h"
+#include "lib/why.h"
 
 static size_t
 take_some(struct session *s, const unsigned char *data, size_t len)
@@ -85,7 +86,7 @@ static void
 adopt(struct shop *shop, struct conn *conn, const struct guest *from)
 {
 	struct session *s = must_alloc(sizeof *s);
-	char why[IDENTITY_ERROR_ROOM];
+	struct why why;
 	int rc;
 
 	s->shop = shop;
@@ -95,10 +96,10 @@ adopt(struct shop *shop, struct conn *conn, const struct guest *from)
 	conn_set_owner(conn, &events, s);
 	guest_enter(shop, &s->guest, &inbox1_front, from);
 	rc = conn_peer_identity(
-	    conn, (enum identity_kind)shop->site->settings->identity, s->identity, why);
+	    conn, (enum identity_kind)shop->site->settings->identity, s->identity, &why);
 	if (rc < 0) {
 		s->identity[0] = '\0';
-		session_give_error(s, CODE_ERROR_IDENTITY, why);
+		session_give_error(s, CODE_ERROR_IDENTITY, why.text);
 	} else if (s->guest.crowded) {
 		session_go_away(s, SESSION_LATER, CODE_GOAWAY_CROWDED);
 	} else if (shop->draining) {
@@ -111,16 +112,16 @@ adopt(struct shop *shop, struct conn *conn, const struct guest *from)
 static void
 recheck(struct session *s)
 {
-	char why[CONN_ERROR_ROOM], text[CONN_ERROR_ROOM + 64];
+	struct why why;
 
 	if (s->guest.site_number == s->shop->site_number || s->shop->rechecks == 0)
 		return;
 	s->shop->rechecks--;
 	s->guest.site_number = s->shop->site_number;
-	if (conn_recheck(s->conn, s->shop->site->tls, why) == 0)
+	if (conn_recheck(s->conn, s->shop->site->tls, &why) == 0)
 		return;
-	snprintf(text, sizeof text, "the certificate is trusted no more: %s", why);
-	session_give_error(s, CODE_ERROR_IDENTITY, text);
+	why_say(&why, "the certificate is trusted no more: %s", why.text);
+	session_give_error(s, CODE_ERROR_IDENTITY, why.text);
 }
 
 static void

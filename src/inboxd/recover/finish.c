@@ -24,9 +24,7 @@ recovery_fail(struct recovery *r, const char *what, const char *inbox, const cha
 		r->code = EX_TEMPFAIL;
 	else if (errno == EACCES || errno == EPERM)
 		r->code = EX_CONFIG; /* somebody has changed who may read what */
-	snprintf(r->error, ROOT_ERROR_ROOM, "%s %s/%s: %s", what, inbox, name,
-	    strerror(errno));
-	return -1;
+	return why_say(r->error, "%s %s/%s: %s", what, inbox, name, strerror(errno));
 }
 
 /* ---- step 1: what is there */
@@ -74,7 +72,7 @@ static struct inbox *
 find_folder(struct recovery *r, const char *name)
 {
 	struct inbox *inbox = site_find_inbox(r->site, name, strlen(name));
-	char why[SITE_ERROR_ROOM];
+	struct why why;
 
 	if (inbox)
 		return inbox;
@@ -84,9 +82,9 @@ find_folder(struct recovery *r, const char *name)
 	}
 	/* As many rooms as items: never moved while items point into it. */
 	inbox = &r->closed[r->closed_count++];
-	if (inbox_open(inbox, r->root->fd, name, 1, why) == 0)
+	if (inbox_open(inbox, r->root->fd, name, 1, &why) == 0)
 		return inbox;
-	log_event(LOG_WARNING, "recover_inbox_gone", "inbox=%s error=\"%s\"", name, why);
+	log_event(LOG_WARNING, "recover_inbox_gone", "inbox=%s error=\"%s\"", name, why.text);
 	return NULL;
 }
 

@@ -38,8 +38,8 @@ struct recovery {
 	struct inbox *closed; /* folders that are configured no more */
 	size_t closed_count;
 	size_t verdicts[VERDICTS], strays;
-	char *error; /* ROOT_ERROR_ROOM */
-	int code;    /* of sysexits(3), for a failure */
+	struct why *error;
+	int code; /* of sysexits(3), for a failure */
 };
 
 /* errno's failure of `what` on <inbox>/<name>, for who reads the log: sets error and code.

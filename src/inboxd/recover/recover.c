@@ -65,26 +65,22 @@ delete_all(struct recovery *r, const struct inbox *inbox, int parts)
 static int
 replay(struct recovery *r, const char *segment, struct clients *clients)
 {
-	char why[REPLAY_ERROR_ROOM];
 	int fd = segment_open(r->root->ledger, segment);
 	int rc;
 
 	if (fd < 0)
 		return recovery_fail(r, "open", "ledger", segment);
-	rc = replay_segment(fd, segment, clients, &r->replay, why);
-	if (rc < 0) {
+	rc = replay_segment(fd, segment, clients, &r->replay, r->error);
+	if (rc < 0)
 		r->code = errno == EBADMSG ? EX_DATAERR : EX_IOERR;
-		snprintf(r->error, ROOT_ERROR_ROOM, "%s", why);
-	}
 	close(fd);
 	if (rc == 0 && r->replay.next[0]) {
 		r->code = EX_DATAERR;
-		snprintf(r->error, ROOT_ERROR_ROOM,
+		return why_say(r->error,
 		    "ledger/%s is missing: ledger/%s says that it followed. Put it back; or, to go "
 		    "on without it, which may store again what was stored in its time and is sent "
 		    "again, delete the last line of ledger/%s",
 		    r->replay.next, segment, segment);
-		return -1;
 	}
 	if (rc == 0 && r->replay.torn_bytes > 0)
 		log_event(LOG_WARNING, "ledger_tail_torn",
@@ -143,16 +139,15 @@ static int
 fail_empty(struct recovery *r)
 {
 	r->code = EX_DATAERR;
-	snprintf(r->error, ROOT_ERROR_ROOM,
+	return why_say(r->error,
 	    "ledger/ is empty, though this root has been used. Put its files back; or, to go on "
 	    "without them, which may store again what was stored and is sent again, empty the file "
 	    "lock beside it");
-	return -1;
 }
 
 struct ledger *
 recover_run(struct site *site, struct root *root, struct clients *clients, int *code,
-    char error[ROOT_ERROR_ROOM])
+    struct why *error)
 {
 	struct recovery r = {
 	    .site = site, .root = root, .error = error, .code = EX_IOERR};

@@ -23,6 +23,6 @@
  * program.
  */
 MUST_CHECK struct ledger *recover_run(struct site *site, struct root *root,
-    struct clients *clients, int *code, char error[ROOT_ERROR_ROOM]);
+    struct clients *clients, int *code, struct why *error);
 
 #endif

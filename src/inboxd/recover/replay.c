@@ -211,7 +211,7 @@ measure(struct reading *reading, int fd)
 
 int
 replay_segment(int fd, const char *name, struct clients *clients, struct replay *replay,
-    char error[REPLAY_ERROR_ROOM])
+    struct why *error)
 {
 	struct reading reading = {.clients = clients, .replay = replay};
 	struct record record;
@@ -223,14 +223,13 @@ replay_segment(int fd, const char *name, struct clients *clients, struct replay 
 	while ((step = walk_next(&reading.walk, &record)) == WALK_RECORD)
 		apply(&reading, &record);
 	if (step == WALK_DAMAGED || step == WALK_FAILED) {
-		snprintf(error, REPLAY_ERROR_ROOM, "%s", reading.walk.why);
+		*error = reading.walk.why;
 		errno = step == WALK_DAMAGED ? EBADMSG : errno;
 		return -1;
 	}
 	if (measure(&reading, fd) == 0)
 		return 0;
-	snprintf(error, REPLAY_ERROR_ROOM, "ledger/%s: fstat: %s", name, strerror(errno));
-	return -1;
+	return why_say(error, "ledger/%s: fstat: %s", name, strerror(errno));
 }
 
 void

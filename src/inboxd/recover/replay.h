@@ -11,6 +11,7 @@
 
 #include "inboxd/commit/clients.h"
 #include "lib/attr.h"
+#include "lib/why.h"
 
 /* An accept that no mark says is stored. */
 struct tail_item {
@@ -37,7 +38,6 @@ struct replay {
 	char next[NAME_ROOM]; /* the segment that has followed this one; "": none */
 };
 
-#define REPLAY_ERROR_ROOM 384
 
 /*
  * Reads the open segment `fd` (called `name` in errors) from its beginning, whosever it is.
@@ -49,7 +49,7 @@ struct replay {
  * behind it was once whole, and is damage.
  */
 MUST_CHECK int replay_segment(int fd, const char *name, struct clients *clients,
-    struct replay *replay, char error[REPLAY_ERROR_ROOM]);
+    struct replay *replay, struct why *error);
 void replay_free(struct replay *replay);
 
 #endif

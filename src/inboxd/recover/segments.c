@@ -22,18 +22,17 @@ tell(const char *name, const char *why)
 }
 
 static int
-refuse(const char *name, char error[ROOT_ERROR_ROOM])
+refuse(const char *name, struct why *error)
 {
-	snprintf(error, ROOT_ERROR_ROOM,
+	why_say(error,
 	    "ledger/%s is no regular file, though it is named like one of the ledger's: take it "
-	    "away, or put there what belongs there",
-	    name);
+	    "away, or put there what belongs there", name);
 	return EX_DATAERR;
 }
 
 /* How it begins says whose it is. */
 static int
-look_at_segment(const struct root *root, const char *name, char error[ROOT_ERROR_ROOM])
+look_at_segment(const struct root *root, const char *name, struct why *error)
 {
 	int fd = segment_open(root->ledger, name);
 	enum walk_step step;
@@ -50,20 +49,19 @@ look_at_segment(const struct root *root, const char *name, char error[ROOT_ERROR
 	step = walk_next(&walk, &record);
 	disk_close(fd);
 	if (step == WALK_STRANGER) {
-		snprintf(error, ROOT_ERROR_ROOM,
+		why_say(error,
 		    "%s: take it away; or, if it is this root's after all, put back the root's "
-		    "file " ID_OF_ROOT " with that id",
-		    walk.why);
+		    "file " ID_OF_ROOT " with that id", walk.why.text);
 		return EX_DATAERR;
 	}
 	if (step != WALK_RECORD)
-		tell(name, walk.why);
+		tell(name, walk.why.text);
 	return 0;
 }
 
 /* What a crash left is no matter; but no segment can be made where a folder has the name. */
 static int
-look_at_unfinished(const struct root *root, char error[ROOT_ERROR_ROOM])
+look_at_unfinished(const struct root *root, struct why *error)
 {
 	int fd = segment_open(root->ledger, SEGMENT_UNFINISHED);
 
@@ -75,7 +73,7 @@ look_at_unfinished(const struct root *root, char error[ROOT_ERROR_ROOM])
 
 static int
 look_at(const struct root *root, const char *name, char newest[SEGMENT_NAME_ROOM],
-    char error[ROOT_ERROR_ROOM])
+    struct why *error)
 {
 	struct timespec when;
 
@@ -94,7 +92,7 @@ look_at(const struct root *root, const char *name, char newest[SEGMENT_NAME_ROOM
 
 int
 segments_look(const struct root *root, char newest[SEGMENT_NAME_ROOM],
-    char error[ROOT_ERROR_ROOM])
+    struct why *error)
 {
 	DIR *listing = disk_list(root->ledger);
 	const struct dirent *file = NULL;
@@ -107,7 +105,7 @@ segments_look(const struct root *root, char newest[SEGMENT_NAME_ROOM],
 		errno = 0;
 	}
 	if (!file && errno) {
-		snprintf(error, ROOT_ERROR_ROOM, "list ledger/: %s", strerror(errno));
+		why_say(error, "list ledger/: %s", strerror(errno));
 		code = EX_IOERR;
 	}
 	if (listing)

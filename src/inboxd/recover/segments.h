@@ -14,6 +14,6 @@
 /* Changes nothing.  0, and the `newest` segment ("": there is none); or one of sysexits(3) with
  * the reason: EX_DATAERR where a person must look, EX_IOERR. */
 MUST_CHECK int segments_look(const struct root *root, char newest[SEGMENT_NAME_ROOM],
-    char error[ROOT_ERROR_ROOM]);
+    struct why *error);
 
 #endif

@@ -22,7 +22,7 @@
 
 /* Frees the name.  0; -1 and `why`: what is there stays. */
 static int
-clear_stale(const struct sockaddr_un *addr, char *why, size_t room)
+clear_stale(const struct sockaddr_un *addr, struct why *why)
 {
 	struct stat st;
 	int fd = -1, rc = -1;
@@ -30,24 +30,21 @@ clear_stale(const struct sockaddr_un *addr, char *why, size_t room)
 	if (lstat(addr->sun_path, &st) == -1) {
 		if (errno == ENOENT)
 			return 0;
-		snprintf(why, room, "%s: %s", addr->sun_path, strerror(errno));
-		return -1;
+		return why_say(why, "%s: %s", addr->sun_path, strerror(errno));
 	}
 	if (!S_ISSOCK(st.st_mode)) {
-		snprintf(why, room, "%s: is there and is not a socket", addr->sun_path);
-		return -1;
+		return why_say(why, "%s: is there and is not a socket", addr->sun_path);
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1) {
-		snprintf(why, room, "socket: %s", strerror(errno));
-		return -1;
+		return why_say(why, "socket: %s", strerror(errno));
 	}
 	if (connect(fd, (const struct sockaddr *)addr, sizeof *addr) == 0 || errno == EAGAIN)
-		snprintf(why, room, "%s: another receiver is listening on it", addr->sun_path);
+		why_say(why, "%s: another receiver is listening on it", addr->sun_path);
 	else if (errno != ECONNREFUSED)
-		snprintf(why, room, "%s: %s", addr->sun_path, strerror(errno));
+		why_say(why, "%s: %s", addr->sun_path, strerror(errno));
 	else if (unlink(addr->sun_path) == -1 && errno != ENOENT)
-		snprintf(why, room, "%s: stale, and cannot be removed: %s", addr->sun_path,
+		why_say(why, "%s: stale, and cannot be removed: %s", addr->sun_path,
 		    strerror(errno));
 	else
 		rc = 0;
@@ -56,7 +53,7 @@ clear_stale(const struct sockaddr_un *addr, char *why, size_t room)
 }
 
 int
-local_listen(struct local *local, const char *path, unsigned mode, char *why, size_t room)
+local_listen(struct local *local, const char *path, unsigned mode, struct why *why)
 {
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	struct stat st;
@@ -64,25 +61,23 @@ local_listen(struct local *local, const char *path, unsigned mode, char *why, si
 
 	*local = (struct local){0};
 	if (len == 0 || len >= sizeof local->path) {
-		snprintf(why, room, "a socket's path has 1 to %zu bytes, not %zu",
+		return why_say(why, "a socket's path has 1 to %zu bytes, not %zu",
 		    sizeof local->path - 1, len);
-		return -1;
 	}
 	memcpy(local->path, path, len);
 	memcpy(addr.sun_path, path, len);
-	if (clear_stale(&addr, why, room) == -1)
+	if (clear_stale(&addr, why) == -1)
 		return -1;
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1) {
-		snprintf(why, room, "socket: %s", strerror(errno));
-		return -1;
+		return why_say(why, "socket: %s", strerror(errno));
 	}
 	mode_t before = umask(0777 & ~(mode_t)mode);
 	int rc = bind(fd, (const struct sockaddr *)&addr, sizeof addr);
 	int error = errno;
 	umask(before);
 	if (rc == -1) {
-		snprintf(why, room, "%s: %s", path,
+		why_say(why, "%s: %s", path,
 		    error == ENOENT ? "its folder is missing" : strerror(error));
 		goto fail;
 	}
@@ -92,7 +87,7 @@ local_listen(struct local *local, const char *path, unsigned mode, char *why, si
 		local->ino = st.st_ino;
 	}
 	if (listen(fd, BACKLOG) == -1) {
-		snprintf(why, room, "%s: %s", path, strerror(errno));
+		why_say(why, "%s: %s", path, strerror(errno));
 		goto fail;
 	}
 	return fd;

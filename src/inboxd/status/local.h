@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "lib/attr.h"
+#include "lib/why.h"
 
 struct local {
 	int has_file;
@@ -24,8 +25,8 @@ struct local {
  * the reason in `why`.  Sets the umask for a moment, which is the process's:
  * no other thread may make files meanwhile.
  */
-MUST_CHECK int local_listen(struct local *local, const char *path, unsigned mode, char *why,
-    size_t room);
+MUST_CHECK int local_listen(struct local *local, const char *path, unsigned mode,
+    struct why *why);
 /* Removes the file, if it is still the one that local_listen() made. */
 void local_remove(const struct local *local);
 

@@ -10,7 +10,6 @@
 #include "inboxd/base/stats.h"
 
 #define STATUS_SCHEMA 1 /* of the JSON pages */
-#define STATUS_TROUBLE_ROOM 160
 #define STATUS_COUNT_PATIENCE 3 /* seconds for a new count; then the last one is told */
 
 struct inbox_view {
@@ -28,8 +27,8 @@ struct status_source {
 	 * end, or, at once, that there will be none in time.  Of each question one is under
 	 * way at a time. */
 	void (*count)(void *ctx);
-	/* Is no client served, though the receiver runs?  Then `text` says why. */
-	int (*trouble)(void *ctx, char text[STATUS_TROUBLE_ROOM]);
+	/* Is no client served, though the receiver runs?  Then `why` says it. */
+	int (*trouble)(void *ctx, struct why *why);
 	/* Why the last reload was not taken; NULL: it was, or there was none. */
 	const char *(*reload_error)(void *ctx);
 	/* Asks for the clients' queues from the `from`-th on, as many as one page has;

@@ -86,14 +86,14 @@ serve_metrics(struct status *status, struct http_request *req)
 static void
 serve_healthz(struct status *status, struct http_request *req)
 {
-	char why[STATUS_TROUBLE_ROOM], text[STATUS_TROUBLE_ROOM + 1];
+	struct why why;
 
-	if (!status->source.trouble(status->source.ctx, why)) {
+	if (!status->source.trouble(status->source.ctx, &why)) {
 		http_reply(req, 200, HTTP_TEXT, "ok\n");
 		return;
 	}
-	snprintf(text, sizeof text, "%s\n", why);
-	http_reply(req, 503, HTTP_TEXT, text);
+	why_say(&why, "%s\n", why.text);
+	http_reply(req, 503, HTTP_TEXT, why.text);
 }
 
 /* ---- pages that another thread is asked for */
@@ -280,21 +280,21 @@ serve_on(struct status *status, struct event_base *base, int fd)
 
 struct status *
 status_open(struct event_base *base, const char *path, unsigned mode,
-    const struct status_source *source, char why[STATUS_WHY_ROOM])
+    const struct status_source *source, struct why *why)
 {
 	struct status *status = calloc(1, sizeof *status);
 
 	if (!status) {
-		snprintf(why, STATUS_WHY_ROOM, "out of memory");
+		why_say(why, "out of memory");
 		return NULL;
 	}
 	status->source = *source;
 	status->since = seconds_now();
-	int fd = local_listen(&status->socket, path, mode, why, STATUS_WHY_ROOM);
+	int fd = local_listen(&status->socket, path, mode, why);
 	if (fd == -1)
 		goto fail;
 	if (serve_on(status, base, fd) == -1) {
-		snprintf(why, STATUS_WHY_ROOM, "out of memory");
+		why_say(why, "out of memory");
 		goto fail;
 	}
 	return status;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "lib/attr.h"
+#include "lib/why.h"
 
 struct client_view;
 struct event_base;
@@ -30,9 +31,8 @@ struct status_source;
  * listens on any more is taken over; one that is served is an error.
  * NULL, with the reason in `why`.
  */
-#define STATUS_WHY_ROOM 256
 MUST_CHECK struct status *status_open(struct event_base *base, const char *path, unsigned mode,
-    const struct status_source *source, char why[STATUS_WHY_ROOM]);
+    const struct status_source *source, struct why *why);
 /* Also removes the socket file. */
 void status_close(struct status *status);
 

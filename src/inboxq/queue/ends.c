@@ -88,8 +88,8 @@ keep(struct ends *ends, uint64_t n)
 static void
 read_header(const struct ends *ends, uint64_t n, struct spool_item *item)
 {
-	char why[SPOOL_WHY_ROOM];
-	int fd = item_open(ends->spool, SPOOL_QUEUE, n, item, why);
+	struct why why;
+	int fd = item_open(ends->spool, SPOOL_QUEUE, n, item, &why);
 
 	if (fd >= 0)
 		close(fd);

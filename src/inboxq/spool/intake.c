@@ -79,9 +79,9 @@ intake_free(struct intake *intake)
 }
 
 static enum intake_result
-say(char why[SPOOL_WHY_ROOM], enum intake_result result, const char *file, const char *what)
+say(struct why *why, enum intake_result result, const char *file, const char *what)
 {
-	snprintf(why, SPOOL_WHY_ROOM, "%s: %s", file, what);
+	why_say(why, "%s: %s", file, what);
 	return result;
 }
 
@@ -100,19 +100,19 @@ open_draft(struct intake *intake, struct draft *draft)
 }
 
 static enum intake_result
-say_unwritable(char why[SPOOL_WHY_ROOM], const char *file)
+say_unwritable(struct why *why, const char *file)
 {
 	/* A limit of the size of a file is met by this one; the next may be smaller. */
 	enum intake_result result = errno == EFBIG ? INTAKE_NOT_TAKEN : INTAKE_TROUBLE;
 
-	snprintf(why, SPOOL_WHY_ROOM, "%s: cannot write to the spool: %s", file, strerror(errno));
+	why_say(why, "%s: cannot write to the spool: %s", file, strerror(errno));
 	return result;
 }
 
 /* All bytes of `from` to behind the draft's header. */
 static enum intake_result
 take_bytes(struct intake *intake, int from, const struct draft *draft, const char *file,
-    struct spool_item *item, char why[SPOOL_WHY_ROOM])
+    struct spool_item *item, struct why *why)
 {
 	unsigned char sha256[DIGEST_SIZE];
 	enum copy_result result = copy_bytes(intake->copy, from, draft->is_of_file, draft->fd,
@@ -120,7 +120,7 @@ take_bytes(struct intake *intake, int from, const struct draft *draft, const cha
 
 	switch (result) {
 	case COPY_GREW:
-		snprintf(why, SPOOL_WHY_ROOM,
+		why_say(why,
 		    "%s: grew while it was copied: its first %" PRIu64 " bytes are taken", file,
 		    item->size);
 		break;
@@ -141,7 +141,7 @@ take_bytes(struct intake *intake, int from, const struct draft *draft, const cha
 }
 
 static enum intake_result
-write_header(int fd, const char *file, const struct spool_item *item, char why[SPOOL_WHY_ROOM])
+write_header(int fd, const char *file, const struct spool_item *item, struct why *why)
 {
 	char header[SPOOL_HEADER];
 
@@ -153,7 +153,7 @@ write_header(int fd, const char *file, const struct spool_item *item, char why[S
 
 /* Opens what is to be copied; standard input may be anything. */
 static int
-open_source(const char *path, char why[SPOOL_WHY_ROOM])
+open_source(const char *path, struct why *why)
 {
 	struct stat st;
 	int fd;
@@ -161,15 +161,14 @@ open_source(const char *path, char why[SPOOL_WHY_ROOM])
 	if (!path) {
 		fd = dup(STDIN_FILENO);
 		if (fd < 0)
-			snprintf(why, SPOOL_WHY_ROOM, "standard input: %s", strerror(errno));
+			why_say(why, "standard input: %s", strerror(errno));
 		return fd;
 	}
 	/* O_NONBLOCK, lest a FIFO without a writer hold us. */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
 		return fd;
-	snprintf(why, SPOOL_WHY_ROOM, "%s: %s", path,
-	    fd >= 0 ? "not a regular file" : strerror(errno));
+	why_say(why, "%s: %s", path, fd >= 0 ? "not a regular file" : strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -186,7 +185,7 @@ is_full(const struct intake *intake)
 
 static enum intake_result
 set_name(struct spool_item *item, const char *path, const char *hint, const char *file,
-    char why[SPOOL_WHY_ROOM])
+    struct why *why)
 {
 	const char *slash;
 
@@ -197,7 +196,7 @@ set_name(struct spool_item *item, const char *path, const char *hint, const char
 	if (!hint)
 		return INTAKE_OK;
 	if (strlen(hint) > PROTO_NAME_MAX) {
-		snprintf(why, SPOOL_WHY_ROOM, "%.80s...: its name has %zu bytes, want at most %d",
+		why_say(why, "%.80s...: its name has %zu bytes, want at most %d",
 		    file, strlen(hint), PROTO_NAME_MAX);
 		return INTAKE_NOT_TAKEN;
 	}
@@ -206,7 +205,7 @@ set_name(struct spool_item *item, const char *path, const char *hint, const char
 }
 
 enum intake_result
-intake_copy(struct intake *intake, const char *path, const char *hint, char why[SPOOL_WHY_ROOM])
+intake_copy(struct intake *intake, const char *path, const char *hint, struct why *why)
 {
 	struct draft *draft = &intake->drafts[intake->count];
 	const char *file = path ? path : hint ? hint : "standard input";
@@ -214,7 +213,7 @@ intake_copy(struct intake *intake, const char *path, const char *hint, char why[
 	enum intake_result result;
 	int from;
 
-	why[0] = '\0';
+	why->text[0] = '\0';
 	if (is_full(intake))
 		return INTAKE_FULL;
 	snprintf(item.inbox, sizeof item.inbox, "%s", intake->inbox);
@@ -274,7 +273,7 @@ give_numbers(struct intake *intake, uint64_t *numbers, size_t *count)
 }
 
 static enum intake_result
-say_no_number(char why[SPOOL_WHY_ROOM])
+say_no_number(struct why *why)
 {
 	if (errno != EWOULDBLOCK)
 		return say(why, INTAKE_TROUBLE, "cannot give a number", strerror(errno));
@@ -282,7 +281,7 @@ say_no_number(char why[SPOOL_WHY_ROOM])
 }
 
 enum intake_result
-intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, char why[SPOOL_WHY_ROOM])
+intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, struct why *why)
 {
 	enum intake_result result = INTAKE_OK;
 
@@ -303,8 +302,7 @@ intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, char why[S
 	intake->count -= *count;
 	drop_drafts(intake, 0);
 	if (*count && disk_sync_dir(spool_folder(intake->spool, SPOOL_QUEUE)) < 0) {
-		snprintf(why, SPOOL_WHY_ROOM,
-		    "cannot sync the queue's folder: %s; items %" PRIu64 " to %" PRIu64
+		why_say(why, "cannot sync the queue's folder: %s; items %" PRIu64 " to %" PRIu64
 		    " are in it, and may be lost by a power failure",
 		    strerror(errno), numbers[0], numbers[*count - 1]);
 		*count = 0;

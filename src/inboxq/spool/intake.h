@@ -37,7 +37,7 @@ void intake_free(struct intake *intake);
  * sentence that names the file; for INTAKE_OK a remark, or "".
  */
 MUST_CHECK enum intake_result intake_copy(struct intake *intake, const char *path,
-    const char *hint, char why[SPOOL_WHY_ROOM]);
+    const char *hint, struct why *why);
 
 /*
  * Syncs the batch and gives the numbers, in the order of the copies, to
@@ -45,6 +45,6 @@ MUST_CHECK enum intake_result intake_copy(struct intake *intake, const char *pat
  * lasts, also where the result is INTAKE_TROUBLE.  INTAKE_BUSY: none is, and none is kept.
  */
 MUST_CHECK enum intake_result intake_queue(struct intake *intake, uint64_t *numbers,
-    size_t *count, char why[SPOOL_WHY_ROOM]);
+    size_t *count, struct why *why);
 
 #endif

@@ -89,7 +89,7 @@ item_header_parse(const char header[SPOOL_HEADER], struct spool_item *item)
 
 int
 item_open(const struct spool *spool, enum spool_part part, uint64_t n,
-    struct spool_item *item, char why[SPOOL_WHY_ROOM])
+    struct spool_item *item, struct why *why)
 {
 	char name[SPOOL_NAME_ROOM];
 	char header[SPOOL_HEADER];
@@ -102,22 +102,21 @@ item_open(const struct spool *spool, enum spool_part part, uint64_t n,
 	fd = openat(spool_folder(spool, part), name,
 	    O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0) {
-		snprintf(why, SPOOL_WHY_ROOM, "%s: %s", name, strerror(errno));
-		return -1;
+		return why_say(why, "%s: %s", name, strerror(errno));
 	}
 	len = read(fd, header, sizeof header);
 	if (len < 0 || fstat(fd, &st) < 0) {
-		snprintf(why, SPOOL_WHY_ROOM, "%s: %s", name, strerror(errno));
+		why_say(why, "%s: %s", name, strerror(errno));
 		disk_close(fd);
 		return -1;
 	}
 	if (len != SPOOL_HEADER || item_header_parse(header, item) < 0) {
 		memset(item, 0, sizeof *item);
-		snprintf(why, SPOOL_WHY_ROOM, "its header is damaged");
+		why_say(why, "its header is damaged");
 		goto damaged;
 	}
 	if (!S_ISREG(st.st_mode) || (uint64_t)st.st_size != item->size + SPOOL_HEADER) {
-		snprintf(why, SPOOL_WHY_ROOM, "its file has %lld bytes, want %" PRIu64,
+		why_say(why, "its file has %lld bytes, want %" PRIu64,
 		    (long long)st.st_size, item->size + SPOOL_HEADER);
 		goto damaged;
 	}
@@ -146,10 +145,11 @@ int
 item_is_damaged(const struct spool *spool, enum spool_part part, uint64_t n)
 {
 	unsigned char sha256[DIGEST_SIZE];
-	char text[DIGEST_TEXT_ROOM], why[SPOOL_WHY_ROOM];
+	char text[DIGEST_TEXT_ROOM];
+	struct why why;
 	unsigned long long size;
 	struct spool_item item;
-	int fd = item_open(spool, part, n, &item, why);
+	int fd = item_open(spool, part, n, &item, &why);
 	int damaged = 0;
 
 	if (fd < 0)

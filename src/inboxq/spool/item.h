@@ -44,7 +44,7 @@ MUST_CHECK int item_header_parse(const char header[SPOOL_HEADER], struct spool_i
  * holds what could be read; item_is_to_blame() judges any other.
  */
 MUST_CHECK int item_open(const struct spool *spool, enum spool_part part, uint64_t n,
-    struct spool_item *item, char why[SPOOL_WHY_ROOM]);
+    struct spool_item *item, struct why *why);
 
 /* Does an errno of opening or reading an item tell of that item (a bad disk, a file that
  * is none of ours), and not of a lack of ours? */

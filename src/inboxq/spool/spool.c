@@ -138,16 +138,16 @@ open_folders(struct spool *spool, const char *path, int make, const char **what)
 }
 
 struct spool *
-spool_open(const char *path, int make, char why[SPOOL_WHY_ROOM])
+spool_open(const char *path, int make, struct why *why)
 {
 	struct spool *spool = calloc(1, sizeof *spool);
-	char detail[DISK_WHY_ROOM];
+	struct why detail;
 	const char *what = path;
 	dev_t dev = 0;
 	int saved;
 
 	if (!spool) {
-		snprintf(why, SPOOL_WHY_ROOM, "out of memory");
+		why_say(why, "out of memory");
 		return NULL;
 	}
 	spool->lock = -1;
@@ -156,10 +156,10 @@ spool_open(const char *path, int make, char why[SPOOL_WHY_ROOM])
 	if (open_folders(spool, path, make, &what) < 0)
 		goto fail;
 	for (int i = 0; i < SPOOL_PARTS; i++) {
-		if (disk_check_dir(spool->folder[i], dev, &dev, detail) == 0)
+		if (disk_check_dir(spool->folder[i], dev, &dev, &detail) == 0)
 			continue;
-		snprintf(why, SPOOL_WHY_ROOM, "spool %s: %s%s%s", path,
-		    i ? folder_names[i] : "", i ? ": " : "", detail);
+		why_say(why, "spool %s: %s%s%s", path,
+		    i ? folder_names[i] : "", i ? ": " : "", detail.text);
 		errno = EPERM;
 		goto fail_said;
 	}
@@ -172,7 +172,7 @@ spool_open(const char *path, int make, char why[SPOOL_WHY_ROOM])
 	return spool;
 fail:
 	saved = errno;
-	snprintf(why, SPOOL_WHY_ROOM, "spool %s: %s: %s%s", path, what, strerror(errno),
+	why_say(why, "spool %s: %s: %s%s", path, what, strerror(errno),
 	    saved == ENOENT && !make ? " (add and run make what is missing)" : "");
 	errno = saved;
 fail_said:

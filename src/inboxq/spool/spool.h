@@ -26,8 +26,8 @@
 #include <sys/types.h>
 
 #include "lib/attr.h"
+#include "lib/why.h"
 
-#define SPOOL_WHY_ROOM 512
 #define SPOOL_NAME_ROOM 32
 
 struct spool;
@@ -42,7 +42,7 @@ struct spool_numbers {
 /* Opens the spool at `path` and checks that it is ours alone; with `make`,
  * makes what is missing.  NULL, with the reason in `why`; errno is ENOENT
  * where there is no spool. */
-MUST_CHECK struct spool *spool_open(const char *path, int make, char why[SPOOL_WHY_ROOM]);
+MUST_CHECK struct spool *spool_open(const char *path, int make, struct why *why);
 void spool_close(struct spool *spool);
 
 /* The descriptor of a folder, for *at() calls. */

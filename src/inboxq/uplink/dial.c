@@ -25,19 +25,19 @@ struct dial {
 };
 
 struct dial *
-dial_new(const char *host, const char *port, char *why, size_t room)
+dial_new(const char *host, const char *port, struct why *why)
 {
 	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
 	struct dial *dial = calloc(1, sizeof *dial);
 	int rc;
 
 	if (!dial) {
-		snprintf(why, room, "out of memory");
+		why_say(why, "out of memory");
 		return NULL;
 	}
 	rc = getaddrinfo(host, port, &hints, &dial->all);
 	if (rc != 0) {
-		snprintf(why, room, "%s", rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
+		why_say(why, "%s", rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
 		free(dial);
 		return NULL;
 	}

@@ -8,11 +8,12 @@
 
 #include "lib/address.h"
 #include "lib/attr.h"
+#include "lib/why.h"
 
 struct dial;
 
 /* NULL, with the reason in `why`: the name is not known, or out of memory. */
-MUST_CHECK struct dial *dial_new(const char *host, const char *port, char *why, size_t room);
+MUST_CHECK struct dial *dial_new(const char *host, const char *port, struct why *why);
 void dial_free(struct dial *dial);
 
 /* A non-blocking socket that is connecting to the next address, and that address; -1 if

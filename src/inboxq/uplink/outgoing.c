@@ -184,16 +184,16 @@ lane_of(const struct outgoing *outgoing, const struct loaded *loaded)
 static int
 load_next(struct outgoing *outgoing, enum schedule_lane lane, int64_t now, struct loaded *loaded)
 {
-	char why[SPOOL_WHY_ROOM];
+	struct why why;
 	uint64_t n;
 
 	while ((n = schedule_next(outgoing->schedule, lane, now))) {
 		loaded->n = n;
-		loaded->fd = item_open(outgoing->spool, SPOOL_QUEUE, n, &loaded->item, why);
+		loaded->fd = item_open(outgoing->spool, SPOOL_QUEUE, n, &loaded->item, &why);
 		if (loaded->fd < 0 && errno == ENOENT) {
 			schedule_forget(outgoing->schedule, n);
 		} else if (loaded->fd < 0 && item_is_to_blame(errno)) {
-			if (set_aside(outgoing, n, why) < 0)
+			if (set_aside(outgoing, n, why.text) < 0)
 				return -1;
 		} else if (loaded->fd < 0) {
 			return -1;

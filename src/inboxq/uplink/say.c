@@ -27,9 +27,9 @@ say_look(const struct spool *spool, const struct schedule *schedule, struct back
 	const struct schedule_counts *counts = schedule_counts(schedule);
 	uint64_t first = schedule_first(schedule);
 	struct spool_numbers failed;
-	char why[SPOOL_WHY_ROOM];
+	struct why why;
 	struct spool_item item;
-	int fd = first ? item_open(spool, SPOOL_QUEUE, first, &item, why) : -1;
+	int fd = first ? item_open(spool, SPOOL_QUEUE, first, &item, &why) : -1;
 
 	backlog->pending = counts->waiting + counts->sent;
 	backlog->pending_oldest = fd >= 0 ? item.time : 0;

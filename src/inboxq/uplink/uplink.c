@@ -180,7 +180,7 @@ struct uplink *
 uplink_new(const struct uplink_setup *setup, const char *server)
 {
 	struct uplink *uplink = calloc(1, sizeof *uplink);
-	char why[128];
+	struct why why;
 
 	if (!uplink)
 		return NULL;
@@ -194,10 +194,10 @@ uplink_new(const struct uplink_setup *setup, const char *server)
 	}
 	/* The settings were checked: this cannot fail. */
 	(void)!settings_split_server(server, uplink->host, uplink->port);
-	uplink->dial = dial_new(uplink->host, uplink->port, why, sizeof why);
+	uplink->dial = dial_new(uplink->host, uplink->port, &why);
 	if (!uplink->dial)
-		log_event(
-		    LOG_WARNING, "resolve_failed", "server=%s error=\"%s\"", uplink->host, why);
+		log_event(LOG_WARNING, "resolve_failed", "server=%s error=\"%s\"", uplink->host,
+		    why.text);
 	dial_on(uplink);
 	return uplink;
 }
