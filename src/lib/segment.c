@@ -29,10 +29,16 @@ segment_open(int dir, const char *name)
 	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	struct stat st;
 
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	if (fd >= 0 || errno == ELOOP || errno == ENXIO)
+	if (fd < 0) {
+		if (errno == ELOOP || errno == ENXIO)
+			errno = EBADMSG;
+		return -1;
+	}
+	if (fstat(fd, &st) == 0) {
+		if (S_ISREG(st.st_mode))
+			return fd;
 		errno = EBADMSG;
+	}
 	disk_close(fd);
 	return -1;
 }
