@@ -910,6 +910,29 @@ overwrites_no_strangers_file(void **state)
 	}
 }
 
+/* Who may take items out can put anything in their place. */
+static void
+takes_no_folder_or_link_for_the_item(void **state)
+{
+	struct crashed item = {1, "status", NONE, NONE, TAKEN};
+	struct clients *clients;
+	char name[NAME_ROOM];
+
+	(void)state;
+	print_name(name, item.seq);
+	for (int is_link = 0; is_link < 2; is_link++) {
+		make_world(&item, 1, 1, 0);
+		if (is_link)
+			assert_int_equal(symlinkat("elsewhere", world.status.new, name), 0);
+		else
+			assert_int_equal(mkdirat(world.status.new, name, 0700), 0);
+		clients = recover_here();
+		assert_true(is_known(clients, &item));
+		clients_free(clients);
+		remove_world();
+	}
+}
+
 static void
 finishes_once_what_has_two_links(void **state)
 {
@@ -1161,6 +1184,7 @@ main(void)
 	    cmocka_unit_test(takes_what_a_mark_vouched_for_as_claimed),
 	    cmocka_unit_test(claims_nothing_for_a_folder_that_is_gone),
 	    cmocka_unit_test(overwrites_no_strangers_file),
+	    cmocka_unit_test(takes_no_folder_or_link_for_the_item),
 	    cmocka_unit_test(finishes_once_what_has_two_links),
 	    cmocka_unit_test(leaves_alone_what_is_stored),
 	    cmocka_unit_test(begins_a_first_ledger),

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "inboxd/drafts/draft.h"
@@ -128,6 +129,21 @@ fill(int in, int out, const struct tail_item *item)
 	return FRESH_FAILED;
 }
 
+/* A folder or link of that name is not the item: who could put it there has taken that. */
+static int
+open_item(int dir, const char *name)
+{
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) < 0 || S_ISREG(st.st_mode)))
+		return fd; /* what is wrong, reading tells */
+	if (fd >= 0 || errno == ELOOP || errno == ENXIO)
+		errno = ENOENT;
+	disk_close(fd);
+	return -1;
+}
+
 enum fresh
 fresh_copy(const struct tail_item *item, const struct inbox *inbox, int from)
 {
@@ -135,7 +151,7 @@ fresh_copy(const struct tail_item *item, const struct inbox *inbox, int from)
 	enum fresh result = FRESH_FAILED;
 	int in, out, error;
 
-	in = openat(from, item->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	in = open_item(from, item->name);
 	if (in < 0)
 		return errno == ENOENT ? FRESH_ABSENT : FRESH_FAILED;
 	fresh_name(item, name);
