@@ -211,15 +211,27 @@ def authority_revokes_all_that_are_named_or_none(t):
 
 
 @test
-def revocations_side_by_side_are_all_in_the_list(t):
+def who_asks_the_authority_side_by_side_waits(t):
     pki = Pki(os.path.join(t.folder, "pki"))
     names = ["pc%d.example.org" % n for n in range(8)]
     pki.script("client", *names)
-    runs = [t.spawn(["sh", SCRIPT, pki.folder, "revoke", name], stdout=subprocess.DEVNULL)
-            for name in names]
-    equal([child.wait(bound(60)) for child in runs], [0] * len(runs), "exit codes")
+
+    def said(*commands):
+        runs = [t.spawn(["sh", SCRIPT, *command], stdout=subprocess.PIPE, text=True)
+                for command in commands]
+        equal([child.wait(bound(60)) for child in runs], [0] * len(runs), "exit codes")
+        texts = [child.stdout.read() for child in runs]
+        for child in runs:
+            child.stdout.close()
+        return "".join(texts)
+    said(*([pki.folder, "revoke", name] for name in names))
     text = t.run(["openssl", "crl", "-in", pki.file("ca.crl"), "-noout", "-text"]).stdout
     equal(text.count("Serial Number:"), len(names), "revoked, by the list:\n" + text)
+    text = said(*[[pki.folder, "client", "twice.example.org"]] * 4)
+    equal((text.count("made"), text.count("kept")), (1, 3), text)
+    other = os.path.join(t.folder, "other")
+    text = said(*[[other, "ca"]] * 4)
+    equal((text.count("made"), text.count("kept")), (1, 3), text)
 
 
 @test
