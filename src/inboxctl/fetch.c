@@ -198,6 +198,20 @@ parse_reply(struct fetch_page *page, const char *path)
 	return FETCH_OK;
 }
 
+static long
+pid_of_peer(int fd)
+{
+#ifdef SO_PEERCRED
+	struct ucred who;
+	socklen_t len = sizeof who;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0)
+		return who.pid;
+#endif
+	(void)fd;
+	return -1;
+}
+
 enum fetch_result
 fetch_page(const char *socket_path, const char *path, struct fetch_page *page)
 {
@@ -210,6 +224,7 @@ fetch_page(const char *socket_path, const char *path, struct fetch_page *page)
 	int fd = connect_to(socket_path);
 	if (fd == -1)
 		return fail(page, FETCH_UNREACHABLE, "%s", strerror(errno));
+	page->pid = pid_of_peer(fd);
 	int len = snprintf(request, sizeof request,
 	    "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
 	if ((send_all(fd, request, (size_t)len, deadline) == -1 && errno != EPIPE) ||

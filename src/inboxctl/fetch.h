@@ -21,6 +21,7 @@ enum fetch_result {
 struct fetch_page {
 	char *text; /* closed by NUL, to be freed; NULL unless FETCH_OK */
 	size_t len;
+	long pid; /* of who listens, as the system has it; 0: not in our sight; -1: it cannot say */
 	struct why why; /* may hold bytes of the peer, unescaped */
 };
 

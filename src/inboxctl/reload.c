@@ -47,7 +47,9 @@ look(const char *socket_path, struct state *state)
 	}
 	root = json_loadb(page.text, page.len, JSON_REJECT_DUPLICATES, NULL);
 	free(page.text);
-	state->pid = json_integer_value(json_object_get(root, "pid"));
+	/* What the page says of itself is believed only where the system cannot tell. */
+	state->pid = page.pid >= 0 ? page.pid
+	                           : json_integer_value(json_object_get(root, "pid"));
 	state->taken = counter(root, "inboxd_reloads_total");
 	state->failed = counter(root, "inboxd_reloads_failed_total");
 	error = json_string_value(json_object_get(root, "reload_error"));
@@ -55,8 +57,8 @@ look(const char *socket_path, struct state *state)
 	json_decref(root);
 	if (state->pid > 1 && (int64_t)(pid_t)state->pid == state->pid)
 		return 0;
-	complain("%s: the page has no process id", socket_path);
-	return EX_PROTOCOL;
+	complain("%s: its process cannot be seen from here: reload it where it runs", socket_path);
+	return EX_NOPERM;
 }
 
 int
