@@ -109,10 +109,10 @@ static int
 serve(const char *config, struct settings *settings)
 {
 	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
-	if (log_start() < 0)
+	if (log_start() < 0 || raise_limits(settings) != 0) {
+		settings_free(settings);
 		return EX_OSERR;
-	if (raise_limits(settings) != 0)
-		return EX_OSERR;
+	}
 	server_run(config, settings);
 	return EX_OK;
 }
