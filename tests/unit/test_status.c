@@ -518,7 +518,7 @@ readers_that_do_not_read_cost_little_and_not_for_ever(void **state)
 	assert_int_equal(crowded, READERS - HTTP_CONNECTIONS);
 	print_message("# %d readers cost %ld kB, %d more %ld\n", HTTP_CONNECTIONS, full - before,
 	    crowded, memory_of_server() - full);
-	assert_in_range(memory_of_server() - full, 0, 2 << 10);
+	assert_true(memory_of_server() - full < 2 << 10); /* it may be less, too */
 	char *reply;
 	time_t began = time(NULL);
 	while (reply = get("/healthz"), code_of(reply) != 200) {
