@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/crc.h"
 #include "lib/field.h"
 #include "lib/parse.h"
 
@@ -97,20 +98,7 @@ record_member(enum record_type type, size_t i)
 uint32_t
 record_crc32c(const void *data, size_t len)
 {
-	/* The remainders of four bits, by the polynomial 0x82f63b78 (reflected).
-	 * A table for eight is twice as fast, and lines are short. */
-	static const uint32_t table[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
-	    0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6,
-	    0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
-	const unsigned char *bytes = data;
-	uint32_t crc = UINT32_MAX;
-
-	for (size_t i = 0; i < len; i++) {
-		crc ^= bytes[i];
-		crc = crc >> 4 ^ table[crc & 0xf];
-		crc = crc >> 4 ^ table[crc & 0xf];
-	}
-	return ~crc;
+	return crc32c(0, data, len);
 }
 
 static size_t
