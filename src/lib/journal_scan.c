@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The journal's segments: which there are, whose they are, and all heads that stand in them.
+ *
+ * Clients choose most of the bytes, so a head counts only where one can stand.  What a batch
+ * covers is passed over.  What is left of one whose beginning another has overwritten is not, and
+ * there a client may have put heads of its making: they have not our generation, which
+ * nobody is told.  At the beginning of a segment there is never anything but a head; those say
+ * whose the journal is.
+ */
+#include "config.h"
+
+#include "lib/journal_scan.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/crc.h"
+#include "lib/disk.h"
+#include "lib/segment.h"
+
+#define LEAST 64 /* a power of two */
+
+/* ---- how it ends */
+
+int
+scan_fail(struct journal_scan *scan)
+{
+	int error = errno;
+
+	scan->journal->found = JOURNAL_FAILED;
+	(void)why_say(&scan->journal->why, "%s: read: %s", JOURNAL_FOLDER, strerror(error));
+	errno = error;
+	return -1;
+}
+
+struct why *
+scan_refuse(struct journal_scan *scan, enum journal_found found)
+{
+	scan->journal->found = found;
+	return &scan->journal->why;
+}
+
+void *
+scan_grow(void *array, size_t count, size_t size)
+{
+	int is_full = count == 0 || (count >= LEAST && (count & (count - 1)) == 0);
+
+	return is_full ? reallocarray(array, count ? 2 * count : LEAST, size) : array;
+}
+
+/* ---- segments and their bytes */
+
+int
+scan_use(struct journal_scan *scan, uint32_t segment)
+{
+	char name[JOURNAL_NAME_ROOM];
+
+	if (scan->fd >= 0 && scan->segment == segment)
+		return 1;
+	disk_close(scan->fd);
+	scan->segment = segment;
+	journal_segment_name(segment, name);
+	scan->fd = segment_open(scan->dir, name);
+	if (scan->fd >= 0)
+		return 1;
+	return errno == ENOENT || errno == EBADMSG ? 0 : scan_fail(scan);
+}
+
+ssize_t
+scan_read(int fd, void *dst, size_t len, uint32_t offset)
+{
+	size_t held = 0;
+	ssize_t got = 1;
+
+	while (held < len && got != 0) {
+		got = pread(fd, (char *)dst + held, len - held, (off_t)(offset + held));
+		if (got < 0 && errno != EINTR)
+			return -1;
+		if (got > 0)
+			held += (size_t)got;
+	}
+	return (ssize_t)held;
+}
+
+/* Of the segment at hand.  1; 0: it has not so many; -1: it failed. */
+static int
+load(struct journal_scan *scan, uint32_t offset, size_t len)
+{
+	ssize_t got = scan_read(scan->fd, scan->bytes, len, offset);
+
+	return got < 0 ? scan_fail(scan) : got == (ssize_t)len;
+}
+
+static int
+same_owner(const struct journal_head *one, const struct journal_head *other)
+{
+	return strcmp(one->root, other->root) == 0 &&
+	    strcmp(one->generation, other->generation) == 0;
+}
+
+/* Does a batch begin there?  1, with its head and its table at hand, and the bytes of its blocks;
+ * 0; or -1: it failed. */
+static int
+look(struct journal_scan *scan, uint32_t offset, uint32_t *size)
+{
+	struct journal_head *head = &scan->head;
+	size_t taken, room = JOURNAL_SEGMENT - offset;
+	int rc = load(scan, offset, JOURNAL_BLOCK);
+
+	head->version = 0;
+	if (rc <= 0)
+		return rc;
+	taken = journal_get_head(scan->bytes, head);
+	if (taken == 0 || taken > room ||
+	    (scan->is_known && !same_owner(head, &scan->owner)))
+		return 0;
+	if (taken > JOURNAL_BLOCK) {
+		rc = load(scan, offset, taken);
+		if (rc <= 0)
+			return rc;
+	}
+	taken = journal_check_head(scan->bytes, head, room);
+	if (taken == 0)
+		return 0;
+	if (head->version != JOURNAL_VERSION) {
+		head->version = 0; /* all else is of ours: it is no newer one, it was damaged */
+		return 0;
+	}
+	*size = (uint32_t)((taken + JOURNAL_BLOCK - 1) / JOURNAL_BLOCK * JOURNAL_BLOCK);
+	return 1;
+}
+
+static int
+each_segment(struct journal_scan *scan, int (*visit)(struct journal_scan *))
+{
+	int rc;
+
+	for (uint32_t i = 0; i < scan->end; i++) {
+		rc = scan_use(scan, i);
+		if (rc < 0 || (rc > 0 && visit(scan) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+static int
+each_batch(struct journal_scan *scan,
+    int (*visit)(struct journal_scan *, uint32_t offset, uint32_t size))
+{
+	uint32_t size;
+	int rc;
+
+	for (uint32_t offset = 0; offset < JOURNAL_SEGMENT; offset += size) {
+		size = JOURNAL_BLOCK;
+		rc = look(scan, offset, &size);
+		if (rc < 0 || (rc > 0 && visit(scan, offset, size) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+/* The name of a segment's file has four digits. */
+static int
+find_end(struct journal_scan *scan)
+{
+	DIR *listing = disk_list(scan->dir);
+	const struct dirent *file;
+	int error;
+
+	if (!listing)
+		return scan_fail(scan);
+	while (errno = 0, (file = readdir(listing))) {
+		unsigned long index = strtoul(file->d_name, NULL, 10);
+		if (strspn(file->d_name, "0123456789") == 4 && !file->d_name[4] &&
+		    index >= scan->end)
+			scan->end = (uint32_t)index + 1;
+	}
+	error = errno;
+	closedir(listing);
+	errno = error;
+	return error ? scan_fail(scan) : 0;
+}
+
+/* ---- whose it is */
+
+static int
+own(struct journal_scan *scan, uint32_t offset, uint32_t size)
+{
+	const struct journal_head *head = &scan->head;
+
+	(void)offset, (void)size;
+	if (scan->root && strcmp(head->root, scan->root) != 0)
+		return why_say(scan_refuse(scan, JOURNAL_STRANGER),
+		    "%s/%04u is of the root with the id %s, and this is %s", JOURNAL_FOLDER,
+		    (unsigned)scan->segment, head->root,
+		    scan->root[0] ? scan->root : "one without an id");
+	if (scan->owner.number > 0 && !same_owner(head, &scan->owner))
+		return why_say(scan_refuse(scan, JOURNAL_STRANGER),
+		    "%s/%04u is not of the journal that %s/%04u is of: want segments that were "
+		    "made together", JOURNAL_FOLDER, (unsigned)scan->segment, JOURNAL_FOLDER,
+		    (unsigned)scan->owner_at);
+	if (scan->owner.number == 0)
+		scan->owner_at = scan->segment;
+	scan->owner = *head;
+	return 0;
+}
+
+static int
+own_start(struct journal_scan *scan)
+{
+	uint32_t size;
+	int rc = look(scan, 0, &size);
+
+	if (rc == 0 && scan->head.version > JOURNAL_VERSION)
+		return why_say(scan_refuse(scan, JOURNAL_NEWER),
+		    "%s/%04u has version %" PRIu32 "; this program reads version %d",
+		    JOURNAL_FOLDER, (unsigned)scan->segment, scan->head.version,
+		    JOURNAL_VERSION);
+	return rc <= 0 ? rc : own(scan, 0, size);
+}
+
+static int
+own_any(struct journal_scan *scan)
+{
+	return each_batch(scan, own);
+}
+
+/* Where no segment has a good head at its beginning, all that there are must agree. */
+static int
+find_owner(struct journal_scan *scan)
+{
+	if (each_segment(scan, own_start) < 0 ||
+	    (scan->owner.number == 0 && each_segment(scan, own_any) < 0))
+		return -1;
+	scan->is_known = scan->owner.number > 0;
+	return 0;
+}
+
+/* ---- the batches */
+
+static int
+note(struct journal_scan *scan, uint32_t offset, uint32_t size)
+{
+	const struct journal_head *head = &scan->head;
+	struct journal_entry *grown =
+	    scan_grow(scan->entries, scan->count, sizeof *grown);
+
+	if (!grown)
+		return scan_fail(scan);
+	scan->entries = grown;
+	scan->entries[scan->count++] = (struct journal_entry){.number = head->number,
+	    .before = head->before, .from = head->from, .last = head->last, .crc = head->crc,
+	    .chain = head->chain, .segment = scan->segment, .offset = offset, .size = size};
+	return 0;
+}
+
+static int
+note_all(struct journal_scan *scan)
+{
+	return each_batch(scan, note);
+}
+
+static int
+by_number(const void *one, const void *other)
+{
+	const struct journal_entry *a = one, *b = other;
+
+	return (a->number > b->number) - (a->number < b->number);
+}
+
+int
+scan_load_batch(struct journal_scan *scan, const struct journal_entry *entry)
+{
+	size_t taken;
+	int rc = scan_use(scan, entry->segment);
+
+	if (rc > 0)
+		rc = load(scan, entry->offset, entry->size);
+	if (rc <= 0)
+		return rc;
+	taken = journal_get_head(scan->bytes, &scan->head);
+	return taken > 0 && scan->head.crc == entry->crc &&
+	    journal_check_head(scan->bytes, &scan->head, entry->size) > 0;
+}
+
+struct journal_frame
+scan_frame(const struct journal_scan *scan, const struct journal_entry *entry, uint32_t i,
+    size_t *at)
+{
+	struct journal_frame frame;
+	size_t size;
+
+	journal_get_row(scan->bytes, i, &frame);
+	size = journal_frame_size(&frame);
+	frame.segment = entry->segment;
+	frame.offset = (uint32_t)(entry->offset + *at);
+	frame.is_damaged = crc32c(0, scan->bytes + *at, size) != frame.crc;
+	*at += size;
+	return frame;
+}
+
+int
+scan_is_whole(struct journal_scan *scan, const struct journal_entry *entry)
+{
+	size_t at;
+	int rc = scan_load_batch(scan, entry);
+
+	if (rc <= 0)
+		return rc;
+	at = journal_head_size(scan->head.count);
+	for (uint32_t i = 0; i < scan->head.count; i++) {
+		if (scan_frame(scan, entry, i, &at).is_damaged)
+			return 0;
+	}
+	return 1;
+}
+
+/* ---- the whole of it */
+
+int
+scan_all(struct journal_scan *scan)
+{
+	if (find_end(scan) < 0 || find_owner(scan) < 0)
+		return -1;
+	if (!scan->is_known)
+		return 0;
+	if (each_segment(scan, note_all) < 0)
+		return -1;
+	if (scan->count > 0)
+		qsort(scan->entries, scan->count, sizeof scan->entries[0], by_number);
+	return 0;
+}
+
+struct journal_scan *
+scan_new(struct journal *journal, int dir, const char *root)
+{
+	struct journal_scan *scan = malloc(sizeof *scan);
+
+	if (!scan)
+		return NULL;
+	memset(scan, 0, offsetof(struct journal_scan, bytes));
+	scan->journal = journal;
+	scan->dir = dir;
+	scan->root = root;
+	scan->fd = -1;
+	return scan;
+}
+
+void
+scan_free(struct journal_scan *scan)
+{
+	if (!scan)
+		return;
+	disk_close(scan->fd);
+	free(scan->entries);
+	free(scan);
+}
