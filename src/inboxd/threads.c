@@ -17,7 +17,11 @@
 #include "inboxd/serve/worker.h"
 #include "inboxd/status/survey.h"
 #include "lib/address.h"
+#include "lib/inherit.h"
 #include "lib/log.h"
+
+/* Items acknowledged that are not visible yet, at most. */
+#define BACKLOG_MAX 8192
 
 static int
 thread_failed(const char *which)
@@ -26,6 +30,15 @@ thread_failed(const char *which)
 
 	snprintf(why, sizeof why, "cannot start the %s thread: %s", which, strerror(errno));
 	return start_failed(EX_OSERR, "start_failed", why);
+}
+
+/* Each draft on its way to new/ may hold a descriptor, and connections need some, too. */
+static uint64_t
+backlog(void)
+{
+	uint64_t quarter = inherit_limit(RLIMIT_NOFILE) / 4;
+
+	return quarter < BACKLOG_MAX ? quarter : BACKLOG_MAX;
 }
 
 static int
@@ -44,16 +57,22 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	    },
 	    .start = start,
 	    .number = number,
+	    .backlog = backlog(),
 	};
 	struct why error;
 	struct clients *clients = clients_new();
+	struct writer *writer;
 	struct ledger *ledger;
 	int code;
 
 	ledger = recover_run(site, root, clients, &code, &error);
 	if (!ledger)
 		return start_failed(code, "recovery_failed", error.text);
-	threads->commit = commit_start(&wanted, clients, ledger);
+	writer = writer_make(root->fd, root->id, (uint32_t)(settings->journal / JOURNAL_SEGMENT),
+	    ledger_last(ledger), &error);
+	if (!writer)
+		return start_failed(EX_TEMPFAIL, "recovery_failed", error.text);
+	threads->commit = commit_start(&wanted, clients, ledger, writer);
 	return threads->commit ? 0 : thread_failed("commit");
 }
 
@@ -126,7 +145,7 @@ threads_count(const struct threads *threads, enum counter which)
 	uint64_t sum = 0;
 
 	if (threads->commit)
-		sum += stats_get(commit_stats(threads->commit), which);
+		sum += commit_count(threads->commit, which);
 	for (size_t i = 0; i < threads->count; i++)
 		sum += stats_get(worker_stats(threads->workers[i]), which);
 	return sum;

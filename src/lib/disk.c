@@ -18,6 +18,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#endif
+
 #ifdef DISK_PORTABLE
 #undef HAVE_RENAMEAT2
 #undef HAVE_SYNCFS
@@ -137,6 +142,21 @@ disk_has_syncfs(void)
 	return 1;
 #else
 	return 0;
+#endif
+}
+
+void
+disk_write_in_place(int fd)
+{
+#if defined(FS_NOCOW_FL) && !defined(DISK_PORTABLE)
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+		flags |= FS_NOCOW_FL;
+		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	}
+#else
+	(void)fd;
 #endif
 }
 

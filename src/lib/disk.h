@@ -39,6 +39,10 @@ MUST_CHECK int disk_sync_above(const char *path);
  * was opened are told.  ENOSYS where it is missing: disk_has_syncfs() is 0. */
 MUST_CHECK int disk_sync_fs(int fd);
 int disk_has_syncfs(void);
+/* An empty file that will be written over, again and again: on btrfs without copying each block
+ * elsewhere (FS_NOCOW_FL, ioctl_iflags(2)).  Only a hint: without it a sync there has more to
+ * write. */
+void disk_write_in_place(int fd);
 /* Starts writing a file's data out and does not wait; only a hint. */
 void disk_sync_start(int fd);
 

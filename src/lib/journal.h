@@ -54,6 +54,7 @@
 #define JOURNAL_VERSION 1
 #define JOURNAL_BLOCK 4096
 #define JOURNAL_SEGMENT (1024 * 1024)
+#define JOURNAL_SEGMENTS_MIN 4
 #define JOURNAL_SEGMENTS_MAX 9999
 /* Most bytes of an item that a frame carries. */
 #define JOURNAL_ITEM_MAX (64 * 1024)

@@ -61,6 +61,7 @@ static const struct row rows[RECORD_TYPES] = {
             M("hint", ESCAPED, hint, 1, PROTO_NAME_MAX)}, NULL},
     [RECORD_MARK] = {"mark", {COUNT(synced), COUNT(stored)}, aged},
     [RECORD_VOID] = {"void", {FROM_1(seq)}, NULL},
+    [RECORD_RENAMED] = {"renamed", {FROM_1(seq), M("name", NAME, name, 1, NAME_ROOM - 1)}, NULL},
     [RECORD_SKIP] = {"skip",
         {QUEUE, FROM_1(n), M("reason", WORD, reason, 1, RECORD_REASON_ROOM - 1)}, NULL},
     [RECORD_SETTLED] = {"settled", {QUEUE, FROM_1(n)}, NULL},

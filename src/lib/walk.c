@@ -181,6 +181,7 @@ wanted_seq(const struct record *record)
 	case RECORD_SKIP:
 	case RECORD_SETTLED:
 	case RECORD_GAP:
+	case RECORD_RENAMED:
 	case RECORD_STATE:
 	case RECORD_END:
 	case RECORD_TYPES:

@@ -38,6 +38,7 @@ struct ledger {
 	int has_accept; /* among the gathered */
 	char *gathered;
 	size_t length, room;
+	size_t newest; /* where the last line begins */
 };
 
 static void
@@ -49,6 +50,7 @@ gather(struct ledger *ledger, const struct record *record)
 		if (!ledger->gathered)
 			fatal(EX_OSERR, "out_of_memory", "bytes=%zu", ledger->room);
 	}
+	ledger->newest = ledger->length;
 	ledger->length += record_format(record, ledger->gathered + ledger->length);
 }
 
@@ -56,6 +58,13 @@ size_t
 ledger_gathered(const struct ledger *ledger)
 {
 	return ledger->length;
+}
+
+const char *
+ledger_newest(const struct ledger *ledger, size_t *size)
+{
+	*size = ledger->length - ledger->newest;
+	return ledger->gathered + ledger->newest;
 }
 
 static uint64_t

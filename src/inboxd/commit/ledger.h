@@ -40,6 +40,8 @@ void ledger_close(struct ledger *ledger);
 
 /* Bytes that have gathered. */
 size_t ledger_gathered(const struct ledger *ledger);
+/* The line that was gathered last, with its LF; until the next one, or a flush. */
+const char *ledger_newest(const struct ledger *ledger, size_t *size);
 /* Gathers one record.  For an accept: `record->seq` gets the next number. */
 void ledger_append(struct ledger *ledger, struct record *record);
 

@@ -48,9 +48,18 @@ void writer_add(struct writer *writer, uint64_t seq, const char *record, size_t 
     const void *item, size_t item_size);
 /* How many frames the batch has. */
 size_t writer_batched(const struct writer *writer);
+/* Takes all frames out of the batch again. */
+void writer_drop(struct writer *writer);
+/* The i-th frame of the batch that was synced last, and where it lies. */
+const struct journal_frame *writer_frame(const struct writer *writer, size_t i);
 
 /* The marks that the next batch will have; they never go back. */
 void writer_mark(struct writer *writer, uint64_t durable, uint64_t published);
+
+/* Is it time for a batch of marks alone?  So it is when drafts have become durable, which the
+ * publisher waits to have on the disk, or when that frees a segment and none is free; in a journal
+ * that is full not for each of them. */
+int writer_wants_marks(const struct writer *writer);
 
 /* Writes the batch, with frames or with marks alone, and syncs it. */
 void writer_sync(struct writer *writer);

@@ -37,7 +37,6 @@ draft_create(struct draft *draft, struct site *site, struct inbox *inbox, struct
 {
 	draft->inbox = inbox;
 	draft->site = NULL;
-	draft->old_name[0] = '\0';
 	for (int i = 0; i < NAMES_TRIED; i++) {
 		name_next(namer, identity, inbox->suffix, draft->name);
 		draft->fd = openat(inbox->tmp, draft->name,
@@ -66,37 +65,9 @@ draft_write(struct draft *draft, const void *data, size_t len)
 	return disk_write(draft->fd, data, len) == 0 ? DRAFT_OK : say_failure(draft, "write");
 }
 
-enum draft_result
-draft_rename(struct draft *draft, struct namer *namer, const char *identity)
-{
-	char name[NAME_ROOM];
-
-	for (int i = 0; i < NAMES_TRIED; i++) {
-		name_next(namer, identity, draft->inbox->suffix, name);
-		if (linkat(draft->inbox->tmp, draft->name, draft->inbox->tmp, name, 0) == 0) {
-			memcpy(draft->old_name, draft->name, sizeof name);
-			memcpy(draft->name, name, sizeof name);
-			return DRAFT_OK;
-		}
-		if (errno != EEXIST)
-			break;
-	}
-	return say_failure(draft, "link");
-}
-
-/* What stays is deleted by the next start's recovery. */
-static void
-delete_link(struct draft *draft, const char *name)
-{
-	if (unlinkat(draft->inbox->tmp, name, 0) < 0)
-		(void)say_failure(draft, "unlink");
-}
-
 void
 draft_close(struct draft *draft)
 {
-	if (draft->old_name[0])
-		delete_link(draft, draft->old_name);
 	/* Synced long ago: what close() could say here concerns nobody. */
 	if (draft->fd >= 0)
 		close(draft->fd);
@@ -106,7 +77,8 @@ draft_close(struct draft *draft)
 void
 draft_discard(struct draft *draft)
 {
-	if (draft->fd >= 0)
-		delete_link(draft, draft->name);
+	/* What stays is deleted by the next start's recovery. */
+	if (draft->fd >= 0 && unlinkat(draft->inbox->tmp, draft->name, 0) < 0)
+		(void)say_failure(draft, "unlink");
 	draft_close(draft);
 }

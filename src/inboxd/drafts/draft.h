@@ -21,7 +21,6 @@ struct draft {
 	int fd; /* -1: no file.  Stays open until the draft is synced: errors of
 	           writing back are told to descriptors that were open */
 	char name[NAME_ROOM];
-	char old_name[NAME_ROOM]; /* a second link in tmp/: see draft_rename(); or "" */
 };
 
 /* All that can go wrong has two meanings for the client: no room now, or
@@ -36,14 +35,6 @@ MUST_CHECK enum draft_result draft_create(struct draft *draft, struct site *site
  * system call. */
 MUST_CHECK enum draft_result draft_reserve(struct draft *draft, uint64_t size);
 MUST_CHECK enum draft_result draft_write(struct draft *draft, const void *data, size_t len);
-
-/*
- * Gives the draft another name, still in tmp/: its first one is taken in new/.
- * The first stays as a second link until draft_close() or draft_discard():
- * should we die before the ledger says which name holds, recovery finds both.
- */
-MUST_CHECK enum draft_result draft_rename(struct draft *draft, struct namer *namer,
-    const char *identity);
 
 void draft_close(struct draft *draft);
 void draft_discard(struct draft *draft);

@@ -209,7 +209,6 @@ partial_to_draft(struct partial *partial, struct namer *namer, const char *ident
 	for (int i = 0; i < NAMES_TRIED; i++) {
 		name_next(namer, identity, partial->inbox->suffix, draft->name);
 		if (disk_publish(tmp, partial->name, tmp, draft->name) == 0) {
-			draft->old_name[0] = '\0';
 			draft->inbox = partial->inbox;
 			draft->fd = partial->fd; /* the lock stays with it */
 			draft->site = site_ref(partial->site);

@@ -76,7 +76,7 @@ intake_end_cut_off(struct intake *in)
 
 /*
  * The one place where an item is said to be stored, by whatever front: it has come back
- * from the commit thread, which had synced it and then its name (P1).
+ * from the commit thread, which had synced its frame in the journal (P1).
  */
 static void
 end_stored(struct intake *in, const struct item *item)
@@ -210,8 +210,7 @@ end_item(struct intake *in, struct item *item)
 {
 	switch (item->outcome) {
 	case ITEM_STORED:
-		end_stored(in, item);
-		draft_close(&item->draft);
+		end_stored(in, item); /* the draft is the publisher's */
 		break;
 	case ITEM_AGAIN:
 		end_stored(in, item);
@@ -238,7 +237,7 @@ end_item(struct intake *in, struct item *item)
 		draft_discard(&item->draft);
 		break;
 	}
-	free(item);
+	item_free(item);
 }
 
 static void

@@ -10,6 +10,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/intake/intake_parts.h"
+#include "lib/journal.h"
 
 uint64_t
 intake_whole_most(const struct site *site)
@@ -38,7 +39,7 @@ finish(struct intake *in)
 	snprintf(text, sizeof text, "the bytes have SHA-256 %s", hex);
 	draft_discard(&item->draft);
 	intake_end_not_stored(in, item->number, CODE_LATER_DIGEST, text);
-	free(item);
+	item_free(item);
 }
 
 /* Why it cannot be taken now, as intake_refusal(); else its room is taken. */
@@ -101,6 +102,8 @@ intake_whole(struct intake *in, const struct intake_offer *offer)
 		intake_end_failed(in, offer->number, result, inbox->name);
 		return;
 	}
+	if (offer->size <= JOURNAL_ITEM_MAX)
+		item->bytes = must_alloc(offer->size + 1);
 	if (!in->digest)
 		in->digest = digest_new();
 	if (!in->digest || digest_start(in->digest) < 0)
@@ -121,11 +124,13 @@ whole_take(struct intake *in, const unsigned char *data, size_t len)
 		/* The draft may hold the last reference on its inbox. */
 		intake_end_failed(in, item->number, result, item->draft.inbox->name);
 		draft_discard(&item->draft);
-		free(item);
+		item_free(item);
 		return;
 	}
 	if (digest_add(in->digest, data, len) < 0)
 		fatal(EX_OSERR, "digest_failed", "call=add");
+	if (item->bytes)
+		memcpy(item->bytes + item->size - in->remaining - len, data, len);
 	if (in->remaining == 0)
 		finish(in);
 }
@@ -136,7 +141,7 @@ whole_cut_off(struct intake *in)
 	if (!in->item)
 		return;
 	draft_discard(&in->item->draft);
-	free(in->item);
+	item_free(in->item);
 	in->item = NULL;
 	intake_end_cut_off(in);
 }

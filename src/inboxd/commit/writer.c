@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "inboxd/commit/writer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "inboxd/base/fatal.h"
+#include "lib/disk.h"
+
+/* At the end of each segment so many bytes are for marks alone, lest a journal that is full lack
+ * the room for those that free it.  The last of them are for the marks that end that state:
+ * that all drafts are durable, that a segment is free, and twice that for a recovery. */
+#define FOR_MARKS (16 * JOURNAL_BLOCK)
+#define FOR_LAST_MARKS (6 * JOURNAL_BLOCK)
+
+/* Frames of a batch, at most: what fits in a segment is fewer. */
+#define BATCH_MAX 2048
+
+struct segment {
+	uint64_t last; /* of its last batch; 0: it has none that is wanted */
+};
+
+struct writer {
+	int dir;                  /* <root>/journal */
+	int fd;                   /* the segment in use */
+	uint32_t segment, offset; /* where the next batch begins */
+	struct segment *segments; /* as many as the journal has */
+	struct journal_head next; /* the head of the batch that gathers */
+	struct journal_head newest; /* of the one on the disk */
+	uint64_t highest;         /* number of any batch there was */
+	struct journal_frame *table;
+	unsigned char *frames; /* the batch's, one behind the other; room for a segment */
+	size_t size;           /* bytes of them */
+	unsigned char *whole;  /* the batch as it is written */
+};
+
+static size_t
+in_blocks(size_t size)
+{
+	return (size + JOURNAL_BLOCK - 1) / JOURNAL_BLOCK * JOURNAL_BLOCK;
+}
+
+/* ---- segments */
+
+static int
+open_segment(int dir, uint32_t segment, int flags)
+{
+	char name[JOURNAL_NAME_ROOM];
+
+	journal_segment_name(segment, name);
+	return openat(dir, name, flags | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+/* Its blocks are taken and written, so that a sync of what comes there later has data alone to
+ * write. */
+static int
+fill_segment(int fd)
+{
+	static const unsigned char zeros[64 * 1024];
+
+	for (size_t done = 0; done < JOURNAL_SEGMENT; done += sizeof zeros) {
+		if (disk_write(fd, zeros, sizeof zeros) < 0)
+			return -1;
+	}
+	return disk_sync_data(fd);
+}
+
+static int
+make_segment(int dir, uint32_t segment)
+{
+	char name[JOURNAL_NAME_ROOM];
+	int fd = open_segment(dir, segment, O_CREAT | O_TRUNC);
+	int rc;
+
+	if (fd < 0)
+		return -1;
+	disk_write_in_place(fd);
+	rc = fill_segment(fd);
+	if (rc < 0 && !disk_is_full(errno))
+		fatal_sync("journal");
+	if (rc < 0) {
+		journal_segment_name(segment, name);
+		(void)unlinkat(dir, name, 0);
+	}
+	disk_close(fd);
+	return rc;
+}
+
+/* Those from `count` on, up to the first that is not there. */
+static int
+drop_segments(int dir, uint32_t count)
+{
+	char name[JOURNAL_NAME_ROOM];
+
+	for (;; count++) {
+		journal_segment_name(count, name);
+		if (unlinkat(dir, name, 0) < 0)
+			return errno == ENOENT ? 0 : -1;
+	}
+}
+
+/* Segments `from` to `count` - 1, all or none. */
+static int
+make_segments(int dir, uint32_t from, uint32_t count)
+{
+	int error;
+
+	for (uint32_t i = from; i < count; i++) {
+		if (make_segment(dir, i) == 0)
+			continue;
+		error = errno;
+		(void)drop_segments(dir, from);
+		errno = error;
+		return -1;
+	}
+	if (disk_sync_dir(dir) < 0)
+		fatal_sync("journal");
+	return 0;
+}
+
+static int
+fail(struct why *error, const char *what)
+{
+	return why_say(error, "%s " JOURNAL_FOLDER "/: %s", what, strerror(errno));
+}
+
+static int
+fail_room(struct why *error, uint32_t segments)
+{
+	int cause = errno;
+
+	why_say(error,
+	    JOURNAL_FOLDER "/: %s: it wants %u MiB ([receiver] journal): make room, or set it smaller",
+	    strerror(cause), (unsigned)segments);
+	errno = cause;
+	return -1;
+}
+
+/* ---- memory */
+
+static struct writer *
+new_writer(int dir, uint32_t segments)
+{
+	struct writer *writer = must_alloc(sizeof *writer);
+
+	writer->dir = dir;
+	writer->fd = -1;
+	writer->segments = must_alloc(segments * sizeof *writer->segments);
+	writer->table = must_alloc(BATCH_MAX * sizeof *writer->table);
+	writer->frames = must_alloc(JOURNAL_SEGMENT);
+	writer->whole = must_alloc(JOURNAL_SEGMENT);
+	writer->next.segments = segments;
+	return writer;
+}
+
+void
+writer_close(struct writer *writer)
+{
+	if (!writer)
+		return;
+	disk_close(writer->fd);
+	disk_close(writer->dir);
+	free(writer->segments);
+	free(writer->table);
+	free(writer->frames);
+	free(writer->whole);
+	free(writer);
+}
+
+/* ---- making and opening */
+
+static int
+make_folder(int root, struct why *error)
+{
+	int dir;
+
+	if (mkdirat(root, JOURNAL_FOLDER, 0700) < 0 && errno != EEXIST)
+		return fail(error, "make");
+	dir = disk_open_dir(root, JOURNAL_FOLDER);
+	if (dir < 0)
+		return fail(error, "open");
+	if (disk_sync_dir(root) < 0)
+		fatal_sync("root");
+	return dir;
+}
+
+struct writer *
+writer_make(int root, const char *root_id, uint32_t segments, uint64_t last, struct why *error)
+{
+	struct writer *writer;
+	int dir = make_folder(root, error);
+
+	if (dir < 0)
+		return NULL;
+	if (drop_segments(dir, 0) < 0 || make_segments(dir, 0, segments) < 0) {
+		(void)fail_room(error, segments);
+		disk_close(dir);
+		return NULL;
+	}
+	writer = new_writer(dir, segments);
+	snprintf(writer->next.root, sizeof writer->next.root, "%s", root_id);
+	writer->next.from = writer->next.last = last;
+	writer->fd = open_segment(dir, 0, 0);
+	if (writer->fd < 0 || id_draw(writer->next.generation) < 0) {
+		(void)fail(error, "begin");
+		writer_close(writer);
+		return NULL;
+	}
+	writer_mark(writer, last, last);
+	writer_sync(writer);
+	return writer;
+}
+
+static int
+write_again(struct writer *writer, const struct journal *found)
+{
+	char name[JOURNAL_NAME_ROOM];
+	int in, rc = -1;
+
+	journal_segment_name(found->segment, name);
+	in = openat(writer->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (in < 0)
+		return -1;
+	errno = EIO; /* for a file that has become shorter */
+	if (pread(in, writer->whole, found->size, found->offset) == (ssize_t)found->size &&
+	    pwrite(writer->fd, writer->whole, found->size, found->offset) == (ssize_t)found->size)
+		rc = 0;
+	disk_close(in);
+	return rc;
+}
+
+/* Which frames the segments hold that are not free. */
+static void
+take_frames(struct writer *writer, const struct journal *found)
+{
+	for (size_t i = 0; i < found->count; i++) {
+		struct segment *segment = &writer->segments[found->frames[i].segment];
+		if (found->frames[i].seq > segment->last)
+			segment->last = found->frames[i].seq;
+	}
+}
+
+struct writer *
+writer_open(int root, const struct journal *found, struct why *error)
+{
+	int dir = disk_open_dir(root, JOURNAL_FOLDER);
+	struct writer *writer;
+
+	if (dir < 0) {
+		(void)fail(error, "open");
+		return NULL;
+	}
+	writer = new_writer(dir, found->head.segments);
+	writer->next = writer->newest = found->head;
+	writer->next.from = found->head.last;
+	writer->next.count = 0;
+	writer->highest = found->highest;
+	writer->segment = found->segment;
+	writer->offset = found->offset + found->size;
+	take_frames(writer, found);
+	writer->fd = open_segment(dir, found->segment, 0);
+	if (writer->fd < 0 || write_again(writer, found) < 0) {
+		(void)fail(error, "write");
+		writer_close(writer);
+		return NULL;
+	}
+	if (disk_sync_data(writer->fd) < 0)
+		fatal_sync("journal");
+	return writer;
+}
+
+int
+writer_resize(struct writer *writer, uint32_t segments, struct why *error)
+{
+	uint32_t before = writer->next.segments;
+	struct segment *grown;
+
+	assert(writer->next.count == 0 && writer->newest.published == writer->newest.last);
+	if (segments == before)
+		return 0;
+	if (segments > before && make_segments(writer->dir, before, segments) < 0)
+		return fail_room(error, segments);
+	grown = must_alloc(segments * sizeof *grown);
+	free(writer->segments);
+	writer->segments = grown;
+	/* The batch that says so must lie in a segment that stays. */
+	if (writer->segment >= segments) {
+		writer->segment = segments - 1;
+		writer->offset = JOURNAL_SEGMENT;
+	}
+	writer->next.segments = segments;
+	writer_sync(writer);
+	if (segments < before && drop_segments(writer->dir, segments) < 0)
+		return fail(error, "shorten");
+	return 0;
+}
+
+/* ---- the batch */
+
+static int
+is_free(const struct writer *writer, uint32_t segment)
+{
+	return segment != writer->segment &&
+	    writer->segments[segment].last <= writer->newest.published;
+}
+
+/* The next one in turn that is free, or the count of all. */
+static uint32_t
+find_free(const struct writer *writer)
+{
+	uint32_t count = writer->next.segments;
+
+	for (uint32_t i = 1; i <= count; i++) {
+		uint32_t segment = (writer->segment + i) % count;
+		if (is_free(writer, segment))
+			return segment;
+	}
+	return count;
+}
+
+static int
+fits(size_t offset, size_t size, size_t kept)
+{
+	return offset + in_blocks(size) + kept <= JOURNAL_SEGMENT;
+}
+
+int
+writer_has_room(const struct writer *writer, size_t record_size, size_t item_size)
+{
+	size_t size = journal_head_size(writer->next.count + 1) + writer->size + record_size +
+	    item_size;
+
+	if (writer->next.count == BATCH_MAX)
+		return 0;
+	if (fits(writer->offset, size, FOR_MARKS))
+		return 1;
+	/* Else it all goes into another one. */
+	return fits(0, size, FOR_MARKS) && find_free(writer) < writer->next.segments;
+}
+
+void
+writer_add(struct writer *writer, uint64_t seq, const char *record, size_t record_size,
+    const void *item, size_t item_size)
+{
+	struct journal_frame *frame = &writer->table[writer->next.count++];
+
+	assert(seq > writer->next.last);
+	writer->next.last = seq;
+	*frame = (struct journal_frame){.seq = seq, .record_size = (uint32_t)record_size,
+	    .item_size = item ? (uint32_t)item_size : 0, .has_item = item != NULL};
+	frame->crc = journal_crc(0, record, record_size);
+	memcpy(writer->frames + writer->size, record, record_size);
+	writer->size += record_size;
+	if (!item)
+		return;
+	frame->crc = journal_crc(frame->crc, item, item_size);
+	memcpy(writer->frames + writer->size, item, item_size);
+	writer->size += item_size;
+}
+
+size_t
+writer_batched(const struct writer *writer)
+{
+	return writer->next.count;
+}
+
+void
+writer_drop(struct writer *writer)
+{
+	writer->next.count = 0;
+	writer->next.last = writer->next.from;
+	writer->size = 0;
+}
+
+const struct journal_frame *
+writer_frame(const struct writer *writer, size_t i)
+{
+	assert(writer->next.count == 0 && i < writer->newest.count);
+	return &writer->table[i];
+}
+
+void
+writer_mark(struct writer *writer, uint64_t durable, uint64_t published)
+{
+	assert(published <= durable && durable <= writer->next.last);
+	assert(durable >= writer->next.durable && published >= writer->next.published);
+	writer->next.durable = durable;
+	writer->next.published = published;
+}
+
+/* Would the marks that wait free a segment? */
+static int
+frees(const struct writer *writer)
+{
+	for (uint32_t i = 0; i < writer->next.segments; i++) {
+		if (i != writer->segment && !is_free(writer, i) &&
+		    writer->segments[i].last <= writer->next.published)
+			return 1;
+	}
+	return 0;
+}
+
+int
+writer_wants_marks(const struct writer *writer)
+{
+	const struct journal_head *next = &writer->next, *newest = &writer->newest;
+
+	if (next->durable > newest->durable &&
+	    (fits(writer->offset, JOURNAL_BLOCK, FOR_LAST_MARKS) ||
+	        find_free(writer) < next->segments || next->durable == next->last))
+		return 1;
+	return find_free(writer) == next->segments && frees(writer);
+}
+
+/* Goes on in a free segment. */
+static void
+turn_over(struct writer *writer)
+{
+	uint32_t segment = find_free(writer);
+
+	assert(segment < writer->next.segments);
+	disk_close(writer->fd);
+	writer->fd = open_segment(writer->dir, segment, 0);
+	if (writer->fd < 0)
+		fatal(EX_IOERR, "journal_failed", "call=open segment=%u error=\"%s\"", segment,
+		    strerror(errno));
+	writer->segment = segment;
+	writer->segments[segment].last = 0;
+	writer->offset = 0;
+}
+
+/* The batch stands on the disk: the next one follows it. */
+static void
+follow(struct writer *writer, size_t size)
+{
+	struct journal_head *next = &writer->next;
+
+	writer->newest = *next;
+	writer->highest = next->number;
+	/* Of marks alone, too: who reads back has to come through them. */
+	writer->segments[writer->segment].last = next->last;
+	writer->offset += (uint32_t)size;
+	next->from = next->last;
+	next->count = 0;
+	writer->size = 0;
+}
+
+/* Where they will lie: behind a head of that size. */
+static void
+place_frames(struct writer *writer, size_t head)
+{
+	uint32_t offset = writer->offset + (uint32_t)head;
+
+	for (uint32_t i = 0; i < writer->next.count; i++) {
+		writer->table[i].segment = writer->segment;
+		writer->table[i].offset = offset;
+		offset += writer->table[i].record_size + writer->table[i].item_size;
+	}
+}
+
+void
+writer_sync(struct writer *writer)
+{
+	struct journal_head *head = &writer->next;
+	size_t table = journal_head_size(head->count);
+	size_t size = in_blocks(table + writer->size);
+
+	if (!fits(writer->offset, size, head->count > 0 ? FOR_MARKS : 0))
+		turn_over(writer);
+	place_frames(writer, table);
+	head->number = writer->highest + 1;
+	head->before = writer->newest.number;
+	head->chain = writer->newest.crc;
+	journal_put_head(writer->whole, head, writer->table);
+	memcpy(writer->whole + table, writer->frames, writer->size);
+	memset(writer->whole + table + writer->size, 0, size - table - writer->size);
+	if (lseek(writer->fd, (off_t)writer->offset, SEEK_SET) < 0 ||
+	    disk_write(writer->fd, writer->whole, size) < 0)
+		fatal(EX_IOERR, "journal_failed", "call=write segment=%u error=\"%s\"",
+		    writer->segment, strerror(errno));
+	if (disk_sync_data(writer->fd) < 0)
+		fatal_sync("journal");
+	follow(writer, size);
+}
+
+/* ---- what is on the disk */
+
+uint64_t
+writer_durable(const struct writer *writer)
+{
+	return writer->newest.durable;
+}
+
+uint64_t
+writer_published(const struct writer *writer)
+{
+	return writer->newest.published;
+}
+
+uint64_t
+writer_last(const struct writer *writer)
+{
+	return writer->newest.last;
+}
+
+const char *
+writer_generation(const struct writer *writer)
+{
+	return writer->next.generation;
+}
+
+uint32_t
+writer_segments(const struct writer *writer)
+{
+	return writer->next.segments;
+}
+
+int
+writer_dir(const struct writer *writer)
+{
+	return writer->dir;
+}
