@@ -34,7 +34,7 @@
  *	mark    synced stored [age=seconds]  all accepts up to seq `synced` are on stable
  *	                             storage as drafts, up to `stored` as items
  *	void    seq                  this accept does not count: it was never published
- *	renamed seq name             in new/ this accept's item has that name, since its own was taken
+ *	renamed seq name             in new/ this accept's item has that name: its own was taken
  *	skip    client queue n reason
  *	settled client queue n
  *	gap     client queue n to  numbers n to `to` never came (for people)

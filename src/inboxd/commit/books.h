@@ -57,7 +57,7 @@ const char *books_accept(struct books *books, struct item *item, size_t *size);
 void books_void(struct books *books, const struct item *item);
 /* It is stored: for the queue's figures. */
 void books_count_stored(struct books *books, const struct item *item);
-/* All accepts up to `synced` are acknowledged, up to `stored` on disk as items and in the ledger. */
+/* All accepts up to `synced` are acknowledged; up to `stored` items and ledger are on the disk. */
 void books_mark(struct books *books, uint64_t synced, uint64_t stored);
 /* An item that is known by the name that its accept says has `name` in new/. */
 void books_rename(struct books *books, uint64_t seq, const char *name);

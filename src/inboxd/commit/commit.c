@@ -21,14 +21,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/thread.h"
-#include "inboxd/publish/publisher.h"
+#include "inboxd/commit/behind.h"
 #include "inboxd/publish/syncer.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -45,7 +44,7 @@ struct commit {
 	struct commit_setup setup;
 	struct books *books;
 	struct writer *writer;
-	struct publisher *publisher;
+	struct behind behind;
 	struct syncer *syncer;
 	struct mailbox *in;
 	struct stats stats;
@@ -53,9 +52,6 @@ struct commit {
 	struct batch arrived;  /* not looked at yet: the journal has no room, or the turn begins */
 	struct batch accepted; /* in the batch, or duplicates */
 	size_t syncing;        /* items at the syncer */
-	uint64_t lag;          /* items at the publisher */
-	uint64_t durable, published; /* as the publisher has told */
-	enum draft_result trouble;   /* it is in this one */
 	int stopping;
 };
 
@@ -154,9 +150,9 @@ look_at_item(struct commit *commit, struct item *item)
 		answer_later(item, CODE_LATER_FULL);
 	} else if (item->asks) {
 		answer(item, ITEM_UNKNOWN);
-	} else if (books_are_full(commit->books) || commit->trouble == DRAFT_FULL) {
+	} else if (books_are_full(commit->books) || commit->behind.trouble == DRAFT_FULL) {
 		answer_later(item, CODE_LATER_FULL);
-	} else if (commit->trouble == DRAFT_TROUBLE) {
+	} else if (commit->behind.trouble == DRAFT_TROUBLE) {
 		answer_later(item, CODE_LATER_TROUBLE);
 	} else if (!books_has_room(commit->books, item)) {
 		answer_later(item, CODE_LATER_UNSETTLED);
@@ -172,8 +168,8 @@ look_at_item(struct commit *commit, struct item *item)
 static int
 has_room(const struct commit *commit, const struct item *item)
 {
-	return commit->trouble != DRAFT_OK ||
-	    (commit->lag + writer_batched(commit->writer) < commit->setup.backlog &&
+	return commit->behind.trouble != DRAFT_OK ||
+	    (commit->behind.lag + writer_batched(commit->writer) < commit->setup.backlog &&
 	        writer_has_room(
 	            commit->writer, RECORD_LINE_MAX, item->bytes ? (size_t)item->size : 0));
 }
@@ -202,51 +198,6 @@ on_synced(struct commit *commit, struct sync_order *order)
 }
 
 static void
-take_renamed(struct commit *commit, struct publisher_news *news)
-{
-	struct renamed *renamed;
-
-	while ((renamed = news->renamed)) {
-		news->renamed = renamed->next;
-		books_rename(commit->books, renamed->seq, renamed->name);
-		free(renamed);
-	}
-}
-
-static void
-on_news(struct commit *commit, struct publisher_news *news)
-{
-	take_renamed(commit, news);
-	if (news->published > commit->published)
-		books_mark(commit->books, writer_last(commit->writer), news->published);
-	commit->durable = news->durable;
-	commit->published = news->published;
-	commit->trouble = news->trouble;
-	commit->lag -= news->items;
-	stats_sub(&commit->stats, STAT_NOW_LAG_ITEMS, news->items);
-	stats_sub(&commit->stats, STAT_NOW_LAG_BYTES, news->bytes);
-	stats_set(&commit->stats, STAT_NOW_PUBLISH_TROUBLE, news->trouble != DRAFT_OK);
-	/* What was handed over since these news is not in them. */
-	stats_set(&commit->stats, STAT_NOW_LAG_SINCE,
-	    commit->lag == 0   ? 0
-	    : news->oldest > 0 ? (uint64_t)(news->oldest / CLOCK_SECOND)
-	                       : (uint64_t)(clock_utc() / CLOCK_SECOND));
-	free(news);
-}
-
-/* The publisher answers it: a receiver that cannot make items visible is not alive. */
-static void
-pass_on(struct commit *commit, struct request *request)
-{
-	struct asked *asked = must_alloc(sizeof *asked);
-
-	asked->message.kind = PUBLISHER_ASK;
-	asked->answer = &request->message;
-	asked->reply = request->reply;
-	mailbox_post(publisher_mailbox(commit->publisher), &asked->message);
-}
-
-static void
 take_message(struct commit *commit, struct message *message)
 {
 	struct request *request = (struct request *)message;
@@ -256,7 +207,8 @@ take_message(struct commit *commit, struct message *message)
 		batch_add(&commit->arrived, (struct item *)request);
 		return; /* it is answered when it is time */
 	case COMMIT_NEWS:
-		on_news(commit, (struct publisher_news *)message);
+		behind_take(&commit->behind, (struct publisher_news *)message, commit->books,
+		    writer_last(commit->writer));
 		return;
 	case COMMIT_SYNCED:
 		on_synced(commit, (struct sync_order *)message);
@@ -266,7 +218,7 @@ take_message(struct commit *commit, struct message *message)
 		free(message);
 		return;
 	case COMMIT_PROBE:
-		pass_on(commit, request);
+		behind_ask(&commit->behind, request); /* who cannot publish is not alive */
 		return;
 	case COMMIT_JOIN:
 		books_join(commit->books, (struct join *)request);
@@ -318,16 +270,6 @@ give_up_accepted(struct commit *commit)
 	}
 }
 
-static void
-tell_marked(struct commit *commit)
-{
-	struct marked *marked = must_alloc(sizeof *marked);
-
-	marked->message.kind = PUBLISHER_MARKED;
-	marked->durable = writer_durable(commit->writer);
-	mailbox_post(publisher_mailbox(commit->publisher), &marked->message);
-}
-
 /* All frames of the batch are on the disk after it. */
 static void
 sync_journal(struct commit *commit)
@@ -339,41 +281,13 @@ sync_journal(struct commit *commit)
 	stats_add(&commit->stats, STAT_SYNCS, 1);
 	stats_add(&commit->stats, STAT_SYNC_MICROSECONDS, (uint64_t)(clock_monotonic() - began));
 	if (writer_durable(commit->writer) > durable)
-		tell_marked(commit);
-}
-
-/* The draft is the publisher's from here on. */
-static struct publication *
-new_publication(struct item *item, const struct journal_frame *frame)
-{
-	struct publication *p = must_alloc(sizeof *p);
-
-	assert(frame->seq == item->seq);
-	p->draft = item->draft;
-	p->frame = *frame;
-	p->size = item->size;
-	p->acknowledged = clock_utc();
-	item->draft.fd = -1;
-	item->draft.site = NULL;
-	return p;
-}
-
-static void
-count_lag(struct commit *commit, const struct publication *p)
-{
-	if (commit->lag++ == 0)
-		stats_set(&commit->stats, STAT_NOW_LAG_SINCE,
-		    (uint64_t)(p->acknowledged / CLOCK_SECOND));
-	stats_add(&commit->stats, STAT_NOW_LAG_ITEMS, 1);
-	stats_add(&commit->stats, STAT_NOW_LAG_BYTES, p->size);
+		behind_tell_marked(&commit->behind, writer_durable(commit->writer));
 }
 
 /* After the sync: the items are acknowledged, and their drafts go on. */
 static void
 answer_accepted(struct commit *commit)
 {
-	struct handover *handover = must_alloc(sizeof *handover);
-	struct publication **last = &handover->first;
 	struct item *item;
 	size_t i = 0;
 
@@ -382,30 +296,11 @@ answer_accepted(struct commit *commit)
 			answer(item, ITEM_AGAIN);
 			continue;
 		}
-		*last = new_publication(item, writer_frame(commit->writer, i++));
-		count_lag(commit, *last);
-		last = &(*last)->next;
+		behind_add(&commit->behind, item, writer_frame(commit->writer, i++));
 		books_count_stored(commit->books, item);
 		answer(item, ITEM_STORED);
 	}
-	handover->message.kind = PUBLISHER_TAKE;
-	if (handover->first)
-		mailbox_post(publisher_mailbox(commit->publisher), &handover->message);
-	else
-		free(handover);
-}
-
-/* The publisher syncs the ledger's file, whichever it is. */
-static void
-give_ledger(struct commit *commit)
-{
-	struct ledger_news *news = must_alloc(sizeof *news);
-
-	news->message.kind = PUBLISHER_LEDGER;
-	news->fd = fcntl(books_fd(commit->books), F_DUPFD_CLOEXEC, 0);
-	if (news->fd < 0)
-		fatal(EX_OSERR, "ledger_failed", "call=dup error=\"%s\"", strerror(errno));
-	mailbox_post(publisher_mailbox(commit->publisher), &news->message);
+	behind_send(&commit->behind);
 }
 
 /* What neither a message nor time has to come for. */
@@ -413,7 +308,7 @@ static int
 is_over(const struct commit *commit)
 {
 	return commit->stopping && !commit->arrived.first && commit->syncing == 0 &&
-	    (commit->lag == 0 || commit->trouble != DRAFT_OK);
+	    (commit->behind.lag == 0 || commit->behind.trouble != DRAFT_OK);
 }
 
 /* The table at the head, as far as memory tells. */
@@ -421,10 +316,10 @@ static void
 check_turn(const struct commit *commit)
 {
 	assert(!commit->accepted.first && writer_batched(commit->writer) == 0);
-	assert(commit->published <= commit->durable);
-	assert(commit->durable <= writer_last(commit->writer));
-	assert(writer_durable(commit->writer) <= commit->durable);
-	assert(writer_published(commit->writer) <= commit->published);
+	assert(commit->behind.published <= commit->behind.durable);
+	assert(commit->behind.durable <= writer_last(commit->writer));
+	assert(writer_durable(commit->writer) <= commit->behind.durable);
+	assert(writer_published(commit->writer) <= commit->behind.published);
 }
 
 static void
@@ -436,15 +331,15 @@ turn(struct commit *commit)
 	flushed = books_flush(commit->books) == 0;
 	if (!flushed)
 		give_up_accepted(commit);
-	writer_mark(commit->writer, commit->durable, commit->published);
+	writer_mark(commit->writer, commit->behind.durable, commit->behind.published);
 	if (writer_batched(commit->writer) > 0 || writer_wants_marks(commit->writer) ||
-	    (is_over(commit) && writer_published(commit->writer) < commit->published))
+	    (is_over(commit) && writer_published(commit->writer) < commit->behind.published))
 		sync_journal(commit);
 	answer_accepted(commit);
 	stats_set(&commit->stats, STAT_NOW_LEDGER_BYTES, books_size(commit->books));
 	if (flushed && books_want_rotation(commit->books)) {
 		books_rotate(commit->books);
-		give_ledger(commit);
+		behind_tell_ledger(&commit->behind, books_fd(commit->books));
 	}
 }
 
@@ -463,7 +358,7 @@ run(void *arg)
 	struct commit *commit = arg;
 	struct message *message, *next;
 
-	give_ledger(commit);
+	behind_tell_ledger(&commit->behind, books_fd(commit->books));
 	while (!is_over(commit)) {
 		for (message = take_messages(commit); message; message = next) {
 			next = message->next;
@@ -495,8 +390,7 @@ start_threads(struct commit *commit)
 	};
 
 	commit->syncer = syncer_start();
-	commit->publisher = commit->syncer ? publisher_start(&wanted) : NULL;
-	if (!commit->publisher)
+	if (!commit->syncer || behind_start(&commit->behind, &wanted, &commit->stats) < 0)
 		return -1;
 	return thread_start(&commit->thread, run, commit);
 }
@@ -506,7 +400,7 @@ free_commit(struct commit *commit)
 {
 	int error = errno;
 
-	publisher_stop(commit->publisher);
+	behind_stop(&commit->behind);
 	syncer_stop(commit->syncer);
 	mailbox_free(commit->in);
 	free(commit);
@@ -523,8 +417,6 @@ commit_start(const struct commit_setup *setup, struct clients *clients,
 		return NULL;
 	commit->setup = *setup;
 	commit->writer = writer;
-	commit->durable = writer_durable(writer);
-	commit->published = writer_published(writer);
 	batch_clear(&commit->arrived);
 	batch_clear(&commit->accepted);
 	stats_add(&commit->stats, STAT_NOW_QUEUES, clients_count(clients));
@@ -550,8 +442,8 @@ drop_news(struct commit *commit)
 	for (message = mailbox_take(commit->in); message; message = next) {
 		next = message->next;
 		assert(message->kind == COMMIT_NEWS);
-		take_renamed(commit, (struct publisher_news *)message);
-		free(message);
+		behind_take(&commit->behind, (struct publisher_news *)message, commit->books,
+		    writer_last(commit->writer));
 	}
 }
 
@@ -563,8 +455,7 @@ commit_stop(struct commit *commit)
 	stop->kind = COMMIT_STOP;
 	mailbox_post(commit->in, stop);
 	thread_join(commit->thread);
-	publisher_stop(commit->publisher);
-	commit->publisher = NULL;
+	behind_stop(&commit->behind);
 	drop_news(commit);
 	writer_close(commit->writer);
 	books_close(commit->books);
@@ -581,5 +472,5 @@ uint64_t
 commit_count(const struct commit *commit, enum counter which)
 {
 	return stats_get(&commit->stats, which) +
-	    stats_get(publisher_stats(commit->publisher), which);
+	    stats_get(publisher_stats(commit->behind.publisher), which);
 }

@@ -40,7 +40,8 @@ struct commit_setup {
 	struct books_setup books;
 	uint32_t start;   /* of names: name.h */
 	unsigned number;  /* of names: one no worker has */
-	uint64_t backlog; /* items acknowledged and not visible, at most; each may hold a descriptor */
+	uint64_t backlog; /* items acknowledged and not visible, at most: each may hold a
+	                     descriptor */
 };
 
 /* Takes `clients`, `ledger` and `writer`, starts the thread, and with it the publisher and the

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/commit/blocks.h"
 #include "lib/disk.h"
 
 /* At the end of each segment so many bytes are for marks alone, lest a journal that is full lack
@@ -48,84 +49,6 @@ in_blocks(size_t size)
 	return (size + JOURNAL_BLOCK - 1) / JOURNAL_BLOCK * JOURNAL_BLOCK;
 }
 
-/* ---- segments */
-
-static int
-open_segment(int dir, uint32_t segment, int flags)
-{
-	char name[JOURNAL_NAME_ROOM];
-
-	journal_segment_name(segment, name);
-	return openat(dir, name, flags | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
-}
-
-/* Its blocks are taken and written, so that a sync of what comes there later has data alone to
- * write. */
-static int
-fill_segment(int fd)
-{
-	static const unsigned char zeros[64 * 1024];
-
-	for (size_t done = 0; done < JOURNAL_SEGMENT; done += sizeof zeros) {
-		if (disk_write(fd, zeros, sizeof zeros) < 0)
-			return -1;
-	}
-	return disk_sync_data(fd);
-}
-
-static int
-make_segment(int dir, uint32_t segment)
-{
-	char name[JOURNAL_NAME_ROOM];
-	int fd = open_segment(dir, segment, O_CREAT | O_TRUNC);
-	int rc;
-
-	if (fd < 0)
-		return -1;
-	disk_write_in_place(fd);
-	rc = fill_segment(fd);
-	if (rc < 0 && !disk_is_full(errno))
-		fatal_sync("journal");
-	if (rc < 0) {
-		journal_segment_name(segment, name);
-		(void)unlinkat(dir, name, 0);
-	}
-	disk_close(fd);
-	return rc;
-}
-
-/* Those from `count` on, up to the first that is not there. */
-static int
-drop_segments(int dir, uint32_t count)
-{
-	char name[JOURNAL_NAME_ROOM];
-
-	for (;; count++) {
-		journal_segment_name(count, name);
-		if (unlinkat(dir, name, 0) < 0)
-			return errno == ENOENT ? 0 : -1;
-	}
-}
-
-/* Segments `from` to `count` - 1, all or none. */
-static int
-make_segments(int dir, uint32_t from, uint32_t count)
-{
-	int error;
-
-	for (uint32_t i = from; i < count; i++) {
-		if (make_segment(dir, i) == 0)
-			continue;
-		error = errno;
-		(void)drop_segments(dir, from);
-		errno = error;
-		return -1;
-	}
-	if (disk_sync_dir(dir) < 0)
-		fatal_sync("journal");
-	return 0;
-}
-
 static int
 fail(struct why *error, const char *what)
 {
@@ -138,8 +61,8 @@ fail_room(struct why *error, uint32_t segments)
 	int cause = errno;
 
 	why_say(error,
-	    JOURNAL_FOLDER "/: %s: it wants %u MiB ([receiver] journal): make room, or set it smaller",
-	    strerror(cause), (unsigned)segments);
+	    JOURNAL_FOLDER "/: %s: it wants %u MiB ([receiver] journal): make room, or set it "
+	    "smaller", strerror(cause), (unsigned)segments);
 	errno = cause;
 	return -1;
 }
@@ -200,7 +123,7 @@ writer_make(int root, const char *root_id, uint32_t segments, uint64_t last, str
 
 	if (dir < 0)
 		return NULL;
-	if (drop_segments(dir, 0) < 0 || make_segments(dir, 0, segments) < 0) {
+	if (blocks_drop(dir, 0) < 0 || blocks_make(dir, 0, segments) < 0) {
 		(void)fail_room(error, segments);
 		disk_close(dir);
 		return NULL;
@@ -208,7 +131,7 @@ writer_make(int root, const char *root_id, uint32_t segments, uint64_t last, str
 	writer = new_writer(dir, segments);
 	snprintf(writer->next.root, sizeof writer->next.root, "%s", root_id);
 	writer->next.from = writer->next.last = last;
-	writer->fd = open_segment(dir, 0, 0);
+	writer->fd = blocks_open(dir, 0);
 	if (writer->fd < 0 || id_draw(writer->next.generation) < 0) {
 		(void)fail(error, "begin");
 		writer_close(writer);
@@ -266,7 +189,7 @@ writer_open(int root, const struct journal *found, struct why *error)
 	writer->segment = found->segment;
 	writer->offset = found->offset + found->size;
 	take_frames(writer, found);
-	writer->fd = open_segment(dir, found->segment, 0);
+	writer->fd = blocks_open(dir, found->segment);
 	if (writer->fd < 0 || write_again(writer, found) < 0) {
 		(void)fail(error, "write");
 		writer_close(writer);
@@ -286,7 +209,7 @@ writer_resize(struct writer *writer, uint32_t segments, struct why *error)
 	assert(writer->next.count == 0 && writer->newest.published == writer->newest.last);
 	if (segments == before)
 		return 0;
-	if (segments > before && make_segments(writer->dir, before, segments) < 0)
+	if (segments > before && blocks_make(writer->dir, before, segments) < 0)
 		return fail_room(error, segments);
 	grown = must_alloc(segments * sizeof *grown);
 	free(writer->segments);
@@ -298,7 +221,7 @@ writer_resize(struct writer *writer, uint32_t segments, struct why *error)
 	}
 	writer->next.segments = segments;
 	writer_sync(writer);
-	if (segments < before && drop_segments(writer->dir, segments) < 0)
+	if (segments < before && blocks_drop(writer->dir, segments) < 0)
 		return fail(error, "shorten");
 	return 0;
 }
@@ -428,7 +351,7 @@ turn_over(struct writer *writer)
 
 	assert(segment < writer->next.segments);
 	disk_close(writer->fd);
-	writer->fd = open_segment(writer->dir, segment, 0);
+	writer->fd = blocks_open(writer->dir, segment);
 	if (writer->fd < 0)
 		fatal(EX_IOERR, "journal_failed", "call=open segment=%u error=\"%s\"", segment,
 		    strerror(errno));

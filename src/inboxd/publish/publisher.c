@@ -330,7 +330,8 @@ is_due(const struct publisher *publisher)
 {
 	return publisher->trouble == DRAFT_OK &&
 	    (publisher->fresh.first || publisher->visible.first ||
-	        (publisher->durable.first && publisher->durable.first->frame.seq <= publisher->marked));
+	        (publisher->durable.first &&
+	            publisher->durable.first->frame.seq <= publisher->marked));
 }
 
 static void

@@ -34,19 +34,8 @@
 #include "inboxd/base/mailbox.h"
 #include "inboxd/base/stats.h"
 #include "inboxd/drafts/draft.h"
+#include "inboxd/publish/publication.h"
 #include "lib/attr.h"
-#include "lib/journal.h"
-
-/* An item that was acknowledged, on its way. */
-struct publication {
-	struct publication *next;
-	struct draft draft;         /* its own */
-	struct journal_frame frame; /* seq, and where its bytes are if it carries them */
-	uint64_t size;              /* of the item, bytes */
-	int64_t acknowledged;       /* when, UTC microseconds */
-	/* The publisher's. */
-	int is_lost; /* the draft has to be made anew, from the journal */
-};
 
 /* What it is sent; each is malloc'ed, and freed there. */
 enum publisher_message {
@@ -91,7 +80,8 @@ struct publisher_news {
 	uint64_t durable, published;  /* up to which seq; they never go back */
 	uint64_t items, bytes;        /* that were published since the last news */
 	int64_t oldest;               /* `acknowledged` of what waits longest, 0: nothing does */
-	enum draft_result trouble;    /* what something waits for: room, a person; DRAFT_OK: nothing */
+	enum draft_result trouble;    /* what something waits for: room, or a person; DRAFT_OK:
+	                                 nothing does */
 	struct renamed *renamed;      /* since the last news */
 };
 

@@ -13,7 +13,7 @@
 #ifndef INBOXD_PUBLISH_SYNC_H
 #define INBOXD_PUBLISH_SYNC_H
 
-#include "inboxd/publish/publisher.h"
+#include "inboxd/publish/publication.h"
 
 /* What this system lacks for that way (enum settings_sync), and what to set instead; NULL:
  * nothing. */
