@@ -183,10 +183,11 @@ static int
 publish_renamed(struct publisher *publisher, struct publication *p)
 {
 	struct draft *draft = &p->draft;
-	char client[NAME_CLIENT_MAX + 1] = "", name[NAME_ROOM];
+	char client[NAME_CLIENT_MAX + 1], name[NAME_ROOM];
 	struct renamed *renamed;
 
-	(void)name_read_client(draft->name, draft->inbox->suffix, client);
+	if (name_read_client(draft->name, draft->inbox->suffix, client) < 0)
+		client[0] = '\0';
 	name_next(&publisher->namer, client, draft->inbox->suffix, name);
 	if (disk_publish(draft->inbox->tmp, draft->name, draft->inbox->new, name) < 0)
 		return -1;
