@@ -80,7 +80,7 @@ blocks_make(int dir, uint32_t from, uint32_t count)
 		if (make_segment(dir, i) == 0)
 			continue;
 		error = errno;
-		(void)blocks_drop(dir, from);
+		(void)!blocks_drop(dir, from);
 		errno = error;
 		return -1;
 	}
