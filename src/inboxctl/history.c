@@ -211,6 +211,7 @@ apply(struct history *h, struct record *record)
 		if (segments_in_state(h->segments) && !segments_is_first(h->segments))
 			return 0;
 		break;
+	case RECORD_RENAMED:
 	case RECORD_SETTLED:
 	case RECORD_GAP:
 	case RECORD_STATE:

@@ -93,8 +93,8 @@ parse_filter(const struct arguments *a, struct filter *filter)
 		return complain_use("until", a->until, time);
 	if (a->type && parse_types(a->type, &filter->types) < 0)
 		return complain_use("type", a->type,
-		    "all, or of accept, queue, skip, settled, gap, mark, void, begin, end, split "
-		    "by commas");
+		    "all, or of accept, queue, skip, settled, gap, mark, void, renamed, begin, end, "
+		    "split by commas");
 	return 0;
 }
 
@@ -111,6 +111,7 @@ item_matches(const struct record *record, uint64_t item)
 	case RECORD_QUEUE:
 	case RECORD_MARK:
 	case RECORD_VOID:
+	case RECORD_RENAMED:
 	case RECORD_SETTLED:
 	case RECORD_STATE:
 	case RECORD_END:

@@ -43,6 +43,7 @@ _Static_assert(FIGURES_COUNT <= 32, "parse_key() has a bit for each");
 
 static const struct member origin[] = {
     M("root", HEX, root, PROTO_ID_LEN, PROTO_ID_LEN),
+    M("journal", HEX, journal, PROTO_ID_LEN, PROTO_ID_LEN),
     COUNT(age),
     {{0}, 0},
 };

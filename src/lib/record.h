@@ -27,13 +27,18 @@
  * written "-"; one that is itself "-" as "%2D", and comes back so.  Numbers count from 1
  * (version, seq, settled, n, to) or 0 (all others); none is above PROTO_NUMBER_MAX.
  *
- *	begin   version time seq [root=id] [age=seconds]  first line of a segment; seq: the next
- *	                             accept's; root: whose it is, left out before roots had ids
+ *	begin   version time seq [root=id] [journal=generation] [age=seconds]  first line of a
+ *	                             segment; seq: the next accept's; root: whose it is, left out
+ *	                             before roots had ids; journal: which one goes with it (journal.h),
+ *	                             from version 2 on
  *	queue   client queue settled [figure=value ...]           state of a queue
  *	accept  seq time client queue n inbox size sha256 name sent hint
- *	mark    synced stored [age=seconds]  all accepts up to seq `synced` are on stable
- *	                             storage as drafts, up to `stored` as items
- *	void    seq                  this accept does not count: it was never published
+ *	mark    synced stored [age=seconds]  all accepts up to seq `synced` have been
+ *	                             acknowledged (in version 1: are on stable storage as drafts); up
+ *	                             to `stored` they are on stable storage as items, and so are the
+ *	                             lines up to the last of these
+ *	void    seq                  this accept does not count: it was never published; from version
+ *	                             2 on the accept itself may be missing
  *	renamed seq name             in new/ this accept's item has that name: its own was taken
  *	skip    client queue n reason
  *	settled client queue n
@@ -61,7 +66,9 @@ enum record_type {
 	RECORD_TYPES
 };
 
-#define RECORD_VERSION 1
+/* What this program writes; it reads all from 1 on.  2: there is a journal. */
+#define RECORD_VERSION 2
+#define RECORD_VERSION_JOURNAL 2
 #define RECORD_HINT_ROOM ESCAPE_ROOM(PROTO_NAME_MAX)
 #define RECORD_REASON_ROOM 33
 #define RECORD_LINE_MAX 2560 /* bytes, with the LF */
@@ -70,7 +77,7 @@ enum record_type {
 struct record {
 	enum record_type type;
 	uint64_t version, seq, synced, stored;
-	char root[PROTO_ID_LEN + 1];
+	char root[PROTO_ID_LEN + 1], journal[PROTO_ID_LEN + 1];
 	uint64_t age; /* for how long receivers have run on this ledger, seconds */
 	int64_t time;                          /* when, UTC microseconds since 1970 */
 	char identity[IDENTITY_MAX + 1];

@@ -30,7 +30,7 @@
 
 struct ledger {
 	int dir, fd;
-	struct ledger_origin origin; /* with the next accept's seq */
+	struct ledger_origin origin; /* with the next accept's seq, and the last mark's */
 	int64_t since;  /* monotonic microseconds: when the ledger was of origin.age */
 	uint64_t noted; /* the age that the file's records tell */
 	uint64_t size; /* bytes written to fd */
@@ -88,8 +88,11 @@ note_age(struct ledger *ledger, struct record *mark)
 void
 ledger_append(struct ledger *ledger, struct record *record)
 {
-	if (record->type == RECORD_MARK)
+	if (record->type == RECORD_MARK) {
 		note_age(ledger, record);
+		ledger->origin.synced = record->synced;
+		ledger->origin.stored = record->stored;
+	}
 	if (record->type == RECORD_ACCEPT) {
 		record->seq = ledger->origin.seq++;
 		ledger->has_accept = 1;
@@ -129,6 +132,8 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 
 	record.seq = ledger->origin.seq;
 	snprintf(record.root, sizeof record.root, "%s", ledger->origin.root);
+	if (ledger->origin.journal)
+		snprintf(record.journal, sizeof record.journal, "%s", ledger->origin.journal);
 	record.age = ledger->noted = age_of(ledger);
 	record.time = (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000;
 	gather(ledger, &record);
@@ -137,6 +142,9 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 			return -1;
 	}
 	record.type = RECORD_STATE;
+	gather(ledger, &record);
+	record = (struct record){.type = RECORD_MARK, .synced = ledger->origin.synced,
+	    .stored = ledger->origin.stored};
 	gather(ledger, &record);
 	return ledger_flush(ledger);
 }
@@ -387,6 +395,7 @@ ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t day
 	struct ledger *next;
 
 	origin.age = age_of(ledger);
+	sync_or_end(disk_sync_data(ledger->fd));
 	give_back(ledger); /* first: what follows adds its last line */
 	next = ledger_start(ledger->dir, clients, &origin);
 	if (!next)

@@ -6,10 +6,12 @@
  * history and are deleted after a set number of days.
  *
  * Records gather in memory until ledger_flush() hands them to the kernel, and
- * are durable after a sync of ledger_fd() (or of its file system) that the
- * commit thread makes.  A new segment becomes visible, whole and durable, by
- * one rename; a crash before it leaves the old one in force.  After that the old
- * one gets its last line, an end record with the new one's name.
+ * are durable after a sync of ledger_fd() (or of its file system), which the
+ * publisher makes: what was acknowledged meanwhile stands in the journal.  A new
+ * segment becomes visible, whole and durable, by one rename; a crash before it leaves
+ * the old one in force.  After that the old one gets its last line, an end record with
+ * the new one's name.  Behind its state a segment has a mark: so far as that says, items
+ * are acknowledged and stored, whether the accepts stand in it or in one before.
  */
 #ifndef INBOXD_COMMIT_LEDGER_H
 #define INBOXD_COMMIT_LEDGER_H
@@ -23,9 +25,11 @@
 struct ledger;
 
 struct ledger_origin {
-	const char *root; /* the root's id; borrowed */
-	uint64_t seq;     /* the next accept's */
-	uint64_t age;     /* as replay has found it: record.h */
+	const char *root;    /* the root's id; borrowed, as the next is */
+	const char *journal; /* which one goes with it: its generation; NULL: none */
+	uint64_t seq;        /* the next accept's */
+	uint64_t synced, stored; /* of the mark behind the state */
+	uint64_t age;        /* as replay has found it: record.h */
 };
 
 /*
@@ -63,8 +67,9 @@ void ledger_expire(const struct ledger *ledger, uint64_t days);
 
 /*
  * Goes on in a new segment with the state of `clients`, and deletes old ones as
- * ledger_expire() does.  Nothing may have been gathered, and every accept must be
- * marked as stored or void.  -1 with errno: the old segment goes on.
+ * ledger_expire() does.  The old one is synced first: it alone has the accepts that clients
+ * have settled since.  Nothing may have been gathered.  -1 with errno: the old segment goes
+ * on.  A failed sync ends the program (P9).
  */
 MUST_CHECK int ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t days);
 

@@ -184,7 +184,7 @@ apply(struct reading *reading, const struct record *record)
 		snprintf(reading->replay->next, sizeof reading->replay->next, "%s",
 		    record->name);
 		break;
-	case RECORD_RENAMED:
+	case RECORD_RENAMED: /* its client was told the first one, and is told that again */
 	case RECORD_STATE:
 	case RECORD_GAP:
 	case RECORD_TYPES:
