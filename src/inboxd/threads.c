@@ -61,18 +61,13 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	};
 	struct why error;
 	struct clients *clients = clients_new();
-	struct writer *writer;
-	struct ledger *ledger;
-	int code;
+	struct recovered recovered;
+	int code = recover_run(site, root, clients, &recovered, &error);
 
-	ledger = recover_run(site, root, clients, &code, &error);
-	if (!ledger)
+	if (code)
 		return start_failed(code, "recovery_failed", error.text);
-	writer = writer_make(root->fd, root->id, (uint32_t)(settings->journal / JOURNAL_SEGMENT),
-	    ledger_last(ledger), &error);
-	if (!writer)
-		return start_failed(EX_TEMPFAIL, "recovery_failed", error.text);
-	threads->commit = commit_start(&wanted, clients, ledger, writer);
+	threads->commit =
+	    commit_start(&wanted, clients, recovered.ledger, recovered.writer);
 	return threads->commit ? 0 : thread_failed("commit");
 }
 

@@ -118,9 +118,11 @@ replay(const char *text, size_t size, struct replay *result)
 			dump_queue(out, clients_at(clients, i));
 		fprintf(out, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", result->synced,
 		    result->stored, result->next_seq);
-		for (struct tail_item *item = result->tail; item; item = item->next) {
+		for (size_t i = result->first; i < result->count; i++) {
+			const struct tail_item *item = &result->tail[i];
 			FUZZ_CHECK(item->queue && item->name[0] && item->inbox[0]);
-			fprintf(out, "%" PRIu64 " %s\n", item->seq, item->name);
+			FUZZ_CHECK(i == result->first || item->seq > item[-1].seq);
+			fprintf(out, "%" PRIu64 " %d %s\n", item->seq, item->is_void, item->name);
 		}
 		FUZZ_CHECK(fclose(out) == 0);
 	} else {

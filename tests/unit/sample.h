@@ -60,6 +60,9 @@ void sample_fill(struct clients *clients, size_t queues, uint64_t items);
  * damaged or torn.  For replay_free() and clients_free(). */
 struct clients *sample_replay(int dir, const char *name, struct replay *replay);
 
+/* How many accepts no mark says are stored, and none that they are void. */
+size_t sample_unfinished(const struct replay *replay);
+
 /* Reads the newest segment in `dir` back: it must tell what `wanted` remembers, and have
  * so many items behind the last mark. */
 void sample_assert_newest(int dir, const struct clients *wanted, uint64_t next_seq, size_t tail);

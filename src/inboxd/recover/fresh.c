@@ -12,6 +12,7 @@
 
 #include "inboxd/drafts/draft.h"
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/settings.h"
 #include "lib/disk.h"
 
 static enum fresh
@@ -171,4 +172,97 @@ fresh_copy(const struct tail_item *item, const struct inbox *inbox, int from)
 	if (result == FRESH_FAILED && draft_failure(error) == DRAFT_FULL)
 		return mend(item, inbox, from);
 	return result;
+}
+
+int
+fresh_take(const struct tail_item *item, const struct inbox *inbox)
+{
+	char fresh[FRESH_NAME_ROOM];
+
+	fresh_name(item, fresh);
+	return renameat(inbox->tmp, fresh, inbox->tmp, item->name);
+}
+
+int
+fresh_is_right(const struct tail_item *item, int dir)
+{
+	int fd = open_item(dir, item->name);
+	int rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	rc = is_right(fd, item);
+	disk_close(fd);
+	return rc;
+}
+
+/* ---- of bytes at hand */
+
+void
+fresh_begin(struct fresh_sync *sync, int root, int way)
+{
+	sync->root = disk_has_syncfs() && way != SYNC_FILES ? root : -1;
+	sync->needs = 0;
+	sync->count = 0;
+}
+
+static int
+fail_sync(void)
+{
+	if (draft_failure(errno) != DRAFT_FULL)
+		fatal_sync("draft");
+	return -1;
+}
+
+static int
+sync_open(struct fresh_sync *sync)
+{
+	while (sync->count > 0) {
+		if (disk_sync_data(sync->fds[sync->count - 1]) < 0)
+			return fail_sync();
+		close(sync->fds[--sync->count]);
+	}
+	return 0;
+}
+
+int
+fresh_write(struct fresh_sync *sync, const struct tail_item *item, const struct inbox *inbox,
+    const void *bytes, size_t size)
+{
+	int fd;
+
+	if (sync->count == FRESH_OPEN_MAX && sync_open(sync) < 0)
+		return -1;
+	if (unlinkat(inbox->tmp, item->name, 0) < 0 && errno != ENOENT)
+		return -1;
+	fd = openat(inbox->tmp, item->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    inbox->file_mode);
+	if (fd < 0)
+		return -1;
+	sync->needs = 1;
+	if (disk_write(fd, bytes, size) < 0) {
+		disk_close(fd);
+		return -1;
+	}
+	disk_sync_start(fd);
+	if (sync->root < 0)
+		sync->fds[sync->count++] = fd;
+	else
+		close(fd);
+	return 0;
+}
+
+int
+fresh_end(struct fresh_sync *sync)
+{
+	if (sync->root < 0)
+		return sync_open(sync);
+	return sync->needs && disk_sync_fs(sync->root) < 0 ? fail_sync() : 0;
+}
+
+void
+fresh_give_up(struct fresh_sync *sync)
+{
+	while (sync->count > 0)
+		close(sync->fds[--sync->count]);
 }
