@@ -13,14 +13,11 @@
 
 #include "inboxctl/verify.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +25,7 @@
 #include "inboxctl/complain.h"
 #include "inboxctl/folders.h"
 #include "inboxctl/history.h"
+#include "inboxctl/look.h"
 #include "inboxctl/root.h"
 #include "inboxctl/table.h"
 #include "lib/parse.h"
@@ -38,11 +36,11 @@
 
 struct verification {
 	const char *inbox; /* NULL: all */
-	int quick, json, progress;
+	int json, progress;
+	struct look look;
 	int failed; /* JSON could not be made or written */
 	struct folders folders;
 	uint64_t items, right, claimed, wrong, unconfirmed, voided, unknown, older, drafts;
-	uint64_t bytes; /* read for digests */
 	uint64_t damage;
 	uint64_t findings; /* printed */
 	time_t told; /* when progress was last told */
@@ -66,7 +64,7 @@ tell_progress(struct verification *v)
 	if (now == v->told)
 		return;
 	v->told = now;
-	table_size(size, v->bytes);
+	table_size(size, v->look.bytes);
 	fprintf(stderr, "\rinboxctl: %" PRIu64 " items, %s read\033[K", v->items, size);
 }
 
@@ -115,110 +113,28 @@ report(struct verification *v, const char *finding, const struct folder *folder,
 
 /* ---- an item */
 
-enum look { LOOK_RIGHT, LOOK_ABSENT, LOOK_WRONG };
-
-#define WHAT_ROOM 256
-
-static enum look
-compare_bytes(struct verification *v, int fd, const struct record *item, char what[WHAT_ROOM])
-{
-	char found[DIGEST_TEXT_ROOM], wanted[DIGEST_TEXT_ROOM];
-	unsigned char sha256[DIGEST_SIZE];
-	unsigned long long size;
-	struct stat st;
-
-	if (fstat(fd, &st) < 0) {
-		snprintf(what, WHAT_ROOM, "cannot be looked at: %s", strerror(errno));
-		return LOOK_WRONG;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		snprintf(what, WHAT_ROOM, "is no regular file");
-		return LOOK_WRONG;
-	}
-	if ((uint64_t)st.st_size != item->size) {
-		snprintf(what, WHAT_ROOM, "%jd bytes, the ledger says %" PRIu64,
-		    (intmax_t)st.st_size, item->size);
-		return LOOK_WRONG;
-	}
-	if (v->quick)
-		return LOOK_RIGHT;
-	if (digest_file(fd, 0, sha256, &size) < 0) {
-		snprintf(what, WHAT_ROOM, "cannot be read: %s", strerror(errno));
-		return LOOK_WRONG;
-	}
-	v->bytes += size;
-	if (memcmp(sha256, item->sha256, DIGEST_SIZE) == 0)
-		return LOOK_RIGHT;
-	digest_print(found, sha256);
-	digest_print(wanted, item->sha256);
-	snprintf(what, WHAT_ROOM, "SHA-256 %s, the ledger says %s", found, wanted);
-	return LOOK_WRONG;
-}
-
-/* What is wrong of a file that has left the folder meanwhile is its consumer's:
- * it was free to do with it as it likes. */
-static int
-is_still_there(int dir, const char *name, int fd)
-{
-	struct stat there, ours;
-
-	if (fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno != ENOENT;
-	return fd < 0 || fstat(fd, &ours) < 0 ||
-	    (there.st_ino == ours.st_ino && there.st_dev == ours.st_dev);
-}
-
-static enum look
-look_in(struct verification *v, int dir, const struct record *item, char what[WHAT_ROOM])
-{
-	enum look look = LOOK_WRONG;
-	int fd;
-
-	if (dir < 0)
-		return LOOK_ABSENT;
-	/* Twice, where a receiver's recovery has put a fresh copy in its place. */
-	for (int i = 0; i < 2; i++) {
-		fd = openat(dir, item->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT)
-			return LOOK_ABSENT;
-		if (fd >= 0)
-			look = compare_bytes(v, fd, item, what);
-		else if (errno == ELOOP)
-			snprintf(what, WHAT_ROOM, "is no regular file");
-		else
-			snprintf(what, WHAT_ROOM, "cannot be opened: %s", strerror(errno));
-		int is_there = look == LOOK_RIGHT || is_still_there(dir, item->name, fd);
-		if (fd >= 0)
-			close(fd);
-		if (is_there)
-			return look;
-	}
-	return LOOK_ABSENT;
-}
-
 static void
 check_stored(struct verification *v, const struct folder *folder, const struct record *item)
 {
 	const char *part = "new";
-	char what[WHAT_ROOM];
-	enum look look = LOOK_ABSENT;
+	enum found found = FOUND_ABSENT;
 
 	if (folder)
-		look = look_in(v, folder->new, item, what);
-	if (folder && look == LOOK_ABSENT) {
+		found = look_for(&v->look, folder->new, item->name, item, NULL);
+	if (folder && found == FOUND_ABSENT) {
 		part = "cur";
-		look = look_in(v, folder->cur, item, what);
+		found = look_for(&v->look, folder->cur, item->name, item, NULL);
 	}
-	switch (look) {
-	case LOOK_RIGHT:
+	switch (found) {
+	case FOUND_RIGHT:
 		v->right++;
 		break;
-	case LOOK_ABSENT:
+	case FOUND_ABSENT:
 		v->claimed++;
 		break;
-	case LOOK_WRONG:
+	case FOUND_WRONG:
 		v->wrong++;
-		report(v, "wrong", folder, part, item->name, what);
+		report(v, "wrong", folder, part, item->name, v->look.what);
 		break;
 	}
 }
@@ -273,7 +189,7 @@ check_folder(struct verification *v, const struct folder *folder, int64_t began)
 			continue;
 		if (is_older(name, began)) {
 			v->older++;
-		} else if (is_still_there(folder->new, name, -1)) {
+		} else if (look_is_there(folder->new, name, -1)) {
 			v->unknown++;
 			report(v, "unknown", folder, "new", name, "in no record of the ledger");
 		}
@@ -315,7 +231,8 @@ print_summary(struct verification *v, const char *root, int complete)
 		const char *meaning;
 	} rows[] = {
 	    {"items", v->items, "accepted, by the ledger; of these"},
-	    {"right", v->right, v->quick ? "there, with their size" : "there, with their SHA-256"},
+	    {"right", v->right,
+	        v->look.quick ? "there, with their size" : "there, with their SHA-256"},
 	    {"claimed", v->claimed, "not there: a consumer has had them"},
 	    {"unconfirmed", v->unconfirmed, "not decided yet"},
 	    {"void", v->voided, "never stored, nor acknowledged"},
@@ -339,7 +256,7 @@ print_summary(struct verification *v, const char *root, int complete)
 		v->failed |= json_object_set_new(sums, rows[i].key,
 		    json_integer((json_int_t)rows[i].count));
 	v->failed |= json_object_set_new(sums, "root", json_plain(root));
-	v->failed |= json_object_set_new(sums, "quick", json_boolean(v->quick));
+	v->failed |= json_object_set_new(sums, "quick", json_boolean(v->look.quick));
 	v->failed |= json_object_set_new(sums, "complete", json_boolean(complete && !v->failed));
 	fputs(v->findings > 0 ? "\n]," : "],", stdout);
 	dump(v, sums, JSON_EMBED);
@@ -349,7 +266,7 @@ print_summary(struct verification *v, const char *root, int complete)
 int
 verify(const struct arguments *arguments)
 {
-	struct verification v = {.inbox = arguments->inbox, .quick = arguments->quick != NULL,
+	struct verification v = {.inbox = arguments->inbox, .look.quick = arguments->quick != NULL,
 	    .json = arguments->json != NULL, .progress = isatty(STDERR_FILENO)};
 	struct root root;
 	int code = EX_NOINPUT, rc;
