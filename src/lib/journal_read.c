@@ -300,9 +300,7 @@ journal_read(struct journal *journal, int dir, const char *root)
 	if (!scan) {
 		journal->found = JOURNAL_FAILED;
 		(void)why_say(&journal->why, "%s: %s", JOURNAL_FOLDER, strerror(errno));
-		return;
-	}
-	if (scan_all(scan) == 0 && scan->count > 0) {
+	} else if (scan_all(scan) == 0 && scan->count > 0) {
 		journal->highest = scan->entries[scan->count - 1].number;
 		newest = find_newest(scan);
 		if (newest)
