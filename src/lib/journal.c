@@ -152,8 +152,7 @@ is_sound(const struct journal_head *head)
 	    is_hex(head->generation, ID_ROOM - 1, ID_ROOM - 1) && head->number >= 1 &&
 	    head->number <= PROTO_NUMBER_MAX && head->before < head->number &&
 	    head->published <= head->durable && head->durable <= head->last &&
-	    head->from <= head->last && head->last <= PROTO_NUMBER_MAX &&
-	    (head->count > 0 || head->from == head->last) && head->segments >= 1 &&
+	    head->from <= head->last && head->last <= PROTO_NUMBER_MAX && head->segments >= 1 &&
 	    head->segments <= JOURNAL_SEGMENTS_MAX;
 }
 

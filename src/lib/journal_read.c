@@ -73,8 +73,8 @@ find_newest(struct journal_scan *scan)
 			return NULL;
 		if (rc > 0 || (torn && entry->number == torn->before && entry->crc == torn->chain))
 			return check_alone(scan, entry) < 0 ? NULL : entry;
-		if (!torn || entry->before > torn->before)
-			torn = entry;
+		if (!torn)
+			torn = entry; /* and none below it follows a newer one */
 	}
 	if (torn && torn->before > 0)
 		(void)miss(scan, torn);
@@ -171,9 +171,8 @@ find_before(struct journal_scan *scan, const struct journal_entry *entry,
 }
 
 /*
- * What the batch follows is not there: the next one below it that counts, or NULL where nothing
- * that is needed can be.  Only a whole one counts: one with bad frames may be a torn
- * one, whose numbers others had later.
+ * What the batch follows is not there: the next one below it that counts, or NULL.  Only a whole
+ * one counts: one with bad frames may be a torn one, whose numbers others had later.
  */
 static int
 find_below(struct journal_scan *scan, const struct journal_entry *entry,
@@ -184,8 +183,6 @@ find_below(struct journal_scan *scan, const struct journal_entry *entry,
 	*found = NULL;
 	for (size_t i = find_number(scan, entry->before); i > 0; i--) {
 		const struct journal_entry *other = &scan->entries[i - 1];
-		if (other->last <= scan->journal->head.published)
-			break;
 		rc = other->last <= entry->from ? scan_is_whole(scan, other) : 0;
 		if (rc < 0)
 			return -1;
@@ -222,8 +219,6 @@ follow(struct journal_scan *scan, const struct journal_entry *newest)
 	while (entry && entry->last > journal->head.published) {
 		if (take(scan, entry) < 0)
 			return -1;
-		if (entry->from <= journal->head.published)
-			break;
 		if (find_before(scan, entry, &next) < 0 ||
 		    (!next && find_below(scan, entry, &next) < 0))
 			return -1;

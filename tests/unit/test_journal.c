@@ -503,6 +503,7 @@ refuses_what_no_receiver_writes(void **state)
 	    {240, 8, 44}, {240, 8, 46}, {152, 4, 0}, {152, 4, RECORD_LINE_MAX + 1},
 	    {152, 4, UINT32_MAX}, {156, 4, JOURNAL_ITEM_MAX + 1}, {156, 4, UINT32_MAX},
 	    {160, 4, 2}, {160, 4, 0}, {160, 4, UINT32_MAX}, {180, 4, 1}};
+	struct journal_head head;
 
 	(void)state;
 	begin_any();
@@ -511,6 +512,13 @@ refuses_what_no_receiver_writes(void **state)
 		if (!is_refused_with(wrong[i].at, wrong[i].len, wrong[i].value))
 			fail_msg("took row %u", (unsigned)i);
 	}
+	/* Nor is a table that no segment could hold one. */
+	little_put32(batch.bytes + 136, 43686);
+	assert_int_equal(journal_get_head(batch.bytes, &head), 0);
+	assert_int_equal(head.version, JOURNAL_VERSION);
+	little_put32(batch.bytes + 136, 43684);
+	assert_int_equal(journal_get_head(batch.bytes, &head), journal_head_size(43684));
+	little_put32(batch.bytes + 136, 5);
 	/* What is right is taken. */
 	assert_false(is_refused_with(136, 4, 5));
 	assert_false(is_refused_with(80, 8, INT64_MAX));
@@ -978,6 +986,43 @@ takes_no_batch_with_bad_frames_below_a_hole(void **state)
 	assert_reads(9, 9, 16);
 	flip(0, offset - 2 * JOURNAL_BLOCK, 1);
 	assert_tells(9, 14, 15, 0);
+	/* One that had even its number. */
+	flip(0, offset - 2 * JOURNAL_BLOCK, 1);
+	begin(9, 9);
+	add(9000);
+	tear(1, 0, 1);
+	number--, seq--;
+	offset = put_some(0, offset, 2, 100, 9);
+	assert_reads(11, 9, 18);
+	flip(0, offset - 2 * JOURNAL_BLOCK, 1);
+	assert_tells(11, 16, 17, 0);
+}
+
+/* It has the number and the checksum that the next one says, and another end than that says. */
+static void
+takes_no_batch_that_does_not_fit(void **state)
+{
+	size_t offset = make_five();
+
+	(void)state;
+	begin(9, 9);
+	batch.head.from--;
+	batch.head.last = batch.head.from;
+	put(0, offset);
+	assert_int_equal(look(), JOURNAL_READ);
+	assert_int_equal(journal.hole_count, 0);
+	assert_int_equal(journal.count, 4);
+	begin(9, 9);
+	seq = 16;
+	batch.head.from = batch.head.last = seq;
+	add(10);
+	put(0, offset + JOURNAL_BLOCK);
+	assert_int_equal(look(), JOURNAL_READ);
+	assert_int_equal(journal.count, 6);
+	assert_int_equal(journal.frames[5].seq, 17);
+	assert_int_equal(journal.hole_count, 1);
+	assert_int_equal(journal.holes[0].after, 14);
+	assert_int_equal(journal.holes[0].until, 16);
 }
 
 /* A torn batch was begun when the one that it follows was on the disk. */
@@ -1003,6 +1048,13 @@ tells_of_damage_that_a_torn_batch_shows(void **state)
 	flip(0, THE(4) + 200, 1);
 	/* Where it is gone nobody knows what it had. */
 	flip(0, THE(5), 1);
+	assert_told(JOURNAL_DAMAGED, "journal/0000 has the beginning of batch 7, and batch 6");
+	/* A torn one that had its number is not it. */
+	number = before.number = 5;
+	seq = before.last = 13;
+	begin(9, 9);
+	add(9000);
+	tear(1, 0, 1);
 	assert_told(JOURNAL_DAMAGED, "journal/0000 has the beginning of batch 7, and batch 6");
 	assert_int_equal(journal.head.number, 0);
 	assert_int_equal(journal.count, 0);
@@ -1347,6 +1399,39 @@ empty_all(void)
 		make_segment(i, JOURNAL_SEGMENT);
 }
 
+static void
+copy_over_the_third(void)
+{
+	copy_block(0, THE(5), 0, THE(3));
+}
+
+/* A batch that another has taken the place of is none of the chain. */
+static void
+takes_no_batch_that_took_anothers_place(void **state)
+{
+	size_t holes = 0;
+
+	(void)state;
+	segments = 1;
+	for (int calls = 1;; calls++) {
+		make_five();
+		countdown = calls;
+		meanwhile = copy_over_the_third;
+		journal_free(&journal);
+		journal_read(&journal, dir, ROOT);
+		if (countdown > 0)
+			break;
+		assert_int_equal(journal.found, JOURNAL_READ);
+		holes += journal.hole_count;
+		assert_int_equal(journal.count + journal.hole_count, 5);
+		for (size_t i = 0; i < journal.count; i++)
+			assert_true(i == 0 || journal.frames[i].seq > journal.frames[i - 1].seq);
+	}
+	countdown = 0;
+	meanwhile = NULL;
+	assert_true(holes > 0);
+}
+
 /* Whatever a receiver does meanwhile, what is told is a state that can be told. */
 static void
 reads_while_it_is_written(void **state)
@@ -1400,6 +1485,7 @@ main(void)
 	    TEST(reads_no_damaged_frame),
 	    TEST(tells_the_range_of_what_is_missing),
 	    TEST(takes_no_batch_with_bad_frames_below_a_hole),
+	    TEST(takes_no_batch_that_does_not_fit),
 	    TEST(tells_of_damage_that_a_torn_batch_shows),
 	    TEST(takes_the_good_one_of_two_copies),
 	    TEST(takes_neither_of_two_newest),
@@ -1411,6 +1497,7 @@ main(void)
 	    TEST(takes_no_clients_bytes_for_a_head),
 	    TEST(tells_of_calls_that_fail),
 	    TEST(reads_on_after_a_signal),
+	    TEST(takes_no_batch_that_took_anothers_place),
 	    TEST(reads_while_it_is_written),
 	};
 
