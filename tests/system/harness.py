@@ -131,7 +131,7 @@ class Unix(http.client.HTTPConnection):
 
 SETTINGS = {
     "receiver": {"listen": "127.0.0.1:0", "host": "cap1", "workers": "2", "drain": "10s",
-                 "sync": "files"},
+                 "sync": "files", "journal": "4M"},
     "limits": {"forgive": "0"},
     "log": {"level": "debug", "format": "plain"},
 }
@@ -304,8 +304,9 @@ class Receiver:
         return int(self.metrics().get((name, label), 0))
 
     def at_rest(self):
-        """Waits until nothing is in flight."""
+        """Waits until nothing is in flight, and all that is acknowledged is in new/ for good."""
         until(lambda: self.balance()[1]["in_flight"] == 0, 10, "in_flight to be 0")
+        until(lambda: self.metric("inboxd_unpublished_items") == 0, 10, "all to be published")
 
     # ---- what lies on the disk
 
