@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-"""Writes a source file of inboxd with one thing in the wrong order, to show that check-power sees it.
+"""Writes a file of inboxd with one thing in the wrong order, to show that check-power sees it.
 
   python3 mutate.py MUTANT SOURCE-FOLDER >mutant.c
 

@@ -21,10 +21,13 @@ import hashlib
 import os
 import re
 import signal
+import time
 
 import client as inbox1
 import harness
 from workload import CLAIMED, INBOXES, deliver
+
+PUBLISHED_IN = 20  # seconds
 
 
 def listing(root):
@@ -145,8 +148,15 @@ class Promises:
         elif item in self.acked and (line.name, line.get("again")) != (item.name, "1"):
             self.say("%s, acknowledged, was sent again and answered %r", item.name, line)
 
+    def published(self):
+        """What is acknowledged becomes visible a moment later."""
+        end = time.monotonic() + PUBLISHED_IN
+        while any(part == "tmp" for _, part, _ in listing(self.root)) and time.monotonic() < end:
+            time.sleep(0.01)
+
     def once(self):
         """Each item that was sent is there once; each file is in the ledger."""
+        self.published()
         found, known = listing(self.root), accepts(self.root)
         self.no_drafts(found, "when all was sent again", partials=False)
         places = collections.defaultdict(list)

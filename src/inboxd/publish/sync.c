@@ -46,7 +46,8 @@ sync_drafts(struct publication *fresh)
 	for (struct publication *p = fresh; p; p = p->next) {
 		if (p->is_lost || disk_sync_data(p->draft.fd) == 0)
 			continue;
-		if (draft_failure(errno) != DRAFT_FULL)
+		/* Without its bytes in the journal it was synced before: what is it that has no room? */
+		if (draft_failure(errno) != DRAFT_FULL || !p->frame.has_item)
 			fatal_sync("draft");
 		p->is_lost = 1;
 	}
@@ -82,9 +83,12 @@ static void
 sync_filesystem(const struct sync_how *how, struct publication *fresh,
     const struct publication *visible)
 {
-	(void)fresh, (void)visible;
-	if (disk_sync_fs(how->root) < 0)
-		fatal_sync("filesystem"); /* no room, too: whose it was is not told */
+	if (disk_sync_fs(how->root) == 0)
+		return;
+	if (draft_failure(errno) != DRAFT_FULL)
+		fatal_sync("filesystem");
+	/* Whose bytes found no room is not told here; each descriptor that was open then tells. */
+	sync_files(how, fresh, visible);
 }
 
 static void

@@ -33,8 +33,8 @@ void sync_begin(struct sync_how *how, int root, int way);
  * Syncs the drafts of `fresh` with their entries in tmp/, the entries in new/ that the items of
  * `visible` got, and what the ledger's file holds (chains by publication->next).
  *
- * A failure ends the program (P9), but for one: a draft that is synced by itself, and whose bytes
- * found no room when they were written back, gets is_lost.
+ * A failure ends the program (P9), but for one: a draft whose bytes found no room when they were
+ * written back, and stand in the journal, gets is_lost.
  */
 void sync_round(struct sync_how *how, struct publication *fresh,
     const struct publication *visible);
