@@ -46,7 +46,7 @@ sync_drafts(struct publication *fresh)
 	for (struct publication *p = fresh; p; p = p->next) {
 		if (p->is_lost || disk_sync_data(p->draft.fd) == 0)
 			continue;
-		/* Without its bytes in the journal it was synced before: what is it that has no room? */
+		/* One without its bytes in the journal was synced before it came here. */
 		if (draft_failure(errno) != DRAFT_FULL || !p->frame.has_item)
 			fatal_sync("draft");
 		p->is_lost = 1;
