@@ -6,9 +6,11 @@
   no_journal_sync  items are acknowledged once their batch is written, without the sync
   no_draft_sync    what is only fresh is called durable without a sync: a name may reach the disk
                    before the item's bytes do, and the mark says that they are there
-  no_mark_sync     drafts are renamed as soon as they are durable, while no mark says so yet: what
-                   a consumer claims before is made a second time by the next start
+  no_mark_sync     drafts are renamed as soon as they are durable, and the mark that says so comes
+                   with the next items: what a consumer claims before is made a second time by the
+                   next start
   no_name_sync     frames are free once their items have names in new/, which no sync has covered
+                   yet
 
 The shim of the fault tests could lie about chosen syncs instead.  That would show less: a sync of
 one file takes others with it on ext4 and xfs.
@@ -25,11 +27,13 @@ MUTANTS = {
          "writer_sync", "")]),
     "no_draft_sync": ("publish/publisher.c", [
         (r"\tsync_round\(", "sync_all", "\tif (publisher->visible.first)\n\t\tsync_round(")]),
-    "no_mark_sync": ("publish/publisher.c", [
-        (r"p->frame\.seq <= publisher->marked", "publish_marked", "1"),
-        (r"publisher->durable\.first->frame\.seq <= publisher->marked", "is_due", "1")]),
+    "no_mark_sync": ("commit/commit.c", [
+        (r"writer_last\(commit->writer\)\);\n", "take_message", """writer_last(commit->writer));
+		behind_tell_marked(&commit->behind, commit->behind.durable);
+"""),
+        (r"writer_wants_marks\(commit->writer\) \|\|", "turn", "")]),
     "no_name_sync": ("publish/publisher.c", [
-        (r"\tlook_at\(&publisher->visible, &published, &news->oldest\);\n", "tell", "")]),
+        (r"\tsync_round\(", "sync_all", "\tif (publisher->fresh.first)\n\t\tsync_round(")]),
 }
 
 
