@@ -43,8 +43,8 @@ static const struct command {
         NULL},
     {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,
         show_ledger},
-    {"verify", "the inboxes against the ledger: sizes, digests, strangers", VERIFY, NULL, NULL,
-        verify},
+    {"verify", "the inboxes against ledger and journal: sizes, digests, strangers", VERIFY, NULL,
+        NULL, verify},
     {"reload", "has the receiver take its configuration anew, or says why it does not", RELOAD,
         NULL, NULL, reload},
 };

@@ -226,17 +226,18 @@ def a_record_is_told_whole_as_text_and_as_json(t):
     made.add(made.accept(1), made.accept(2, hint="-", sent=0), "void 2", made.accept(3), "mark 3 2")
     rows, _ = ledger(t, made.root)
     equal(rows[0], {"type": "accept", "time": "2026-11-22T00:00:01.000000Z",
-                    "client": "pc17.example.org", "queue": QUEUE, "outcome": "stored", "seq": 1,
+                    "client": "pc17.example.org", "queue": QUEUE, "outcome": "stored",
+                    "renamed": None, "seq": 1,
                     "n": 1, "inbox": "status", "size": 3, "sha256": sha256(b"foo"),
                     "name": made.name(1), "sent": 1795356000, "hint": "a%20b.txt"})
     equal((rows[1]["sent"], rows[1]["hint"], rows[1]["outcome"]), (None, None, "void"))
     text, _ = ledger(t, made.root, json_lines=False)
     equal(text.splitlines(), [
-        "2026-11-22T00:00:01Z stored      pc17.example.org 6d0f3b5a 1 status 3 2c26b46b68ff "
+        "2026-11-22T00:00:01Z stored       pc17.example.org 6d0f3b5a 1 status 3 2c26b46b68ff "
         "%s a%%20b.txt" % made.name(1),
-        "2026-11-22T00:00:02Z void        pc17.example.org 6d0f3b5a 2 status 3 2c26b46b68ff "
+        "2026-11-22T00:00:02Z void         pc17.example.org 6d0f3b5a 2 status 3 2c26b46b68ff "
         "%s -" % made.name(2),
-        "2026-11-22T00:00:03Z unconfirmed pc17.example.org 6d0f3b5a 3 status 3 2c26b46b68ff "
+        "2026-11-22T00:00:03Z unconfirmed  pc17.example.org 6d0f3b5a 3 status 3 2c26b46b68ff "
         "%s a%%20b.txt" % made.name(3)])
     # What is void was not published: its file is a stranger's.
     found, _ = verify(t, made.root, code=65, items=3, right=1, unconfirmed=1, void=1, unknown=1)
@@ -254,7 +255,8 @@ def each_type_of_record_is_told_with_all_its_fields(t):
     at, last = "2026-11-22T00:00:00.000000Z", "2026-11-22T00:00:01.000000Z"
     whose = {"client": "pc17.example.org", "queue": QUEUE, "time": last}
     rows, _ = ledger(t, made.root, "--type", "all")
-    equal(rows[0], {"type": "begin", "time": at, "version": 1, "seq": 1, "root": None, "age": 0})
+    equal(rows[0], {"type": "begin", "time": at, "version": 1, "seq": 1, "root": None,
+                    "journal": None, "age": 0})
     equal(rows[1], {"type": "queue", "settled": 5, "seen": last, "last_stored": None, "stored": 2,
                     "stored_bytes": 0, "pending": 7, "pending_oldest": None, "failed": 0,
                     "skipped": 0, "missing": 0, "reused": 0, "agent": None, **whose})
@@ -266,10 +268,10 @@ def each_type_of_record_is_told_with_all_its_fields(t):
                      {"type": "gap", "n": 8, "to": 9, **whose},
                      {"type": "settled", "n": 10, **whose}])
     text, _ = ledger(t, made.root, "--type", "all", json_lines=False)
-    head = "2026-11-22T00:00:01Z %-11s"
+    head = "2026-11-22T00:00:01Z %-12s"
     theirs = head + " pc17.example.org 6d0f3b5a"
-    equal([line for line in text.splitlines() if " void        pc17" not in line], [
-        "2026-11-22T00:00:00Z begin       seq=1 root=- age=0",
+    equal([line for line in text.splitlines() if " void         pc17" not in line], [
+        "2026-11-22T00:00:00Z begin        seq=1 root=- journal=- age=0",
         theirs % "queue" + " settled=5 last_stored=- stored=2 stored_bytes=0 pending=7 "
         "pending_oldest=0 failed=0 skipped=0 missing=0 reused=0 agent=-",
         head % "void" + " seq=1", head % "mark" + " synced=1 stored=0 age=0",
@@ -415,6 +417,7 @@ def fields_added_to_records_are_passed_over(t):
     c.settled(6)
     c.ping()
     c.quit()
+    until(lambda: {row["outcome"] for row in ledger(t, r.root)[0]} == {"stored"})
     before = ledger(t, r.root)
     folder = os.path.join(r.root, "ledger")
     # Whole after a clean stop; with a tail for recovery after a kill.
@@ -575,7 +578,7 @@ def a_root_whose_id_is_lost_is_not_taken_for_new(t):
     path, kept = os.path.join(r.root, "id"), id_of(r)
     os.unlink(path)
     assert_refused(r, "is of the root with the id %s, and this is one without an id" % kept)
-    verify(t, r.root, code=65, damage=1)
+    verify(t, r.root, code=65, damage=2)
     with open(path, "w", encoding="ascii") as file:
         file.write(kept + "\n")
     verify(t, r.root)
@@ -594,9 +597,10 @@ def a_ledger_from_before_roots_had_ids_is_taken_over(t):
     name, = os.listdir(folder)
     lines = lines_of(os.path.join(folder, name))
     contains(lines[0].decode(), " root=" + id_of(r))
-    lines[0] = line(re.sub(" root=.*", "", lines[0][9:-1].decode()))
+    lines[0] = line(re.sub(" root=.*", "", lines[0][9:-1].decode().replace("n 2", "n 1")))
     write_lines(os.path.join(folder, name), lines)
     os.unlink(os.path.join(r.root, "id"))
+    shutil.rmtree(os.path.join(r.root, "journal"))
     verify(t, r.root, items=1, right=1)
     r.start()
     newest = sorted(os.listdir(folder))[-1]
@@ -759,8 +763,12 @@ def a_receiver_does_not_start_without_its_newest_segment(t):
     r.start(wait=False)
     r.wait_end(65)
     contains(r.log(here=True), "ledger/ is empty, though this root has been used")
-    # And on without memory, as the message says.
+    # And on without memory, as the messages say.
     os.truncate(os.path.join(r.root, "lock"), 0)
+    r.start(wait=False)
+    r.wait_end(65)
+    contains(r.log(here=True), "journal/ has been used, up to accept 1, and ledger/ is empty")
+    shutil.rmtree(os.path.join(r.root, "journal"))
     r.start()
     equal(r.files("status"), [name])
 
@@ -926,10 +934,10 @@ def segment_of_another_version_is_left_alone(t):
     made.segment(0, 1)
     made.add(made.accept(1), "mark 1 1")
     made.path = os.path.join(made.root, "ledger", clock(100) + ".log")
-    made.add("begin 2 %s 2" % clock(100), "state", made.accept(2))
+    made.add("begin 3 %s 2" % clock(100), "state", made.accept(2))
     rows, err = ledger(t, made.root, code=65)
     equal([row["seq"] for row in rows], [1])
-    contains(err, "has version 2; this program reads version 1")
+    contains(err, "has version 3; this program reads versions up to 2")
 
 
 @test
