@@ -191,6 +191,7 @@ inboxctl_tells_errors_apart(void **state)
 	assert_code(64, "stat", NULL, NULL, "no such command");
 	assert_code(64, "status", "clients", NULL, "one command");
 	assert_code(64, "--what", NULL, NULL, "Try");
+	assert_code(64, "print", "name", NULL, "no option --socket");
 	assert_code(0, "-h", NULL, NULL, "usage:");
 	assert_code(0, "-V", NULL, NULL, PACKAGE_VERSION);
 }
