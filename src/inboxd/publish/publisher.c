@@ -21,6 +21,11 @@
 
 #define RETRY_EVERY 1000 /* milliseconds */
 
+/* So long after a sync the next one waits for more, unless there is enough: it costs about as
+ * much for a few, and acknowledgements wait for the same disk.  Milliseconds; items. */
+#define PAUSE 10
+#define ENOUGH 1024
+
 struct chain {
 	struct publication *first, **last;
 };
@@ -33,6 +38,8 @@ struct publisher {
 	struct stats stats;
 	pthread_t thread;
 	struct chain fresh, durable, visible; /* as in the table of publisher.h */
+	size_t fresh_count;
+	int64_t synced;  /* when, monotonic microseconds */
 	uint64_t last;   /* seq of the newest that was taken */
 	uint64_t marked; /* up to here the mark "durable" is on the disk */
 	struct publisher_news told; /* durable, published: as told last */
@@ -84,6 +91,7 @@ take_handover(struct publisher *publisher, struct handover *handover)
 	for (p = handover->first; p; p = next) {
 		next = p->next;
 		publisher->last = p->frame.seq;
+		publisher->fresh_count++;
 		chain_add(&publisher->fresh, p);
 	}
 }
@@ -259,9 +267,10 @@ sync_all(struct publisher *publisher)
 			make_anew(publisher, p);
 	}
 	sync_round(&publisher->how, publisher->fresh.first, publisher->visible.first);
+	publisher->synced = clock_monotonic();
 	stats_add(&publisher->stats, STAT_PUBLISHES, 1);
-	stats_add(
-	    &publisher->stats, STAT_PUBLISH_MICROSECONDS, (uint64_t)(clock_monotonic() - began));
+	stats_add(&publisher->stats, STAT_PUBLISH_MICROSECONDS,
+	    (uint64_t)(publisher->synced - began));
 }
 
 /* After it: what was visible is published, and what was fresh durable. */
@@ -276,6 +285,7 @@ go_on(struct publisher *publisher)
 		publisher->news->bytes += p->size;
 		free_publication(p);
 	}
+	publisher->fresh_count = 0;
 	for (p = chain_take(&publisher->fresh); p; p = next) {
 		next = p->next;
 		if (p->is_lost) {
@@ -325,14 +335,19 @@ tell(struct publisher *publisher)
 
 /* ---- rounds */
 
-/* Is there something that neither a message nor a second's time has to come for? */
 static int
-is_due(const struct publisher *publisher)
+has_to_sync(const struct publisher *publisher)
 {
-	return publisher->trouble == DRAFT_OK &&
-	    (publisher->fresh.first || publisher->visible.first ||
-	        (publisher->durable.first &&
-	            publisher->durable.first->frame.seq <= publisher->marked));
+	return publisher->fresh.first || publisher->visible.first;
+}
+
+/* Milliseconds until the next sync, if there is something to sync. */
+static int
+until_sync(const struct publisher *publisher)
+{
+	int64_t left = publisher->synced + PAUSE * 1000 - clock_monotonic();
+
+	return publisher->fresh_count >= ENOUGH || left <= 0 ? 0 : (int)(left / 1000) + 1;
 }
 
 static void
@@ -342,7 +357,7 @@ do_round(struct publisher *publisher)
 
 	publisher->trouble = DRAFT_OK;
 	publish_marked(publisher);
-	if (publisher->fresh.first || publisher->visible.first) {
+	if (has_to_sync(publisher) && (before != DRAFT_OK || until_sync(publisher) == 0)) {
 		sync_all(publisher);
 		go_on(publisher);
 		tell(publisher);
@@ -353,12 +368,20 @@ do_round(struct publisher *publisher)
 		log_event(LOG_NOTICE, "publishing_again", "%s", "");
 }
 
+/* What has arrived; waits for it while there is nothing to do. */
 static struct message *
 take_messages(struct publisher *publisher)
 {
-	if (is_due(publisher))
-		return mailbox_take(publisher->in);
-	return mailbox_wait(publisher->in, publisher->trouble != DRAFT_OK ? RETRY_EVERY : -1);
+	const struct publication *next = publisher->durable.first;
+	int left = -1;
+
+	if (publisher->trouble != DRAFT_OK)
+		left = RETRY_EVERY;
+	else if (next && next->frame.seq <= publisher->marked)
+		left = 0;
+	else if (has_to_sync(publisher))
+		left = until_sync(publisher);
+	return left == 0 ? mailbox_take(publisher->in) : mailbox_wait(publisher->in, left);
 }
 
 static void *
