@@ -27,6 +27,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/thread.h"
+#include "inboxd/commit/batch.h"
 #include "inboxd/commit/behind.h"
 #include "inboxd/publish/syncer.h"
 #include "lib/clock.h"
@@ -34,11 +35,6 @@
 
 /* How long the commit thread sleeps at most while the disk is full: milliseconds. */
 #define ROOM_EVERY 1000
-
-/* Items in order of arrival. */
-struct batch {
-	struct item *first, **last;
-};
 
 struct commit {
 	struct commit_setup setup;
@@ -52,35 +48,10 @@ struct commit {
 	struct batch arrived;  /* not looked at yet: the journal has no room, or the turn begins */
 	struct batch accepted; /* in the batch, or duplicates */
 	size_t syncing;        /* items at the syncer */
+	int64_t full_until;    /* the journal had no room to be written: nothing is accepted before,
+	                          monotonic microseconds; 0: it has */
 	int stopping;
 };
-
-static void
-batch_clear(struct batch *batch)
-{
-	batch->first = NULL;
-	batch->last = &batch->first;
-}
-
-static void
-batch_add(struct batch *batch, struct item *item)
-{
-	item->next = NULL;
-	*batch->last = item;
-	batch->last = &item->next;
-}
-
-static struct item *
-batch_pop(struct batch *batch)
-{
-	struct item *item = batch->first;
-
-	if (item)
-		batch->first = item->next;
-	if (!batch->first)
-		batch->last = &batch->first;
-	return item;
-}
 
 static void
 give_back(struct request *request)
@@ -131,6 +102,13 @@ accept_item(struct commit *commit, struct item *item)
 	batch_add(&commit->accepted, item);
 }
 
+/* No room for what is written here? */
+static int
+is_full(const struct commit *commit)
+{
+	return books_are_full(commit->books) || clock_monotonic() < commit->full_until;
+}
+
 static void
 look_at_item(struct commit *commit, struct item *item)
 {
@@ -150,7 +128,7 @@ look_at_item(struct commit *commit, struct item *item)
 		answer_later(item, CODE_LATER_FULL);
 	} else if (item->asks) {
 		answer(item, ITEM_UNKNOWN);
-	} else if (books_are_full(commit->books) || commit->behind.trouble == DRAFT_FULL) {
+	} else if (is_full(commit) || commit->behind.trouble == DRAFT_FULL) {
 		answer_later(item, CODE_LATER_FULL);
 	} else if (commit->behind.trouble == DRAFT_TROUBLE) {
 		answer_later(item, CODE_LATER_TROUBLE);
@@ -168,7 +146,7 @@ look_at_item(struct commit *commit, struct item *item)
 static int
 has_room(const struct commit *commit, const struct item *item)
 {
-	return commit->behind.trouble != DRAFT_OK ||
+	return commit->behind.trouble != DRAFT_OK || is_full(commit) ||
 	    (commit->behind.lag + writer_batched(commit->writer) < commit->setup.backlog &&
 	        writer_has_room(
 	            commit->writer, RECORD_LINE_MAX, item->bytes ? (size_t)item->size : 0));
@@ -250,8 +228,8 @@ take_message(struct commit *commit, struct message *message)
 
 /* ---- the steps of a turn */
 
-/* There was no room for this turn's accept records, so none is in the ledger's file, and none of
- * these items can be promised.  What was known before them is known still. */
+/* There was no room for this turn's accept records, or for their frames, so none of these items can
+ * be promised.  What was known before them is known still. */
 static void
 give_up_accepted(struct commit *commit)
 {
@@ -270,14 +248,31 @@ give_up_accepted(struct commit *commit)
 	}
 }
 
-/* All frames of the batch are on the disk after it. */
+/* The journal's blocks are its own, but not everywhere is that enough: btrfs counts what is written
+ * over, and copies it after a snapshot. */
+static void
+note_room(struct commit *commit, int rc)
+{
+	if (rc < 0 && commit->full_until == 0)
+		log_event(LOG_ERR, "journal_full", "error=\"%s\"", strerror(errno));
+	else if (rc == 0 && commit->full_until != 0)
+		log_event(LOG_NOTICE, "journal_has_room", "note=\"items are taken again\"");
+	commit->full_until = rc < 0 ? clock_monotonic() + ROOM_EVERY * 1000 : 0;
+}
+
+/* All frames of the batch are on the disk after it; or, if there was no room, none. */
 static void
 sync_journal(struct commit *commit)
 {
 	uint64_t durable = writer_durable(commit->writer);
 	int64_t began = clock_monotonic();
+	int rc = writer_sync(commit->writer);
 
-	writer_sync(commit->writer);
+	note_room(commit, rc);
+	if (rc < 0) {
+		give_up_accepted(commit);
+		return;
+	}
 	stats_add(&commit->stats, STAT_SYNCS, 1);
 	stats_add(&commit->stats, STAT_SYNC_MICROSECONDS, (uint64_t)(clock_monotonic() - began));
 	if (writer_durable(commit->writer) > durable)
@@ -308,7 +303,8 @@ static int
 is_over(const struct commit *commit)
 {
 	return commit->stopping && !commit->arrived.first && commit->syncing == 0 &&
-	    (commit->behind.lag == 0 || commit->behind.trouble != DRAFT_OK);
+	    (commit->behind.lag == 0 || commit->behind.trouble != DRAFT_OK ||
+	        commit->full_until != 0);
 }
 
 /* The table at the head, as far as memory tells. */
@@ -349,7 +345,8 @@ take_messages(struct commit *commit)
 {
 	if (commit->arrived.first && has_room(commit, commit->arrived.first))
 		return mailbox_take(commit->in);
-	return mailbox_wait(commit->in, books_are_full(commit->books) ? ROOM_EVERY : -1);
+	return mailbox_wait(commit->in,
+	    commit->full_until != 0 || books_are_full(commit->books) ? ROOM_EVERY : -1);
 }
 
 static void *

@@ -138,7 +138,11 @@ writer_make(int root, const char *root_id, uint32_t segments, uint64_t last, str
 		return NULL;
 	}
 	writer_mark(writer, last, last);
-	writer_sync(writer);
+	if (writer_sync(writer) < 0) {
+		(void)fail_room(error, segments);
+		writer_close(writer);
+		return NULL;
+	}
 	return writer;
 }
 
@@ -220,7 +224,8 @@ writer_resize(struct writer *writer, uint32_t segments, struct why *error)
 		writer->offset = JOURNAL_SEGMENT;
 	}
 	writer->next.segments = segments;
-	writer_sync(writer);
+	if (writer_sync(writer) < 0)
+		return fail_room(error, segments);
 	if (segments < before && blocks_drop(writer->dir, segments) < 0)
 		return fail(error, "shorten");
 	return 0;
@@ -389,7 +394,20 @@ place_frames(struct writer *writer, size_t head)
 	}
 }
 
-void
+/* What a write that found no room leaves is a torn batch, which the next one writes over. */
+static int
+write_batch(struct writer *writer, size_t size)
+{
+	if (lseek(writer->fd, (off_t)writer->offset, SEEK_SET) >= 0 &&
+	    disk_write(writer->fd, writer->whole, size) == 0)
+		return 0;
+	if (disk_is_full(errno))
+		return -1;
+	fatal(EX_IOERR, "journal_failed", "call=write segment=%u error=\"%s\"", writer->segment,
+	    strerror(errno));
+}
+
+int
 writer_sync(struct writer *writer)
 {
 	struct journal_head *head = &writer->next;
@@ -405,13 +423,12 @@ writer_sync(struct writer *writer)
 	journal_put_head(writer->whole, head, writer->table);
 	memcpy(writer->whole + table, writer->frames, writer->size);
 	memset(writer->whole + table + writer->size, 0, size - table - writer->size);
-	if (lseek(writer->fd, (off_t)writer->offset, SEEK_SET) < 0 ||
-	    disk_write(writer->fd, writer->whole, size) < 0)
-		fatal(EX_IOERR, "journal_failed", "call=write segment=%u error=\"%s\"",
-		    writer->segment, strerror(errno));
+	if (write_batch(writer, size) < 0)
+		return -1;
 	if (disk_sync_data(writer->fd) < 0)
 		fatal_sync("journal");
 	follow(writer, size);
+	return 0;
 }
 
 /* ---- what is on the disk */

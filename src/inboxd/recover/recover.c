@@ -242,14 +242,14 @@ recover(struct recovery *r, struct recovered *out)
 		if (finish_write(r) < 0 || tell_accepts(r) < 0)
 			return -1;
 		writer_mark(writer, r->last, r->published);
-		if (writer_durable(writer) < r->last)
-			writer_sync(writer);
+		if (writer_durable(writer) < r->last && writer_sync(writer) < 0)
+			return recovery_fail(r, "write", JOURNAL_FOLDER, "");
 		if (publish(r) < 0)
 			return -1;
 	}
 	writer_mark(writer, r->last, r->last);
-	if (writer_published(writer) < r->last)
-		writer_sync(writer);
+	if (writer_published(writer) < r->last && writer_sync(writer) < 0)
+		return recovery_fail(r, "write", JOURNAL_FOLDER, "");
 	return resize_journal(r, writer);
 }
 
