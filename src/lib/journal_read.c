@@ -234,28 +234,36 @@ follow(struct journal_scan *scan, const struct journal_entry *newest)
 /* ---- the whole of it */
 
 static int
+check_segment(struct journal_scan *scan, uint32_t segment)
+{
+	char name[JOURNAL_NAME_ROOM];
+	off_t size;
+	int fd;
+
+	journal_segment_name(segment, name);
+	fd = segment_open(scan->dir, name);
+	if (fd < 0 && errno != ENOENT && errno != EBADMSG)
+		return scan_fail(scan);
+	if (fd < 0)
+		return why_say(scan_refuse(scan, JOURNAL_DAMAGED),
+		    "%s/%s is %s; the journal has %" PRIu32 " segments", JOURNAL_FOLDER, name,
+		    errno == ENOENT ? "missing" : "no file", scan->journal->head.segments);
+	size = lseek(fd, 0, SEEK_END);
+	disk_close(fd);
+	if (size < 0)
+		return scan_fail(scan);
+	if (size < JOURNAL_SEGMENT)
+		return why_say(scan_refuse(scan, JOURNAL_DAMAGED), "%s/%s has %lld bytes; want %d",
+		    JOURNAL_FOLDER, name, (long long)size, JOURNAL_SEGMENT);
+	return 0;
+}
+
+static int
 check_segments(struct journal_scan *scan)
 {
-	const struct journal_head *head = &scan->journal->head;
-	off_t size;
-	int rc;
-
-	for (uint32_t i = 0; i < head->segments; i++) {
-		rc = scan_use(scan, i);
-		if (rc < 0)
+	for (uint32_t i = 0; i < scan->journal->head.segments; i++) {
+		if (check_segment(scan, i) < 0)
 			return -1;
-		if (rc == 0)
-			return why_say(scan_refuse(scan, JOURNAL_DAMAGED),
-			    errno == ENOENT ? "%s/%04u is missing; the journal has %" PRIu32
-			    " segments" : "%s/%04u is no file; the journal has %" PRIu32
-			    " segments", JOURNAL_FOLDER, (unsigned)i, head->segments);
-		size = lseek(scan->fd, 0, SEEK_END);
-		if (size < 0)
-			return scan_fail(scan);
-		if (size < JOURNAL_SEGMENT)
-			return why_say(scan_refuse(scan, JOURNAL_DAMAGED),
-			    "%s/%04u has %lld bytes; want %d", JOURNAL_FOLDER, (unsigned)i,
-			    (long long)size, JOURNAL_SEGMENT);
 	}
 	return 0;
 }

@@ -55,22 +55,6 @@ scan_grow(void *array, size_t count, size_t size)
 
 /* ---- segments and their bytes */
 
-int
-scan_use(struct journal_scan *scan, uint32_t segment)
-{
-	char name[JOURNAL_NAME_ROOM];
-
-	if (scan->fd >= 0 && scan->segment == segment)
-		return 1;
-	disk_close(scan->fd);
-	scan->segment = segment;
-	journal_segment_name(segment, name);
-	scan->fd = segment_open(scan->dir, name);
-	if (scan->fd >= 0)
-		return 1;
-	return errno == ENOENT || errno == EBADMSG ? 0 : scan_fail(scan);
-}
-
 ssize_t
 scan_read(int fd, void *dst, size_t len, uint32_t offset)
 {
@@ -87,13 +71,27 @@ scan_read(int fd, void *dst, size_t len, uint32_t offset)
 	return (ssize_t)held;
 }
 
-/* Of the segment at hand.  1; 0: it has not so many; -1: it failed. */
-static int
-load(struct journal_scan *scan, uint32_t offset, size_t len)
+int
+scan_use(struct journal_scan *scan, uint32_t segment, size_t size)
 {
-	ssize_t got = scan_read(scan->fd, scan->bytes, len, offset);
+	char name[JOURNAL_NAME_ROOM];
+	ssize_t got;
+	int fd;
 
-	return got < 0 ? scan_fail(scan) : got == (ssize_t)len;
+	if (scan->size >= size && scan->segment == segment)
+		return 1;
+	journal_segment_name(segment, name);
+	fd = segment_open(scan->dir, name);
+	if (fd < 0)
+		return errno == ENOENT || errno == EBADMSG ? 0 : scan_fail(scan);
+	got = scan_read(fd, scan->bytes, size, 0);
+	disk_close(fd);
+	if (got < 0)
+		return scan_fail(scan);
+	memset(scan->bytes + got, 0, size - (size_t)got);
+	scan->segment = segment;
+	scan->size = size;
+	return 1;
 }
 
 static int
@@ -103,28 +101,21 @@ same_owner(const struct journal_head *one, const struct journal_head *other)
 	    strcmp(one->generation, other->generation) == 0;
 }
 
-/* Does a batch begin there?  1, with its head and its table at hand, and the bytes of its blocks;
- * 0; or -1: it failed. */
+/* Does a batch begin there in the segment at hand?  Then its head is, too, and `size` are the bytes
+ * of its blocks. */
 static int
 look(struct journal_scan *scan, uint32_t offset, uint32_t *size)
 {
+	const unsigned char *bytes = scan->bytes + offset;
 	struct journal_head *head = &scan->head;
-	size_t taken, room = JOURNAL_SEGMENT - offset;
-	int rc = load(scan, offset, JOURNAL_BLOCK);
+	size_t taken;
 
 	head->version = 0;
-	if (rc <= 0)
-		return rc;
-	taken = journal_get_head(scan->bytes, head);
-	if (taken == 0 || taken > room ||
+	taken = journal_get_head(bytes, head);
+	if (taken == 0 || taken > scan->size - offset ||
 	    (scan->is_known && !same_owner(head, &scan->owner)))
 		return 0;
-	if (taken > JOURNAL_BLOCK) {
-		rc = load(scan, offset, taken);
-		if (rc <= 0)
-			return rc;
-	}
-	taken = journal_check_head(scan->bytes, head, room);
+	taken = journal_check_head(bytes, head, JOURNAL_SEGMENT - offset);
 	if (taken == 0)
 		return 0;
 	if (head->version != JOURNAL_VERSION) {
@@ -135,13 +126,14 @@ look(struct journal_scan *scan, uint32_t offset, uint32_t *size)
 	return 1;
 }
 
+/* Visits all segments, with so many bytes of each at hand. */
 static int
-each_segment(struct journal_scan *scan, int (*visit)(struct journal_scan *))
+each_segment(struct journal_scan *scan, size_t bytes, int (*visit)(struct journal_scan *))
 {
 	int rc;
 
 	for (uint32_t i = 0; i < scan->end; i++) {
-		rc = scan_use(scan, i);
+		rc = scan_use(scan, i, bytes);
 		if (rc < 0 || (rc > 0 && visit(scan) < 0))
 			return -1;
 	}
@@ -153,12 +145,10 @@ each_batch(struct journal_scan *scan,
     int (*visit)(struct journal_scan *, uint32_t offset, uint32_t size))
 {
 	uint32_t size;
-	int rc;
 
-	for (uint32_t offset = 0; offset < JOURNAL_SEGMENT; offset += size) {
+	for (uint32_t offset = 0; offset < scan->size; offset += size) {
 		size = JOURNAL_BLOCK;
-		rc = look(scan, offset, &size);
-		if (rc < 0 || (rc > 0 && visit(scan, offset, size) < 0))
+		if (look(scan, offset, &size) && visit(scan, offset, size) < 0)
 			return -1;
 	}
 	return 0;
@@ -214,14 +204,19 @@ static int
 own_start(struct journal_scan *scan)
 {
 	uint32_t size;
-	int rc = look(scan, 0, &size);
 
-	if (rc == 0 && scan->head.version > JOURNAL_VERSION)
+	/* A table that ends behind the block that was read. */
+	if (journal_get_head(scan->bytes, &scan->head) > JOURNAL_BLOCK &&
+	    scan_use(scan, scan->segment, JOURNAL_SEGMENT) < 0)
+		return -1;
+	if (look(scan, 0, &size))
+		return own(scan, 0, size);
+	if (scan->head.version > JOURNAL_VERSION)
 		return why_say(scan_refuse(scan, JOURNAL_NEWER),
 		    "%s/%04u has version %" PRIu32 "; this program reads version %d",
 		    JOURNAL_FOLDER, (unsigned)scan->segment, scan->head.version,
 		    JOURNAL_VERSION);
-	return rc <= 0 ? rc : own(scan, 0, size);
+	return 0;
 }
 
 static int
@@ -234,8 +229,8 @@ own_any(struct journal_scan *scan)
 static int
 find_owner(struct journal_scan *scan)
 {
-	if (each_segment(scan, own_start) < 0 ||
-	    (scan->owner.number == 0 && each_segment(scan, own_any) < 0))
+	if (each_segment(scan, JOURNAL_BLOCK, own_start) < 0 ||
+	    (scan->owner.number == 0 && each_segment(scan, JOURNAL_SEGMENT, own_any) < 0))
 		return -1;
 	scan->is_known = scan->owner.number > 0;
 	return 0;
@@ -276,30 +271,29 @@ by_number(const void *one, const void *other)
 int
 scan_load_batch(struct journal_scan *scan, const struct journal_entry *entry)
 {
-	size_t taken;
-	int rc = scan_use(scan, entry->segment);
+	const unsigned char *bytes = scan->bytes + entry->offset;
+	int rc = scan_use(scan, entry->segment, JOURNAL_SEGMENT);
 
-	if (rc > 0)
-		rc = load(scan, entry->offset, entry->size);
-	if (rc <= 0)
-		return rc;
-	taken = journal_get_head(scan->bytes, &scan->head);
-	return taken > 0 && scan->head.crc == entry->crc &&
-	    journal_check_head(scan->bytes, &scan->head, entry->size) > 0;
+	if (rc < 0)
+		return -1;
+	return rc > 0 && journal_get_head(bytes, &scan->head) > 0 &&
+	    scan->head.crc == entry->crc &&
+	    journal_check_head(bytes, &scan->head, entry->size) > 0;
 }
 
 struct journal_frame
 scan_frame(const struct journal_scan *scan, const struct journal_entry *entry, uint32_t i,
     size_t *at)
 {
+	const unsigned char *bytes = scan->bytes + entry->offset;
 	struct journal_frame frame;
 	size_t size;
 
-	journal_get_row(scan->bytes, i, &frame);
+	journal_get_row(bytes, i, &frame);
 	size = journal_frame_size(&frame);
 	frame.segment = entry->segment;
 	frame.offset = (uint32_t)(entry->offset + *at);
-	frame.is_damaged = crc32c(0, scan->bytes + *at, size) != frame.crc;
+	frame.is_damaged = crc32c(0, bytes + *at, size) != frame.crc;
 	*at += size;
 	return frame;
 }
@@ -329,7 +323,7 @@ scan_all(struct journal_scan *scan)
 		return -1;
 	if (!scan->is_known)
 		return 0;
-	if (each_segment(scan, note_all) < 0)
+	if (each_segment(scan, JOURNAL_SEGMENT, note_all) < 0)
 		return -1;
 	if (scan->count > 0)
 		qsort(scan->entries, scan->count, sizeof scan->entries[0], by_number);
@@ -347,7 +341,6 @@ scan_new(struct journal *journal, int dir, const char *root)
 	scan->journal = journal;
 	scan->dir = dir;
 	scan->root = root;
-	scan->fd = -1;
 	return scan;
 }
 
@@ -356,7 +349,6 @@ scan_free(struct journal_scan *scan)
 {
 	if (!scan)
 		return;
-	disk_close(scan->fd);
 	free(scan->entries);
 	free(scan);
 }
