@@ -425,7 +425,7 @@ def journal():
     small, none, large, empty = (100, 1), (50, None), (240, 255), (60, 0)
     damage, copy, cut, forge, turn = 4, 5, 6, 7, [3]
     five = [byte for _ in range(5) for byte in batch(small, none)]
-    wrap = [byte for i in range(30) for byte in batch(*6 * [large], published=6 * i)]
+    wrap = [byte for i in range(14) for byte in batch(*6 * [large], published=6 * i)]
 
     def case(name, *parts, may=0):
         # The first batch has no operation's byte.
@@ -445,6 +445,7 @@ def journal():
     case("flipped-bytes", first, five, [damage, 0, 3, 1, 20, 255], may=1)
     case("flipped-before-torn", first, five, torn(1, 5000, large), [damage, 0, 5, 1, 20, 1],
          may=1)
+    case("gone-before-torn", first, five, torn(1, 5000, large), [damage, 0, 5, 0, 100, 1], may=1)
     case("copied", first, five, [copy, 0, 1, 3, 0], five, may=1)
     case("copied-over", first, wrap, [copy, 0, 0, 0, 100], may=1)
     case("short", first, five, [cut, 1, 77], may=1)
