@@ -3,8 +3,9 @@
  * What the heads in the segments tell: the newest batch that was synced, and the chain from there
  * down to what is published.
  *
- * Each block is read a few times at most, and a batch takes 64 bytes of memory until the end,
- * whatever the segments hold.
+ * Each block is read a few times at most, and a batch takes some 100 bytes of memory until the
+ * end, whatever the segments hold: 64 MiB that are full take 0.05 s here, from the page cache,
+ * and 4 s where each block pretends to be a head with as long a table as fits.
  */
 #include "config.h"
 
