@@ -330,6 +330,37 @@ def a_frame_that_tells_of_another_item_than_the_ledger_is_damage(t):
 
 
 @test
+def bytes_in_the_journal_that_are_not_the_items_are_neither_counted_nor_printed(t):
+    made = Made(t)
+    made.segment(0, 1, journal=GENERATION)
+    texts = {seq: made.accept(seq, part=None) for seq in (1, 2)}
+    made.add(*texts.values())
+    made.journal().batch([(1, texts[1], b"fou"), (2, texts[2], b"foo")])
+    found, err = verify(t, made.root, code=65, lost=1, journaled=1)
+    equal(([row["name"] for row in found], err), ([made.name(1)], ""))
+    verify(t, made.root, "--quick", journaled=2)
+    _, err = print_item(t, made.root, made.name(1), 65)
+    contains(err, "is neither there nor whole in the journal")
+    equal(print_item(t, made.root, made.name(2)), (b"foo", ""))
+
+
+@test
+def a_torn_end_of_the_ledger_is_in_the_journal(t):
+    host = Host(t)
+    size = os.path.getsize(host.path)
+    os.truncate(host.path, size - 3)
+    verify(t, host.root, **WELL)
+    whole = lines_of(host.path)
+    write_lines(host.path, whole[:4] + [whole[4].replace(b"accept", b"abcept")] + whole[5:])
+    rows, err = ledger(t, host.root)
+    equal([row["seq"] for row in rows], [1, 2, 3, 4, 5, 6, 7])
+    contains(err, ":5: torn: the last %d bytes do not count: what was promised of them stands in "
+             "the journal\n" % len(b"".join(lines_of(host.path)[4:])))
+    found, _ = verify(t, host.root, **WELL)
+    equal(found, [])
+
+
+@test
 def a_root_of_before_the_journal_is_fine_with_a_new_one_and_without(t):
     made = Made(t)
     made.segment(0, 1)
