@@ -254,7 +254,8 @@ check_item(struct verification *v, const struct entry *item)
 		v->voided++;
 	else if (item->outcome == OUTCOME_STORED)
 		check_stored(v, folder, item);
-	else if (journaled_find(j, seq) || journaled_misses(j, seq))
+	else if (item->outcome == OUTCOME_ACKNOWLEDGED &&
+	    (journaled_find(j, seq) || journaled_misses(j, seq)))
 		check_acknowledged(v, folder, item);
 	else
 		check_unconfirmed(v, folder, item);

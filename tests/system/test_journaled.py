@@ -212,6 +212,21 @@ def an_item_whose_name_was_taken_is_found_under_the_other_one(t):
 
 
 @test
+def a_large_item_that_a_consumer_has_had_is_not_lost(t):
+    host = Host(t)
+    host.batch([], 7, 2)  # all drafts are durable: that of 5, too, which is not there
+    verify(t, host.root, right=3, claimed=2, journaled=2)
+    # It is on its way: for a moment it has two names, where a power failure may leave both.
+    put(host.made, "new", 7, LARGE)
+    verify(t, host.root, right=4, claimed=2, journaled=1)
+    for part in ("tmp", "new"):
+        os.unlink(os.path.join(host.root, "status", part, host.made.name(7)))
+    verify(t, host.root, right=3, claimed=3, journaled=1)
+    _, err = print_item(t, host.root, host.made.name(7), 66)
+    contains(err, ": is no longer in inbox status")
+
+
+@test
 def a_torn_last_batch_was_never_promised(t):
     host = Host(t)
     host.flip(7, 30)
@@ -300,6 +315,7 @@ def a_journal_and_a_ledger_that_do_not_belong_together_are_told(t):
     write_lines(host.path, [line("begin 2 %s 1 root=0c5f7a91d2b84e63a1f09d8c7b6e5a42 journal=%s" %
                                  (clock(0), QUEUE))] + whole[1:])
     told("journal: is the journal %s: the ledger goes with %s" % (GENERATION, QUEUE))
+    equal(seqs(ledger(t, host.root, code=65)[0])[5:], [(6, "unconfirmed")])
     # It is older than the ledger: accept 9 was acknowledged by one that was newer.
     write_lines(host.path, whole + [line(host.texts[7])] +
                 [line(host.made.accept(seq, part=None)) for seq in (8, 9)] + [line("mark 9 2")])
@@ -366,6 +382,9 @@ def a_root_of_before_the_journal_is_fine_with_a_new_one_and_without(t):
     made.segment(0, 1)
     made.add(made.accept(1), made.accept(2, part=None), "mark 2 1")
     verify(t, made.root, items=2, right=1, unconfirmed=1)
+    path = made.segment(50, 3)
+    equal(seqs(ledger(t, made.root)[0]), [(1, "stored"), (2, "stored")])
+    os.unlink(path)
     # It is being taken over: the journal is made, and the ledger of version 2 not begun.
     journal = made.journal()
     verify(t, made.root, items=2, right=1, unconfirmed=1)
