@@ -247,7 +247,7 @@ books_is_current(const struct item *item)
 static struct known *
 find_known(const struct item *item)
 {
-	return queue_find(item->queue, item->number, item->draft.inbox->name, item->sha256);
+	return queue_find(item->queue, item->number, item->inbox, item->sha256);
 }
 
 const char *
@@ -313,7 +313,7 @@ books_accept(struct books *books, struct item *item, size_t *size)
 	record.size = item->size;
 	record.sent = item->sent;
 	memcpy(record.sha256, item->sha256, DIGEST_SIZE);
-	snprintf(record.inbox, sizeof record.inbox, "%s", item->draft.inbox->name);
+	snprintf(record.inbox, sizeof record.inbox, "%s", item->inbox);
 	snprintf(record.name, sizeof record.name, "%s", item->draft.name);
 	snprintf(record.hint, sizeof record.hint, "%s", item->hint);
 	ledger_append(books->ledger, &record);

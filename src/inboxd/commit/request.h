@@ -105,7 +105,10 @@ struct item {
 	                       only asks, without a file (fd -1) */
 	uint64_t share;     /* most bytes of its client that may wait; 0: no bound */
 	int asks;           /* is the item known?  Nothing is accepted */
+	char *refusal;      /* malloc'ed: why the rules forbid it, as `code` says, unless it is known;
+	                       NULL: they do not */
 	uint64_t number, size, sent;
+	char inbox[PROTO_INBOX_MAX + 1];
 	unsigned char sha256[DIGEST_SIZE];
 	char hint[RECORD_HINT_ROOM];
 	/* Its bytes, malloc'ed, for the journal; NULL: they come in pieces, or are more than
@@ -128,6 +131,7 @@ static inline void
 item_free(struct item *item)
 {
 	free(item->bytes);
+	free(item->refusal);
 	free(item);
 }
 

@@ -190,6 +190,8 @@ intake_new_item(struct intake *in, const struct intake_offer *offer)
 	item->size = offer->size;
 	item->sent = offer->sent;
 	item->share = settings_of(in)->share;
+	snprintf(item->inbox, sizeof item->inbox, "%.*s", (int)offer->inbox_len, offer->inbox);
+	item->draft.fd = -1;
 	memcpy(item->sha256, offer->sha256, sizeof item->sha256);
 	memcpy(item->hint, offer->hint, sizeof item->hint);
 	return item;
@@ -202,6 +204,21 @@ intake_hand_over(struct intake *in, struct item *item)
 	in->bytes += item->counted;
 	share_take(&in->shop->share, in->sharer);
 	in->shop->send(in->shop, &item->request.message);
+}
+
+void
+intake_refuse(struct intake *in, const struct intake_offer *offer, enum proto_code code,
+    const char *text)
+{
+	struct item *item = intake_new_item(in, offer);
+
+	item->asks = 1;
+	item->share = 0;
+	item->code = code;
+	item->refusal = strdup(text);
+	if (!item->refusal)
+		fatal(EX_OSERR, "out_of_memory", "what=refusal");
+	intake_hand_over(in, item);
 }
 
 /* Takes it. */
@@ -225,6 +242,10 @@ end_item(struct intake *in, struct item *item)
 		draft_discard(&item->draft);
 		break;
 	case ITEM_UNKNOWN:
+		if (item->refusal) {
+			intake_end_not_stored(in, item->number, item->code, item->refusal);
+			break;
+		}
 		if (!in->is_cut_off) {
 			pieces_begin(in, item);
 			return;
@@ -248,7 +269,7 @@ on_item(struct request *request)
 
 	in->items--;
 	in->bytes -= item->counted;
-	if (item->asks && item->outcome != ITEM_UNKNOWN)
+	if (item->asks && !item->refusal && item->outcome != ITEM_UNKNOWN)
 		in->open_count--;
 	share_give_back(&in->shop->share, in->sharer);
 	end_item(in, item);

@@ -42,23 +42,20 @@ finish(struct intake *in)
 	item_free(item);
 }
 
-/* Why it cannot be taken now, as intake_refusal(); else its room is taken. */
+/* Why it cannot be taken now, with a text, or PROTO_CODE_COUNT: then its room is taken. */
 static enum proto_code
-refusal(struct intake *in, const struct intake_offer *offer, struct inbox **inbox,
+obstacle(struct intake *in, const struct intake_offer *offer, const struct inbox *inbox,
     char text[INTAKE_TEXT_ROOM])
 {
 	uint64_t most = in->shop->site->settings->inline_size;
-	enum proto_code code = intake_refusal(in, offer, inbox, text);
 
-	if (code != PROTO_CODE_COUNT)
-		return code;
 	if (offer->size > most) {
 		snprintf(text, INTAKE_TEXT_ROOM, "an item sent whole has up to %" PRIu64
 		    " bytes here", most);
 		return CODE_LATER_USE_OPEN;
 	}
 	if (!intake_take_room(in, offer->size, 0)) {
-		snprintf(text, INTAKE_TEXT_ROOM, "no room in inbox %s", (*inbox)->name);
+		snprintf(text, INTAKE_TEXT_ROOM, "no room in inbox %s", inbox->name);
 		return CODE_LATER_FULL;
 	}
 	return PROTO_CODE_COUNT;
@@ -89,7 +86,12 @@ intake_whole(struct intake *in, const struct intake_offer *offer)
 
 	intake_count_offer(in);
 	in->remaining = offer->size;
-	code = refusal(in, offer, &inbox, text);
+	code = intake_refusal(in, offer, &inbox, text);
+	if (code != PROTO_CODE_COUNT) {
+		intake_refuse(in, offer, code, text);
+		return;
+	}
+	code = obstacle(in, offer, inbox, text);
 	if (code != PROTO_CODE_COUNT) {
 		intake_end_not_stored(in, offer->number, code, text);
 		return;
