@@ -158,7 +158,8 @@ tell_torn(const struct segments *s)
 	complain("ledger/%s:%" PRIu64 ": torn: the last %" PRIu64 " bytes %s", s->name,
 	    s->walk.line, (uint64_t)st.st_size - s->walk.offset,
 	    s->walk.version >= RECORD_VERSION_JOURNAL ?
-	        "do not count: what was promised of them stands in the journal" :
+	        "were never synced, and do not count: what was promised of them stands in the "
+	        "journal" :
 	        "were never promised, and do not count");
 }
 
