@@ -29,16 +29,16 @@
  *
  *	begin   version time seq [root=id] [journal=generation] [age=seconds]  first line of a
  *	                             segment; seq: the next accept's; root: whose it is, left out
- *	                             before roots had ids; journal: which one goes with it (journal.h),
- *	                             from version 2 on
+ *	                             before roots had ids; journal: which one goes with it, from
+ *	                             version 2 on (journal.h)
  *	queue   client queue settled [figure=value ...]           state of a queue
  *	accept  seq time client queue n inbox size sha256 name sent hint
  *	mark    synced stored [age=seconds]  all accepts up to seq `synced` have been
- *	                             acknowledged (in version 1: are on stable storage as drafts); up
- *	                             to `stored` they are on stable storage as items, and so are the
- *	                             lines up to the last of these
- *	void    seq                  this accept does not count: it was never published; from version
- *	                             2 on the accept itself may be missing
+ *	                             acknowledged (in version 1: are on stable storage as drafts);
+ *	                             up to `stored` they are on stable storage as items, and so are
+ *	                             the lines up to the last of these
+ *	void    seq                  this accept does not count: it was never published; from
+ *	                             version 2 on the accept itself may be missing
  *	renamed seq name             in new/ this accept's item has that name: its own was taken
  *	skip    client queue n reason
  *	settled client queue n

@@ -24,6 +24,9 @@
 
 #define TIME (INT64_C(1795356663) * 1000000 + 123456)
 
+uint64_t sample_version = RECORD_VERSION;
+const char *sample_journal = SAMPLE_JOURNAL;
+
 void
 sample_text(struct sample *segment, const char *text, size_t len)
 {
@@ -46,9 +49,11 @@ void
 sample_begin(struct sample *segment, uint64_t seq)
 {
 	struct record record = {
-	    .type = RECORD_BEGIN, .version = RECORD_VERSION, .time = TIME, .seq = seq};
+	    .type = RECORD_BEGIN, .version = sample_version, .time = TIME, .seq = seq};
 
 	segment->len = 0;
+	if (record.version >= RECORD_VERSION_JOURNAL)
+		snprintf(record.journal, sizeof record.journal, "%s", sample_journal);
 	sample_add(segment, &record);
 }
 

@@ -17,12 +17,18 @@
 
 /* The client that all these records are of. */
 #define SAMPLE_CLIENT "pc17.example.org"
+#define SAMPLE_JOURNAL "9b1e60c8f4d75a20e3718a6db5c2f094"
 #define SAMPLE_QUEUE "6d0f3b5ac2e94a1f8b7c6d5e4f3a2b1c"
 
 struct sample {
 	size_t len;
 	char text[32 * 1024];
 };
+
+/* Which one segments begin with: RECORD_VERSION, unless a test sets another. */
+extern uint64_t sample_version;
+/* And the journal that goes with those of version 2. */
+extern const char *sample_journal;
 
 /* Begins anew: the begin record, and then whatever is added. */
 void sample_begin(struct sample *segment, uint64_t seq);

@@ -483,26 +483,27 @@ move_all_figures(struct books *books, struct join *join)
 	static struct inbox inbox = {.name = "status"};
 	struct item item = {.number = 1, .size = 5, .draft = {.inbox = &inbox, .name = "name-1"}};
 	struct notice notice = {.reason = "removed"};
+	size_t size;
 
 	books_join(books, join);
 	assert_non_null(join->queue);
 	item.queue = notice.queue = join->queue;
 	item.generation = notice.generation = join->generation;
-	books_accept(books, &item);
+	(void)books_accept(books, &item, &size);
 	books_mark(books, item.seq, item.seq);
 	books_count_stored(books, &item);
 	item.number = 2;
 	snprintf(item.draft.name, sizeof item.draft.name, "name-2");
-	books_accept(books, &item);
+	(void)books_accept(books, &item, &size);
 	books_void(books, &item);
 	notice.number = 3;
 	books_skip(books, &notice);
 	notice.number = 6;
 	books_settle(books, &notice);
 	item.number = 4; /* from a backup; once as one that is void */
-	books_accept(books, &item);
+	(void)books_accept(books, &item, &size);
 	books_void(books, &item);
-	books_accept(books, &item);
+	(void)books_accept(books, &item, &size);
 	books_mark(books, item.seq, item.seq);
 	books_count_stored(books, &item);
 	assert_int_equal(books_flush(books), 0);
