@@ -150,16 +150,20 @@ static int
 write_again(struct writer *writer, const struct journal *found)
 {
 	char name[JOURNAL_NAME_ROOM];
+	ssize_t got;
 	int in, rc = -1;
 
 	journal_segment_name(found->segment, name);
 	in = openat(writer->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	if (in < 0)
 		return -1;
-	errno = EIO; /* for a file that has become shorter */
-	if (pread(in, writer->whole, found->size, found->offset) == (ssize_t)found->size &&
-	    pwrite(writer->fd, writer->whole, found->size, found->offset) == (ssize_t)found->size)
-		rc = 0;
+	do
+		got = pread(in, writer->whole, found->size, found->offset);
+	while (got < 0 && errno == EINTR);
+	if (got >= 0 && got < (ssize_t)found->size)
+		errno = EIO; /* the file has become shorter */
+	else if (got >= 0 && lseek(writer->fd, found->offset, SEEK_SET) == (off_t)found->offset)
+		rc = disk_write(writer->fd, writer->whole, found->size);
 	disk_close(in);
 	return rc;
 }

@@ -19,16 +19,6 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 
-int
-recovery_fail(struct recovery *r, const char *what, const char *inbox, const char *name)
-{
-	if (draft_failure(errno) == DRAFT_FULL)
-		r->code = EX_TEMPFAIL;
-	else if (errno == EACCES || errno == EPERM)
-		r->code = EX_CONFIG; /* somebody has changed who may read what */
-	return why_say(r->error, "%s %s/%s: %s", what, inbox, name, strerror(errno));
-}
-
 /* ---- judged */
 
 /* What stands under the item's name there, as a file of its size? */
@@ -95,7 +85,7 @@ judge_durable(struct recovery *r, struct unfinished *u)
 	}
 	if (draft == UNKNOWN)
 		return recovery_fail(r, "look at", u->item.inbox, u->item.name);
-	u->verdict = draft == ITS_SIZE ? DRAFT : ANEW;
+	u->verdict = draft == ITS_SIZE ? DRAFT : MEND;
 	if (u->verdict == DRAFT || carries_bytes(u))
 		return 0;
 	return fail_lost(r, u, draft == NOTHING ? "is missing" : "has another size");
@@ -137,6 +127,10 @@ judge_found(struct recovery *r, struct unfinished *u)
 		return recovery_fail(r, "rename", item->inbox, item->name);
 	if (found == FRESH_COPIED || found == FRESH_MENDED) {
 		u->verdict = FINISH;
+		return 0;
+	}
+	if (found == FRESH_ABSENT && item->is_renamed) {
+		u->verdict = VISIBLE; /* by a start that was cut off */
 		return 0;
 	}
 	if (found == FRESH_ABSENT && u->inbox) {
@@ -216,7 +210,10 @@ write_bytes(struct recovery *r, const struct unfinished *u, struct fresh_sync *s
 
 	if (journal_read_frame(r->dir, u->frame, line, bytes) < 0)
 		return recovery_fail(r, "read the frame of", u->item.inbox, u->item.name);
-	if (fresh_write(sync, &u->item, u->inbox, bytes, u->frame->item_size) < 0)
+	/* Where nothing in tmp/ means that a consumer has it, there is never nothing. */
+	if ((u->verdict == MEND
+	            ? fresh_replace(&u->item, u->inbox, bytes, u->frame->item_size)
+	            : fresh_write(sync, &u->item, u->inbox, bytes, u->frame->item_size)) < 0)
 		return recovery_fail(r, "write", u->item.inbox, u->item.name);
 	return 0;
 }
@@ -239,7 +236,7 @@ write_all(struct recovery *r, struct fresh_sync *sync)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		const struct unfinished *u = &r->all[i];
-		if (u->verdict == ANEW && write_bytes(r, u, sync) < 0)
+		if ((u->verdict == ANEW || u->verdict == MEND) && write_bytes(r, u, sync) < 0)
 			return -1;
 		if (u->verdict == COPY && write_copy(r, u) < 0)
 			return -1;
@@ -319,6 +316,22 @@ publish_renamed(struct recovery *r, struct unfinished *u)
 	return recovery_fail(r, "publish", item->inbox, item->name);
 }
 
+/* It is there already, whole; or it was a moment ago, and a consumer has it now. */
+static int
+publish_over(struct recovery *r, struct unfinished *u)
+{
+	const struct tail_item *item = &u->item;
+
+	if (disk_replace(u->inbox->tmp, item->name, u->inbox->new, item->name) < 0) {
+		if (errno != ENOENT)
+			return recovery_fail(r, "replace", item->inbox, item->name);
+		u->verdict = CLAIMED;
+	}
+	/* rename(2) leaves a second link of the same file alone. */
+	(void)unlinkat(u->inbox->tmp, item->name, 0);
+	return 0;
+}
+
 static int
 publish_draft(struct recovery *r, struct unfinished *u)
 {
@@ -331,18 +344,8 @@ publish_draft(struct recovery *r, struct unfinished *u)
 		rc = is_itself(u);
 		if (rc < 0 && errno != ENOENT)
 			return recovery_fail(r, "read", item->inbox, item->name);
-		if (rc == 0)
-			return publish_renamed(r, u);
-		if (rc > 0 &&
-		    disk_replace(u->inbox->tmp, item->name, u->inbox->new, item->name) == 0)
-			return 0;
-		if (rc > 0 && errno != ENOENT)
-			return recovery_fail(r, "replace", item->inbox, item->name);
-		if (rc > 0) {
-			/* A consumer has taken it meanwhile; the other link is a stray. */
-			u->verdict = CLAIMED;
-			return 0;
-		}
+		if (rc >= 0)
+			return rc ? publish_over(r, u) : publish_renamed(r, u);
 	}
 	return 0;
 }
@@ -356,6 +359,7 @@ publish(struct recovery *r, struct unfinished *u)
 	switch (u->verdict) {
 	case DRAFT:
 	case ANEW:
+	case MEND:
 	case COPY:
 	case FINISH:
 		return publish_draft(r, u);
@@ -413,7 +417,8 @@ sort_wanted(struct recovery *r)
 {
 	r->wanted = must_alloc((r->count + 1) * sizeof *r->wanted);
 	for (size_t i = 0; i < r->count; i++) {
-		if (r->all[i].verdict == DRAFT || r->all[i].verdict == COPY)
+		enum verdict verdict = r->all[i].verdict;
+		if (verdict == DRAFT || verdict == MEND || verdict == COPY)
 			r->wanted[r->wanted_count++] = &r->all[i];
 	}
 	if (r->wanted_count > 0)

@@ -11,7 +11,7 @@
  *	above D, none      a file of its size -          DRAFT: it was synced before its frame
  *	                   else               -          stops (65)
  *	up to D            a file of its size -          DRAFT
- *	                   something else     -          ANEW; without bytes stops (65)
+ *	                   something else     -          MEND; without bytes stops (65)
  *	                   nothing            anything   VISIBLE
  *	                   nothing            nothing    CLAIMED: else it would be in tmp/
  *	damaged, with an accept in the ledger:
@@ -29,71 +29,15 @@
  *	accept             tmp/ has           new/ has   verdict
  *	                   the item           -          FINISH
  *	                   nothing            the item   REPLACE, or LEAVE where no copy has room
+ *	renamed            nothing            -          VISIBLE: a start that was cut off did that
  *	up to S            nothing            nothing    CLAIMED
  *	else                                             VOID
  */
 #ifndef INBOXD_RECOVER_FINISH_H
 #define INBOXD_RECOVER_FINISH_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include "inboxd/base/root.h"
-#include "inboxd/base/site.h"
-#include "inboxd/recover/replay.h"
+#include "inboxd/recover/recovery.h"
 #include "lib/attr.h"
-#include "lib/journal.h"
-#include "lib/name.h"
-
-enum verdict {
-	DRAFT,   /* it lies in tmp/ under its name, and is durable there */
-	ANEW,    /* its draft is made anew, of the journal's bytes */
-	COPY,    /* its draft is made anew, of its own */
-	FINISH,  /* it lies in tmp/ under its name, written anew */
-	REPLACE, /* it is in new/; its fresh copy lies in tmp/ beside it */
-	LEAVE,   /* it is in new/, written anew */
-	VISIBLE, /* it is in new/ */
-	CLAIMED, /* a consumer has it */
-	VOID,    /* it was never published, nor acknowledged */
-	VERDICTS
-};
-
-struct unfinished {
-	struct tail_item item;
-	const struct journal_frame *frame; /* NULL: the ledger's accept is all there is */
-	int was_framed;      /* acknowledged, though its frame may be damaged or gone */
-	int is_told;         /* the ledger has its accept */
-	struct inbox *inbox; /* NULL: its folder is gone */
-	enum verdict verdict;
-};
-
-struct recovery {
-	struct site *site;
-	struct root *root;
-	struct clients *clients;
-	const char *segment; /* the ledger's newest; "": there is none */
-	struct replay replay;
-	struct journal journal;
-	int dir;             /* the journal's folder, for its frames */
-	uint64_t published;  /* up to this seq, say journal or ledger */
-	uint64_t last;       /* the last seq that may have been acknowledged */
-	uint64_t due_seq;    /* the first that the ledger lacks */
-	struct unfinished *all; /* by seq */
-	size_t count, room;
-	struct unfinished **wanted; /* by name: those whose drafts are wanted as they are */
-	size_t wanted_count;
-	struct inbox *closed; /* folders that are configured no more */
-	size_t closed_count;
-	int told; /* the old segment, while it is open for writing; -1 */
-	struct namer namer; /* for items whose names are taken */
-	size_t verdicts[VERDICTS], strays;
-	struct why *error;
-	int code; /* of sysexits(3), for a failure */
-};
-
-/* errno's failure of `what` on <inbox>/<name>, for who reads the log: sets error and code.
- * Returns -1. */
-int recovery_fail(struct recovery *r, const char *what, const char *inbox, const char *name);
 
 /* Each returns 0, or -1 with error and code; a failed sync ends the program (P9). */
 

@@ -15,8 +15,8 @@
 /* ---- do they belong to each other? */
 
 #define PUT_BACK \
-	"Put back what belongs to it, ledger/ and journal/ of one moment; or, to go on without what " \
-	"the journal alone has, see inbox-spool(5), RECOVERY"
+	"Put back what belongs to it, ledger/ and journal/ of one moment; or, to go on without " \
+	"what the journal alone has, see inbox-spool(5), RECOVERY"
 
 static int
 refuse(struct recovery *r, const char *what)
@@ -74,7 +74,8 @@ hold_against_ledger(struct recovery *r)
 
 	if (r->journal.found == JOURNAL_NONE) {
 		why_say(&why,
-		    "journal/ is missing or empty, and ledger/%s says that there was one", r->segment);
+		    "journal/ is missing or empty, and ledger/%s says that there was one",
+		    r->segment);
 	} else if (r->journal.found != JOURNAL_READ) {
 		return fail_reading(r);
 	} else if (strcmp(head->generation, replay->journal) != 0) {

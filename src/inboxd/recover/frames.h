@@ -14,7 +14,7 @@
 #ifndef INBOXD_RECOVER_FRAMES_H
 #define INBOXD_RECOVER_FRAMES_H
 
-#include "inboxd/recover/finish.h"
+#include "inboxd/recover/recovery.h"
 #include "lib/attr.h"
 
 /* Each returns 0, or -1 with error and code; nothing is changed on the disk. */

@@ -225,6 +225,22 @@ sync_open(struct fresh_sync *sync)
 	return 0;
 }
 
+/* A new file of that name in tmp/, in place of what has it.  Its descriptor; -1 with errno. */
+static int
+make_file(const struct inbox *inbox, const char *name, const void *bytes, size_t size)
+{
+	int fd;
+
+	if (unlinkat(inbox->tmp, name, 0) < 0 && errno != ENOENT)
+		return -1;
+	fd = openat(inbox->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    inbox->file_mode);
+	if (fd < 0 || disk_write(fd, bytes, size) == 0)
+		return fd;
+	disk_close(fd);
+	return -1;
+}
+
 int
 fresh_write(struct fresh_sync *sync, const struct tail_item *item, const struct inbox *inbox,
     const void *bytes, size_t size)
@@ -233,23 +249,32 @@ fresh_write(struct fresh_sync *sync, const struct tail_item *item, const struct 
 
 	if (sync->count == FRESH_OPEN_MAX && sync_open(sync) < 0)
 		return -1;
-	if (unlinkat(inbox->tmp, item->name, 0) < 0 && errno != ENOENT)
-		return -1;
-	fd = openat(inbox->tmp, item->name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	    inbox->file_mode);
+	fd = make_file(inbox, item->name, bytes, size);
 	if (fd < 0)
 		return -1;
 	sync->needs = 1;
-	if (disk_write(fd, bytes, size) < 0) {
-		disk_close(fd);
-		return -1;
-	}
 	disk_sync_start(fd);
 	if (sync->root < 0)
 		sync->fds[sync->count++] = fd;
 	else
 		close(fd);
 	return 0;
+}
+
+int
+fresh_replace(const struct tail_item *item, const struct inbox *inbox, const void *bytes,
+    size_t size)
+{
+	char name[FRESH_NAME_ROOM];
+	int fd, rc;
+
+	fresh_name(item, name);
+	fd = make_file(inbox, name, bytes, size);
+	if (fd < 0)
+		return -1;
+	rc = disk_sync_data(fd) < 0 ? fail_sync() : fresh_take(item, inbox);
+	disk_close(fd);
+	return rc;
 }
 
 int

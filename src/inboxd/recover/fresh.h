@@ -53,6 +53,9 @@ void fresh_begin(struct fresh_sync *sync, int root, int way);
 /* Makes the draft, in place of what has its name in tmp/.  0; or -1 with errno. */
 MUST_CHECK int fresh_write(struct fresh_sync *sync, const struct tail_item *item,
     const struct inbox *inbox, const void *bytes, size_t size);
+/* The same, synced by itself; what has its name in tmp/ stays until the new one takes its place. */
+MUST_CHECK int fresh_replace(const struct tail_item *item, const struct inbox *inbox,
+    const void *bytes, size_t size);
 /* Now all bytes are durable; entries of folders are not.  0; or -1 with errno, for want of room:
  * any other failure ends the program (P9). */
 MUST_CHECK int fresh_end(struct fresh_sync *sync);

@@ -18,7 +18,7 @@
  *	 8. The journal's mark says that all is published: its frames are free.
  *
  *	Of a root that has none yet:
- *	 1. Each unfinished item is looked at; what is whole is written anew and synced.
+ *	 1. Each unfinished item is looked at; what is whole is written anew, and synced with tmp/.
  *	 2. The old segment is told what was decided, and synced.
  *	 3. Items are published, folders synced, the old segment told so.
  *	 4. Strays go: a record whose draft is gone means that a consumer has the item, and there is
@@ -260,7 +260,7 @@ take_over(struct recovery *r, struct recovered *out)
 	if (finish_judge(r) < 0)
 		return -1;
 	if (r->count > 0 || r->replay.torn_bytes > 0) {
-		if (tell_accepts(r) < 0 || publish(r) < 0)
+		if (finish_write(r) < 0 || tell_accepts(r) < 0 || publish(r) < 0)
 			return -1;
 	}
 	delete_strays(r);
@@ -299,7 +299,7 @@ tell_log(const struct recovery *r)
 	    r->segment[0] ? r->segment : "none", (unsigned long long)r->replay.records,
 	    clients_count(r->clients), verdicts[DRAFT] + verdicts[COPY] + verdicts[FINISH],
 	    verdicts[REPLACE], verdicts[LEAVE], verdicts[CLAIMED], verdicts[VOID], r->strays,
-	    verdicts[ANEW], verdicts[VISIBLE]);
+	    verdicts[ANEW] + verdicts[MEND], verdicts[VISIBLE]);
 }
 
 static int

@@ -122,6 +122,16 @@ on_void(struct reading *reading, uint64_t seq)
 		tail_void(item);
 }
 
+/* Its client was told the first name, and is told that again. */
+static void
+on_renamed(struct reading *reading, uint64_t seq)
+{
+	struct tail_item *item = replay_find(reading->replay, seq);
+
+	if (item)
+		item->is_renamed = 1;
+}
+
 static void
 on_mark(struct reading *reading, const struct record *record)
 {
@@ -198,6 +208,9 @@ apply(struct reading *reading, const struct record *record)
 	case RECORD_MARK:
 		on_mark(reading, record);
 		break;
+	case RECORD_RENAMED:
+		on_renamed(reading, record->seq);
+		break;
 	case RECORD_VOID:
 		on_void(reading, record->seq);
 		break;
@@ -211,7 +224,6 @@ apply(struct reading *reading, const struct record *record)
 		snprintf(reading->replay->next, sizeof reading->replay->next, "%s",
 		    record->name);
 		break;
-	case RECORD_RENAMED: /* its client was told the first one, and is told that again */
 	case RECORD_STATE:
 	case RECORD_GAP:
 	case RECORD_TYPES:

@@ -21,6 +21,7 @@ struct tail_item {
 	unsigned char sha256[DIGEST_SIZE];
 	int is_reuse; /* as in struct item (request.h) */
 	int is_void;
+	int is_renamed; /* it was to have another name in new/ */
 	int is_listed; /* frames.c's */
 	char inbox[PROTO_INBOX_MAX + 1];
 	char name[NAME_ROOM];
@@ -36,7 +37,7 @@ struct replay {
 	size_t first, count, room;
 	uint64_t version, first_seq; /* of the begin record */
 	char journal[ID_ROOM];       /* likewise; "": none */
-	uint64_t synced, stored;     /* of the last mark; in version 1 of the begin record at first */
+	uint64_t synced, stored;     /* of the last mark; at first, in version 1: first_seq - 1 */
 	uint64_t next_seq;
 	uint64_t good_bytes;  /* how far the segment is whole */
 	uint64_t torn_bytes;  /* what stands behind, and counts as never written */

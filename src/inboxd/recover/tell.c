@@ -178,7 +178,10 @@ tell_renamed(struct recovery *r, uint64_t seq, const char *name)
 	struct record record = {.type = RECORD_RENAMED, .seq = seq};
 
 	snprintf(record.name, sizeof record.name, "%s", name);
-	return tell(r, &record);
+	if (tell(r, &record) < 0)
+		return -1;
+	sync_ledger(r->told);
+	return 0;
 }
 
 int
