@@ -115,8 +115,9 @@ struct journal_hole {
 enum journal_found {
 	JOURNAL_READ,     /* the rest of the struct tells */
 	JOURNAL_NONE,     /* there is no folder, or no whole batch in it: it was never used */
-	/* A segment is missing, or shorter than it was made; the rest of the struct tells what
-	 * the others have.  Or which batch is the newest cannot be told; head.number is 0. */
+	/* A segment is missing, or shorter than it was made, or what is wanted lies in a file that
+	 * is none of the journal's segments; the rest of the struct tells what there is.  Or which
+	 * batch is the newest cannot be told; head.number is 0. */
 	JOURNAL_DAMAGED,
 	JOURNAL_STRANGER, /* of another root, or a segment of another generation than others */
 	JOURNAL_NEWER,    /* of a version that this program does not know */

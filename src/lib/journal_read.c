@@ -259,11 +259,33 @@ check_segment(struct journal_scan *scan, uint32_t segment)
 	return 0;
 }
 
+/* What lies in a file that is none of the journal's segments cannot be gone on with. */
+static int
+check_place(struct journal_scan *scan, uint32_t segment, const char *what)
+{
+	const struct journal_head *head = &scan->journal->head;
+
+	if (segment < head->segments)
+		return 0;
+	return why_say(scan_refuse(scan, JOURNAL_DAMAGED),
+	    "%s/%04u has %s, and the journal has %" PRIu32 " segments, from %s/0000 on: is it the "
+	    "copy of one that was changed?",
+	    JOURNAL_FOLDER, (unsigned)segment, what, head->segments, JOURNAL_FOLDER);
+}
+
 static int
 check_segments(struct journal_scan *scan)
 {
-	for (uint32_t i = 0; i < scan->journal->head.segments; i++) {
+	const struct journal *journal = scan->journal;
+
+	for (uint32_t i = 0; i < journal->head.segments; i++) {
 		if (check_segment(scan, i) < 0)
+			return -1;
+	}
+	if (check_place(scan, journal->segment, "the newest batch") < 0)
+		return -1;
+	for (size_t i = 0; i < journal->count; i++) {
+		if (check_place(scan, journal->frames[i].segment, "frames that are wanted") < 0)
 			return -1;
 	}
 	return 0;

@@ -260,12 +260,16 @@ note_all(struct journal_scan *scan)
 	return each_batch(scan, note);
 }
 
+/* Of the same batch twice, as where somebody has copied a segment, who comes from above meets the
+ * one in the lower segment first. */
 static int
 by_number(const void *one, const void *other)
 {
 	const struct journal_entry *a = one, *b = other;
 
-	return (a->number > b->number) - (a->number < b->number);
+	if (a->number != b->number)
+		return a->number > b->number ? 1 : -1;
+	return (a->segment < b->segment) - (a->segment > b->segment);
 }
 
 int

@@ -1092,6 +1092,25 @@ takes_the_good_one_of_two_copies(void **state)
 	assert_reads(6, 9, 14);
 }
 
+/* Somebody has copied a segment within the folder; or has then lost the first one. */
+static void
+takes_no_copy_of_a_segment_for_one(void **state)
+{
+	(void)state;
+	make_five();
+	make_segment(segments + 5, JOURNAL_SEGMENT);
+	for (size_t at = 0; at < JOURNAL_SEGMENT; at += JOURNAL_BLOCK)
+		copy_block(0, at, segments + 5, at);
+	assert_reads(6, 9, 14);
+	assert_int_equal(journal.segment, 0);
+	for (size_t i = 0; i < journal.count; i++)
+		assert_int_equal(journal.frames[i].segment, 0);
+	flip(0, THE(3) + 200, 1);
+	assert_told(JOURNAL_DAMAGED, "journal/0008 has frames that are wanted, and the journal");
+	flip(0, THE(5) + 100, 1);
+	assert_told(JOURNAL_DAMAGED, "journal/0008 has the newest batch, and the journal has 3");
+}
+
 /* Two that are as good: which one was it? */
 static void
 takes_neither_of_two_newest(void **state)
@@ -1522,6 +1541,7 @@ main(void)
 	    TEST(takes_no_batch_that_does_not_fit),
 	    TEST(tells_of_damage_that_a_torn_batch_shows),
 	    TEST(takes_the_good_one_of_two_copies),
+	    TEST(takes_no_copy_of_a_segment_for_one),
 	    TEST(takes_neither_of_two_newest),
 	    TEST(tells_of_a_missing_segment),
 	    TEST(tells_of_an_older_segment),
