@@ -105,7 +105,7 @@ sync_auto(struct sync_how *how, struct publication *fresh, const struct publicat
 
 	for (const struct publication *p = fresh; p; p = p->next)
 		count++;
-	if (!disk_has_syncfs() || how->a_file * count < how->a_filesystem) {
+	if (how->a_file * count < how->a_filesystem) {
 		sync_files(how, fresh, visible);
 		learn(&how->a_file, (double)(clock_monotonic() - began) / count);
 		how->a_filesystem *= FORGIVEN;
@@ -116,11 +116,17 @@ sync_auto(struct sync_how *how, struct publication *fresh, const struct publicat
 	}
 }
 
+int
+sync_choose(int root, int way)
+{
+	return way == SYNC_AUTO && !disk_trusts_syncfs(root) ? SYNC_FILES : way;
+}
+
 void
 sync_begin(struct sync_how *how, int root, int way)
 {
-	*how = (struct sync_how){.root = root, .way = way, .ledger = -1, .a_file = A_FILE,
-	    .a_filesystem = A_FILESYSTEM};
+	*how = (struct sync_how){.root = root, .way = sync_choose(root, way), .ledger = -1,
+	    .a_file = A_FILE, .a_filesystem = A_FILESYSTEM};
 }
 
 const char *

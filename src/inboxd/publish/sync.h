@@ -8,7 +8,7 @@
  * filesystem  syncfs(2) on the whole file system.  Costs once; also flushes whatever others
  *             wrote there.
  * auto        whichever of the two would cost less time for what is there, by what they have
- *             cost lately.
+ *             cost lately; always files where syncfs(2) is not to be trusted (lib/disk.h).
  */
 #ifndef INBOXD_PUBLISH_SYNC_H
 #define INBOXD_PUBLISH_SYNC_H
@@ -18,6 +18,9 @@
 /* What this system lacks for that way (enum settings_sync), and what to set instead; NULL:
  * nothing. */
 const char *sync_lacks(int sync);
+
+/* What is done for that way on the file system of `root`. */
+int sync_choose(int root, int way);
 
 struct sync_how {
 	int root;   /* opened before anything was written, for syncfs */

@@ -13,6 +13,7 @@
 #include "inboxd/drafts/draft.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
+#include "inboxd/publish/sync.h"
 #include "lib/disk.h"
 
 static enum fresh
@@ -201,7 +202,7 @@ fresh_is_right(const struct tail_item *item, int dir)
 void
 fresh_begin(struct fresh_sync *sync, int root, int way)
 {
-	sync->root = disk_has_syncfs() && way != SYNC_FILES ? root : -1;
+	sync->root = sync_choose(root, way) == SYNC_FILES ? -1 : root;
 	sync->needs = 0;
 	sync->count = 0;
 }

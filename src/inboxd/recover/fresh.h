@@ -36,8 +36,8 @@ MUST_CHECK int fresh_is_right(const struct tail_item *item, int dir);
 
 /*
  * Drafts of bytes that are at hand, and their sync.  A journal has tens of thousands: so one sync
- * of the file system for all, where there is syncfs(2) and the setting is not `files`; else
- * so many files at a time that the disk is written to in one go.
+ * of the file system for all, but where sync_choose() says `files`: then so many files at a
+ * time that the disk is written to in one go.
  */
 #define FRESH_OPEN_MAX 64
 
