@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "inboxd/base/fatal.h"
 #include "lib/clock.h"
@@ -84,14 +85,20 @@ behind_tell_marked(struct behind *behind, uint64_t durable)
 	post(behind, &marked->message, PUBLISHER_MARKED);
 }
 
+int
+behind_take_descriptor(int fd)
+{
+	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 void
-behind_tell_ledger(struct behind *behind, int fd)
+behind_tell_ledger(struct behind *behind, int fd, int taken)
 {
 	struct ledger_news *news = must_alloc(sizeof *news);
 
-	news->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (news->fd < 0)
+	if (taken < 0 || dup2(fd, taken) < 0 || fcntl(taken, F_SETFD, FD_CLOEXEC) < 0)
 		fatal(EX_OSERR, "ledger_failed", "call=dup error=\"%s\"", strerror(errno));
+	news->fd = taken;
 	post(behind, &news->message, PUBLISHER_LEDGER);
 }
 

@@ -37,8 +37,11 @@ void behind_send(struct behind *behind);
 
 /* A mark "durable" up to there is on the disk. */
 void behind_tell_marked(struct behind *behind, uint64_t durable);
-/* The ledger's file from now on. */
-void behind_tell_ledger(struct behind *behind, int fd);
+/* A descriptor more of an open file; -1 with errno. */
+MUST_CHECK int behind_take_descriptor(int fd);
+/* The ledger's file is `fd` from now on: the publisher gets it as `taken`, a descriptor of
+ * behind_take_descriptor().  Without one the program ends. */
+void behind_tell_ledger(struct behind *behind, int fd, int taken);
 /* The publisher gives the request back, to show that it is alive. */
 void behind_ask(struct behind *behind, struct request *request);
 

@@ -249,7 +249,7 @@ give_up_accepted(struct commit *commit)
 }
 
 /* The journal's blocks are its own, but not everywhere is that enough: btrfs counts what is written
- * over, and copies it after a snapshot. */
+ * over, and copies it after a snapshot.  And its next segment wants a descriptor. */
 static void
 note_room(struct commit *commit, int rc)
 {
@@ -318,6 +318,19 @@ check_turn(const struct commit *commit)
 	assert(writer_published(commit->writer) <= commit->behind.published);
 }
 
+/* The publisher needs a descriptor of its own for the ledger's file: where there is none, as peers
+ * can bring about, the ledger goes on in the old one till there is. */
+static void
+rotate(struct commit *commit)
+{
+	int fd = behind_take_descriptor(books_fd(commit->books));
+
+	if (fd < 0)
+		return;
+	books_rotate(commit->books);
+	behind_tell_ledger(&commit->behind, books_fd(commit->books), fd);
+}
+
 static void
 turn(struct commit *commit)
 {
@@ -333,10 +346,8 @@ turn(struct commit *commit)
 		sync_journal(commit);
 	answer_accepted(commit);
 	stats_set(&commit->stats, STAT_NOW_LEDGER_BYTES, books_size(commit->books));
-	if (flushed && books_want_rotation(commit->books)) {
-		books_rotate(commit->books);
-		behind_tell_ledger(&commit->behind, books_fd(commit->books));
-	}
+	if (flushed && books_want_rotation(commit->books))
+		rotate(commit);
 }
 
 /* What has arrived; waits for it if there is nothing to do before. */
@@ -355,7 +366,8 @@ run(void *arg)
 	struct commit *commit = arg;
 	struct message *message, *next;
 
-	behind_tell_ledger(&commit->behind, books_fd(commit->books));
+	behind_tell_ledger(&commit->behind, books_fd(commit->books),
+	    behind_take_descriptor(books_fd(commit->books)));
 	while (!is_over(commit)) {
 		for (message = take_messages(commit); message; message = next) {
 			next = message->next;

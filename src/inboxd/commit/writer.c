@@ -352,21 +352,27 @@ writer_wants_marks(const struct writer *writer)
 	return find_free(writer) == next->segments && frees(writer);
 }
 
-/* Goes on in a free segment. */
-static void
+/* Goes on in a free segment.  Where there is no descriptor left for it that is tried again: peers
+ * can bring that about. */
+static int
 turn_over(struct writer *writer)
 {
 	uint32_t segment = find_free(writer);
+	int fd;
 
 	assert(segment < writer->next.segments);
-	disk_close(writer->fd);
-	writer->fd = blocks_open(writer->dir, segment);
-	if (writer->fd < 0)
+	fd = blocks_open(writer->dir, segment);
+	if (fd < 0 && disk_is_shortage(errno))
+		return -1;
+	if (fd < 0)
 		fatal(EX_IOERR, "journal_failed", "call=open segment=%u error=\"%s\"", segment,
 		    strerror(errno));
+	disk_close(writer->fd);
+	writer->fd = fd;
 	writer->segment = segment;
 	writer->segments[segment].last = 0;
 	writer->offset = 0;
+	return 0;
 }
 
 /* The batch stands on the disk: the next one follows it. */
@@ -418,8 +424,8 @@ writer_sync(struct writer *writer)
 	size_t table = journal_head_size(head->count);
 	size_t size = in_blocks(table + writer->size);
 
-	if (!fits(writer->offset, size, head->count > 0 ? FOR_MARKS : 0))
-		turn_over(writer);
+	if (!fits(writer->offset, size, head->count > 0 ? FOR_MARKS : 0) && turn_over(writer) < 0)
+		return -1;
 	place_frames(writer, table);
 	head->number = writer->highest + 1;
 	head->before = writer->newest.number;

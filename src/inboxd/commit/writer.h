@@ -62,8 +62,9 @@ void writer_mark(struct writer *writer, uint64_t durable, uint64_t published);
 int writer_wants_marks(const struct writer *writer);
 
 /* Writes the batch, with frames or with marks alone, and syncs it.  0; or -1 with errno where there
- * is no room to write (on a file system that copies what is written over, or counts it): then
- * nothing of it counts, and it can be tried again, or dropped. */
+ * is no room to write (on a file system that copies what is written over, or counts it), or no
+ * descriptor to go on in the next segment: then nothing of it counts, and it can be tried again,
+ * or dropped. */
 MUST_CHECK int writer_sync(struct writer *writer);
 
 /* The marks that are on the disk. */
