@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "inboxd/base/fatal.h"
@@ -223,6 +224,18 @@ publish_gone(struct publisher *publisher, struct publication *p)
 	chain_add(p->is_lost ? &publisher->fresh : &publisher->visible, p);
 }
 
+/* ENOENT may be of the folder new/, too, and then nothing is lost. */
+static int
+is_gone(const struct draft *draft)
+{
+	struct stat st;
+	int rc = fstatat(draft->inbox->tmp, draft->name, &st, AT_SYMLINK_NOFOLLOW);
+	int is_so = rc < 0 && errno == ENOENT;
+
+	errno = ENOENT;
+	return is_so;
+}
+
 static void
 publish(struct publisher *publisher, struct publication *p)
 {
@@ -233,7 +246,7 @@ publish(struct publisher *publisher, struct publication *p)
 		rc = publish_renamed(publisher, p);
 	if (rc == 0) {
 		chain_add(&publisher->visible, p);
-	} else if (errno == ENOENT) {
+	} else if (errno == ENOENT && is_gone(draft)) {
 		publish_gone(publisher, p);
 	} else {
 		trouble(publisher, draft, "rename");

@@ -40,14 +40,21 @@ add_folder(struct folders *folders, int fd)
 	folders->fds[folders->count++] = fd;
 }
 
+/* What the journal does not carry has been synced before it was acknowledged; and what is lost is
+ * no file. */
+static int
+has_to_be_synced(const struct publication *p)
+{
+	return p->frame.has_item && !p->is_lost;
+}
+
 static void
 sync_drafts(struct publication *fresh)
 {
 	for (struct publication *p = fresh; p; p = p->next) {
-		if (p->is_lost || disk_sync_data(p->draft.fd) == 0)
+		if (!has_to_be_synced(p) || disk_sync_data(p->draft.fd) == 0)
 			continue;
-		/* One without its bytes in the journal was synced before it came here. */
-		if (draft_failure(errno) != DRAFT_FULL || !p->frame.has_item)
+		if (draft_failure(errno) != DRAFT_FULL)
 			fatal_sync("draft");
 		p->is_lost = 1;
 	}
@@ -60,7 +67,7 @@ sync_files(const struct sync_how *how, struct publication *fresh,
 	struct folders folders = {0};
 
 	for (const struct publication *p = fresh; p; p = p->next) {
-		if (p->is_lost)
+		if (!has_to_be_synced(p))
 			continue;
 		disk_sync_start(p->draft.fd);
 		add_folder(&folders, p->draft.inbox->tmp);
@@ -104,7 +111,7 @@ sync_auto(struct sync_how *how, struct publication *fresh, const struct publicat
 	double count = 1; /* for the folders */
 
 	for (const struct publication *p = fresh; p; p = p->next)
-		count++;
+		count += has_to_be_synced(p);
 	if (how->a_file * count < how->a_filesystem) {
 		sync_files(how, fresh, visible);
 		learn(&how->a_file, (double)(clock_monotonic() - began) / count);

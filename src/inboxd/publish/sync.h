@@ -33,11 +33,12 @@ struct sync_how {
 void sync_begin(struct sync_how *how, int root, int way);
 
 /*
- * Syncs the drafts of `fresh` with their entries in tmp/, the entries in new/ that the items of
- * `visible` got, and what the ledger's file holds (chains by publication->next).
+ * Syncs the drafts of `fresh` with their entries in tmp/, but for those that the journal does not
+ * carry, which are durable; the entries in new/ that the items of `visible` got; and what the
+ * ledger's file holds (chains by publication->next).
  *
  * A failure ends the program (P9), but for one: a draft whose bytes found no room when they were
- * written back, and stand in the journal, gets is_lost.
+ * written back gets is_lost.
  */
 void sync_round(struct sync_how *how, struct publication *fresh,
     const struct publication *visible);
