@@ -346,7 +346,8 @@ turn(struct commit *commit)
 		sync_journal(commit);
 	answer_accepted(commit);
 	stats_set(&commit->stats, STAT_NOW_LEDGER_BYTES, books_size(commit->books));
-	if (flushed && books_want_rotation(commit->books))
+	/* With nothing gathered: where the journal had no room there are records, void, since. */
+	if (flushed && commit->full_until == 0 && books_want_rotation(commit->books))
 		rotate(commit);
 }
 

@@ -119,7 +119,7 @@ struct writer *
 writer_make(int root, const char *root_id, uint32_t segments, uint64_t last, struct why *error)
 {
 	struct writer *writer;
-	int dir = make_folder(root, error);
+	int cause, dir = make_folder(root, error);
 
 	if (dir < 0)
 		return NULL;
@@ -139,6 +139,9 @@ writer_make(int root, const char *root_id, uint32_t segments, uint64_t last, str
 	}
 	writer_mark(writer, last, last);
 	if (writer_sync(writer) < 0) {
+		cause = errno;
+		(void)!blocks_drop(dir, 0);
+		errno = cause;
 		(void)fail_room(error, segments);
 		writer_close(writer);
 		return NULL;
@@ -433,8 +436,11 @@ writer_sync(struct writer *writer)
 	journal_put_head(writer->whole, head, writer->table);
 	memcpy(writer->whole + table, writer->frames, writer->size);
 	memset(writer->whole + table + writer->size, 0, size - table - writer->size);
-	if (write_batch(writer, size) < 0)
+	if (write_batch(writer, size) < 0) {
+		/* What stands there may be read as a torn one: the number is its own. */
+		writer->highest = head->number;
 		return -1;
+	}
 	if (disk_sync_data(writer->fd) < 0)
 		fatal_sync("journal");
 	follow(writer, size);
