@@ -105,8 +105,8 @@ struct item {
 	                       only asks, without a file (fd -1) */
 	uint64_t share;     /* most bytes of its client that may wait; 0: no bound */
 	int asks;           /* is the item known?  Nothing is accepted */
-	char *refusal;      /* malloc'ed: why, if it is not known, `code` is the answer; NULL: no rule
-	                       forbids it */
+	char *refusal;      /* malloc'ed: why `code` is the answer if it is not known; NULL: no
+	                       rule forbids it */
 	uint64_t number, size, sent;
 	char inbox[PROTO_INBOX_MAX + 1];
 	unsigned char sha256[DIGEST_SIZE];
