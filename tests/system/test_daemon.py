@@ -221,7 +221,7 @@ def half_an_item_does_not_keep_a_place_for_ever(t):
 def slow_disk_says_wait_and_answers_in_the_end(t):
     arm = os.path.join(t.folder, "arm")
     r = t.receiver(env={**SHIMMED, "FAULT_ARM": arm,
-                        "FAULT": "fdatasync@draft:1:6500ms:once"})
+                        "FAULT": "fdatasync@journal:1:6500ms:once"})
     c = r.client(hello=t.queue())
     open(arm, "w", encoding="ascii").close()
     c.put(1, "status", b"slow")

@@ -757,6 +757,12 @@ def a_receiver_does_not_start_without_its_newest_segment(t):
     write_lines(new, kept)
     r.start()
     r.stop()
+    # Or gone for good, as it says, too: the journal knows that nothing is missing.
+    newest = sorted(os.listdir(folder))[-1]
+    os.unlink(os.path.join(folder, newest))
+    write_lines(new, lines_of(new)[:-1])
+    r.start()
+    r.stop()
     # None is left at all.
     for part in os.listdir(folder):
         os.unlink(os.path.join(folder, part))
