@@ -308,7 +308,7 @@ publish_renamed(struct recovery *r, struct unfinished *u)
 		if (tell_renamed(r, item->seq, name) < 0)
 			return -1;
 		if (disk_publish(u->inbox->tmp, item->name, u->inbox->new, name) == 0) {
-			log_event(LOG_WARNING, "name_taken", "inbox=%s name=%s published_as=%s",
+			log_event(LOG_WARNING, "name_taken", "inbox=%s name=%s instead=%s",
 			    item->inbox, item->name, name);
 			return 0;
 		}
