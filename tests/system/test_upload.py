@@ -792,10 +792,11 @@ def number_below_the_mark_is_stored(t):
     c.quit()
 
 
-@test
-def filesystem_sync_stores_as_well(t):
-    need_call("syncfs")
-    r = t.receiver({"receiver": {"sync": "filesystem"}})
+@cases([("filesystem", "filesystem"), ("auto", "auto")])
+def other_ways_to_sync_store_as_well(t, sync):
+    if sync == "filesystem":
+        need_call("syncfs")
+    r = t.receiver({"receiver": {"sync": sync}})
     c = r.client(hello=t.queue())
     for n in range(1, 101):
         c.put(n, "status", t.bytes(200))
