@@ -74,6 +74,12 @@ def refused(r, code, *words):
         contains(r.log(here=True), text)
 
 
+def stored_now(c, n, data):
+    c.put(n, "status", data)
+    line = c.answer(n)
+    return line if line.verb == "STORED" else None
+
+
 # ---- the bound
 
 @cases([("by bytes", 90, 60 * KIB, (), 7000),
@@ -265,6 +271,61 @@ def what_trouble_kept_out_of_new_gets_there_with_the_next_start(t, end):
         c.put(n, "status", data)
         equal(c.stored(n).name, names[n], "the name")
     c.quit()
+
+
+@cases([("at once", "write@journal:1:ENOSPC:on"),
+        ("in the midst of a batch", "write@journal:1:SHORT:once,fill@journal:1:EDQUOT:on,"
+         "write@journal:2:EDQUOT:on")])
+def a_journal_that_cannot_be_written_for_want_of_room_is_a_state(t, fault):
+    """Where a file system takes new blocks for what is written over, or counts them by quota."""
+    r = faulty(t, fault)
+    queue = t.queue()
+    c = r.client(hello=queue)
+    items = {n: t.bytes(10000) for n in range(1, 6)}
+    c.put(1, "status", items[1])
+    names = {1: c.stored(1).name}
+    r.wait_published()
+    arm(t)
+    for n in (2, 3):
+        c.put(n, "status", items[n])
+        equal(c.answer(n).code, "full", "code of item %d" % n)
+    r.wait_log("event=journal_full ")
+    c.put(1, "status", items[1])
+    equal(c.stored(1).again, "1", "what is known")
+    equal(r.drafts("status"), [], "in tmp/")
+    r.check()
+    # So it may end: nothing was promised, and nothing is found.
+    r.kill()
+    disarm(t)
+    r.start()
+    equal(r.files("status"), [names[1]], "in new/")
+    c = r.client(hello=queue)
+    for n in (2, 3):
+        c.put(n, "status", items[n])
+        names[n] = c.stored(n).name
+    # Or go on.
+    c.cut()
+    r.stop()
+    r.start()
+    c = r.client(hello=queue)
+    arm(t)
+    c.put(4, "status", items[4])
+    equal(c.answer(4).code, "full", "code of item 4")
+    disarm(t)
+    for n in (4, 5):
+        line = until(lambda n=n: stored_now(c, n, items[n]), 10, "item %d to be taken" % n)
+        names[n] = line.name
+    r.wait_log("event=journal_has_room ")
+    equal(r.files("status"), sorted(names.values()), "in new/")
+    c.cut()
+    r.restart()
+    equal(r.files("status"), sorted(names.values()), "in new/, after a start")
+    ends = {n: [] for n in items}
+    for row in records(r, "accept"):
+        ends[row["n"]].append(row["outcome"])
+    equal({n: [end for end in found if end != "void"] for n, found in ends.items()},
+          {n: ["stored"] for n in items}, "accepts that are not void")
+    equal(ends[2], ["void", "stored"], "of the first one that found no room")
 
 
 # ---- names that others have taken
