@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/commit/blocks.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "inboxd/base/fatal.h"
@@ -59,16 +62,43 @@ make_segment(int dir, uint32_t segment)
 	return rc;
 }
 
+static int
+is_segment_from(const char *name, uint32_t count)
+{
+	unsigned long segment = strtoul(name, NULL, 10);
+	char its_name[JOURNAL_NAME_ROOM];
+
+	if (segment < count || segment >= JOURNAL_SEGMENTS_MAX)
+		return 0;
+	journal_segment_name((uint32_t)segment, its_name);
+	return strcmp(name, its_name) == 0;
+}
+
+/* NULL with errno 0: there is none. */
+static struct dirent *
+next_file(DIR *listing)
+{
+	errno = 0;
+	return readdir(listing);
+}
+
 int
 blocks_drop(int dir, uint32_t count)
 {
-	char name[JOURNAL_NAME_ROOM];
+	DIR *listing = disk_list(dir);
+	struct dirent *file;
+	int rc = 0, error;
 
-	for (;; count++) {
-		journal_segment_name(count, name);
-		if (unlinkat(dir, name, 0) < 0)
-			return errno == ENOENT ? 0 : -1;
+	if (!listing)
+		return -1;
+	while (rc == 0 && (file = next_file(listing))) {
+		if (is_segment_from(file->d_name, count))
+			rc = unlinkat(dir, file->d_name, 0);
 	}
+	error = errno; /* of what ended the loop; 0: the end of the listing */
+	closedir(listing);
+	errno = error;
+	return error == 0 ? 0 : -1;
 }
 
 int

@@ -15,7 +15,7 @@
 MUST_CHECK int blocks_make(int dir, uint32_t from, uint32_t count);
 /* Opens one for writing; the descriptor, or -1 with errno. */
 MUST_CHECK int blocks_open(int dir, uint32_t segment);
-/* Deletes those from `count` on, up to the first that is not there.  0, or -1 with errno. */
+/* Deletes those from `count` on, whichever are there.  0, or -1 with errno. */
 MUST_CHECK int blocks_drop(int dir, uint32_t count);
 
 #endif

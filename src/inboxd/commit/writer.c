@@ -211,6 +211,13 @@ writer_open(int root, const struct journal *found, struct why *error)
 	return writer;
 }
 
+/* Another start may have been cut off while it made them, or took them away. */
+static int
+drop_surplus(const struct writer *writer, struct why *error)
+{
+	return blocks_drop(writer->dir, writer->next.segments) < 0 ? fail(error, "shorten") : 0;
+}
+
 int
 writer_resize(struct writer *writer, uint32_t segments, struct why *error)
 {
@@ -219,7 +226,7 @@ writer_resize(struct writer *writer, uint32_t segments, struct why *error)
 
 	assert(writer->next.count == 0 && writer->newest.published == writer->newest.last);
 	if (segments == before)
-		return 0;
+		return drop_surplus(writer, error);
 	if (segments > before && blocks_make(writer->dir, before, segments) < 0)
 		return fail_room(error, segments);
 	grown = must_alloc(segments * sizeof *grown);
@@ -233,9 +240,7 @@ writer_resize(struct writer *writer, uint32_t segments, struct why *error)
 	writer->next.segments = segments;
 	if (writer_sync(writer) < 0)
 		return fail_room(error, segments);
-	if (segments < before && blocks_drop(writer->dir, segments) < 0)
-		return fail(error, "shorten");
-	return 0;
+	return drop_surplus(writer, error);
 }
 
 /* ---- the batch */
