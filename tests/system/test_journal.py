@@ -171,6 +171,37 @@ def a_journal_grows_and_shrinks_with_a_start(t):
     equal(r.gauge("journal_bytes"), 4 * SEGMENT, "size told")
 
 
+@cases([("while it grows", "4M", "8M", "openat@journal:3:KILL:once"),
+        ("when it has grown", "4M", "8M", "fsync@journaldir:1:KILL:once"),
+        ("while it shrinks", "8M", "4M", "unlinkat@journal:3:KILL:once"),
+        ("before it shrinks", "8M", "4M", "unlinkat@journal:1:KILL:once")])
+def a_resize_that_is_cut_off_is_done_again(t, before, after, fault):
+    r = t.receiver({"receiver": {"journal": before}})
+    queue, names = t.queue(), []
+
+    def put(n):
+        c = r.client(hello={"queue": queue, "settled": n})
+        c.put(n, "status", b"item %d" % n)
+        names.append(c.stored(n).name)
+        c.quit()
+
+    put(1)
+    for n, size in ((2, after), (3, before)):  # on, and back again
+        r.sections["receiver"]["journal"] = size
+        r.write_conf()
+        r.stop()
+        if size == after:
+            arm(t)
+            r.start(wait=False, env={**SHIMMED, "FAULT": fault,
+                                     "FAULT_ARM": os.path.join(t.folder, "arm")})
+            r.wait_end(-signal.SIGKILL)
+        r.start()
+        equal(len(journal(r)), int(size[:-1]), "segments")
+        put(n)
+    r.restart()
+    equal(r.files("status"), sorted(names), "in new/")
+
+
 @cases([("4095K", "4095K"), ("4 KiB", "4096"), ("more than its names can count", "10000M")])
 def a_journal_of_a_size_that_cannot_be_is_refused(t, size):
     r = t.receiver({"receiver": {"journal": size}}, start=False, make=False)
