@@ -93,7 +93,7 @@ def watchdog_is_not_fed_while_nothing_can_become_visible(t):
     t.closing.append(supervisor)
     arm = os.path.join(t.folder, "arm")
     r = t.receiver(start=False, env={**SHIMMED, "FAULT_ARM": arm,
-                                     "FAULT": "fsync@tmpdir:1:4000ms:once"})
+                                     "FAULT": "fsync@tmpdir:1:5000ms:once"})
     r.start(env={"NOTIFY_SOCKET": supervisor.path, "WATCHDOG_USEC": "600000"})
     supervisor.hear("WATCHDOG=1")
     c = r.client(hello=t.queue())

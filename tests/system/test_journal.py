@@ -16,7 +16,7 @@ import time
 
 from client import Closed, sha256
 from harness import (INBOXCTL, SHIMMED, bound, cases, contains, equal, file_digest, main,
-                     need_call, test, until)
+                     need_call, slow, test, until)
 from made import Made, line, lines_of, write_lines
 
 KIB = 1024
@@ -28,6 +28,11 @@ def faulty(t, fault, sections=None, **how):
     """A receiver whose calls fail, or are late, while it is armed."""
     return t.receiver(sections, env={**SHIMMED, "FAULT": fault,
                                      "FAULT_ARM": os.path.join(t.folder, "arm")}, **how)
+
+
+def held_up(for_ms):
+    """The publisher, at its first sync."""
+    return "fsync@tmpdir:1:%dms:once" % (for_ms * slow())
 
 
 def arm(t):
@@ -84,9 +89,8 @@ def stored_now(c, n, data):
 
 @cases([("by bytes", 90, 60 * KIB, (), 7000),
         ("by items, of which each may hold a descriptor", 200, 10, ("--nofile=400:400",), 2500)])
-def at_the_bound_acknowledgements_wait_and_nothing_fails(t, count, size, limits, held_up):
-    r = faulty(t, "fsync@tmpdir:1:%dms:once" % held_up, {"limits": {"connections": "10"}},
-               start=False)
+def at_the_bound_acknowledgements_wait_and_nothing_fails(t, count, size, limits, for_ms):
+    r = faulty(t, held_up(for_ms), {"limits": {"connections": "10"}}, start=False)
     r.start(wrap=["prlimit", *limits] if limits else ())
     items = {n: t.bytes(size) for n in range(1, count + 1)}
     c = r.client(hello=t.queue())
@@ -94,7 +98,7 @@ def at_the_bound_acknowledgements_wait_and_nothing_fails(t, count, size, limits,
     began = time.time()
     for n, data in items.items():
         c.put(n, "status", data)
-    if held_up > 5000:
+    if for_ms > 5000:
         c.expect("WAIT")
     c.flow(0.5)
     equal([line.verb for line in c.history if line.verb not in ("STORED", "WAIT")], ["READY"],
@@ -368,7 +372,7 @@ def take(r, name):
 
 @cases([("at once", None), ("by the next start", lambda r: r.kill())])
 def an_item_whose_name_is_taken_in_new_gets_another_one_there(t, end):
-    r = faulty(t, "fsync@tmpdir:1:1500ms:once", ONE_WORKER)
+    r = faulty(t, held_up(2500), ONE_WORKER)
     queue = t.queue()
     c = r.client(hello=queue)
     arm(t)
@@ -409,7 +413,7 @@ def an_item_whose_name_is_taken_in_new_gets_another_one_there(t, end):
 
 @test
 def a_clean_stop_leaves_nothing_unpublished(t):
-    r = faulty(t, "fsync@tmpdir:1:1500ms:once")
+    r = faulty(t, held_up(2500))
     c = r.client(hello=t.queue())
     arm(t)
     items = {n: t.bytes(t.random.choice([10, 5000, 100 * KIB])) for n in range(1, 21)}
@@ -430,7 +434,7 @@ def a_clean_stop_leaves_nothing_unpublished(t):
 @test
 def after_a_kill_the_bytes_come_from_the_journal_and_not_from_a_draft(t):
     """Nobody knows whether that was ever on the disk."""
-    r = faulty(t, "fsync@tmpdir:1:60000ms:once")
+    r = faulty(t, held_up(60000))
     queue = t.queue()
     c = r.client(hello=queue)
     arm(t)
@@ -517,7 +521,7 @@ def consume(t, r, dealt):
 @test
 def a_journal_that_is_not_whole_or_not_the_roots_ends_a_start(t):
     """In words, with nothing changed; and put right, all is there."""
-    r, other = faulty(t, "fsync@tmpdir:1:60000ms:once"), t.receiver()
+    r, other = faulty(t, held_up(60000)), t.receiver()
     other.stop()
     c = r.client(hello=t.queue())
     arm(t)
