@@ -215,13 +215,15 @@ def a_journal_of_a_size_that_cannot_be_is_refused(t, size):
         contains(done.stderr, "journal: want a size from 4M to 9999M")
 
 
-@test
-def without_room_for_the_journal_a_start_ends_with_75(t):
-    """As on a full disk, by the limit of a file's size."""
+SMALL = {"wrap": ["prlimit", "--fsize=500000:500000"]}
+FULL = {"env": {**SHIMMED, "FAULT": "fill@journal:20:ENOSPC:on"}}  # in the second segment
+
+
+@cases([("by the limit of a file's size", SMALL), ("on a full disk", FULL)])
+def without_room_for_the_journal_a_start_ends_with_75(t, small):
     r = t.receiver(start=False)
-    small = ["prlimit", "--fsize=500000:500000"]
     for _ in range(2):
-        r.start(wait=False, wrap=small)
+        r.start(wait=False, **small)
         r.wait_end(75)
         contains(r.log(here=True), "it wants 4 MiB ([receiver] journal)")
         equal(journal(r), {}, "what was made")
@@ -234,9 +236,10 @@ def without_room_for_the_journal_a_start_ends_with_75(t):
     r.sections["receiver"]["journal"] = "6M"
     r.write_conf()
     r.stop()
-    r.start(wait=False, wrap=small)
+    r.start(wait=False, **small)
     r.wait_end(75)
     contains(r.log(here=True), "it wants 6 MiB ([receiver] journal)")
+    equal(len(journal(r)), 4, "segments")
     r.sections["receiver"]["journal"] = "4M"
     r.write_conf()
     r.start()
