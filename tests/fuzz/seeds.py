@@ -221,6 +221,7 @@ def ledger():
     now = "20261122T141103.123456Z"
     who = "pc17.example.org " + QUEUE
     begin = "begin 1 %s 1" % now
+    journal = "begin 2 %s 1 journal=9b1e60c8f4d75a20e3718a6db5c2f094" % now
     queue = ("queue %s 5 seen=%s pending=3 pending_oldest=1795356663 agent=inboxq/0.1 stored=7 "
              "stored_bytes=4096 skipped=1 missing=2 last_stored=%s later=x" % (who, now, now))
     accept = "accept %%d %s %s %%d status 3 %s %%s 17 report.txt" % (now, who, SHA)
@@ -238,7 +239,12 @@ def ledger():
         "bad-before-mark": [begin, "state", "!" + a[0], "mark 1 1"],
         "bad-tail": [begin, "state", a[0], "mark 1 0", "!" + a[1], a[2]],
         "bad-state": [begin, "!" + queue, "state"],
-        "version": [begin.replace("begin 1", "begin 2"), "state"],
+        "version": [begin.replace("begin 1", "begin 3"), "state"],
+        "journal": [journal, queue, "state", "mark 0 0", a[0], a[1], "mark 2 0", a[2],
+                    "renamed 2 " + NAME, "mark 3 2"],
+        "not-vouched": [journal, "state", a[0], "!" + a[1], a[2], "mark 3 1"],
+        "vouched": [journal, "state", a[0], "!" + a[1], a[2], "mark 3 2"],
+        "void-alone": [journal, "state", a[0], "void 2", a[2], "mark 3 3"],
         "no-begin": ["state"],
         "no-state": [begin, queue],
         "queue-later": [begin, "state", queue, a[0], queue, "settled %s 9223372036854775807" % who],
