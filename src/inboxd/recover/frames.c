@@ -312,7 +312,5 @@ frames_list(struct recovery *r)
 	}
 	if (r->count > 0)
 		qsort(r->all, r->count, sizeof *r->all, by_seq);
-	if (replay->next_seq <= r->last)
-		replay->next_seq = r->last + 1;
 	return 0;
 }
