@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The whole order of things, for every single item, as the kernel was asked for them.
 
-Each arrow is a rule, and rule() below names it where it is broken.  A sync counts from its
+Each arrow is a rule, and check() tells all that were broken, and how often.  A sync counts from its
 begin (what was written before it is covered) to its end (only then is the promise made); syncfs
 covers everything, but of the journal only its own sync counts.
 
@@ -19,18 +19,8 @@ import os
 
 SYNCS = {"fdatasync", "fsync", "syncfs"}
 RENAMES = {"renameat2", "renameat", "linkat"}
-MARKS = ("durable", "published")
 BLOCK, SEGMENT = 4096, 1 << 20
 NEVER = float("inf")
-
-
-class Broken(AssertionError):
-    """An order was not kept."""
-
-
-def rule(holds, text, *values):
-    if not holds:
-        raise Broken(text % values)
 
 
 class Batch:
@@ -60,6 +50,8 @@ class Trace:
     """The events of a receiver, through all its lives, by what they tell of items."""
 
     def __init__(self, found):
+        self.broken = {}     # rule -> what broke it
+        self.begun, self.lives = {}, 0
         self.syncs = {}      # path, or "syncfs" -> [(begin, end)] of those that succeeded
         self.written = {}    # draft -> the last write of it, or its making
         self.entered = {}    # draft -> when tmp/ got this name
@@ -68,7 +60,6 @@ class Trace:
         self.published = {}  # name -> (begin, end, folder, draft as it was then)
         self.stored = []     # (sequence, name, again) of each answer
         self.batches = []
-        self.begun, self.lives = {}, 0
         for event in renumbered(found):
             self.take(event)
         for path in self.syncs:
@@ -121,7 +112,7 @@ class Trace:
     def take_rename(self, event, begin):
         folder, name = os.path.split(event.detail)
         if os.path.basename(folder) == "new":
-            rule(name not in self.published, "%s: published twice", name)
+            self.rule(name not in self.published, "an item is renamed into new/ once", name)
             self.published[name] = (begin, event.sequence, folder, event.path)
         elif event.path in self.written:  # a draft gets another name
             self.written[event.detail] = self.written.pop(event.path)
@@ -138,6 +129,11 @@ class Trace:
     def covered(self, path, after):
         return min(self.sync_of(path, after), self.sync_of("syncfs", after))
 
+    def rule(self, holds, text, what):
+        if not holds:
+            self.broken.setdefault(text, []).append(what)
+        return holds
+
     # ---- the rules of the journal itself
 
     def check_journal(self):
@@ -147,10 +143,10 @@ class Trace:
             if before and batch.says() == before.says() and batch.at == before.at:
                 before = batch  # a new life writes the newest again
                 continue
-            rule(batch.at % BLOCK == 0 and batch.at + batch.size <= SEGMENT,
-                 "%s: not in blocks, or not within its segment", what)
-            rule(batch.published <= batch.durable <= batch.last,
-                 "%s: published <= durable <= last is not so", what)
+            self.rule(batch.at % BLOCK == 0 and batch.at + batch.size <= SEGMENT,
+                      "in blocks, and within a segment", what)
+            self.rule(batch.published <= batch.durable <= batch.last,
+                      "published <= durable <= last", what)
             self.check_place(batch, what, ends, lasts)
             if before:
                 self.check_following(batch, before, what)
@@ -159,25 +155,25 @@ class Trace:
             before = batch
 
     def check_following(self, batch, before, what):
-        rule(batch.number > before.number, "%s: its number does not ascend", what)
+        self.rule(batch.number > before.number, "numbers ascend", what)
         # What a kill has torn is followed by nothing.
-        rule(batch.before == before.number or batch.life != before.life,
-             "%s: follows %d, not %d", what, batch.before, before.number)
-        rule(before.synced < batch.begin or batch.life != before.life,
-             "%s: begun before the one that it follows was synced", what)
-        for mark in MARKS:
-            rule(getattr(batch, mark) >= getattr(before, mark), "%s: %s went back", what, mark)
+        self.rule(batch.before == before.number or batch.life != before.life,
+                  "each batch follows the one before it", what)
+        self.rule(before.synced < batch.begin or batch.life != before.life,
+                  "the batch that it follows is synced before it is written", what)
+        self.rule(batch.durable >= before.durable and batch.published >= before.published,
+                  "marks never go back", what)
 
     def check_place(self, batch, what, ends, lasts):
-        """Nothing that is wanted is written over."""
         if batch.at == 0:
-            rule(lasts.get(batch.path, 0) <= self.mark_on_disk("published", batch.begin),
-                 "%s: its segment is written again, and not all of its frames were free", what)
+            self.rule(lasts.get(batch.path, 0) <= self.published_on_disk(batch.begin),
+                      "all frames of a segment are free before it is written again", what)
         else:
-            rule(batch.at == ends.get(batch.path, batch.at), "%s: not behind the one before", what)
+            self.rule(batch.at == ends.get(batch.path, batch.at),
+                      "each batch lies behind the one before it", what)
 
-    def mark_on_disk(self, mark, moment):
-        return max((getattr(batch, mark) for batch in self.batches if batch.synced < moment),
+    def published_on_disk(self, moment):
+        return max((batch.published for batch in self.batches if batch.synced < moment),
                    default=0)
 
     def first_with(self, mark, seq):
@@ -189,48 +185,52 @@ class Trace:
 
     def check_answer(self, said, name):
         """Its record and its bytes are on the disk when it is acknowledged."""
-        rule(name in self.frames, "%s: acknowledged, and no frame has it", name)
-        frame = self.frames[name]
-        rule(frame.batch.synced < said, "%s: acknowledged before its frame was synced", name)
+        if self.rule(name in self.frames, "an item has a frame before its answer", name):
+            self.rule(self.frames[name].batch.synced < said,
+                      "its frame is synced before its answer", name)
 
     def check_frame(self, name):
         frame = self.frames[name]
-        rule(name in self.accepted, "%s: no accept line in the ledger", name)
-        rule(self.accepted[name][0] < frame.batch.begin,
-             "%s: its frame was written before its line in the ledger", name)
+        if self.rule(name in self.accepted, "an item has a line in the ledger", name):
+            self.rule(self.accepted[name][0] < frame.batch.begin,
+                      "its line in the ledger is written before its frame", name)
         if not frame.has_bytes and name in self.published:
             self.check_draft(name, frame.batch.begin, "its frame, which has no bytes,")
 
     def check_draft(self, name, moment, what):
         draft = self.published[name][3]
-        rule(draft in self.written, "%s: a draft from nowhere", name)
-        rule(self.covered(draft, self.written[draft]) < moment,
-             "%s: %s was written before its draft was synced", name, what)
-        rule(self.covered(os.path.dirname(draft), self.entered[draft]) < moment,
-             "%s: %s was written before its entry in tmp/ was synced", name, what)
+        if not self.rule(draft in self.written, "a draft is made before it is renamed", name):
+            return
+        self.rule(self.covered(draft, self.written[draft]) < moment,
+                  "its draft is synced before %s is written" % what, name)
+        self.rule(self.covered(os.path.dirname(draft), self.entered[draft]) < moment,
+                  "its entry in tmp/ is synced before %s is written" % what, name)
 
     def check_publication(self, name):
         """It may be claimed once it is renamed."""
-        rule(name in self.frames, "%s: in new/, and no frame has it", name)
         begin, _, _, draft = self.published[name]
+        if not self.rule(name in self.frames, "what comes to new/ has a frame", name):
+            return
         mark = self.first_with("durable", self.frames[name].seq)
-        rule(mark and mark.synced < begin,
-             "%s: renamed before the mark that its draft is durable was synced", name)
-        rule(self.written[draft] < begin, "%s: written to after it was renamed", name)
-        self.check_draft(name, mark.begin, "the mark that its draft is durable")
+        self.rule(mark and mark.synced < begin,
+                  "the mark that its draft is durable is synced before it is renamed", name)
+        self.rule(self.written.get(draft, 0) < begin,
+                  "nothing is written to it once it is renamed", name)
+        if mark:
+            self.check_draft(name, mark.begin, "the mark that it is durable")
 
     def check_end(self, name):
         """From here on its frame may be written over."""
-        mark = self.first_with("published", self.frames[name].seq)
-        if not mark:
+        mark = self.first_with("published", self.frames[name].seq) if name in self.frames else None
+        if not mark or name not in self.accepted:
             return
         _, end, folder, _ = self.published[name]
         line, path = self.accepted[name]
-        rule(end < mark.begin, "%s: marked as published before it was renamed", name)
-        rule(self.covered(folder, end) < mark.begin,
-             "%s: marked as published before new/ was synced", name)
-        rule(self.covered(path, line) < mark.begin,
-             "%s: marked as published before its line in the ledger was synced", name)
+        self.rule(end < mark.begin, "it is renamed before the mark that it is published", name)
+        self.rule(self.covered(folder, end) < mark.begin,
+                  "new/ is synced before the mark that it is published is written", name)
+        self.rule(self.covered(path, line) < mark.begin,
+                  "its line in the ledger is synced before the mark that it is published", name)
 
     def check(self):
         self.check_journal()
@@ -241,6 +241,9 @@ class Trace:
         for name in self.published:
             self.check_publication(name)
             self.check_end(name)
+        assert not self.broken, "broken:" + "".join(
+            "\n  %s: %d times, as by %s" % (text, len(which), which[0])
+            for text, which in self.broken.items())
 
     # ---- figures
 
@@ -252,7 +255,7 @@ class Trace:
         fewest, lasts = segments, {}
         for batch in self.batches:
             lasts[batch.path] = batch.last
-            done = self.mark_on_disk("published", batch.begin)
+            done = self.published_on_disk(batch.begin)
             fewest = min(fewest, segments - sum(
                 path == batch.path or last > done for path, last in lasts.items()))
         return fewest
