@@ -121,6 +121,7 @@ CALL(fflush, "fflush")
 ROW(__getdelim, "read", PROGRAM, ((FILE *)d)->_flags |= 0x20, -1)
 #endif
 CALL(fcntl, "fcntl")
+FILE_CALL(ioctl, "ioctl")
 CALL(fcntl64, "fcntl")
 MAKES(fdopen, "fdopendir")
 MAKES(fdopendir, "fdopendir")
