@@ -12,9 +12,10 @@
  * something only once it is over.  So has a write to the journal, with what it
  * says (batch.c); any other write has a line at its end, an SSL_write of answers
  * one at its beginning for each STORED.  The kind tells what of the root's the
- * path is: draft, tmpdir, item, newdir, ledger, ledgerdir, journal, journaldir or
- * other.  The lines lie in the order in which things happened, since one lock is
- * held while the number is taken and the line is written.
+ * path is: draft, tmpdir, item, newdir, ledger, ledgerdir, unfinished (the ledger's
+ * next segment), journal, journaldir or other.  The lines lie in the order in which
+ * things happened, since one lock is held while the number is taken and the line is
+ * written.
  *
  * FAULT, and what goes with it, stands in judge.c.
  *
@@ -149,7 +150,7 @@ shim_kind(const char *path)
 	if (is_part(before, last, "new"))
 		return "item";
 	if (is_part(before, last, "ledger"))
-		return "ledger";
+		return is_part(last + 1, end, "unfinished") ? "unfinished" : "ledger";
 	if (is_part(before, last, "journal"))
 		return "journal";
 	return "other";

@@ -28,8 +28,8 @@ int shim_has_faults(void);
 /* No call fails from here on: what gcov writes at the end is none of the program's. */
 void shim_lift(void);
 
-/* What of the root's the path is: draft, tmpdir, item, newdir, ledger, ledgerdir, journal,
- * journaldir or other. */
+/* What of the root's the path is: draft, tmpdir, item, newdir, ledger, ledgerdir, unfinished,
+ * journal, journaldir or other. */
 const char *shim_kind(const char *path);
 /* The path of what is open there; "" where it has none.  errno stays. */
 void shim_path(int fd, char path[SHIM_PATH_ROOM]);

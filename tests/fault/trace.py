@@ -74,6 +74,7 @@ class Trace:
         if event.first:
             self.lives += 1
             self.begun.clear()
+            self.drop_torn()
         if event.when == "begin":
             self.begun[key] = event.sequence
         if event.call in SYNCS:
@@ -109,6 +110,13 @@ class Trace:
             for name in names_in(record):
                 self.frames.setdefault(name, Frame(batch, int(seq), has_bytes == "bytes"))
 
+    def drop_torn(self):
+        """A batch that a kill cut off: if it is whole all the same, a new life writes it again."""
+        if self.batches and self.batches[-1].end == NEVER:
+            torn = self.batches.pop()
+            self.frames = {name: frame for name, frame in self.frames.items()
+                           if frame.batch is not torn}
+
     def take_rename(self, event, begin):
         folder, name = os.path.split(event.detail)
         if os.path.basename(folder) == "new":
@@ -140,7 +148,8 @@ class Trace:
         before, ends, lasts = None, {}, {}
         for batch in self.batches:
             what = "batch %d at %s:%d" % (batch.number, os.path.basename(batch.path), batch.at)
-            if before and batch.says() == before.says() and batch.at == before.at:
+            if before and batch.life != before.life and batch.says() == before.says() and \
+                    (batch.path, batch.at) == (before.path, before.at):
                 before = batch  # a new life writes the newest again
                 continue
             self.rule(batch.at % BLOCK == 0 and batch.at + batch.size <= SEGMENT,
