@@ -250,6 +250,8 @@ add_frame(struct recovery *r, const struct journal_frame *frame)
 	    (strcmp(told->name, item.name) != 0 || strcmp(told->inbox, item.inbox) != 0 ||
 	        memcmp(told->sha256, item.sha256, DIGEST_SIZE) != 0))
 		return fail_other(r, frame->seq);
+	if (told && told->is_void)
+		return 0;
 	if (frame->seq >= r->due_seq)
 		told = replay_add(&r->replay, r->clients, &record);
 	if (told)

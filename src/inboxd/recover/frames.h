@@ -3,7 +3,9 @@
  * What journal and ledger say together: whether the two belong to each other, and which items are
  * unfinished.  A seq above the mark `published` and up to the journal's last is
  *
- *	a good frame                       acknowledged (or, of the newest batch, about to be)
+ *	a good frame                       acknowledged (or, of the newest batch, about to be); no
+ *	                                   item, if the ledger has a void: it was given up, since
+ *	                                   the journal could not be written, and yet it was whole
  *	a damaged one, or in a hole where  acknowledged, if the ledger has its accept; no item, if
  *	a batch cannot be read             it has a void; else nobody knows what it was: 65
  *	else                               no item: allotted, and given up
