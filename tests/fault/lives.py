@@ -310,7 +310,7 @@ class ReceiverRun(Run):
         must(not told, "the sanitizer: %r", told)
 
     def in_new(self):
-        return {(inbox, name) for inbox in self.r.inboxes for name in self.r.files(inbox)}
+        return {(inbox, name) for inbox in self.r.inboxes for name in self.r.files(inbox, now=True)}
 
     def judge_new(self):
         """Whatever happened, what is visible is whole, and one of ours."""

@@ -59,7 +59,7 @@ def killed(t, empty):
     for n in range(2, 6):
         c.put(n, *run.items[n])
     wait_killed(run, c)
-    must(run.r.files("status") and len(run.r.files("status", "tmp")) >= 2,
+    must(run.r.files("status", now=True) and len(run.r.files("status", "tmp")) >= 2,
          "want drafts and files in new/")
     litter(run)
     return root_of(run)
@@ -97,7 +97,7 @@ def torn(t, empty):
             c.stored(n)
         harness.until(run.met, 10, "the publisher's late sync")
     wait_killed(run, c)
-    counts = len(run.acked), len(run.r.files("status"))
+    counts = len(run.acked), len(run.r.files("status", now=True))
     must(counts == (TORN_AT - 1, 0), "%d acknowledged, %d visible", *counts)
     lose_drafts(run)
     cut_ledger(run)

@@ -24,7 +24,7 @@ def judge_after_failure(r, queue, items, first):
     is there once when it is sent again."""
     r.wait_end(74)
     start_without_faults(r)
-    there = r.files("status")  # before the first connection
+    there = r.files("status", now=True)  # before the first connection
     lost = [n for n, name in first.items() if name not in there]
     equal(lost, [], "acknowledged and not in new/ after the start")
     c = r.client(hello=queue)
@@ -57,7 +57,6 @@ def offer_until_it_ends(t, r, sizes):
                                                    "fdatasync@journal:1:EIO:on"),
     ("its sync, for want of space", "fdatasync@journal:1:ENOSPC:once"),
     ("its write", "write@journal:1:EIO:once"),
-    ("its write, for want of space", "write@journal:1:ENOSPC:once"),
     ("its write, halfway", "write@journal:1:SHORT:once,fill@journal:1:EIO:once"),
     ("a later sync", "fdatasync@journal:3:EIO:once"),
     ("a later write", "write@journal:3:EIO:once"),
@@ -84,7 +83,8 @@ def acks_nothing_of_a_batch_whose_journal_fails(t, fault):
     ("of the ledger, for want of space", "files", "fdatasync@ledger:1:ENOSPC:once"),
     ("the first, of all", "filesystem", "syncfs:1:EIO:once"),
     ("the second, of all", "filesystem", "syncfs:2:EIO:once"),
-    ("of all, for want of space", "filesystem", "syncfs:1:ENOSPC:once"),
+    ("of all, for want of space, and then of new/", "filesystem",
+     "syncfs:1:ENOSPC:once,fsync@newdir:1:EIO:once,syncfs:2:ENOSPC:once"),
     ("of all, for good", "filesystem", "syncfs:1:EIO:on"),
 ])
 def loses_nothing_when_a_sync_behind_the_acknowledgement_fails(t, sync, fault):
@@ -96,6 +96,75 @@ def loses_nothing_when_a_sync_behind_the_acknowledgement_fails(t, sync, fault):
     queue, items, first = offer_until_it_ends(t, r, [100 * n for n in range(1, 201)])
     r.wait_log(r"event=sync_failed[^\n]*error=")
     judge_after_failure(r, queue, items, first)
+
+
+def store_at_last(c):
+    """Ten items, sent until each is stored: {name: bytes}"""
+    names = {}
+
+    def are_stored():
+        for n in range(1, 11):
+            c.put(n, "status", b"%d" % n)
+        for n in range(1, 11):
+            line = c.answer(n)
+            if line.verb == "STORED":
+                names[line.name] = b"%d" % n
+        return len(set(names.values())) == 10
+    until(are_stored, 10, "room")
+    return names
+
+
+@cases([("at once", "write@journal:1:ENOSPC:on"), ("of a quota", "write@journal:1:EDQUOT:on"),
+        ("halfway", "write@journal:1:SHORT:on,fill@journal:1:ENOSPC:on")])
+def journal_that_finds_no_room_acks_nothing_and_is_a_state(t, fault):
+    """Where a file system writes elsewhere what is written over: LATER full, then all is stored."""
+    r = t.receiver({"receiver": {"workers": "1"}}, env=shim(t, fault))
+    queue = t.queue()
+    c = r.client(hello=queue)
+    arm(t)
+    for n in range(1, 11):
+        c.put(n, "status", b"%d" % n)
+    equal({c.answer(n).code for n in range(1, 11)}, {"full"})
+    os.unlink(os.path.join(t.folder, "arm"))
+    names = store_at_last(c)
+    c.cut()
+    r.kill()
+    start_without_faults(r)
+    equal({name: r.read("status", name) for name in r.files("status")}, names)
+
+
+@cases([("halfway", "write@journal:1:SHORT:on,fill@journal:1:ENOSPC:on"),
+        ("in a later batch", "write@journal:2:SHORT:on,fill@journal:1:ENOSPC:on")])
+def batch_that_found_no_room_counts_for_nothing_after_a_kill(t, fault):
+    """Its items heard LATER: they are sent again, and stored once."""
+    r = t.receiver({"receiver": {"workers": "1"}}, env=shim(t, fault))
+    queue = t.queue()
+    c = r.client(hello=queue)
+    arm(t)
+    for n in range(1, 11):
+        c.put(n, "status", b"%d" % n)
+    lines = [c.answer(n) for n in range(1, 11)]
+    assert "LATER" in [line.verb for line in lines], lines
+    c.cut()
+    r.kill()
+    start_without_faults(r)
+    c = r.client(hello=queue)
+    names = store_at_last(c)
+    c.quit()
+    equal({name: r.read("status", name) for name in r.files("status")}, names)
+
+
+@test
+def filesystem_without_room_for_some_draft_is_a_state(t):
+    """syncfs() tells of no room and not whose: each is asked, and all are stored."""
+    need_call("syncfs")
+    r = t.receiver({"receiver": {"sync": "filesystem"}}, env=shim(
+        t, "syncfs:1:ENOSPC:once,fdatasync@draft:1:ENOSPC:once"))
+    c = r.client(hello=t.queue())
+    arm(t)
+    names = store_at_last(c)
+    equal({name: r.read("status", name) for name in r.files("status")}, names)
+    c.quit()
 
 
 @cases([("of the draft", "fdatasync@draft:1:EIO:once"), ("of tmp/", "fsync@tmpdir:1:EIO:once")])

@@ -34,17 +34,19 @@ def in_trouble(t, sync, fault):
     arm(t)
     for n in range(1, 6):
         c.put(n, "status", b"%d" % n)
-    names = {c.stored(n).name: b"%d" % n for n in range(1, 6)}
+    # What comes when the trouble is known already is not taken.
+    lines = [c.answer(n) for n in range(1, 6)]
+    names = {line.name: b"%d" % line.n for line in lines if line.verb == "STORED"}
     r.wait_log("event=publish_failed")
     until(lambda: r.metric("inboxd_publish_trouble") == 1)
-    equal(r.files("status"), [], "visible")
-    equal(r.metric("inboxd_unpublished_items"), 5)
+    equal(r.files("status", now=True), [], "visible")
+    equal(r.metric("inboxd_unpublished_items"), len(names))
     c.quit()
     return r, queue, names
 
 
 def content(r):
-    return {name: r.read("status", name) for name in r.files("status")}
+    return {name: r.read("status", name) for name in r.files("status", now=True)}
 
 
 @cases(TROUBLES)
@@ -52,8 +54,9 @@ def what_the_publisher_cannot_do_is_a_state_and_passes(t, sync, fault, code):
     """New items hear LATER; when it is over all goes on without a start."""
     r, queue, names = in_trouble(t, sync, fault)
     c = r.client(hello=queue)
-    c.put(1, "status", b"1")
-    equal(c.stored(1).get("again"), "1", "what is known is answered still")
+    if "write@draft" not in fault:
+        c.put(1, "status", b"1")
+        equal(c.stored(1).get("again"), "1", "what is known is answered still")
     c.put(6, "status", b"6")
     line = c.answer(6)
     equal((line.verb, line.code), ("LATER", code))
@@ -96,7 +99,7 @@ def a_draft_that_somebody_deleted_is_made_anew(t):
     c.put(1, "status", data)
     name = c.stored(1).name
     os.unlink(r.path("status", name, "tmp"))
-    until(lambda: r.files("status") == [name], 10, "the item to be visible")
+    until(lambda: r.files("status", now=True) == [name], 10, "the item to be visible")
     contains(r.log(), "event=draft_gone inbox=status name=" + name)
     equal(r.read("status", name), data)
     c.quit()
@@ -112,7 +115,7 @@ def a_slow_publisher_holds_up_no_answer(t, sync, late):
     arm(t)
     c.put(1, "status", b"1")
     c.stored(1)
-    until(lambda: r.files("status") or sync == "filesystem", 10)
+    until(lambda: r.files("status", now=True) or sync == "filesystem", 10)
     began = time.monotonic()
     for n in range(2, 52):
         c.put(n, "status", b"%d" % n)
@@ -157,7 +160,7 @@ def a_large_item_whose_sync_is_slow_holds_up_nobody(t):
     assert took < bound(1.5), "20 answers took %.1f s" % took
     assert not [line for line in c.history if line.verb == "STORED" and line.n == 1], \
         "acknowledged before its sync"
-    until(lambda: len(r.files("status")) == 20, 1.0, "the small items to be visible")
+    until(lambda: len(r.files("status", now=True)) == 20, 1.0, "the small items to be visible")
     c.stored(1)
     c.quit()
 

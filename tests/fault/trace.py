@@ -52,6 +52,7 @@ class Trace:
     def __init__(self, found):
         self.broken = {}     # rule -> what broke it
         self.begun, self.lives = {}, 0
+        self.torn = []       # batches that a kill cut off
         self.syncs = {}      # path, or "syncfs" -> [(begin, end)] of those that succeeded
         self.written = {}    # draft -> the last write of it, or its making
         self.entered = {}    # draft -> when tmp/ got this name
@@ -114,6 +115,7 @@ class Trace:
         """A batch that a kill cut off: if it is whole all the same, a new life writes it again."""
         if self.batches and self.batches[-1].end == NEVER:
             torn = self.batches.pop()
+            self.torn.append(torn)
             self.frames = {name: frame for name, frame in self.frames.items()
                            if frame.batch is not torn}
 
@@ -150,7 +152,7 @@ class Trace:
             what = "batch %d at %s:%d" % (batch.number, os.path.basename(batch.path), batch.at)
             if before and batch.life != before.life and batch.says() == before.says() and \
                     (batch.path, batch.at) == (before.path, before.at):
-                before = batch  # a new life writes the newest again
+                before = batch
                 continue
             self.rule(batch.at % BLOCK == 0 and batch.at + batch.size <= SEGMENT,
                       "in blocks, and within a segment", what)
@@ -165,10 +167,12 @@ class Trace:
 
     def check_following(self, batch, before, what):
         self.rule(batch.number > before.number, "numbers ascend", what)
-        # What a kill has torn is followed by nothing.
-        self.rule(batch.before == before.number or batch.life != before.life,
-                  "each batch follows the one before it", what)
-        self.rule(before.synced < batch.begin or batch.life != before.life,
+        if batch.life != before.life:
+            self.rule(batch.says() in [torn.says() for torn in self.torn],
+                      "a new life writes the newest batch again", what)
+            return
+        self.rule(batch.before == before.number, "each batch follows the one before it", what)
+        self.rule(before.synced < batch.begin,
                   "the batch that it follows is synced before it is written", what)
         self.rule(batch.durable >= before.durable and batch.published >= before.published,
                   "marks never go back", what)
