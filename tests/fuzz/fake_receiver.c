@@ -158,6 +158,9 @@ store(struct item *item, size_t known)
 		item->outcome = ITEM_STORED;
 		FUZZ_CHECK(disk_publish(item->draft.inbox->tmp, name, item->draft.inbox->new,
 		    name) == 0);
+		draft_close(&item->draft); /* it would be the publisher's */
+		item->draft.fd = -1;
+		item->draft.site = NULL;
 		worker.stored++;
 	}
 	stored[stored_count].again = item->outcome == ITEM_AGAIN;
