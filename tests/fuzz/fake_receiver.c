@@ -72,7 +72,8 @@ is_large(const struct item *item)
 static void
 check_item(const struct item *item)
 {
-	FUZZ_CHECK(item->draft.inbox == &inboxes[0] && item->size <= inboxes[0].size);
+	FUZZ_CHECK(item->refusal ||
+	    (item->draft.inbox == &inboxes[0] && item->size <= inboxes[0].size));
 	FUZZ_CHECK(item->number >= 1 && item->number <= PROTO_NUMBER_MAX);
 	FUZZ_CHECK(strnlen(item->hint, sizeof item->hint) < sizeof item->hint);
 	if (!item->asks)
