@@ -514,11 +514,12 @@ add_frame(struct writer *writer, const struct crashed *item)
 {
 	static char bytes[LARGE + 1];
 	static struct sample line;
-	int has_item = item->frame == BYTES || item->frame == DAMAGED || item->frame == TORN;
+	int has_item = item->frame != BARE && item->frame != DAMAGED_BARE;
 
 	fill_bytes(bytes, item->seq);
 	line.len = 0;
 	add_accept(&line, item);
+	bytes[0] ^= item->frame == FORGED;
 	writer_add(writer, item->seq, line.text, line.len, has_item ? bytes : NULL,
 	    has_item ? strlen(bytes) : 0);
 }
@@ -672,8 +673,11 @@ check_head(const void *data, size_t len)
 {
 	const unsigned char *head = data;
 
-	if (len < JOURNAL_HEAD_SIZE || memcmp(head, "inboxd-j", 8) != 0 ||
-	    hook->mode == QUIET)
+	if (len < JOURNAL_HEAD_SIZE || memcmp(head, "inboxd-j", 8) != 0)
+		return;
+	if (hook->first_batch == 0)
+		hook->first_batch = get64(head + 80);
+	if (hook->mode == QUIET)
 		return;
 	if (get64(head + 112) > world.synced &&
 	    (has_unsynced_draft(world.status.tmp) || has_unsynced_draft(world.old.tmp)))

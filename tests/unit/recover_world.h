@@ -40,6 +40,7 @@ struct hook {
 	int at, count, tripped;
 	/* Something was published, or called durable or published, that had not been synced. */
 	int disorder;
+	uint64_t first_batch; /* the number of the first one that was written; 0: none was */
 };
 
 extern struct hook *hook; /* shared with the children */
@@ -64,6 +65,7 @@ enum frame {
 	BARE,    /* the record alone: the draft is durable */
 	DAMAGED, /* as BYTES, with a flipped bit */
 	DAMAGED_BARE,
+	FORGED,  /* as BYTES, and the bytes are not those of its record */
 	TORN,    /* of a last batch that was never synced */
 };
 

@@ -287,6 +287,36 @@ needs_what_a_damaged_frame_had(void **state)
 	}
 }
 
+/* The checksum is of the frame, the digest of the item. */
+static void
+believes_no_bytes_that_are_not_the_items(void **state)
+{
+	struct crashed item = {1, "status", NONE, NONE, STORED, FORGED, 0, 0};
+
+	(void)state;
+	hold((struct crashed){1, "status", RIGHT, NONE, STORED, FORGED, 0, 0}, 0);
+	make_journal_world(&item, 1, 0, 0);
+	assert_refuses(EX_DATAERR, "has other bytes, and its frame is damaged");
+	remove_world();
+}
+
+/* After a sync that failed the page cache may show what the disk has not. */
+static void
+writes_the_newest_batch_again(void **state)
+{
+	struct journal journal;
+
+	(void)state;
+	for (int is_published = 0; is_published < 2; is_published++) {
+		make_journal_world(everything, 4, 4, is_published ? 4 : 1);
+		read_journal(&journal);
+		assert_int_equal(recover_in_child(QUIET, 0), 0);
+		assert_int_equal(hook->first_batch, journal.head.number);
+		journal_free(&journal);
+		remove_world();
+	}
+}
+
 /* Each byte of the head and the frames of a batch that another has followed: with the drafts still
  * there, and without. */
 static void
@@ -715,6 +745,8 @@ main(void)
 	    cmocka_unit_test(believes_the_ledger_that_it_is_published),
 	    cmocka_unit_test(stops_where_an_inbox_is_gone),
 	    cmocka_unit_test(needs_what_a_damaged_frame_had),
+	    cmocka_unit_test(believes_no_bytes_that_are_not_the_items),
+	    cmocka_unit_test(writes_the_newest_batch_again),
 	    cmocka_unit_test(tells_or_mends_each_flipped_bit),
 	    cmocka_unit_test(needs_what_a_damaged_batch_had),
 	    cmocka_unit_test(knows_what_the_segment_before_had),
