@@ -35,7 +35,7 @@ MUST_CHECK struct writer *writer_make(int root, const char *root_id, uint32_t se
 MUST_CHECK struct writer *writer_open(int root, const struct journal *found, struct why *error);
 
 /* Makes it have that many segments; all frames must be published.  0, or -1 with the reason and
- * errno: it goes on as it was. */
+ * errno: then it can only be closed, and what is on the disk is a whole journal still. */
 MUST_CHECK int writer_resize(struct writer *writer, uint32_t segments, struct why *error);
 
 void writer_close(struct writer *writer);

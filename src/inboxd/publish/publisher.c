@@ -169,13 +169,14 @@ static void
 make_anew(struct publisher *publisher, struct publication *p)
 {
 	void *bytes = must_alloc(p->frame.item_size + 1);
-	int fd;
+	int rc = read_bytes(publisher, p, bytes), fd = -1;
 
-	if (read_bytes(publisher, p, bytes) < 0)
+	if (rc == 0)
+		fd = make_file(p, bytes);
+	free(bytes);
+	if (rc < 0 && !disk_is_shortage(errno))
 		fatal(EX_IOERR, "journal_failed", "call=read seq=%" PRIu64 " error=\"%s\"",
 		    p->frame.seq, strerror(errno));
-	fd = make_file(p, bytes);
-	free(bytes);
 	if (fd < 0) {
 		trouble(publisher, &p->draft, "make");
 		return;
