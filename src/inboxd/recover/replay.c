@@ -95,7 +95,7 @@ on_accept(struct reading *reading, const struct record *record)
 	if (reading->walk.in_state)
 		(void)queue_add_item(find_or_add(reading->clients, record), record);
 	else
-		(void)replay_add(reading->replay, reading->clients, record);
+		replay_add(reading->replay, reading->clients, record)->end = reading->walk.offset;
 }
 
 void
@@ -141,7 +141,7 @@ on_mark(struct reading *reading, const struct record *record)
 	replay->stored = record->stored;
 	while (replay->first < replay->count &&
 	    replay->tail[replay->first].seq <= record->stored)
-		replay->first++;
+		replay->synced_bytes = replay->tail[replay->first++].end;
 	if (replay->first == replay->count)
 		replay->first = replay->count = 0;
 }
@@ -225,6 +225,8 @@ apply(struct reading *reading, const struct record *record)
 		    record->name);
 		break;
 	case RECORD_STATE:
+		reading->replay->synced_bytes = reading->walk.offset;
+		break;
 	case RECORD_GAP:
 	case RECORD_TYPES:
 		break;

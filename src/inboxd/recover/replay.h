@@ -18,6 +18,7 @@
 struct tail_item {
 	struct queue *queue;
 	uint64_t seq, number, size;
+	uint64_t end; /* of its line in the segment; 0: it is not there */
 	unsigned char sha256[DIGEST_SIZE];
 	int is_reuse; /* as in struct item (request.h) */
 	int is_void;
@@ -40,6 +41,7 @@ struct replay {
 	uint64_t synced, stored;     /* of the last mark; at first, in version 1: first_seq - 1 */
 	uint64_t next_seq;
 	uint64_t good_bytes;  /* how far the segment is whole */
+	uint64_t synced_bytes; /* of these, what marks say to be on the disk (walk.h) */
 	uint64_t torn_bytes;  /* what stands behind, and counts as never written */
 	uint64_t records;
 	uint64_t age;         /* as last noted: record.h */

@@ -130,11 +130,43 @@ add_synced(const struct recovery *r, struct lines *lines)
 	return add_mark(lines, last_seq(r), r->replay.stored);
 }
 
+/*
+ * The segment's end once more, over itself: after a sync that failed the page cache shows lines
+ * that the disk has not, and a sync of what was only added would never bring them there.  What
+ * `told` writes is appended, so it is done by another descriptor; the next sync is of the file.
+ */
+static int
+write_again(const struct recovery *r)
+{
+	char bytes[64 * 1024];
+	uint64_t at = r->replay.synced_bytes, end = r->replay.good_bytes;
+	int fd = openat(r->root->ledger, r->segment, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	ssize_t got;
+
+	while (fd >= 0 && at < end) {
+		size_t piece = end - at < sizeof bytes ? (size_t)(end - at) : sizeof bytes;
+
+		errno = EIO; /* for a file that has become shorter */
+		got = pread(fd, bytes, piece, (off_t)at);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got <= 0 || lseek(fd, (off_t)at, SEEK_SET) < 0 ||
+		    disk_write(fd, bytes, (size_t)got) < 0)
+			break;
+		at += (uint64_t)got;
+	}
+	disk_close(fd);
+	return fd >= 0 && at >= end ? 0 : -1;
+}
+
 static int
 write_all(const struct recovery *r, struct lines *lines)
 {
 	if (r->replay.torn_bytes > 0 &&
 	    ftruncate(lines->fd, (off_t)r->replay.good_bytes) < 0)
+		return -1;
+	if (r->root->was_cut && r->replay.version >= RECORD_VERSION_JOURNAL &&
+	    write_again(r) < 0)
 		return -1;
 	if (add_voids(r, lines) < 0)
 		return -1;
