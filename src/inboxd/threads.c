@@ -13,6 +13,7 @@
 #include "inboxd/base/site.h"
 #include "inboxd/commit/commit.h"
 #include "inboxd/fronts.h"
+#include "inboxd/notify.h"
 #include "inboxd/recover/recover.h"
 #include "inboxd/serve/worker.h"
 #include "inboxd/status/survey.h"
@@ -20,8 +21,9 @@
 #include "lib/inherit.h"
 #include "lib/log.h"
 
-/* Items acknowledged that are not visible yet, at most. */
-#define BACKLOG_MAX 8192
+/* The publisher may be silent for so many times the interval in which a supervisor wants to hear of
+ * us: others may have much to write that its sync takes along. */
+#define PATIENCE 5
 
 static int
 thread_failed(const char *which)
@@ -38,7 +40,7 @@ backlog(void)
 {
 	uint64_t quarter = inherit_limit(RLIMIT_NOFILE) / 4;
 
-	return quarter < BACKLOG_MAX ? quarter : BACKLOG_MAX;
+	return quarter < THREADS_BACKLOG ? quarter : THREADS_BACKLOG;
 }
 
 static int
@@ -57,6 +59,7 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	    },
 	    .start = start,
 	    .number = number,
+	    .patience = PATIENCE * (int64_t)notify_watchdog_interval(),
 	    .backlog = backlog(),
 	};
 	struct why error;

@@ -270,7 +270,9 @@ dispose(struct item *item)
 		assert_int_equal(item->draft.fd, -1); /* the publisher has it */
 	else
 		draft_discard(&item->draft);
-	item_free(item);
+	free(item->bytes);
+	free(item->refusal);
+	free(item);
 }
 
 static struct item *opener;

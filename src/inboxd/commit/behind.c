@@ -12,8 +12,10 @@
 #include "lib/clock.h"
 
 int
-behind_start(struct behind *behind, const struct publisher_setup *setup, struct stats *stats)
+behind_start(struct behind *behind, const struct publisher_setup *setup, struct stats *stats,
+    int64_t patience)
 {
+	behind->patience = patience;
 	behind->stats = stats;
 	behind->durable = behind->published = setup->last;
 	behind->publisher = publisher_start(setup);
@@ -39,9 +41,11 @@ post(struct behind *behind, struct message *message, enum publisher_message kind
 static void
 count(struct behind *behind, const struct publication *p)
 {
-	if (behind->lag++ == 0)
+	if (behind->lag++ == 0) {
+		behind->heard = clock_monotonic();
 		stats_set(behind->stats, STAT_NOW_LAG_SINCE,
 		    (uint64_t)(p->acknowledged / CLOCK_SECOND));
+	}
 	stats_add(behind->stats, STAT_NOW_LAG_ITEMS, 1);
 	stats_add(behind->stats, STAT_NOW_LAG_BYTES, p->size);
 }
@@ -105,8 +109,13 @@ behind_tell_ledger(struct behind *behind, int fd, int taken)
 void
 behind_ask(struct behind *behind, struct request *request)
 {
-	struct asked *asked = must_alloc(sizeof *asked);
+	struct asked *asked;
 
+	if (behind->lag == 0 || clock_monotonic() - behind->heard < behind->patience) {
+		mailbox_post(request->reply, &request->message);
+		return;
+	}
+	asked = must_alloc(sizeof *asked);
 	asked->answer = &request->message;
 	asked->reply = request->reply;
 	post(behind, &asked->message, PUBLISHER_ASK);
@@ -139,6 +148,7 @@ void
 behind_take(struct behind *behind, struct publisher_news *news, struct books *books,
     uint64_t acknowledged)
 {
+	behind->heard = clock_monotonic();
 	take_renamed(news, books);
 	if (news->published > behind->published)
 		books_mark(books, acknowledged, news->published);

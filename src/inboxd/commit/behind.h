@@ -21,13 +21,15 @@ struct behind {
 	uint64_t lag;                /* items that the publisher has */
 	uint64_t durable, published; /* up to which seq */
 	enum draft_result trouble;   /* what it waits for; DRAFT_OK: nothing */
+	int64_t patience, heard;     /* how long it may be silent while it has items, and since when it
+	                                is: microseconds, monotonic */
 	struct handover *handover;   /* that gathers; NULL: nothing does */
 	struct publication **last;
 };
 
 /* 0, or -1 with errno. */
 MUST_CHECK int behind_start(struct behind *behind, const struct publisher_setup *setup,
-    struct stats *stats);
+    struct stats *stats, int64_t patience);
 void behind_stop(struct behind *behind);
 
 /* An item was acknowledged: its draft is the publisher's from here on.  The chain of them goes
@@ -42,7 +44,9 @@ MUST_CHECK int behind_take_descriptor(int fd);
 /* The ledger's file is `fd` from now on: the publisher gets it as `taken`, a descriptor of
  * behind_take_descriptor().  Without one the program ends. */
 void behind_tell_ledger(struct behind *behind, int fd, int taken);
-/* The publisher gives the request back, to show that it is alive. */
+/* Gives the request back, to show that items still become visible.  Of a publisher that has been
+ * silent for longer than our patience, that one has to give it back: one sync may take long, where
+ * others have written much to the disk. */
 void behind_ask(struct behind *behind, struct request *request);
 
 /* Takes news; of `acknowledged`, the last seq that was, a record goes into the books where

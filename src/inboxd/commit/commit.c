@@ -400,7 +400,8 @@ start_threads(struct commit *commit)
 	};
 
 	commit->syncer = syncer_start();
-	if (!commit->syncer || behind_start(&commit->behind, &wanted, &commit->stats) < 0)
+	if (!commit->syncer || behind_start(&commit->behind, &wanted, &commit->stats,
+	    commit->setup.patience) < 0)
 		return -1;
 	return thread_start(&commit->thread, run, commit);
 }

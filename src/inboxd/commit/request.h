@@ -9,7 +9,6 @@
 #define INBOXD_COMMIT_REQUEST_H
 
 #include <stdint.h>
-#include <stdlib.h>
 
 #include "inboxd/drafts/draft.h"
 #include "inboxd/base/mailbox.h"
@@ -111,9 +110,10 @@ struct item {
 	char inbox[PROTO_INBOX_MAX + 1];
 	unsigned char sha256[DIGEST_SIZE];
 	char hint[RECORD_HINT_ROOM];
-	/* Its bytes, malloc'ed, for the journal; NULL: they come in pieces, or are more than
-	 * JOURNAL_ITEM_MAX, and the draft has to be durable first. */
+	/* Its bytes, malloc'ed, for the journal; NULL: they come in pieces, or are too many to be
+	 * kept, and the draft has to be durable first. */
 	unsigned char *bytes;
+	uint64_t kept; /* the worker's: how many they are */
 	/* The answer.  The draft goes back with it, but of an item that was stored: that one is the
 	 * publisher's, and only its name is here. */
 	enum item_outcome outcome;
@@ -126,14 +126,6 @@ struct item {
 	int is_reuse; /* its queue had used the number, for this or another item */
 	int over_share; /* LATER full is for this client alone */
 };
-
-static inline void
-item_free(struct item *item)
-{
-	free(item->bytes);
-	free(item->refusal);
-	free(item);
-}
 
 /* A duplicate of an item known: it has a first name, and nothing of its own is
  * recorded or published. */

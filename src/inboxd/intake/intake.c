@@ -198,6 +198,15 @@ intake_new_item(struct intake *in, const struct intake_offer *offer)
 }
 
 void
+intake_free_item(struct intake *in, struct item *item)
+{
+	in->shop->kept -= item->kept;
+	free(item->bytes);
+	free(item->refusal);
+	free(item);
+}
+
+void
 intake_hand_over(struct intake *in, struct item *item)
 {
 	in->items++;
@@ -258,7 +267,7 @@ end_item(struct intake *in, struct item *item)
 		draft_discard(&item->draft);
 		break;
 	}
-	item_free(item);
+	intake_free_item(in, item);
 }
 
 static void

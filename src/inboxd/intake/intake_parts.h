@@ -61,6 +61,8 @@ void intake_refuse(struct intake *in, const struct intake_offer *offer, enum pro
 MUST_CHECK int intake_take_room(struct intake *in, uint64_t size, int is_large);
 /* Without a draft. */
 struct item *intake_new_item(struct intake *in, const struct intake_offer *offer);
+/* Frees it, and what is kept of it. */
+void intake_free_item(struct intake *in, struct item *item);
 /* To the commit thread. */
 void intake_hand_over(struct intake *in, struct item *item);
 

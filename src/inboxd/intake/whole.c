@@ -12,6 +12,9 @@
 #include "inboxd/intake/intake_parts.h"
 #include "lib/journal.h"
 
+/* Of a worker, bytes. */
+#define KEPT_MAX (UINT64_C(64) * 1024 * 1024)
+
 uint64_t
 intake_whole_most(const struct site *site)
 {
@@ -39,7 +42,7 @@ finish(struct intake *in)
 	snprintf(text, sizeof text, "the bytes have SHA-256 %s", hex);
 	draft_discard(&item->draft);
 	intake_end_not_stored(in, item->number, CODE_LATER_DIGEST, text);
-	item_free(item);
+	intake_free_item(in, item);
 }
 
 /* Why it cannot be taken now, with a text, or PROTO_CODE_COUNT: then its room is taken. */
@@ -75,6 +78,20 @@ open_draft(struct intake *in, struct item *item, struct inbox *inbox)
 	return result;
 }
 
+/* For the journal, which wants the bytes again; of one that is not kept the draft is synced first.
+ * What clients may make us hold is bounded, however many of them stop midway. */
+static void
+keep(struct intake *in, struct item *item)
+{
+	if (item->size > JOURNAL_ITEM_MAX || in->shop->kept + item->size > KEPT_MAX)
+		return;
+	item->bytes = malloc(item->size + 1);
+	if (!item->bytes)
+		fatal(EX_OSERR, "out_of_memory", "bytes=%" PRIu64, item->size);
+	item->kept = item->size;
+	in->shop->kept += item->size;
+}
+
 void
 intake_whole(struct intake *in, const struct intake_offer *offer)
 {
@@ -104,8 +121,7 @@ intake_whole(struct intake *in, const struct intake_offer *offer)
 		intake_end_failed(in, offer->number, result, inbox->name);
 		return;
 	}
-	if (offer->size <= JOURNAL_ITEM_MAX)
-		item->bytes = must_alloc(offer->size + 1);
+	keep(in, item);
 	if (!in->digest)
 		in->digest = digest_new();
 	if (!in->digest || digest_start(in->digest) < 0)
@@ -126,7 +142,7 @@ whole_take(struct intake *in, const unsigned char *data, size_t len)
 		/* The draft may hold the last reference on its inbox. */
 		intake_end_failed(in, item->number, result, item->draft.inbox->name);
 		draft_discard(&item->draft);
-		item_free(item);
+		intake_free_item(in, item);
 		return;
 	}
 	if (digest_add(in->digest, data, len) < 0)
@@ -143,7 +159,7 @@ whole_cut_off(struct intake *in)
 	if (!in->item)
 		return;
 	draft_discard(&in->item->draft);
-	item_free(in->item);
+	intake_free_item(in, in->item);
 	in->item = NULL;
 	intake_end_cut_off(in);
 }
