@@ -21,8 +21,8 @@ struct behind {
 	uint64_t lag;                /* items that the publisher has */
 	uint64_t durable, published; /* up to which seq */
 	enum draft_result trouble;   /* what it waits for; DRAFT_OK: nothing */
-	int64_t patience, heard;     /* how long it may be silent while it has items, and since when it
-	                                is: microseconds, monotonic */
+	int64_t patience, heard;     /* how long it may be silent while it has items, and since when
+	                                it is: microseconds, monotonic */
 	struct handover *handover;   /* that gathers; NULL: nothing does */
 	struct publication **last;
 };

@@ -40,8 +40,8 @@ struct commit_setup {
 	struct books_setup books;
 	uint32_t start;   /* of names: name.h */
 	unsigned number;  /* of names: one no worker has */
-	int64_t patience;  /* how long the publisher may be silent and a probe is answered all the same,
-	                      microseconds */
+	int64_t patience;  /* how long the publisher may be silent and a probe is answered all the
+	                      same, microseconds */
 	uint64_t backlog; /* items acknowledged and not visible, at most: each may hold a
 	                     descriptor */
 };
