@@ -90,7 +90,8 @@ class Crash:
         self.waited += len(waiting)
         self.start_receiver()
         late = self.not_visible(waiting)
-        self.expect(not late, "acknowledged, and not there when connections are taken: %r", late[:5])
+        self.expect(not late, "acknowledged, and not there when connections are taken: %r",
+                    late[:5])
 
     def not_visible(self, items):
         """Which of these are neither in new/ nor claimed, which goes one way only."""

@@ -12,7 +12,8 @@ import enumerate as engine  # noqa: E402  (tests/fault/enumerate.py)
 from harness import SEED, cases, main, test  # noqa: E402
 
 STEPS = {
-    "first_start": ["fill:20:TORN:once", "openat@journal:3:KILL:once", "fdatasync@journal:5:KILL:once",
+    "first_start": ["fill:20:TORN:once", "openat@journal:3:KILL:once",
+                    "fdatasync@journal:5:KILL:once",
                     "write@journal:1:TORN:once", "renameat2@ledger:1:KILL:once"],
     "start": ["openat:2:KILL:once", "write:1:TORN:once", "renameat2:1:KILL:once",
               "fsync:1:KILL:once"],

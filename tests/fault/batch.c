@@ -4,7 +4,8 @@
  *
  *	<key>=<value> ...            at, size (where, and how many bytes), and of a head all that
  *	                             it says; without a head (a segment is filled) no more
- *	<RS><seq> <bytes> <record>   for each frame; bytes is "bytes" where it has its item's, else "-"
+ *	<RS><seq> <bytes> <record>   for each frame; bytes is "bytes" where it has its item's,
+ *	                             else "-"
  *
  * Read by the table in lib/journal.h and not by the program's code: what that writes is what
  * is looked at.

@@ -318,7 +318,8 @@ class ReceiverRun(Run):
             return
         whole = list(self.items.values())
         for inbox, name in self.in_new():
-            must((inbox, self.r.read(inbox, name)) in whole, "in new/, and torn: %s/%s", inbox, name)
+            must((inbox, self.r.read(inbox, name)) in whole, "in new/, and torn: %s/%s", inbox,
+                 name)
 
     def judge_restart(self):
         """Without faults: nothing acknowledged is gone, all is stored once, nothing is torn."""

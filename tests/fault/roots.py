@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""The roots that the lives of scenarios.py start from: one that is empty, and some whose receiver was
-killed, or met a power cut, as far as that can be made by hand."""
+"""The roots that the lives of scenarios.py start from: one that is empty, and some whose receiver
+was killed, or met a power cut, as far as that can be made by hand."""
 
 import collections
 import os
