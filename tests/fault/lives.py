@@ -233,9 +233,9 @@ class ReceiverRun(Run):
 
     def is_published(self):
         """By the newest segment: what it lacks of the accepts stands in the mark of its state."""
-        segment = max(os.listdir(os.path.join(self.r.root, "ledger")))
-        with open(os.path.join(self.r.root, "ledger", segment), encoding="ascii",
-                  errors="replace") as file:
+        folder = os.path.join(self.r.root, "ledger")
+        segment = max(name for name in os.listdir(folder) if name.endswith(".log"))
+        with open(os.path.join(folder, segment), encoding="ascii", errors="replace") as file:
             records = [line.split(" ") for line in file.read().split("\n")]
         accepts = [int(words[2]) for words in records if len(words) > 3 and words[1] == "accept"]
         marks = [int(words[3]) for words in records if len(words) > 3 and words[1] == "mark"]
