@@ -17,6 +17,9 @@ TORN_AT = 12  # the journal's write that is torn
 
 def started(t, template, fault="", journal="4M"):
     run = ReceiverRun(t, fault)
+    for left in (run.arm_file, run.met_file):  # by the one before
+        if os.path.exists(left):
+            os.unlink(left)
     if template:
         run.use_root(template)
     else:
@@ -166,6 +169,9 @@ def tried(function, *arguments):
             return function(*arguments)
         except (AssertionError, *BROKEN) as error:
             last = error
+            for run in arguments[0].receivers:
+                if run.runs():
+                    run.kill()
     raise last
 
 
