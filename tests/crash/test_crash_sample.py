@@ -30,7 +30,7 @@ STEPS = {
                  "fdatasync@ledger:1:KILL:once", "renameat2@draft:2:KILL:once"],
     "large": ["fdatasync@draft:1:KILL:once", "fsync@tmpdir:1:KILL:once",
               "write@journal:1:TORN:once"],
-    "stop": ["write@journal:2:KILL:once", "fdatasync@journal:2:KILL:once"],
+    "stop": ["write@journal:1:KILL:once", "fdatasync@journal:1:KILL:once"],
     "recovery": ["renameat2@draft:1:KILL:once", "renameat2@draft:2:KILL:once",
                  "fsync@newdir:1:KILL:once", "write@ledger:1:TORN:once",
                  "unlinkat:1:KILL:once", "fdatasync:3:KILL:once", "write@journal:1:KILL:once"],
