@@ -555,7 +555,7 @@ def a_journal_that_is_not_whole_or_not_the_roots_ends_a_start(t):
     for words, spoil in wrongs:
         spoil()
         spoilt = snapshot(r.root)
-        refused(r, 65, words, "Put back what belongs to it")
+        refused(r, 65, words, "Put back what belongs there")
         equal(snapshot(r.root), spoilt, "what a start changed: " + words)
         put_back()
     equal(snapshot(r.root), before, "as it was")

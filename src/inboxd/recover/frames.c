@@ -15,7 +15,7 @@
 /* ---- do they belong to each other? */
 
 #define PUT_BACK \
-	"Put back what belongs to it, ledger/ and journal/ of one moment; or, to go on without " \
+	"Put back what belongs there, ledger/ and journal/ of one moment; or, to go on without " \
 	"what the journal alone has, see inbox-spool(5), RECOVERY"
 
 static int
