@@ -150,13 +150,17 @@ def a_journal_that_was_full_many_times_over_loses_nothing(t):
 @test
 def a_journal_grows_and_shrinks_with_a_start(t):
     r = t.receiver()
-    queue, n = t.queue(), 0
+    queue, n, was = t.queue(), 0, 4 * SEGMENT
     for size, kill in (("4M", 0), ("8M", 0), ("6M", 1), ("64M", 1), ("5M", 0), ("4M", 1)):
         r.sections["receiver"]["journal"] = size
         r.write_conf()
         (r.kill if kill else r.stop)()
         r.start()
         equal(journal(r), {"%04d" % i: SEGMENT for i in range(int(size[:-1]))}, size)
+        told = re.findall(r"event=journal_resized bytes=(\d+) before=(\d+)\n", r.log(here=True))
+        now = int(size[:-1]) * SEGMENT
+        equal(told, [(str(now), str(was))] if now != was else [], "told of the size")
+        was = now
         c = r.client(hello={"queue": queue, "settled": n + 1})
         for n in range(n + 1, n + 41):  # to be in several of the segments
             c.put(n, "status", t.bytes(60 * KIB))
@@ -628,6 +632,8 @@ def a_root_of_before_the_journal_is_taken_over(t, end):
     r.start()
     r.consumed = True
     equal(len(journal(r)), 4, "segments")
+    contains(r.log(here=True), "event=journal_made bytes=4194304\n")
+    contains(r.log(here=True), "event=root_taken_over ")
     newest = max(os.listdir(os.path.join(r.root, "ledger")))
     first = lines_of(os.path.join(r.root, "ledger", newest))[0].decode()
     assert re.search(r" begin 2 .* journal=[0-9a-f]{32}\b", first), first

@@ -302,6 +302,22 @@ tell_log(const struct recovery *r)
 	    verdicts[ANEW] + verdicts[MEND], verdicts[VISIBLE]);
 }
 
+/* What the setting, or an upgrade, has made of it. */
+static void
+tell_journal(const struct recovery *r)
+{
+	unsigned long long bytes = r->site->settings->journal / JOURNAL_SEGMENT * JOURNAL_SEGMENT;
+	unsigned long long before = (unsigned long long)r->journal.head.segments * JOURNAL_SEGMENT;
+
+	if (!has_journal(r))
+		log_event(LOG_NOTICE, "journal_made", "bytes=%llu", bytes);
+	if (!has_journal(r) && r->segment[0])
+		log_event(LOG_NOTICE, "root_taken_over",
+		    "note=\"of before there was a journal; no version of then takes it any more\"");
+	if (has_journal(r) && before != bytes)
+		log_event(LOG_NOTICE, "journal_resized", "bytes=%llu before=%llu", bytes, before);
+}
+
 static int
 run(struct recovery *r, struct recovered *out)
 {
@@ -327,9 +343,10 @@ recover_run(struct site *site, struct root *root, struct clients *clients,
 	if (code)
 		return code;
 	rc = run(&r, out);
-	if (rc == 0)
+	if (rc == 0) {
 		tell_log(&r);
-	if (rc < 0) {
+		tell_journal(&r);
+	} else {
 		writer_close(out->writer);
 		*out = (struct recovered){NULL, NULL};
 	}
