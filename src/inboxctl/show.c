@@ -235,6 +235,10 @@ show_lag(const json_t *gauges, int64_t now, FILE *out)
 	fprintf(out,
 	    "  %" JSON_INTEGER_FORMAT " acknowledged and not in new/ yet: %s, the oldest for %s\n",
 	    json_integer_value(items), size, span);
+	if (integer_of(gauges, "inboxd_publish_trouble") > 0)
+		fputs("  they cannot be made visible, and new items are told LATER: "
+		      "the log says why\n",
+		    out);
 }
 
 static int

@@ -174,6 +174,9 @@ inboxctl_shows_how_far_the_publisher_is_behind(void **state)
 	assert_lag("\"inboxd_unpublished_items\":12,\"inboxd_unpublished_bytes\":3072,"
 	           "\"inboxd_unpublished_oldest_timestamp_seconds\":878",
 	    "\n  12 acknowledged and not in new/ yet: 3.0 KiB, the oldest for 2m 2s\n",
+	    "cannot");
+	assert_lag("\"inboxd_unpublished_items\":1,\"inboxd_publish_trouble\":1",
+	    "\n  they cannot be made visible, and new items are told LATER: the log says why\n",
 	    "all that was");
 	assert_lag("\"inboxd_unpublished_items\":0,\"inboxd_unpublished_bytes\":0,"
 	           "\"inboxd_unpublished_oldest_timestamp_seconds\":0",
