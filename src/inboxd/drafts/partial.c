@@ -20,8 +20,8 @@
 #include "lib/log.h"
 
 #define STEP (1024 * 1024)  /* bytes of the digest's arrears at a time */
-#define PUSH (256 * 1024)   /* bytes after which write-out is started: few, since whoever syncs waits
-                              behind them */
+/* Bytes after which write-out is started: few, since whoever syncs waits behind them. */
+#define PUSH (256 * 1024)
 #define NAMES_TRIED 100
 
 static enum partial_result
