@@ -223,13 +223,15 @@ SMALL = {"wrap": ["prlimit", "--fsize=500000:500000"]}
 FULL = {"env": {**SHIMMED, "FAULT": "fill@journal:20:ENOSPC:on"}}  # in the second segment
 
 
-@cases([("by the limit of a file's size", SMALL), ("on a full disk", FULL)])
-def without_room_for_the_journal_a_start_ends_with_75(t, small):
+@cases([("by the limit of a file's size", SMALL, "(LimitFSIZE)"),
+        ("on a full disk", FULL, "make room, or set it smaller")])
+def without_room_for_the_journal_a_start_ends_with_75(t, small, advice):
     r = t.receiver(start=False)
     for _ in range(2):
         r.start(wait=False, **small)
         r.wait_end(75)
-        contains(r.log(here=True), "it wants 4 MiB ([receiver] journal)")
+        contains(r.log(here=True), "it wants 4 MiB ([receiver] journal): ")
+        contains(r.log(here=True), advice)
         equal(journal(r), {}, "what was made")
     r.start()
     c = r.client(hello=t.queue())

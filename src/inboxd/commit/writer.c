@@ -60,9 +60,13 @@ fail_room(struct why *error, uint32_t segments)
 {
 	int cause = errno;
 
-	why_say(error,
-	    JOURNAL_FOLDER "/: %s: it wants %u MiB ([receiver] journal): make room, or set it "
-	    "smaller", strerror(cause), (unsigned)segments);
+	if (disk_is_full(cause))
+		why_say(error, JOURNAL_FOLDER "/: %s: it wants %u MiB ([receiver] journal): %s",
+		    strerror(cause), (unsigned)segments,
+		    cause == EFBIG ? "raise the limit of a file's size (LimitFSIZE)"
+		                   : "make room, or set it smaller");
+	else
+		(void)fail(error, "make");
 	errno = cause;
 	return -1;
 }
