@@ -55,7 +55,7 @@ MUST_CHECK struct commit *commit_start(const struct commit_setup *setup,
 void commit_stop(struct commit *commit);
 
 struct mailbox *commit_mailbox(struct commit *commit);
-/* The sum over the thread, the publisher. */
+/* As counted by the thread and by the publisher, together. */
 uint64_t commit_count(const struct commit *commit, enum counter which);
 
 #endif

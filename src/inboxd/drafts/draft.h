@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * An item while it is not promised yet: a file in tmp/ under the name that it
- * will have in new/.  A worker creates and fills it; the commit thread syncs
- * and publishes it.  Whoever holds it disposes of it by draft_close() once it
- * is published, or draft_discard() if it never was.
+ * will have in new/.  A worker creates and fills it, and hands it to the commit thread; of an
+ * item that is acknowledged it is the publisher's.  Whoever holds it disposes of it by
+ * draft_close() once it is published, or draft_discard() if it never was.
  */
 #ifndef INBOXD_DRAFTS_DRAFT_H
 #define INBOXD_DRAFTS_DRAFT_H

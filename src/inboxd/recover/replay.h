@@ -48,7 +48,6 @@ struct replay {
 	char next[NAME_ROOM]; /* the segment that has followed this one; "": none */
 };
 
-
 /*
  * Reads the open segment `fd` (called `name` in errors) from its beginning, whosever it is.
  * 0; or -1 with the reason in `error` and errno: EBADMSG if the segment is
