@@ -71,8 +71,10 @@ scan_read(int fd, void *dst, size_t len, uint32_t offset)
 	return (ssize_t)held;
 }
 
-int
-scan_use(struct journal_scan *scan, uint32_t segment, size_t size)
+/* Makes the segment the one at hand, with its first `size` bytes at least; what it has not is 0.
+ * 1; 0: there is none, or it is no file, and another one may be at hand; -1. */
+static int
+use(struct journal_scan *scan, uint32_t segment, size_t size)
 {
 	char name[JOURNAL_NAME_ROOM];
 	ssize_t got;
@@ -133,7 +135,7 @@ each_segment(struct journal_scan *scan, size_t bytes, int (*visit)(struct journa
 	int rc;
 
 	for (uint32_t i = 0; i < scan->end; i++) {
-		rc = scan_use(scan, i, bytes);
+		rc = use(scan, i, bytes);
 		if (rc < 0 || (rc > 0 && visit(scan) < 0))
 			return -1;
 	}
@@ -207,7 +209,7 @@ own_start(struct journal_scan *scan)
 
 	/* A table that ends behind the block that was read. */
 	if (journal_get_head(scan->bytes, &scan->head) > JOURNAL_BLOCK &&
-	    scan_use(scan, scan->segment, JOURNAL_SEGMENT) < 0)
+	    use(scan, scan->segment, JOURNAL_SEGMENT) < 0)
 		return -1;
 	if (look(scan, 0, &size))
 		return own(scan, 0, size);
@@ -276,7 +278,7 @@ int
 scan_load_batch(struct journal_scan *scan, const struct journal_entry *entry)
 {
 	const unsigned char *bytes = scan->bytes + entry->offset;
-	int rc = scan_use(scan, entry->segment, JOURNAL_SEGMENT);
+	int rc = use(scan, entry->segment, JOURNAL_SEGMENT);
 
 	if (rc < 0)
 		return -1;

@@ -44,9 +44,6 @@ void scan_free(struct journal_scan *scan);
 /* Finds all heads: by number, and none if there is no journal.  0, or -1. */
 MUST_CHECK int scan_all(struct journal_scan *scan);
 
-/* Makes the segment the one at hand, with its first `size` bytes at least; what it has not is 0.
- * 1; 0: there is none, or it is no file, and another one may be at hand; -1. */
-MUST_CHECK int scan_use(struct journal_scan *scan, uint32_t segment, size_t size);
 /* Reads a batch.  1: it is at hand, as it was when its head was found; 0: it is not; -1. */
 MUST_CHECK int scan_load_batch(struct journal_scan *scan, const struct journal_entry *entry);
 /* Are all its frames right, too?  1, 0 or -1. */

@@ -332,12 +332,6 @@ ledger_fd(const struct ledger *ledger)
 }
 
 uint64_t
-ledger_last(const struct ledger *ledger)
-{
-	return ledger->origin.seq - 1;
-}
-
-uint64_t
 ledger_size(const struct ledger *ledger)
 {
 	return ledger->size;

@@ -54,8 +54,6 @@ void ledger_append(struct ledger *ledger, struct record *record);
 MUST_CHECK int ledger_flush(struct ledger *ledger);
 
 int ledger_fd(const struct ledger *ledger);
-/* The number of the last accept, 0: none yet. */
-uint64_t ledger_last(const struct ledger *ledger);
 /* Bytes in the open segment. */
 uint64_t ledger_size(const struct ledger *ledger);
 
