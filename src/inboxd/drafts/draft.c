@@ -31,6 +31,14 @@ say_failure(const struct draft *draft, const char *what)
 	return draft_failure(error);
 }
 
+/* There is none of that name, or -1 with errno EEXIST. */
+static int
+create(const struct inbox *inbox, const char *name)
+{
+	return openat(inbox->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    inbox->file_mode);
+}
+
 enum draft_result
 draft_create(struct draft *draft, struct site *site, struct inbox *inbox, struct namer *namer,
     const char *identity)
@@ -39,8 +47,7 @@ draft_create(struct draft *draft, struct site *site, struct inbox *inbox, struct
 	draft->site = NULL;
 	for (int i = 0; i < NAMES_TRIED; i++) {
 		name_next(namer, identity, inbox->suffix, draft->name);
-		draft->fd = openat(inbox->tmp, draft->name,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, inbox->file_mode);
+		draft->fd = create(inbox, draft->name);
 		if (draft->fd >= 0) {
 			draft->site = site_ref(site);
 			return DRAFT_OK;
@@ -49,6 +56,25 @@ draft_create(struct draft *draft, struct site *site, struct inbox *inbox, struct
 			break;
 	}
 	return say_failure(draft, "open");
+}
+
+int
+draft_make(const struct inbox *inbox, const char *name)
+{
+	if (unlinkat(inbox->tmp, name, 0) < 0 && errno != ENOENT)
+		return -1;
+	return create(inbox, name);
+}
+
+int
+draft_make_of(const struct inbox *inbox, const char *name, const void *bytes, size_t size)
+{
+	int fd = draft_make(inbox, name);
+
+	if (fd < 0 || disk_write(fd, bytes, size) == 0)
+		return fd;
+	disk_close(fd);
+	return -1;
 }
 
 enum draft_result

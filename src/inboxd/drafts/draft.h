@@ -31,6 +31,12 @@ enum draft_result draft_failure(int error);
 /* Creates it with O_EXCL, under the next free name of `namer`. */
 MUST_CHECK enum draft_result draft_create(struct draft *draft, struct site *site,
     struct inbox *inbox, struct namer *namer, const char *identity);
+/* Opens an empty file `name` in tmp/ for writing, made anew: what had that name goes.  The
+ * descriptor; or -1 with errno. */
+MUST_CHECK int draft_make(const struct inbox *inbox, const char *name);
+/* Likewise, of these bytes. */
+MUST_CHECK int draft_make_of(const struct inbox *inbox, const char *name, const void *bytes,
+    size_t size);
 /* Takes room for `size` bytes before the first comes, where that is worth a
  * system call. */
 MUST_CHECK enum draft_result draft_reserve(struct draft *draft, uint64_t size);

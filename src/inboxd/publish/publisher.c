@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/thread.h"
@@ -147,24 +146,6 @@ read_bytes(const struct publisher *publisher, const struct publication *p, void 
 	return journal_read_frame(publisher->setup.journal, &p->frame, record, bytes);
 }
 
-/* The draft's file, as it was first made; -1 with errno. */
-static int
-make_file(struct publication *p, const void *bytes)
-{
-	const struct inbox *inbox = p->draft.inbox;
-	int fd;
-
-	if (unlinkat(inbox->tmp, p->draft.name, 0) < 0 && errno != ENOENT)
-		return -1;
-	fd = openat(inbox->tmp, p->draft.name,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, inbox->file_mode);
-	if (fd >= 0 && disk_write(fd, bytes, p->frame.item_size) < 0) {
-		disk_close(fd);
-		return -1;
-	}
-	return fd;
-}
-
 static void
 make_anew(struct publisher *publisher, struct publication *p)
 {
@@ -172,7 +153,8 @@ make_anew(struct publisher *publisher, struct publication *p)
 	int rc = read_bytes(publisher, p, bytes), fd = -1;
 
 	if (rc == 0)
-		fd = make_file(p, bytes);
+		fd = draft_make_of(
+		    p->draft.inbox, p->draft.name, bytes, p->frame.item_size);
 	free(bytes);
 	if (rc < 0 && !disk_is_shortage(errno))
 		fatal(EX_IOERR, "journal_failed", "call=read seq=%" PRIu64 " error=\"%s\"",

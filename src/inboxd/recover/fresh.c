@@ -118,17 +118,24 @@ done:
 	return result;
 }
 
+/* What a sync has returned: that there is no room is an answer, all else the end (P9). */
+static int
+full_or_end(int rc)
+{
+	if (rc < 0 && draft_failure(errno) != DRAFT_FULL)
+		fatal_sync("draft");
+	return rc;
+}
+
 /* Bytes into the new file, and onto the disk. */
 static enum fresh
 fill(int in, int out, const struct tail_item *item)
 {
 	enum fresh result = copy_bytes(in, out, item);
 
-	if (result != FRESH_COPIED || disk_sync_data(out) == 0)
-		return result;
-	if (draft_failure(errno) != DRAFT_FULL)
-		fatal_sync("draft");
-	return FRESH_FAILED;
+	if (result == FRESH_COPIED && full_or_end(disk_sync_data(out)) < 0)
+		return FRESH_FAILED;
+	return result;
 }
 
 /* A folder or link of that name is not the item: who could put it there has taken that. */
@@ -157,10 +164,7 @@ fresh_copy(const struct tail_item *item, const struct inbox *inbox, int from)
 	if (in < 0)
 		return errno == ENOENT ? FRESH_ABSENT : FRESH_FAILED;
 	fresh_name(item, name);
-	out = -1;
-	if (unlinkat(inbox->tmp, name, 0) == 0 || errno == ENOENT)
-		out = openat(inbox->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    inbox->file_mode);
+	out = draft_make(inbox, name);
 	if (out >= 0)
 		result = fill(in, out, item);
 	error = errno;
@@ -208,38 +212,14 @@ fresh_begin(struct fresh_sync *sync, int root, int way)
 }
 
 static int
-fail_sync(void)
-{
-	if (draft_failure(errno) != DRAFT_FULL)
-		fatal_sync("draft");
-	return -1;
-}
-
-static int
 sync_open(struct fresh_sync *sync)
 {
 	while (sync->count > 0) {
-		if (disk_sync_data(sync->fds[sync->count - 1]) < 0)
-			return fail_sync();
+		if (full_or_end(disk_sync_data(sync->fds[sync->count - 1])) < 0)
+			return -1;
 		close(sync->fds[--sync->count]);
 	}
 	return 0;
-}
-
-/* A new file of that name in tmp/, in place of what has it.  Its descriptor; -1 with errno. */
-static int
-make_file(const struct inbox *inbox, const char *name, const void *bytes, size_t size)
-{
-	int fd;
-
-	if (unlinkat(inbox->tmp, name, 0) < 0 && errno != ENOENT)
-		return -1;
-	fd = openat(inbox->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-	    inbox->file_mode);
-	if (fd < 0 || disk_write(fd, bytes, size) == 0)
-		return fd;
-	disk_close(fd);
-	return -1;
 }
 
 int
@@ -250,7 +230,7 @@ fresh_write(struct fresh_sync *sync, const struct tail_item *item, const struct 
 
 	if (sync->count == FRESH_OPEN_MAX && sync_open(sync) < 0)
 		return -1;
-	fd = make_file(inbox, item->name, bytes, size);
+	fd = draft_make_of(inbox, item->name, bytes, size);
 	if (fd < 0)
 		return -1;
 	sync->needs = 1;
@@ -270,10 +250,10 @@ fresh_replace(const struct tail_item *item, const struct inbox *inbox, const voi
 	int fd, rc;
 
 	fresh_name(item, name);
-	fd = make_file(inbox, name, bytes, size);
+	fd = draft_make_of(inbox, name, bytes, size);
 	if (fd < 0)
 		return -1;
-	rc = disk_sync_data(fd) < 0 ? fail_sync() : fresh_take(item, inbox);
+	rc = full_or_end(disk_sync_data(fd)) < 0 ? -1 : fresh_take(item, inbox);
 	disk_close(fd);
 	return rc;
 }
@@ -283,7 +263,7 @@ fresh_end(struct fresh_sync *sync)
 {
 	if (sync->root < 0)
 		return sync_open(sync);
-	return sync->needs && disk_sync_fs(sync->root) < 0 ? fail_sync() : 0;
+	return sync->needs ? full_or_end(disk_sync_fs(sync->root)) : 0;
 }
 
 void
