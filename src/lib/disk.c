@@ -50,6 +50,27 @@ disk_write(int fd, const void *data, size_t len)
 }
 
 int
+disk_write_again(int fd, off_t from, off_t to)
+{
+	unsigned char buffer[64 * 1024];
+
+	while (from < to) {
+		off_t left = to - from, most = (off_t)sizeof buffer;
+		ssize_t got = pread(fd, buffer, (size_t)(left < most ? left : most), from);
+
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got == 0)
+			errno = EIO;
+		if (got <= 0 || lseek(fd, from, SEEK_SET) == -1 ||
+		    disk_write(fd, buffer, (size_t)got) == -1)
+			return -1;
+		from += got;
+	}
+	return 0;
+}
+
+int
 disk_sync_data(int fd)
 {
 	int rc;

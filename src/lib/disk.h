@@ -25,6 +25,11 @@
 /* Writes all `len` bytes; short writes and EINTR are gone on with. */
 MUST_CHECK int disk_write(int fd, const void *data, size_t len);
 
+/* Writes the bytes from `from` to before `to` of a file again, each to where it was read: after a
+ * sync that failed the page cache may show what the disk has not.  `fd` is open for both, and does
+ * not append; the sync is for the caller.  EIO where the file has become shorter. */
+MUST_CHECK int disk_write_again(int fd, off_t from, off_t to);
+
 /* Makes file `name` of this text, in place of what was there, and syncs it; not the folder.
  * After a failure there is none. */
 MUST_CHECK int disk_write_text(int dirfd, const char *name, const char *text);

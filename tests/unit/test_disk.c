@@ -147,6 +147,36 @@ tells_why_it_cannot_write(void **state)
 	assert_int_equal(disk_write(-1, "", 0), 0);
 }
 
+/* Three blocks and a bit, all but the ends of it. */
+static void
+writes_again_what_stands_there(void **state)
+{
+	static char data[3 * 65536 + 10], found[sizeof data + 1];
+	const off_t from = 5, to = (off_t)sizeof data - 3;
+	int fd, out;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof data; i++)
+		data[i] = (char)(i * 31 + i / 65536);
+	put(dir, "file", "");
+	fd = openat(dir, "file", O_RDWR | O_CLOEXEC);
+	assert_int_equal(disk_write(fd, data, sizeof data), 0);
+	assert_int_equal(disk_write_again(fd, from, to), 0);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), to); /* so far has been written */
+	assert_int_equal(pread(fd, found, sizeof found, 0), sizeof data);
+	assert_memory_equal(found, data, sizeof data);
+
+	assert_int_equal(disk_write_again(fd, from, (off_t)sizeof data + 1), -1);
+	assert_int_equal(errno, EIO);
+	assert_int_equal(pread(fd, found, sizeof found, 0), sizeof data);
+	out = openat(dir, "file", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(disk_write_again(out, to, to), 0); /* nothing */
+	assert_int_equal(disk_write_again(out, from, to), -1);
+	assert_int_equal(errno, EBADF);
+	close(out);
+	close(fd);
+}
+
 static void
 syncs_and_tells_errors(void **state)
 {
@@ -459,6 +489,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    TEST(writes_all_past_short_writes_and_signals),
 	    TEST(tells_why_it_cannot_write),
+	    TEST(writes_again_what_stands_there),
 	    TEST(syncs_and_tells_errors),
 	    TEST(trusts_syncfs_only_where_it_syncs_and_tells),
 	    TEST(syncs_what_is_above_a_path),

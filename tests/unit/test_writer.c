@@ -120,10 +120,14 @@ note_write(int fd, off_t offset, size_t len)
 	struct stat st;
 
 	assert_int_equal(fstat(fd, &st), 0);
+	if (hook.writes++ > 0 && hook.inode == st.st_ino &&
+	    hook.offset + (off_t)hook.len == offset) {
+		hook.len += len; /* the next piece of it */
+		return;
+	}
 	hook.inode = st.st_ino;
 	hook.offset = offset;
 	hook.len = len;
-	hook.writes++;
 }
 
 ssize_t
@@ -1123,8 +1127,8 @@ tells_why_it_cannot_go_on(void **state)
 		enum fault fault;
 		int at;
 		const char *words;
-	} faults[] = {{OPEN, 1, "write journal/"}, {OPEN, 2, "write journal/"},
-	    {PREAD, 1, "write journal/"}, {WRITE, 1, "write journal/"}};
+	} faults[] = {{OPEN, 1, "write journal/"}, {PREAD, 1, "write journal/"},
+	    {WRITE, 1, "write journal/"}};
 	struct journal journal;
 	int fd;
 

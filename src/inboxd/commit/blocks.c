@@ -18,7 +18,7 @@ open_for(int dir, uint32_t segment, int flags)
 	char name[JOURNAL_NAME_ROOM];
 
 	journal_segment_name(segment, name);
-	return openat(dir, name, flags | O_WRONLY | O_NOFOLLOW | O_CLOEXEC, 0600);
+	return openat(dir, name, flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
 int

@@ -13,7 +13,7 @@
 /* Makes segments `from` to `count` - 1 in the folder, all or, where there is no room, none: then -1
  * with errno.  A failed sync ends the program. */
 MUST_CHECK int blocks_make(int dir, uint32_t from, uint32_t count);
-/* Opens one for writing; the descriptor, or -1 with errno. */
+/* Opens one for reading and writing; the descriptor, or -1 with errno. */
 MUST_CHECK int blocks_open(int dir, uint32_t segment);
 /* Deletes those from `count` on, whichever are there.  0, or -1 with errno. */
 MUST_CHECK int blocks_drop(int dir, uint32_t count);

@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,28 +152,6 @@ writer_make(int root, const char *root_id, uint32_t segments, uint64_t last, str
 	return writer;
 }
 
-static int
-write_again(struct writer *writer, const struct journal *found)
-{
-	char name[JOURNAL_NAME_ROOM];
-	ssize_t got;
-	int in, rc = -1;
-
-	journal_segment_name(found->segment, name);
-	in = openat(writer->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (in < 0)
-		return -1;
-	do
-		got = pread(in, writer->whole, found->size, found->offset);
-	while (got < 0 && errno == EINTR);
-	if (got >= 0 && got < (ssize_t)found->size)
-		errno = EIO; /* the file has become shorter */
-	else if (got >= 0 && lseek(writer->fd, found->offset, SEEK_SET) == (off_t)found->offset)
-		rc = disk_write(writer->fd, writer->whole, found->size);
-	disk_close(in);
-	return rc;
-}
-
 /* Which frames the segments hold that are not free. */
 static void
 take_frames(struct writer *writer, const struct journal *found)
@@ -205,7 +182,9 @@ writer_open(int root, const struct journal *found, struct why *error)
 	writer->offset = found->offset + found->size;
 	take_frames(writer, found);
 	writer->fd = blocks_open(dir, found->segment);
-	if (writer->fd < 0 || write_again(writer, found) < 0) {
+	if (writer->fd < 0 ||
+	    disk_write_again(
+	        writer->fd, found->offset, (off_t)found->offset + found->size) < 0) {
 		(void)fail(error, "write");
 		writer_close(writer);
 		return NULL;

@@ -61,24 +61,11 @@ is_right(int fd, const struct tail_item *item)
 	return size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0;
 }
 
-/* Each block is read and written to where it came from.  Whatever cuts this off, the
- * file holds the same bytes before and after. */
+/* Whatever cuts this off, the file holds the same bytes before and after. */
 static int
 write_over(int fd, const struct tail_item *item)
 {
-	unsigned char buffer[64 * 1024];
-	off_t at = 0;
-	ssize_t got;
-
-	while ((got = pread(fd, buffer, sizeof buffer, at)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 || lseek(fd, at, SEEK_SET) < 0 ||
-		    disk_write(fd, buffer, (size_t)got) < 0)
-			return -1;
-		at += got;
-	}
-	if (disk_sync_data(fd) < 0)
+	if (disk_write_again(fd, 0, (off_t)item->size) < 0 || disk_sync_data(fd) < 0)
 		return -1;
 	/* Is it so on the disk, and not only in memory? */
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);

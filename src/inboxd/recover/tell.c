@@ -138,25 +138,13 @@ add_synced(const struct recovery *r, struct lines *lines)
 static int
 write_again(const struct recovery *r)
 {
-	char bytes[64 * 1024];
-	uint64_t at = r->replay.synced_bytes, end = r->replay.good_bytes;
 	int fd = openat(r->root->ledger, r->segment, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-	ssize_t got;
+	int rc = fd < 0 ? -1
+	                : disk_write_again(fd, (off_t)r->replay.synced_bytes,
+	                      (off_t)r->replay.good_bytes);
 
-	while (fd >= 0 && at < end) {
-		size_t piece = end - at < sizeof bytes ? (size_t)(end - at) : sizeof bytes;
-
-		errno = EIO; /* for a file that has become shorter */
-		got = pread(fd, bytes, piece, (off_t)at);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0 || lseek(fd, (off_t)at, SEEK_SET) < 0 ||
-		    disk_write(fd, bytes, (size_t)got) < 0)
-			break;
-		at += (uint64_t)got;
-	}
 	disk_close(fd);
-	return fd >= 0 && at >= end ? 0 : -1;
+	return rc;
 }
 
 static int
