@@ -157,7 +157,7 @@ judge_found(struct recovery *r, struct unfinished *u)
 static int
 judge(struct recovery *r, struct unfinished *u)
 {
-	if (r->replay.version < RECORD_VERSION_JOURNAL)
+	if (!recovery_has_journal(r))
 		return judge_found(r, u);
 	u->verdict = VOID;
 	if (!u->was_framed)
@@ -208,7 +208,7 @@ write_bytes(struct recovery *r, const struct unfinished *u, struct fresh_sync *s
 	char line[RECORD_LINE_MAX + 1];
 	unsigned char bytes[JOURNAL_ITEM_MAX];
 
-	if (journal_read_frame(r->dir, u->frame, line, bytes) < 0)
+	if (journal_read_frame(r->root->journal, u->frame, line, bytes) < 0)
 		return recovery_fail(r, "read the frame of", u->item.inbox, u->item.name);
 	/* Where nothing in tmp/ means that a consumer has it, there is never nothing. */
 	if ((u->verdict == MEND

@@ -102,12 +102,9 @@ hold_against_ledger(struct recovery *r)
 int
 frames_read(struct recovery *r)
 {
-	int has_journal = r->replay.version >= RECORD_VERSION_JOURNAL;
-
-	r->dir = r->root->journal;
 	journal_read(&r->journal, r->root->journal, r->root->id);
 	r->due_seq = r->replay.next_seq;
-	if (!has_journal) {
+	if (!recovery_has_journal(r)) {
 		r->published = r->replay.stored;
 		r->last = r->replay.next_seq - 1;
 		return hold_against_none(r);
@@ -135,7 +132,7 @@ add(struct recovery *r, const struct tail_item *item)
 			fatal(EX_OSERR, "out_of_memory", "what=unfinished");
 	}
 	u = &r->all[r->count++];
-	*u = (struct unfinished){.item = *item, .is_told = item->seq < r->due_seq};
+	*u = (struct unfinished){.item = *item};
 	return u;
 }
 
@@ -166,7 +163,7 @@ read_frame(const struct recovery *r, const struct journal_frame *frame, struct r
 
 	if (frame->is_damaged || frame->item_size > sizeof bytes)
 		return 0;
-	if (journal_read_frame(r->dir, frame, line, wants_bytes ? bytes : NULL) < 0)
+	if (journal_read_frame(r->root->journal, frame, line, wants_bytes ? bytes : NULL) < 0)
 		return errno == EBADMSG ? 0 : -1;
 	if (record_parse(line, frame->record_size - 1, record) < 0 ||
 	    record->type != RECORD_ACCEPT || record->seq != frame->seq)
@@ -305,7 +302,7 @@ frames_list(struct recovery *r)
 {
 	struct replay *replay = &r->replay;
 
-	if (replay->version >= RECORD_VERSION_JOURNAL && add_journal(r) < 0)
+	if (recovery_has_journal(r) && add_journal(r) < 0)
 		return -1;
 	for (size_t i = replay->first; i < replay->count; i++) {
 		const struct tail_item *item = &replay->tail[i];

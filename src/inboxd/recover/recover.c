@@ -115,12 +115,6 @@ delete_parts(struct recovery *r)
 /* ---- reading */
 
 static int
-has_journal(const struct recovery *r)
-{
-	return r->replay.version >= RECORD_VERSION_JOURNAL;
-}
-
-static int
 fail_missing(struct recovery *r)
 {
 	r->code = EX_DATAERR;
@@ -309,12 +303,12 @@ tell_journal(const struct recovery *r)
 	unsigned long long bytes = r->site->settings->journal / JOURNAL_SEGMENT * JOURNAL_SEGMENT;
 	unsigned long long before = (unsigned long long)r->journal.head.segments * JOURNAL_SEGMENT;
 
-	if (!has_journal(r))
+	if (!recovery_has_journal(r))
 		log_event(LOG_NOTICE, "journal_made", "bytes=%llu", bytes);
-	if (!has_journal(r) && r->segment[0])
+	if (!recovery_has_journal(r) && r->segment[0])
 		log_event(LOG_NOTICE, "root_taken_over",
 		    "note=\"of before there was a journal; no version of then takes it any more\"");
-	if (has_journal(r) && before != bytes)
+	if (recovery_has_journal(r) && before != bytes)
 		log_event(LOG_NOTICE, "journal_resized", "bytes=%llu before=%llu", bytes, before);
 }
 
@@ -325,7 +319,7 @@ run(struct recovery *r, struct recovered *out)
 		return recovery_fail(r, "draw a number for", "names", "");
 	if (read_all(r) < 0 || frames_list(r) < 0)
 		return -1;
-	if ((has_journal(r) ? recover(r, out) : take_over(r, out)) < 0)
+	if ((recovery_has_journal(r) ? recover(r, out) : take_over(r, out)) < 0)
 		return -1;
 	return begin_new(r, out);
 }
@@ -336,7 +330,7 @@ recover_run(struct site *site, struct root *root, struct clients *clients,
 {
 	char segment[SEGMENT_NAME_ROOM];
 	struct recovery r = {.site = site, .root = root, .clients = clients, .segment = segment,
-	    .told = -1, .dir = -1, .error = error, .code = EX_IOERR};
+	    .told = -1, .error = error, .code = EX_IOERR};
 	int rc, code = segments_look(root, segment, error);
 
 	*out = (struct recovered){NULL, NULL};

@@ -34,7 +34,6 @@ struct unfinished {
 	struct tail_item item;
 	const struct journal_frame *frame; /* NULL: the ledger's accept is all there is */
 	int was_framed;      /* acknowledged, though its frame may be damaged or gone */
-	int is_told;         /* the ledger has its accept */
 	struct inbox *inbox; /* NULL: its folder is gone */
 	enum verdict verdict;
 };
@@ -46,7 +45,6 @@ struct recovery {
 	const char *segment; /* the ledger's newest; "": there is none */
 	struct replay replay;
 	struct journal journal;
-	int dir;             /* the journal's folder, for its frames */
 	uint64_t published;  /* up to this seq, say journal or ledger */
 	uint64_t last;       /* the last seq that may have been acknowledged */
 	uint64_t due_seq;    /* the first that the ledger lacks */
@@ -62,6 +60,13 @@ struct recovery {
 	struct why *error;
 	int code; /* of sysexits(3), for a failure */
 };
+
+/* Did the last run have a journal, by its ledger?  Else this start is to make the first one. */
+static inline int
+recovery_has_journal(const struct recovery *r)
+{
+	return r->replay.version >= RECORD_VERSION_JOURNAL;
+}
 
 /* errno's failure of `what` on <inbox>/<name>, for who reads the log: sets error and code.
  * Returns -1. */

@@ -61,7 +61,7 @@ add_accept(const struct recovery *r, struct lines *lines, const struct journal_f
 {
 	char *line = room_for_line(lines);
 
-	if (!line || journal_read_frame(r->dir, frame, line, NULL) < 0)
+	if (!line || journal_read_frame(r->root->journal, frame, line, NULL) < 0)
 		return -1;
 	lines->len += frame->record_size;
 	return 0;
@@ -81,11 +81,13 @@ add_voids(const struct recovery *r, struct lines *lines)
 /* The journal's accepts that the segment lacks.  A number between them that is no item gets a
  * void, since the numbers leave none out. */
 static int
-add_accepts(const struct recovery *r, struct lines *lines, uint64_t due)
+add_accepts(const struct recovery *r, struct lines *lines)
 {
+	uint64_t due = r->due_seq;
+
 	for (size_t i = 0; i < r->count; i++) {
 		const struct unfinished *u = &r->all[i];
-		if (u->is_told)
+		if (u->item.seq < due)
 			continue;
 		for (; due < u->item.seq; due++) {
 			if (add_void(lines, due) < 0)
@@ -98,14 +100,6 @@ add_accepts(const struct recovery *r, struct lines *lines, uint64_t due)
 	return 0;
 }
 
-static int
-add_mark(struct lines *lines, uint64_t synced, uint64_t stored)
-{
-	const struct record record = {.type = RECORD_MARK, .synced = synced, .stored = stored};
-
-	return add(lines, &record);
-}
-
 static void
 sync_ledger(int fd)
 {
@@ -113,21 +107,18 @@ sync_ledger(int fd)
 		fatal_sync("ledger");
 }
 
-static uint64_t
-last_seq(const struct recovery *r)
-{
-	return r->last;
-}
-
 /* Before there was a journal a mark vouched for all before it, so that had to be on the disk
  * first; and without the mark nobody could tell "a consumer has it" once it is published. */
 static int
 add_synced(const struct recovery *r, struct lines *lines)
 {
+	const struct record mark = {
+	    .type = RECORD_MARK, .synced = r->last, .stored = r->replay.stored};
+
 	if (flush(lines) < 0)
 		return -1;
 	sync_ledger(lines->fd);
-	return add_mark(lines, last_seq(r), r->replay.stored);
+	return add(lines, &mark);
 }
 
 /*
@@ -153,14 +144,11 @@ write_all(const struct recovery *r, struct lines *lines)
 	if (r->replay.torn_bytes > 0 &&
 	    ftruncate(lines->fd, (off_t)r->replay.good_bytes) < 0)
 		return -1;
-	if (r->root->was_cut && r->replay.version >= RECORD_VERSION_JOURNAL &&
-	    write_again(r) < 0)
+	if (r->root->was_cut && recovery_has_journal(r) && write_again(r) < 0)
 		return -1;
 	if (add_voids(r, lines) < 0)
 		return -1;
-	if (r->replay.version < RECORD_VERSION_JOURNAL
-	        ? add_synced(r, lines) < 0
-	        : add_accepts(r, lines, r->due_seq) < 0)
+	if ((recovery_has_journal(r) ? add_accepts(r, lines) : add_synced(r, lines)) < 0)
 		return -1;
 	return flush(lines);
 }
@@ -208,7 +196,7 @@ int
 tell_stored(struct recovery *r)
 {
 	const struct record record = {
-	    .type = RECORD_MARK, .synced = last_seq(r), .stored = last_seq(r)};
+	    .type = RECORD_MARK, .synced = r->last, .stored = r->last};
 
 	if (tell(r, &record) < 0)
 		return -1;
