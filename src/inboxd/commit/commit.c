@@ -27,8 +27,8 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/thread.h"
-#include "inboxd/commit/batch.h"
 #include "inboxd/commit/behind.h"
+#include "inboxd/commit/item_list.h"
 #include "inboxd/publish/syncer.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -45,8 +45,9 @@ struct commit {
 	struct mailbox *in;
 	struct stats stats;
 	pthread_t thread;
-	struct batch arrived;  /* not looked at yet: the journal has no room, or the turn begins */
-	struct batch accepted; /* in the batch, or duplicates */
+	struct item_list arrived;  /* not looked at yet: the journal has no room, or the turn
+	                              begins */
+	struct item_list accepted; /* in the batch, or duplicates */
 	size_t syncing;        /* items at the syncer */
 	int64_t full_until;    /* the journal had no room to be written: nothing is accepted before,
 	                          monotonic microseconds; 0: it has */
@@ -99,7 +100,7 @@ accept_item(struct commit *commit, struct item *item)
 	const char *line = books_accept(commit->books, item, &size);
 
 	writer_add(commit->writer, item->seq, line, size, item->bytes, item->size);
-	batch_add(&commit->accepted, item);
+	item_list_add(&commit->accepted, item);
 }
 
 /* No room for what is written here? */
@@ -122,7 +123,7 @@ look_at_item(struct commit *commit, struct item *item)
 	if (name) {
 		/* The first one may be of this turn: so the answer waits for its sync. */
 		snprintf(item->first_name, sizeof item->first_name, "%s", name);
-		batch_add(&commit->accepted, item);
+		item_list_add(&commit->accepted, item);
 	} else if (!books_has_share(commit->books, item)) {
 		item->over_share = 1;
 		answer_later(item, CODE_LATER_FULL);
@@ -156,7 +157,7 @@ static void
 look_at_arrived(struct commit *commit)
 {
 	while (commit->arrived.first && has_room(commit, commit->arrived.first))
-		look_at_item(commit, batch_pop(&commit->arrived));
+		look_at_item(commit, item_list_pop(&commit->arrived));
 }
 
 /* ---- the messages of a turn */
@@ -171,7 +172,7 @@ on_synced(struct commit *commit, struct sync_order *order)
 	if (order->no_room)
 		answer_later(item, CODE_LATER_FULL);
 	else
-		batch_add(&commit->arrived, item);
+		item_list_add(&commit->arrived, item);
 	free(order);
 }
 
@@ -182,7 +183,7 @@ take_message(struct commit *commit, struct message *message)
 
 	switch ((enum commit_message)message->kind) {
 	case COMMIT_ITEM:
-		batch_add(&commit->arrived, (struct item *)request);
+		item_list_add(&commit->arrived, (struct item *)request);
 		return; /* it is answered when it is time */
 	case COMMIT_NEWS:
 		behind_take(&commit->behind, (struct publisher_news *)message, commit->books,
@@ -240,7 +241,7 @@ give_up_accepted(struct commit *commit)
 		if (!item_is_duplicate(item))
 			books_void(commit->books, item);
 	}
-	while ((item = batch_pop(&commit->accepted))) {
+	while ((item = item_list_pop(&commit->accepted))) {
 		if (item_is_duplicate(item) && books_find_name(item))
 			answer(item, ITEM_AGAIN);
 		else
@@ -286,7 +287,7 @@ answer_accepted(struct commit *commit)
 	struct item *item;
 	size_t i = 0;
 
-	while ((item = batch_pop(&commit->accepted))) {
+	while ((item = item_list_pop(&commit->accepted))) {
 		if (item_is_duplicate(item)) {
 			answer(item, ITEM_AGAIN);
 			continue;
@@ -428,8 +429,8 @@ commit_start(const struct commit_setup *setup, struct clients *clients,
 		return NULL;
 	commit->setup = *setup;
 	commit->writer = writer;
-	batch_clear(&commit->arrived);
-	batch_clear(&commit->accepted);
+	item_list_clear(&commit->arrived);
+	item_list_clear(&commit->accepted);
 	stats_add(&commit->stats, STAT_NOW_QUEUES, clients_count(clients));
 	stats_set(&commit->stats, STAT_NOW_JOURNAL_BYTES,
 	    (uint64_t)writer_segments(writer) * JOURNAL_SEGMENT);
