@@ -50,12 +50,6 @@ journal_frame_size(const struct journal_frame *frame)
 	return (size_t)frame->record_size + frame->item_size;
 }
 
-uint32_t
-journal_crc(uint32_t crc, const void *data, size_t len)
-{
-	return crc32c(crc, data, len);
-}
-
 void
 journal_segment_name(uint32_t segment, char name[JOURNAL_NAME_ROOM])
 {

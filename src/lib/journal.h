@@ -98,8 +98,6 @@ size_t journal_get_head(const unsigned char *src, struct journal_head *head);
 size_t journal_check_head(const unsigned char *src, const struct journal_head *head, size_t room);
 /* Row i of its table; where the frame lies is for the caller to add. */
 void journal_get_row(const unsigned char *src, uint32_t i, struct journal_frame *frame);
-/* Continues a CRC-32C; begins with crc 0: lib/crc.h. */
-uint32_t journal_crc(uint32_t crc, const void *data, size_t len);
 /* The name of a segment's file. */
 #define JOURNAL_NAME_ROOM 12
 void journal_segment_name(uint32_t segment, char name[JOURNAL_NAME_ROOM]);

@@ -97,12 +97,6 @@ record_member(enum record_type type, size_t i)
 	return NULL;
 }
 
-uint32_t
-record_crc32c(const void *data, size_t len)
-{
-	return crc32c(0, data, len);
-}
-
 static size_t
 add(char *dst, size_t at, const char *text)
 {
@@ -170,7 +164,7 @@ record_format(const struct record *record, char dst[RECORD_LINE_MAX + 1])
 	for (const struct member *member = row->keyed; member && member->field.name; member++)
 		at = add_key(dst, at, record, member);
 	snprintf(crc, sizeof crc, "%08" PRIx32,
-	    record_crc32c(dst + CRC_DIGITS + 1, at - CRC_DIGITS - 1));
+	    crc32c(0, dst + CRC_DIGITS + 1, at - CRC_DIGITS - 1));
 	memcpy(dst, crc, CRC_DIGITS);
 	dst[CRC_DIGITS] = ' ';
 	dst[at++] = '\n';
@@ -229,7 +223,7 @@ checksum_is_right(const char *line, size_t len)
 	if (len < CRC_DIGITS + 1 || line[CRC_DIGITS] != ' ')
 		return 0;
 	snprintf(want, sizeof want, "%08" PRIx32,
-	    record_crc32c(line + CRC_DIGITS + 1, len - CRC_DIGITS - 1));
+	    crc32c(0, line + CRC_DIGITS + 1, len - CRC_DIGITS - 1));
 	return memcmp(line, want, CRC_DIGITS) == 0;
 }
 

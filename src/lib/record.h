@@ -108,7 +108,4 @@ const char *record_type_name(enum record_type type);
  * the fixed ones in their order, then the keyed ones.  NULL: there are no more. */
 const struct member *record_member(enum record_type type, size_t i);
 
-/* CRC-32C (Castagnoli; RFC 3720, appendix B.4) of `len` bytes. */
-uint32_t record_crc32c(const void *data, size_t len);
-
 #endif

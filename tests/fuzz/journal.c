@@ -130,7 +130,7 @@ fill(struct batch *batch, struct fuzz_input *input)
 		if (frame->has_item)
 			frame->item_size = fuzz_byte(input) * (size >> 4 < 15 ? size >> 4 : 255u);
 		memset(bytes + at, count * 8 + i, journal_frame_size(frame));
-		frame->crc = journal_crc(0, bytes + at, journal_frame_size(frame));
+		frame->crc = crc32c(0, bytes + at, journal_frame_size(frame));
 		at += journal_frame_size(frame);
 	}
 	if (batch->head.count == 0)

@@ -229,7 +229,7 @@ seal(void)
 		memcpy(batch.bytes + at, batch.frames[i].record, frame->record_size);
 		memcpy(batch.bytes + at + frame->record_size, batch.frames[i].item,
 		    frame->item_size);
-		frame->crc = journal_crc(0, batch.bytes + at, journal_frame_size(frame));
+		frame->crc = crc32c(0, batch.bytes + at, journal_frame_size(frame));
 		at += journal_frame_size(frame);
 		free(batch.frames[i].item);
 	}
@@ -601,7 +601,7 @@ reads_a_segment_full_of_frames(void **state)
 	for (uint32_t i = 0; i < 6000; i++) {
 		table[i] = (struct journal_frame){.seq = 10 + 2 * i, .record_size = 150};
 		memset(bytes + at, (int)i, 150);
-		table[i].crc = journal_crc(0, bytes + at, 150);
+		table[i].crc = crc32c(0, bytes + at, 150);
 		at += 150;
 	}
 	batch.head.count = 6000;
@@ -1317,7 +1317,7 @@ add_heads(const char *root, const char *generation)
 
 	memcpy(head.root, root, ID_ROOM);
 	memcpy(head.generation, generation, ID_ROOM);
-	table[0].crc = journal_crc(0, "", 1);
+	table[0].crc = crc32c(0, "", 1);
 	memset(block, 0, sizeof block);
 	journal_put_head(block, &head, table);
 	add(JOURNAL_ITEM_MAX);

@@ -13,6 +13,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/commit/blocks.h"
+#include "lib/crc.h"
 #include "lib/disk.h"
 
 /* At the end of each segment so many bytes are for marks alone, lest a journal that is full lack
@@ -279,12 +280,12 @@ writer_add(struct writer *writer, uint64_t seq, const char *record, size_t recor
 	writer->next.last = seq;
 	*frame = (struct journal_frame){.seq = seq, .record_size = (uint32_t)record_size,
 	    .item_size = item ? (uint32_t)item_size : 0, .has_item = item != NULL};
-	frame->crc = journal_crc(0, record, record_size);
+	frame->crc = crc32c(0, record, record_size);
 	memcpy(writer->frames + writer->size, record, record_size);
 	writer->size += record_size;
 	if (!item)
 		return;
-	frame->crc = journal_crc(frame->crc, item, item_size);
+	frame->crc = crc32c(frame->crc, item, item_size);
 	memcpy(writer->frames + writer->size, item, item_size);
 	writer->size += item_size;
 }
