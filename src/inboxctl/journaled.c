@@ -225,14 +225,10 @@ fail:
 int
 journaled_is_item(const struct record *record, const void *item, size_t size)
 {
-	struct digest *digest = digest_new();
 	unsigned char sha256[DIGEST_SIZE];
-	int is_right = digest && size == record->size && digest_start(digest) == 0 &&
-	    digest_add(digest, item, size) == 0 && digest_end(digest, sha256) == 0 &&
-	    memcmp(sha256, record->sha256, DIGEST_SIZE) == 0;
 
-	digest_free(digest);
-	return is_right;
+	return size == record->size && digest_of(item, size, sha256) == 0 &&
+	    memcmp(sha256, record->sha256, DIGEST_SIZE) == 0;
 }
 
 int

@@ -140,15 +140,9 @@ static int
 is_of_bytes(const struct record *record, const void *bytes, size_t size)
 {
 	unsigned char sha256[DIGEST_SIZE];
-	struct digest *digest = digest_new();
-	int rc = digest && digest_start(digest) == 0 && digest_add(digest, bytes, size) == 0 &&
-	    digest_end(digest, sha256) == 0;
 
-	digest_free(digest);
-	if (!rc) {
-		errno = EIO;
+	if (digest_of(bytes, size, sha256) < 0)
 		return -1;
-	}
 	return size == record->size && memcmp(sha256, record->sha256, DIGEST_SIZE) == 0;
 }
 
