@@ -170,16 +170,16 @@ is_copy(struct history *h, uint64_t seq, enum outcome *outcome)
 /* ---- what became of accepts */
 
 static int
-is_decided(const struct waiting *at)
+is_decided(enum outcome outcome)
 {
-	return at->outcome != OUTCOME_UNCONFIRMED && at->outcome != OUTCOME_ACKNOWLEDGED;
+	return outcome != OUTCOME_UNCONFIRMED && outcome != OUTCOME_ACKNOWLEDGED;
 }
 
 static void
 on_mark(struct history *h, uint64_t synced, uint64_t stored)
 {
 	for (struct waiting *at = h->first; at; at = at->next) {
-		if (is_decided(at))
+		if (is_decided(at->outcome))
 			continue;
 		if (at->seq <= stored)
 			at->outcome = OUTCOME_STORED;
@@ -200,7 +200,7 @@ static void
 on_void(struct history *h, uint64_t seq)
 {
 	for (struct waiting *at = h->first; at; at = at->next)
-		if (!is_decided(at) && at->seq == seq)
+		if (!is_decided(at->outcome) && at->seq == seq)
 			at->outcome = OUTCOME_VOID;
 	note_last(h, seq);
 	if (has_journal(h) && h->next_seq != 0 && seq >= h->next_seq) {
@@ -214,7 +214,7 @@ static int
 on_renamed(struct history *h, const struct record *record)
 {
 	for (struct waiting *at = h->first; at; at = at->next) {
-		if (is_decided(at) || at->seq != record->seq)
+		if (is_decided(at->outcome) || at->seq != record->seq)
 			continue;
 		free(at->renamed);
 		at->renamed = strdup(record->name);
@@ -400,8 +400,7 @@ resolve(const struct history *h, struct entry *entry)
 {
 	uint64_t seq = entry->record.seq;
 
-	if ((entry->outcome != OUTCOME_UNCONFIRMED && entry->outcome != OUTCOME_ACKNOWLEDGED) ||
-	    !is_its_journal(h))
+	if (is_decided(entry->outcome) || !is_its_journal(h))
 		return;
 	if (journaled_has_published(h->journaled, seq))
 		entry->outcome = OUTCOME_STORED;
@@ -438,7 +437,7 @@ history_next(struct history *h, struct entry *out)
 	struct record *record = &out->record;
 	int rc;
 
-	while (!h->at_end && (!h->first || !is_decided(h->first))) {
+	while (!h->at_end && (!h->first || !is_decided(h->first->outcome))) {
 		rc = segments_next(h->segments, record);
 		if (rc < 0 || (rc == 1 && apply(h, record) < 0))
 			return -1;
