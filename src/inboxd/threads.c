@@ -36,11 +36,11 @@ thread_failed(const char *which)
 
 /* Each draft on its way to new/ may hold a descriptor, and connections need some, too. */
 static uint64_t
-backlog(void)
+lag_max(void)
 {
 	uint64_t quarter = inherit_limit(RLIMIT_NOFILE) / 4;
 
-	return quarter < THREADS_BACKLOG ? quarter : THREADS_BACKLOG;
+	return quarter < THREADS_LAG_MAX ? quarter : THREADS_LAG_MAX;
 }
 
 static int
@@ -60,7 +60,7 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	    .start = start,
 	    .number = number,
 	    .patience = PATIENCE * (int64_t)notify_watchdog_interval(),
-	    .backlog = backlog(),
+	    .lag_max = lag_max(),
 	};
 	struct why error;
 	struct clients *clients = clients_new();

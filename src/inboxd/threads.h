@@ -21,7 +21,7 @@ struct survey;
 struct worker;
 
 /* Items acknowledged that are not visible yet, at most; each may hold a descriptor. */
-#define THREADS_BACKLOG 8192
+#define THREADS_LAG_MAX 8192
 
 struct threads {
 	struct commit *commit;

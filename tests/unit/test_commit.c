@@ -133,7 +133,7 @@ setup(void **state)
 	assert_non_null(world.replies);
 	world.setup = (struct commit_setup){.root = world.root, .sync = SYNC_FILES,
 	    .books = {.ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 1000, .queues = 10},
-	    .number = 9, .backlog = 1000};
+	    .number = 9, .lag_max = 1000};
 	log_setup(LOG_EMERG, LOG_FORMAT_PLAIN);
 	calls_begin(world.inbox.tmp, world.inbox.new);
 	return 0;
@@ -743,7 +743,7 @@ lets_items_wait_at_the_bound_of_items(void **state)
 	struct item *items[6], *again;
 
 	(void)state;
-	world.setup.backlog = 3;
+	world.setup.lag_max = 3;
 	start_and_join();
 	calls_hold(CALL_DRAFT);
 	for (uint64_t i = 0; i < 6; i++)
@@ -902,7 +902,7 @@ answers_what_waits_when_trouble_comes(void **state)
 	struct item *items[2];
 
 	(void)state;
-	world.setup.backlog = 1;
+	world.setup.lag_max = 1;
 	start_and_join();
 	calls_hold(CALL_DRAFT);
 	post(items[0] = new_item(0, 1, "one"));

@@ -148,7 +148,7 @@ static int
 has_room(const struct commit *commit, const struct item *item)
 {
 	return commit->behind.trouble != DRAFT_OK || is_full(commit) ||
-	    (commit->behind.lag + writer_batched(commit->writer) < commit->setup.backlog &&
+	    (commit->behind.lag + writer_batched(commit->writer) < commit->setup.lag_max &&
 	        writer_has_room(
 	            commit->writer, RECORD_LINE_MAX, item->bytes ? (size_t)item->size : 0));
 }

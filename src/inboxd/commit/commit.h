@@ -42,7 +42,7 @@ struct commit_setup {
 	unsigned number;  /* of names: one no worker has */
 	int64_t patience;  /* how long the publisher may be silent and a probe is answered all the
 	                      same, microseconds */
-	uint64_t backlog; /* items acknowledged and not visible, at most: each may hold a
+	uint64_t lag_max; /* items acknowledged and not visible, at most: each may hold a
 	                     descriptor */
 };
 
