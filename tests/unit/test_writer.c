@@ -49,6 +49,7 @@ static struct {
 	size_t torn; /* the write that fails does so many bytes before: whole pages */
 	/* What was written since the last sync of it, and where. */
 	unsigned writes, syncs;
+	unsigned covered; /* writes that the last sync was for */
 	ino_t inode;
 	off_t offset;
 	size_t len;
@@ -168,6 +169,7 @@ __wrap_fdatasync(int fd)
 		return -1;
 	assert_int_equal(fstat(fd, &st), 0);
 	assert_int_equal(st.st_ino, hook.inode);
+	hook.covered = hook.writes;
 	hook.writes = 0;
 	hook.syncs++;
 	return 0;
@@ -300,6 +302,7 @@ check_write(void)
 	int fd;
 
 	assert_int_equal(hook.writes, 0);
+	assert_int_equal(hook.covered, 1);
 	assert_int_equal(hook.syncs, 1);
 	last_write.segment = find_segment(hook.inode);
 	last_write.offset = (size_t)hook.offset;
