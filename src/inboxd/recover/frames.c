@@ -29,13 +29,10 @@ refuse(struct recovery *r, const char *what)
 static int
 fail_reading(struct recovery *r)
 {
-	int error = errno;
-
 	if (r->journal.found != JOURNAL_FAILED)
 		return refuse(r, r->journal.why.text);
 	*r->error = r->journal.why;
-	r->code = error == EACCES || error == EPERM ? EX_CONFIG : EX_IOERR;
-	return -1;
+	return recovery_said(r);
 }
 
 /* As it was made, before the first batch behind that. */

@@ -169,17 +169,6 @@ read_all(struct recovery *r)
 
 /* ---- the journal */
 
-/* What the writer says of it, `error` has already. */
-static int
-fail_writer(struct recovery *r)
-{
-	if (disk_is_full(errno))
-		r->code = EX_TEMPFAIL;
-	else if (errno == EACCES || errno == EPERM)
-		r->code = EX_CONFIG;
-	return -1;
-}
-
 static uint32_t
 wanted_segments(const struct recovery *r)
 {
@@ -198,7 +187,7 @@ make_journal(struct recovery *r, struct recovered *out)
 	}
 	out->writer = writer_make(
 	    r->root->fd, r->root->id, wanted_segments(r), r->replay.next_seq - 1, r->error);
-	return out->writer ? 0 : fail_writer(r);
+	return out->writer ? 0 : recovery_said(r);
 }
 
 /* All is published: nothing stands in the way of another size. */
@@ -207,7 +196,7 @@ resize_journal(struct recovery *r, struct writer *writer)
 {
 	if (writer_resize(writer, wanted_segments(r), r->error) == 0)
 		return 0;
-	return fail_writer(r);
+	return recovery_said(r);
 }
 
 /* ---- the whole */
@@ -230,7 +219,7 @@ recover(struct recovery *r, struct recovered *out)
 	delete_parts(r);
 	writer = out->writer = writer_open(r->root->fd, &r->journal, r->error);
 	if (!writer)
-		return fail_writer(r);
+		return recovery_said(r);
 	delete_strays(r);
 	if (r->count > 0 || r->replay.torn_bytes > 0) {
 		if (finish_write(r) < 0 || tell_accepts(r) < 0)

@@ -68,6 +68,8 @@ recovery_has_journal(const struct recovery *r)
 	return r->replay.version >= RECORD_VERSION_JOURNAL;
 }
 
+/* What failed has been said in error: errno sets code.  Returns -1. */
+int recovery_said(struct recovery *r);
 /* errno's failure of `what` on <inbox>/<name>, for who reads the log: sets error and code.
  * Returns -1. */
 int recovery_fail(struct recovery *r, const char *what, const char *inbox, const char *name);
