@@ -31,12 +31,8 @@ add_folder(struct folders *folders, int fd)
 		if (folders->fds[i] == fd)
 			return;
 	}
-	if (folders->count == folders->room) {
-		folders->room = folders->room ? folders->room * 2 : 16;
-		folders->fds = realloc(folders->fds, folders->room * sizeof *folders->fds);
-		if (!folders->fds)
-			fatal(EX_OSERR, "out_of_memory", "what=folders");
-	}
+	folders->fds =
+	    must_grow(folders->fds, folders->count, &folders->room, sizeof *folders->fds);
 	folders->fds[folders->count++] = fd;
 }
 

@@ -122,12 +122,7 @@ add(struct recovery *r, const struct tail_item *item)
 {
 	struct unfinished *u;
 
-	if (r->count == r->room) {
-		r->room = r->room ? r->room * 2 : 64;
-		r->all = realloc(r->all, r->room * sizeof *r->all);
-		if (!r->all)
-			fatal(EX_OSERR, "out_of_memory", "what=unfinished");
-	}
+	r->all = must_grow(r->all, r->count, &r->room, sizeof *r->all);
 	u = &r->all[r->count++];
 	*u = (struct unfinished){.item = *item};
 	return u;

@@ -46,12 +46,7 @@ replay_describe(struct clients *clients, const struct record *record, struct tai
 static struct tail_item *
 grow_tail(struct replay *replay)
 {
-	if (replay->count == replay->room) {
-		replay->room = replay->room ? replay->room * 2 : 64;
-		replay->tail = realloc(replay->tail, replay->room * sizeof *replay->tail);
-		if (!replay->tail)
-			fatal(EX_OSERR, "out_of_memory", "what=tail");
-	}
+	replay->tail = must_grow(replay->tail, replay->count, &replay->room, sizeof *replay->tail);
 	return &replay->tail[replay->count++];
 }
 
