@@ -110,7 +110,7 @@ assert_reads(const char *wanted)
 	struct outcome outcome = read_back(segment.text, segment.len);
 
 	if (outcome.rc < 0)
-		fail_msg("%s", outcome.why);
+		fail_msg("%s", outcome.why.text);
 	assert_int_equal(outcome.replay.good_bytes, segment.len);
 	assert_int_equal(outcome.replay.torn_bytes, 0);
 	if (!strstr(outcome.memory, wanted))
@@ -195,7 +195,7 @@ passes_over_added_fields(void **state)
 	assert_non_null(memmem(segment.text, segment.len, " void 41 later=1 ", 17));
 	added = read_back(segment.text, segment.len);
 	if (added.rc < 0)
-		fail_msg("%s", added.why);
+		fail_msg("%s", added.why.text);
 	assert_int_equal(added.replay.good_bytes, segment.len);
 	assert_string_equal(added.memory, plain.memory);
 	free(plain.memory);
