@@ -7,6 +7,7 @@ struct arguments {
 	const char *config, *socket, *root;
 	const char *client, *queue, *item, *inbox, *name, *since, *until, *type;
 	const char *json, *quick; /* not NULL: given */
+	const char *operand;      /* behind a command that has one: never NULL then */
 };
 
 #endif

@@ -92,8 +92,8 @@ read_names(struct folder *folder, DIR *listing)
 	return 0;
 }
 
-static int
-open_part(int root, const char *name, const char *part)
+int
+folder_open_part(int root, const char *name, const char *part)
 {
 	int folder = openat(root, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	int fd = folder < 0
@@ -116,11 +116,11 @@ folder_open(struct folder *folder, int root, const char *name)
 
 	*folder = (struct folder){.new = -1, .cur = -1, .tmp = -1};
 	memcpy(folder->name, name, strlen(name) + 1);
-	folder->new = open_part(root, name, "new");
+	folder->new = folder_open_part(root, name, "new");
 	if (folder->new < 0)
 		return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -1;
-	folder->cur = open_part(root, name, "cur");
-	folder->tmp = open_part(root, name, "tmp");
+	folder->cur = folder_open_part(root, name, "cur");
+	folder->tmp = folder_open_part(root, name, "tmp");
 	listing = disk_list(folder->new);
 	if (!listing)
 		return -1;

@@ -34,6 +34,9 @@ void folders_close(struct folders *folders);
 /* NULL: there is no such inbox. */
 struct folder *folders_find(const struct folders *folders, const char *name);
 
+/* The folder new/, cur/ or tmp/ of the inbox `name`, for nothing but its names.  -1 with errno. */
+MUST_CHECK int folder_open_part(int root, const char *name, const char *part);
+
 const char *folder_file(const struct folder *folder, size_t i);
 /* The ledger knows this file; it need not be there. */
 void folder_know(struct folder *folder, const char *name);

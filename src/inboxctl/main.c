@@ -17,6 +17,7 @@
 #include "inboxctl/complain.h"
 #include "inboxctl/fetch.h"
 #include "inboxctl/places.h"
+#include "inboxctl/print.h"
 #include "inboxctl/reload.h"
 #include "inboxctl/show.h"
 #include "inboxctl/show_ledger.h"
@@ -26,8 +27,8 @@
 #define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
 
 /* Which commands an option is for, and what they need to know the place of. */
-enum { PAGE = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, SHOWN = PAGE | LEDGER | VERIFY,
-	AT_ROOT = LEDGER | VERIFY, AT_SOCKET = PAGE | RELOAD };
+enum { PAGE = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, SHOWN = PAGE | LEDGER | VERIFY,
+	AT_ROOT = LEDGER | VERIFY | PRINT, AT_SOCKET = PAGE | RELOAD };
 
 static const struct command {
 	const char *name, *help;
@@ -35,18 +36,21 @@ static const struct command {
 	const char *page; /* of the status socket, and who shows it */
 	show_fn *show;
 	int (*run)(const struct arguments *arguments);
+	const char *operand; /* what it has to have behind it; NULL: nothing */
 } commands[] = {
-    {"status", "how the receiver is and how its items ended", PAGE, "/status", show_status, NULL},
-    {"clients", "each client's queue: seen, stored, pending, missing", PAGE, "/clients",
-        show_clients, NULL},
-    {"inboxes", "each inbox: what waits in it, and since when", PAGE, "/inboxes", show_inboxes,
+    {"status", "how the receiver is and how its items ended", PAGE, "/status", show_status, NULL,
         NULL},
+    {"clients", "each client's queue: seen, stored, pending, missing", PAGE, "/clients",
+        show_clients, NULL, NULL},
+    {"inboxes", "each inbox: what waits in it, and since when", PAGE, "/inboxes", show_inboxes,
+        NULL, NULL},
     {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,
-        show_ledger},
-    {"verify", "the inboxes against the ledger: sizes, digests, strangers", VERIFY, NULL, NULL,
-        verify},
+        show_ledger, NULL},
+    {"verify", "the inboxes against ledger and journal: sizes, digests, strangers", VERIFY, NULL,
+        NULL, verify, NULL},
+    {"print", "an item's bytes, wherever they are", PRINT, NULL, NULL, print_item, "NAME"},
     {"reload", "has the receiver take its configuration anew, or says why it does not", RELOAD,
-        NULL, NULL, reload},
+        NULL, NULL, reload, NULL},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -61,12 +65,12 @@ static const struct choice {
 #define CHOICE(member, value, commands, letter, help) \
 	{#member, value, help, letter, commands, offsetof(struct arguments, member)}
     CHOICE(json, NULL, SHOWN, LONG_ONLY, "for programs"),
-    CHOICE(config, "FILE", SHOWN | RELOAD, 'c',
+    CHOICE(config, "FILE", SHOWN | PRINT | RELOAD, 'c',
         "the receiver's configuration (" DEFAULT_CONFIG ")"),
     CHOICE(socket, "SOCKET", AT_SOCKET, 's',
         "the receiver's status socket, whatever that says"),
     CHOICE(root, "ROOT", AT_ROOT, 'r', "the receiver's root, whatever that says"),
-    CHOICE(inbox, "NAME", AT_ROOT, LONG_ONLY + 4, "only of this inbox"),
+    CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
     CHOICE(client, "GLOB", LEDGER, LONG_ONLY + 1, "only of these clients"),
     CHOICE(queue, "ID", LEDGER, LONG_ONLY + 2, "only of this queue; its first digits do"),
     CHOICE(item, "N", LEDGER, LONG_ONLY + 3, "only of this number in its queue"),
@@ -81,12 +85,17 @@ static const struct choice {
 static void
 put_usage(FILE *out)
 {
+	char shown[40];
+
 	fputs("usage: inboxctl [-hV] COMMAND [OPTION...]\n\n", out);
-	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+	for (size_t i = 0; i < COMMANDS; i++) {
+		const char *operand = commands[i].operand;
+		snprintf(shown, sizeof shown, "%s%s%s", commands[i].name, operand ? " " : "",
+		    operand ? operand : "");
+		fprintf(out, "  %-10s %s\n", shown, commands[i].help);
+	}
 	for (size_t i = 0; i < CHOICES; i++) {
 		const struct choice *choice = &choices[i];
-		char shown[40];
 		if (i == 0 || choice->commands != choices[i - 1].commands) {
 			fputs("\n ", out);
 			for (size_t k = 0; k < COMMANDS; k++)
@@ -251,12 +260,17 @@ main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return usage_error("no command",
-		    "which of status, clients, inboxes, ledger, verify, reload?");
-	if (optind + 1 < argc)
-		return usage_error(argv[optind + 1], "one command at a time");
-	command = find_command(argv[optind]);
+		    "which of status, clients, inboxes, ledger, verify, print, reload?");
+	command = find_command(argv[optind++]);
 	if (!command)
-		return usage_error(argv[optind], "no such command");
+		return usage_error(argv[optind - 1], "no such command");
+	if (command->operand && optind == argc)
+		return usage_error(command->name, "of which item?  It wants a NAME");
+	if (command->operand)
+		arguments.operand = argv[optind++];
+	if (optind < argc)
+		return usage_error(argv[optind],
+		    command->operand ? "one item at a time" : "one command at a time");
 	for (size_t i = 0; i < CHOICES; i++)
 		if ((given & 1u << i) && !(choices[i].commands & command->kind)) {
 			complain("%s: has no option --%s", command->name, choices[i].name);

@@ -155,9 +155,12 @@ tell_torn(const struct segments *s)
 
 	if (fstat(s->fd, &st) < 0 || (uint64_t)st.st_size < s->walk.offset)
 		return; /* the receiver has cut it off meanwhile */
-	complain("ledger/%s:%" PRIu64 ": torn: the last %" PRIu64
-	         " bytes were never promised, and do not count",
-	    s->name, s->walk.line, (uint64_t)st.st_size - s->walk.offset);
+	complain("ledger/%s:%" PRIu64 ": torn: the last %" PRIu64 " bytes %s", s->name,
+	    s->walk.line, (uint64_t)st.st_size - s->walk.offset,
+	    s->walk.version >= RECORD_VERSION_JOURNAL ?
+	        "were never synced, and do not count: what was promised of them stands in the "
+	        "journal" :
+	        "were never promised, and do not count");
 }
 
 /* The file ends, perhaps within a line.  0: it goes on after all. */

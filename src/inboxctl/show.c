@@ -216,6 +216,31 @@ show_items(const json_t *items, FILE *out)
 		    off);
 }
 
+/* What the publisher has still to do. */
+static void
+show_lag(const json_t *gauges, int64_t now, FILE *out)
+{
+	const json_t *items = json_object_get(gauges, "inboxd_unpublished_items");
+	int64_t since = integer_of(gauges, "inboxd_unpublished_oldest_timestamp_seconds");
+	char size[TABLE_CELL_ROOM], span[TABLE_CELL_ROOM];
+
+	if (!json_is_integer(items))
+		return;
+	if (json_integer_value(items) == 0) {
+		fputs("  all that was acknowledged is in new/\n", out);
+		return;
+	}
+	table_size(size, (uint64_t)integer_of(gauges, "inboxd_unpublished_bytes"));
+	table_span(span, now > since ? now - since : 0);
+	fprintf(out,
+	    "  %" JSON_INTEGER_FORMAT " acknowledged and not in new/ yet: %s, the oldest for %s\n",
+	    json_integer_value(items), size, span);
+	if (integer_of(gauges, "inboxd_publish_trouble") > 0)
+		fputs("  they cannot be made visible, and new items are told LATER: "
+		      "the log says why\n",
+		    out);
+}
+
 static int
 ends_with(const char *name, size_t len, const char *end)
 {
@@ -284,6 +309,7 @@ show_status(const json_t *page, FILE *out, struct why *why)
 	table_plain(out, version ? version : "-");
 	fprintf(out, ", pid %" PRId64 ", up %s\n\n", integer_of(page, "pid"), up);
 	show_items(json_object_get(page, "items"), out);
+	show_lag(json_object_get(page, "gauges"), now, out);
 	fputc('\n', out);
 	show_numbers(json_object_get(page, "gauges"), "Now", now, out);
 	fputc('\n', out);

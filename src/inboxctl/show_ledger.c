@@ -17,6 +17,7 @@
 
 #include "inboxctl/complain.h"
 #include "inboxctl/history.h"
+#include "inboxctl/journaled.h"
 #include "inboxctl/root.h"
 #include "inboxctl/when.h"
 #include "lib/parse.h"
@@ -93,8 +94,8 @@ parse_filter(const struct arguments *a, struct filter *filter)
 		return complain_use("until", a->until, time);
 	if (a->type && parse_types(a->type, &filter->types) < 0)
 		return complain_use("type", a->type,
-		    "all, or of accept, queue, skip, settled, gap, mark, void, begin, end, split "
-		    "by commas");
+		    "all, or of accept, queue, skip, settled, gap, mark, void, renamed, begin, "
+		    "end, split by commas");
 	return 0;
 }
 
@@ -111,6 +112,7 @@ item_matches(const struct record *record, uint64_t item)
 	case RECORD_QUEUE:
 	case RECORD_MARK:
 	case RECORD_VOID:
+	case RECORD_RENAMED:
 	case RECORD_SETTLED:
 	case RECORD_STATE:
 	case RECORD_END:
@@ -131,14 +133,23 @@ is_wanted(void *ctx, const struct record *record)
 		return 0;
 	if ((filter->client || filter->queue) && !(type & WITH_QUEUE))
 		return 0;
-	if ((filter->inbox || filter->name) && record->type != RECORD_ACCEPT)
+	if (filter->inbox && record->type != RECORD_ACCEPT)
+		return 0;
+	if (filter->name && record->type != RECORD_ACCEPT && record->type != RECORD_RENAMED)
 		return 0;
 	return (!filter->client || fnmatch(filter->client, record->identity, 0) == 0) &&
 	    (!filter->queue ||
 	        strncmp(record->queue, filter->queue, strlen(filter->queue)) == 0) &&
 	    (!filter->inbox || strcmp(filter->inbox, record->inbox) == 0) &&
-	    (!filter->name || fnmatch(filter->name, record->name, 0) == 0) &&
 	    (!filter->item || item_matches(record, filter->item));
+}
+
+/* The last of the filters: what became of an accept tells whether it got another name. */
+static int
+name_matches(const struct filter *filter, const struct entry *entry)
+{
+	return !filter->name || fnmatch(filter->name, entry->record.name, 0) == 0 ||
+	    (entry->renamed[0] && fnmatch(filter->name, entry->renamed, 0) == 0);
 }
 
 /* ---- for people */
@@ -146,6 +157,7 @@ is_wanted(void *ctx, const struct record *record)
 static const char *const outcomes[OUTCOMES] = {
     [OUTCOME_NONE] = "-",
     [OUTCOME_STORED] = "stored",
+    [OUTCOME_ACKNOWLEDGED] = "acknowledged",
     [OUTCOME_UNCONFIRMED] = "unconfirmed",
     [OUTCOME_VOID] = "void",
 };
@@ -216,18 +228,22 @@ print_field(const struct record *record, const struct member *member)
 }
 
 static int
-print_text(const struct record *record, enum outcome outcome)
+print_text(const struct entry *entry)
 {
+	const struct record *record = &entry->record;
 	const struct member *member;
 	char when[WHEN_ROOM];
 
 	when_print(when, record->time, 0);
-	printf("%s %-11s", when,
-	    record->type == RECORD_ACCEPT ? outcomes[outcome] : record_type_name(record->type));
+	printf("%s %-12s", when,
+	    record->type == RECORD_ACCEPT ? outcomes[entry->outcome]
+	                                  : record_type_name(record->type));
 	if (BIT(record->type) & WITH_QUEUE)
 		printf(" %s %.*s", record->identity, QUEUE_SHOWN, record->queue);
 	for (size_t i = 0; (member = record_member(record->type, i)); i++)
 		print_field(record, member);
+	if (entry->renamed[0])
+		printf(" renamed=%s", entry->renamed);
 	putchar('\n');
 	return 0;
 }
@@ -266,16 +282,21 @@ json_field(const struct record *record, const struct member *member)
 
 /* 0, or -1: memory is out, or standard output has an error. */
 static int
-print_json(const struct record *record, enum outcome outcome)
+print_json(const struct entry *entry)
 {
+	const struct record *record = &entry->record;
 	json_t *line = json_object();
 	const struct member *member;
 	int failed;
 
 	failed = json_object_set_new(line, "type", json_string(record_type_name(record->type)));
 	failed |= json_object_set_new(line, "time", json_when(record->time));
-	if (record->type == RECORD_ACCEPT)
-		failed |= json_object_set_new(line, "outcome", json_string(outcomes[outcome]));
+	if (record->type == RECORD_ACCEPT) {
+		failed |= json_object_set_new(line, "outcome",
+		    json_string(outcomes[entry->outcome]));
+		failed |= json_object_set_new(line, "renamed",
+		    entry->renamed[0] ? json_string(entry->renamed) : json_null());
+	}
 	for (size_t i = 0; (member = record_member(record->type, i)); i++) {
 		if (member->offset != offsetof(struct record, time))
 			failed |= json_object_set_new(line, member->field.name,
@@ -292,14 +313,15 @@ print_json(const struct record *record, enum outcome outcome)
 /* ---- the whole */
 
 static int
-print_all(struct history *history, int json)
+print_all(struct history *history, const struct filter *filter, int json)
 {
-	enum outcome outcome;
-	struct record record;
+	struct entry entry;
 	int rc, failed;
 
-	while ((rc = history_next(history, &record, &outcome)) == 1) {
-		failed = json ? print_json(&record, outcome) : print_text(&record, outcome);
+	while ((rc = history_next(history, &entry)) == 1) {
+		if (!name_matches(filter, &entry))
+			continue;
+		failed = json ? print_json(&entry) : print_text(&entry);
 		if (ferror(stdout))
 			return EX_IOERR;
 		if (failed) {
@@ -315,6 +337,7 @@ print_all(struct history *history, int json)
 int
 show_ledger(const struct arguments *arguments)
 {
+	struct journaled journaled;
 	struct history *history;
 	struct filter filter;
 	struct root root;
@@ -324,12 +347,14 @@ show_ledger(const struct arguments *arguments)
 		return EX_USAGE;
 	if (root_open(&root, arguments->root) < 0)
 		return EX_NOINPUT;
-	history = history_open(&root, is_wanted, &filter);
+	journaled_open(&journaled, &root);
+	history = history_open(&root, &journaled, is_wanted, &filter);
 	if (!history)
 		complain("out of memory");
 	else
-		code = print_all(history, arguments->json != NULL);
+		code = print_all(history, &filter, arguments->json != NULL);
 	history_close(history);
+	journaled_close(&journaled);
 	root_close(&root);
 	return code;
 }

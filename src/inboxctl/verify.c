@@ -3,7 +3,9 @@
  * The folders are listed first, and the ledger is read after that.  An accept
  * is in the ledger before its file is in new/, so a file that was listed has
  * its record by then, however busy the receiver is; and a file that came later
- * is not asked for its record, but its record for it.
+ * is not asked for its record, but its record for it.  The journal is read between the two, for
+ * the same reason: what has a frame has its record in the ledger before; or, on a dead host's
+ * disk, its frame alone.
  *
  * Rejected: to remember the ledger and look through the folders after it.  The
  * ledger's tail would have to be read again for files that came meanwhile, and
@@ -14,13 +16,11 @@
 #include "inboxctl/verify.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
@@ -28,6 +28,8 @@
 #include "inboxctl/complain.h"
 #include "inboxctl/folders.h"
 #include "inboxctl/history.h"
+#include "inboxctl/journaled.h"
+#include "inboxctl/look.h"
 #include "inboxctl/root.h"
 #include "inboxctl/table.h"
 #include "lib/parse.h"
@@ -38,11 +40,14 @@
 
 struct verification {
 	const char *inbox; /* NULL: all */
-	int quick, json, progress;
+	int json, progress;
+	struct look look;
 	int failed; /* JSON could not be made or written */
 	struct folders folders;
-	uint64_t items, right, claimed, wrong, unconfirmed, voided, unknown, older, drafts;
-	uint64_t bytes; /* read for digests */
+	struct journaled journaled;
+	uint64_t items, right, claimed, unconfirmed, voided, wrong, lost;
+	uint64_t journaled_items, journaled_bytes; /* acknowledged, and not in new/ yet */
+	uint64_t unknown, older, drafts;
 	uint64_t damage;
 	uint64_t findings; /* printed */
 	time_t told; /* when progress was last told */
@@ -66,7 +71,7 @@ tell_progress(struct verification *v)
 	if (now == v->told)
 		return;
 	v->told = now;
-	table_size(size, v->bytes);
+	table_size(size, v->look.bytes);
 	fprintf(stderr, "\rinboxctl: %" PRIu64 " items, %s read\033[K", v->items, size);
 }
 
@@ -92,21 +97,21 @@ dump(struct verification *v, json_t *object, size_t flags)
 
 /* "wrong status/new/NAME: 3 bytes, the ledger says 4". */
 static void
-report(struct verification *v, const char *finding, const struct folder *folder,
-    const char *part, const char *name, const char *what)
+report(struct verification *v, const char *finding, const char *inbox, const char *part,
+    const char *name, const char *what)
 {
 	clear_progress(v);
 	if (v->json) {
 		json_t *object = json_object();
 		v->failed |= json_object_set_new(object, "finding", json_string(finding));
-		v->failed |= json_object_set_new(object, "inbox", json_string(folder->name));
+		v->failed |= json_object_set_new(object, "inbox", json_string(inbox));
 		v->failed |= json_object_set_new(object, "part", json_string(part));
 		v->failed |= json_object_set_new(object, "name", json_plain(name));
 		v->failed |= json_object_set_new(object, "what", json_plain(what));
 		fputs(v->findings > 0 ? ",\n" : "\n", stdout);
 		dump(v, object, 0);
 	} else {
-		printf("%s %s/%s/", finding, folder->name, part);
+		printf("%s %s/%s/", finding, inbox, part);
 		table_plain(stdout, name);
 		printf(": %s\n", what);
 	}
@@ -115,130 +120,145 @@ report(struct verification *v, const char *finding, const struct folder *folder,
 
 /* ---- an item */
 
-enum look { LOOK_RIGHT, LOOK_ABSENT, LOOK_WRONG };
-
-#define WHAT_ROOM 256
-
-static enum look
-compare_bytes(struct verification *v, int fd, const struct record *item, char what[WHAT_ROOM])
+static const char *
+name_of(const struct entry *item)
 {
-	char found[DIGEST_TEXT_ROOM], wanted[DIGEST_TEXT_ROOM];
-	unsigned char sha256[DIGEST_SIZE];
-	unsigned long long size;
-	struct stat st;
-
-	if (fstat(fd, &st) < 0) {
-		snprintf(what, WHAT_ROOM, "cannot be looked at: %s", strerror(errno));
-		return LOOK_WRONG;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		snprintf(what, WHAT_ROOM, "is no regular file");
-		return LOOK_WRONG;
-	}
-	if ((uint64_t)st.st_size != item->size) {
-		snprintf(what, WHAT_ROOM, "%jd bytes, the ledger says %" PRIu64,
-		    (intmax_t)st.st_size, item->size);
-		return LOOK_WRONG;
-	}
-	if (v->quick)
-		return LOOK_RIGHT;
-	if (digest_file(fd, 0, sha256, &size) < 0) {
-		snprintf(what, WHAT_ROOM, "cannot be read: %s", strerror(errno));
-		return LOOK_WRONG;
-	}
-	v->bytes += size;
-	if (memcmp(sha256, item->sha256, DIGEST_SIZE) == 0)
-		return LOOK_RIGHT;
-	digest_print(found, sha256);
-	digest_print(wanted, item->sha256);
-	snprintf(what, WHAT_ROOM, "SHA-256 %s, the ledger says %s", found, wanted);
-	return LOOK_WRONG;
+	return item->renamed[0] ? item->renamed : item->record.name;
 }
 
-/* What is wrong of a file that has left the folder meanwhile is its consumer's:
- * it was free to do with it as it likes. */
-static int
-is_still_there(int dir, const char *name, int fd)
+/* In new/ or cur/; *part gets which. */
+static enum found
+look_behind_new(struct verification *v, const struct folder *folder, const struct entry *item,
+    const char **part)
 {
-	struct stat there, ours;
+	enum found found = FOUND_ABSENT;
 
-	if (fstatat(dir, name, &there, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno != ENOENT;
-	return fd < 0 || fstat(fd, &ours) < 0 ||
-	    (there.st_ino == ours.st_ino && there.st_dev == ours.st_dev);
-}
-
-static enum look
-look_in(struct verification *v, int dir, const struct record *item, char what[WHAT_ROOM])
-{
-	enum look look = LOOK_WRONG;
-	int fd;
-
-	if (dir < 0)
-		return LOOK_ABSENT;
-	/* Twice, where a receiver's recovery has put a fresh copy in its place. */
-	for (int i = 0; i < 2; i++) {
-		fd = openat(dir, item->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT)
-			return LOOK_ABSENT;
-		if (fd >= 0)
-			look = compare_bytes(v, fd, item, what);
-		else if (errno == ELOOP)
-			snprintf(what, WHAT_ROOM, "is no regular file");
-		else
-			snprintf(what, WHAT_ROOM, "cannot be opened: %s", strerror(errno));
-		int is_there = look == LOOK_RIGHT || is_still_there(dir, item->name, fd);
-		if (fd >= 0)
-			close(fd);
-		if (is_there)
-			return look;
-	}
-	return LOOK_ABSENT;
+	*part = "new";
+	if (folder)
+		found = look_for(&v->look, folder->new, name_of(item), &item->record, NULL);
+	if (!folder || found != FOUND_ABSENT)
+		return found;
+	*part = "cur";
+	return look_for(&v->look, folder->cur, name_of(item), &item->record, NULL);
 }
 
 static void
-check_stored(struct verification *v, const struct folder *folder, const struct record *item)
+count_found(struct verification *v, struct folder *folder, const struct entry *item,
+    const char *part, enum found found)
 {
-	const char *part = "new";
-	char what[WHAT_ROOM];
-	enum look look = LOOK_ABSENT;
-
 	if (folder)
-		look = look_in(v, folder->new, item, what);
-	if (folder && look == LOOK_ABSENT) {
-		part = "cur";
-		look = look_in(v, folder->cur, item, what);
-	}
-	switch (look) {
-	case LOOK_RIGHT:
+		folder_know(folder, name_of(item));
+	switch (found) {
+	case FOUND_RIGHT:
 		v->right++;
 		break;
-	case LOOK_ABSENT:
+	case FOUND_ABSENT:
 		v->claimed++;
 		break;
-	case LOOK_WRONG:
+	case FOUND_WRONG:
 		v->wrong++;
-		report(v, "wrong", folder, part, item->name, what);
+		report(v, "wrong", item->record.inbox, part, name_of(item), v->look.what);
 		break;
 	}
 }
 
 static void
-check_item(struct verification *v, const struct record *item, enum outcome outcome)
+check_stored(struct verification *v, struct folder *folder, const struct entry *item)
 {
-	struct folder *folder = folders_find(&v->folders, item->inbox);
+	const char *part;
+	enum found found = look_behind_new(v, folder, item, &part);
+
+	count_found(v, folder, item, part, found);
+}
+
+/* Are its bytes in the journal, whole? */
+static int
+is_in_journal(struct verification *v, const struct record *item)
+{
+	const struct journal_frame *frame = journaled_find(&v->journaled, item->seq);
+	struct record record;
+	void *bytes = NULL;
+	int is_right;
+
+	if (!frame)
+		return 0;
+	if (journaled_read(&v->journaled, frame, &record, &bytes) < 0) {
+		v->failed |= errno == ENOMEM;
+		return 0; /* it is overwritten; or damaged, which is told in the end */
+	}
+	is_right = bytes && (v->look.quick || journaled_is_item(&record, bytes, frame->item_size));
+	free(bytes);
+	if (journaled_is_same(&record, item))
+		return is_right;
+	complain(JOURNAL_FOLDER ": accept %" PRIu64 " is another item there than in the ledger, "
+	                        "which has %s/%s",
+	    item->seq, item->inbox, item->name);
+	v->damage++;
+	return 0;
+}
+
+/* Acknowledged, and as far as the journal says not published.  Its bytes are in the journal, or
+ * its draft in tmp/, or it is on its way into new/: it moves only forward, so it is looked for in
+ * that order. */
+static void
+check_acknowledged(struct verification *v, struct folder *folder, const struct entry *item)
+{
+	const struct record *record = &item->record;
+	const char *part;
+	enum found draft, found;
+	int has_bytes, has_draft;
+
+	do {
+		has_draft = journaled_has_draft(&v->journaled, record->seq);
+		has_bytes = is_in_journal(v, record);
+		draft = folder ? look_for(&v->look, folder->tmp, record->name, record, NULL) :
+		                 FOUND_ABSENT;
+		found = look_behind_new(v, folder, item, &part);
+		/* What is in new/ by that name may be a stranger's. */
+		if (found != FOUND_RIGHT &&
+		    (draft == FOUND_RIGHT ||
+		        (has_bytes && (!has_draft || draft == FOUND_WRONG)))) {
+			v->journaled_items++;
+			v->journaled_bytes += record->size;
+			return;
+		}
+		if (found != FOUND_ABSENT || (has_draft && draft == FOUND_ABSENT) ||
+		    journaled_has_published(&v->journaled, record->seq)) {
+			count_found(v, folder, item, part, found);
+			return;
+		}
+	} while (journaled_again(&v->journaled));
+	v->lost++;
+	report(v, "lost", record->inbox, "tmp", record->name,
+	    draft == FOUND_WRONG ? v->look.what :
+	                           "acknowledged, and neither there nor whole in the journal");
+}
+
+static void
+check_unconfirmed(struct verification *v, struct folder *folder, const struct entry *item)
+{
+	if (folder)
+		folder_know(folder, name_of(item));
+	v->unconfirmed++;
+}
+
+static void
+check_item(struct verification *v, const struct entry *item)
+{
+	struct folder *folder = folders_find(&v->folders, item->record.inbox);
+	const struct journaled *j = &v->journaled;
+	uint64_t seq = item->record.seq;
 
 	v->items++;
-	if (outcome == OUTCOME_VOID) {
+	if (item->outcome == OUTCOME_VOID)
 		v->voided++;
-		return;
-	}
-	if (folder)
-		folder_know(folder, item->name);
-	if (outcome == OUTCOME_UNCONFIRMED)
-		v->unconfirmed++;
-	else
+	else if (item->outcome == OUTCOME_STORED)
 		check_stored(v, folder, item);
+	else if (item->outcome == OUTCOME_ACKNOWLEDGED &&
+	    (journaled_find(j, seq) || journaled_misses(j, seq)))
+		check_acknowledged(v, folder, item);
+	else
+		check_unconfirmed(v, folder, item);
 	tell_progress(v);
 }
 
@@ -273,9 +293,10 @@ check_folder(struct verification *v, const struct folder *folder, int64_t began)
 			continue;
 		if (is_older(name, began)) {
 			v->older++;
-		} else if (is_still_there(folder->new, name, -1)) {
+		} else if (look_is_there(folder->new, name, -1)) {
 			v->unknown++;
-			report(v, "unknown", folder, "new", name, "in no record of the ledger");
+			report(v, "unknown", folder->name, "new", name,
+			    "in no record of the ledger");
 		}
 	}
 	v->drafts += folder_count_drafts(folder, DRAFT_IS_OLD);
@@ -287,20 +308,19 @@ check_folder(struct verification *v, const struct folder *folder, int64_t began)
 static int
 check_all(struct verification *v, const struct root *root)
 {
-	struct history *history = history_open(root, is_wanted, v);
-	enum outcome outcome;
-	struct record record;
+	struct history *history = history_open(root, &v->journaled, is_wanted, v);
+	struct entry item;
 	int rc;
 
 	if (!history) {
 		complain("out of memory");
 		return -1;
 	}
-	while ((rc = history_next(history, &record, &outcome)) == 1)
-		check_item(v, &record, outcome);
+	while ((rc = history_next(history, &item)) == 1)
+		check_item(v, &item);
 	for (size_t i = 0; rc == 0 && i < v->folders.count; i++)
 		check_folder(v, &v->folders.all[i], history_began(history));
-	v->damage = history_damage(history);
+	v->damage += history_damage(history);
 	history_close(history);
 	clear_progress(v);
 	return rc;
@@ -309,23 +329,29 @@ check_all(struct verification *v, const struct root *root)
 static void
 print_summary(struct verification *v, const char *root, int complete)
 {
+	char journaled[64];
 	const struct {
 		const char *key;
 		uint64_t count;
 		const char *meaning;
 	} rows[] = {
 	    {"items", v->items, "accepted, by the ledger; of these"},
-	    {"right", v->right, v->quick ? "there, with their size" : "there, with their SHA-256"},
+	    {"right", v->right,
+	        v->look.quick ? "there, with their size" : "there, with their SHA-256"},
 	    {"claimed", v->claimed, "not there: a consumer has had them"},
+	    {"journaled", v->journaled_items, journaled},
 	    {"unconfirmed", v->unconfirmed, "not decided yet"},
 	    {"void", v->voided, "never stored, nor acknowledged"},
 	    {"wrong", v->wrong, "there, and not what the ledger says"},
+	    {"lost", v->lost, "acknowledged, and nowhere"},
 	    {"unknown", v->unknown, "files in new/ that the ledger does not know"},
 	    {"older", v->older, "files in new/ older than the ledger's history"},
 	    {"drafts", v->drafts, "files in tmp/ not written to for an hour"},
-	    {"damage", v->damage, "damaged records and missing segments of the ledger"},
+	    {"damage", v->damage, "damaged or missing parts of ledger and journal"},
 	};
 
+	snprintf(journaled, sizeof journaled,
+	    "in the journal, not in new/ yet: %" PRIu64 " bytes", v->journaled_bytes);
 	if (!v->json) {
 		for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 			printf("%10" PRIu64 "  %-11s  %s\n", rows[i].count, rows[i].key,
@@ -338,8 +364,10 @@ print_summary(struct verification *v, const char *root, int complete)
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		v->failed |= json_object_set_new(sums, rows[i].key,
 		    json_integer((json_int_t)rows[i].count));
+	v->failed |= json_object_set_new(sums, "journaled_bytes",
+	    json_integer((json_int_t)v->journaled_bytes));
 	v->failed |= json_object_set_new(sums, "root", json_plain(root));
-	v->failed |= json_object_set_new(sums, "quick", json_boolean(v->quick));
+	v->failed |= json_object_set_new(sums, "quick", json_boolean(v->look.quick));
 	v->failed |= json_object_set_new(sums, "complete", json_boolean(complete && !v->failed));
 	fputs(v->findings > 0 ? "\n]," : "],", stdout);
 	dump(v, sums, JSON_EMBED);
@@ -349,7 +377,7 @@ print_summary(struct verification *v, const char *root, int complete)
 int
 verify(const struct arguments *arguments)
 {
-	struct verification v = {.inbox = arguments->inbox, .quick = arguments->quick != NULL,
+	struct verification v = {.inbox = arguments->inbox, .look.quick = arguments->quick != NULL,
 	    .json = arguments->json != NULL, .progress = isatty(STDERR_FILENO)};
 	struct root root;
 	int code = EX_NOINPUT, rc;
@@ -363,13 +391,15 @@ verify(const struct arguments *arguments)
 	if (folders_open(&v.folders, root.fd, v.inbox) == 0) {
 		if (v.json)
 			printf("{\"schema\":%d,\"findings\":[", SCHEMA);
+		journaled_open(&v.journaled, &root);
 		rc = check_all(&v, &root);
+		journaled_close(&v.journaled);
 		print_summary(&v, root.path, rc == 0);
 		if (v.failed && !ferror(stdout)) {
 			complain("out of memory");
 			code = EX_OSERR;
 		} else if (rc == 0) {
-			code = v.wrong + v.unknown + v.damage > 0 ? EX_DATAERR : EX_OK;
+			code = v.wrong + v.lost + v.unknown + v.damage > 0 ? EX_DATAERR : EX_OK;
 		}
 	}
 	folders_close(&v.folders);

@@ -14,6 +14,7 @@
 #include "inboxd/base/root.h"
 #include "inboxd/check.h"
 #include "inboxd/server.h"
+#include "inboxd/threads.h"
 #include "inboxd/base/settings.h"
 #include "lib/inherit.h"
 #include "lib/log.h"
@@ -86,8 +87,8 @@ static int
 raise_limits(const struct settings *settings)
 {
 	/* A connection needs a descriptor, and so does its draft; a draft at the commit
-	 * thread needs one. */
-	uint64_t wanted = 2 * settings->connections + settings->queue + 128;
+	 * thread, or the publisher, needs one. */
+	uint64_t wanted = 2 * settings->connections + settings->queue + THREADS_LAG_MAX + 128;
 	/* An event loop and its mailbox need some, an inbox has four folders. */
 	uint64_t least = 32 + 8 * (1 + settings->workers) + 4 * settings->inbox_count;
 	uint64_t descriptors = inherit_limit(RLIMIT_NOFILE);

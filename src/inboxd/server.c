@@ -13,7 +13,7 @@
 
 #include "inboxd/answers.h"
 #include "inboxd/commit/request.h"
-#include "inboxd/commit/sync.h"
+#include "inboxd/publish/sync.h"
 #include "inboxd/base/dropped.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/arrive/listener.h"

@@ -13,11 +13,17 @@
 #include "inboxd/base/site.h"
 #include "inboxd/commit/commit.h"
 #include "inboxd/fronts.h"
+#include "inboxd/notify.h"
 #include "inboxd/recover/recover.h"
 #include "inboxd/serve/worker.h"
 #include "inboxd/status/survey.h"
 #include "lib/address.h"
+#include "lib/inherit.h"
 #include "lib/log.h"
+
+/* The publisher may be silent for so many times the interval in which a supervisor wants to hear of
+ * us: others may have much to write that its sync takes along. */
+#define PATIENCE 5
 
 static int
 thread_failed(const char *which)
@@ -26,6 +32,15 @@ thread_failed(const char *which)
 
 	snprintf(why, sizeof why, "cannot start the %s thread: %s", which, strerror(errno));
 	return start_failed(EX_OSERR, "start_failed", why);
+}
+
+/* Each draft on its way to new/ may hold a descriptor, and connections need some, too. */
+static uint64_t
+lag_max(void)
+{
+	uint64_t quarter = inherit_limit(RLIMIT_NOFILE) / 4;
+
+	return quarter < THREADS_LAG_MAX ? quarter : THREADS_LAG_MAX;
 }
 
 static int
@@ -44,16 +59,18 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	    },
 	    .start = start,
 	    .number = number,
+	    .patience = PATIENCE * (int64_t)notify_watchdog_interval(),
+	    .lag_max = lag_max(),
 	};
 	struct why error;
 	struct clients *clients = clients_new();
-	struct ledger *ledger;
-	int code;
+	struct recovered recovered;
+	int code = recover_run(site, root, clients, &recovered, &error);
 
-	ledger = recover_run(site, root, clients, &code, &error);
-	if (!ledger)
+	if (code)
 		return start_failed(code, "recovery_failed", error.text);
-	threads->commit = commit_start(&wanted, clients, ledger);
+	threads->commit =
+	    commit_start(&wanted, clients, recovered.ledger, recovered.writer);
 	return threads->commit ? 0 : thread_failed("commit");
 }
 
@@ -126,7 +143,7 @@ threads_count(const struct threads *threads, enum counter which)
 	uint64_t sum = 0;
 
 	if (threads->commit)
-		sum += stats_get(commit_stats(threads->commit), which);
+		sum += commit_count(threads->commit, which);
 	for (size_t i = 0; i < threads->count; i++)
 		sum += stats_get(worker_stats(threads->workers[i]), which);
 	return sum;

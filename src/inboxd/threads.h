@@ -20,6 +20,9 @@ struct sockaddr;
 struct survey;
 struct worker;
 
+/* Items acknowledged that are not visible yet, at most; each may hold a descriptor. */
+#define THREADS_LAG_MAX 8192
+
 struct threads {
 	struct commit *commit;
 	struct worker **workers;

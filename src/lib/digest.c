@@ -102,6 +102,19 @@ add_file(struct digest *d, int fd, long long from, unsigned char *chunk,
 }
 
 int
+digest_of(const void *data, size_t len, unsigned char out[DIGEST_SIZE])
+{
+	struct digest *d = digest_new();
+	int rc = d && digest_start(d) == 0 && digest_add(d, data, len) == 0 ? digest_end(d, out)
+	                                                                   : -1;
+
+	digest_free(d);
+	if (rc == -1)
+		errno = ENOMEM;
+	return rc;
+}
+
+int
 digest_file(int fd, long long from, unsigned char out[DIGEST_SIZE], unsigned long long *size)
 {
 	struct digest *d = digest_new();

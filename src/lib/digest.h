@@ -21,6 +21,9 @@ MUST_CHECK int digest_start(struct digest *d);
 MUST_CHECK int digest_add(struct digest *d, const void *data, size_t len);
 MUST_CHECK int digest_end(struct digest *d, unsigned char out[DIGEST_SIZE]);
 
+/* Of bytes at hand.  0, or -1 with errno ENOMEM. */
+MUST_CHECK int digest_of(const void *data, size_t len, unsigned char out[DIGEST_SIZE]);
+
 /* Of all bytes of an open file, read by pread() from offset `from`; *size gets
  * how many there were.  0, or -1 with errno set. */
 MUST_CHECK int digest_file(int fd, long long from, unsigned char out[DIGEST_SIZE],

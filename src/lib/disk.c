@@ -18,6 +18,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifdef __linux__
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#endif
+
 #ifdef DISK_PORTABLE
 #undef HAVE_RENAMEAT2
 #undef HAVE_SYNCFS
@@ -38,6 +45,27 @@ disk_write(int fd, const void *data, size_t len)
 			return -1;
 		at += n;
 		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+disk_write_again(int fd, off_t from, off_t to)
+{
+	unsigned char buffer[64 * 1024];
+
+	while (from < to) {
+		off_t left = to - from, most = (off_t)sizeof buffer;
+		ssize_t got = pread(fd, buffer, (size_t)(left < most ? left : most), from);
+
+		if (got == -1 && errno == EINTR)
+			continue;
+		if (got == 0)
+			errno = EIO;
+		if (got <= 0 || lseek(fd, from, SEEK_SET) == -1 ||
+		    disk_write(fd, buffer, (size_t)got) == -1)
+			return -1;
+		from += got;
 	}
 	return 0;
 }
@@ -137,6 +165,51 @@ disk_has_syncfs(void)
 	return 1;
 #else
 	return 0;
+#endif
+}
+
+#if defined(HAVE_SYNCFS) && defined(__linux__)
+#define FUSE_MAGIC 0x65735546 /* FUSE_SUPER_MAGIC, which <linux/magic.h> has had since 5.9 */
+
+static int
+tells_errors(const char *release)
+{
+	unsigned major = 0, minor = 0;
+
+	return sscanf(release, "%u.%u", &major, &minor) == 2 &&
+	    (major > 5 || (major == 5 && minor >= 8));
+}
+
+int
+disk_trusts_syncfs(int fd)
+{
+	struct utsname system;
+	struct statfs fs;
+
+	return uname(&system) == 0 && tells_errors(system.release) && fstatfs(fd, &fs) == 0 &&
+	    (unsigned long)fs.f_type != FUSE_MAGIC;
+}
+#else
+int
+disk_trusts_syncfs(int fd)
+{
+	(void)fd;
+	return 0;
+}
+#endif
+
+void
+disk_write_in_place(int fd)
+{
+#if defined(FS_NOCOW_FL) && !defined(DISK_PORTABLE)
+	int flags;
+
+	if (ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0) {
+		flags |= FS_NOCOW_FL;
+		(void)ioctl(fd, FS_IOC_SETFLAGS, &flags);
+	}
+#else
+	(void)fd;
 #endif
 }
 

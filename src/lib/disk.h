@@ -25,6 +25,11 @@
 /* Writes all `len` bytes; short writes and EINTR are gone on with. */
 MUST_CHECK int disk_write(int fd, const void *data, size_t len);
 
+/* Writes the bytes from `from` to before `to` of a file again, each to where it was read: after a
+ * sync that failed the page cache may show what the disk has not.  `fd` is open for both, and does
+ * not append; the sync is for the caller.  EIO where the file has become shorter. */
+MUST_CHECK int disk_write_again(int fd, off_t from, off_t to);
+
 /* Makes file `name` of this text, in place of what was there, and syncs it; not the folder.
  * After a failure there is none. */
 MUST_CHECK int disk_write_text(int dirfd, const char *name, const char *text);
@@ -39,6 +44,14 @@ MUST_CHECK int disk_sync_above(const char *path);
  * was opened are told.  ENOSYS where it is missing: disk_has_syncfs() is 0. */
 MUST_CHECK int disk_sync_fs(int fd);
 int disk_has_syncfs(void);
+/* May durability stand on syncfs(2) for the file system `fd` lies on?  Not before Linux 5.8, which
+ * tells no errors of writing back, nor where the file system is a program (FUSE): the kernel says
+ * 0 there, and asks for nothing. */
+int disk_trusts_syncfs(int fd);
+/* An empty file that will be written over, again and again: on btrfs without copying each block
+ * elsewhere (FS_NOCOW_FL, ioctl_iflags(2)).  Only a hint: without it a sync there has more to
+ * write. */
+void disk_write_in_place(int fd);
 /* Starts writing a file's data out and does not wait; only a hint. */
 void disk_sync_start(int fd);
 

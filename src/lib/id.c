@@ -38,15 +38,24 @@ id_read(int dir, const char *name, char id[ID_ROOM])
 }
 
 int
-id_make(int drafts, const char *draft, int dir, const char *name)
+id_draw(char id[ID_ROOM])
 {
 	unsigned char random[PROTO_ID_LEN / 2];
-	char text[ID_ROOM + 1];
 
 	if (getentropy(random, sizeof random) < 0)
 		return -1;
 	for (size_t i = 0; i < sizeof random; i++)
-		snprintf(text + 2 * i, sizeof text - 2 * i, "%02x", random[i]);
+		snprintf(id + 2 * i, ID_ROOM - 2 * i, "%02x", random[i]);
+	return 0;
+}
+
+int
+id_make(int drafts, const char *draft, int dir, const char *name)
+{
+	char text[ID_ROOM + 1];
+
+	if (id_draw(text) < 0)
+		return -1;
 	snprintf(text + PROTO_ID_LEN, 2, "\n");
 	if (disk_write_text(drafts, draft, text) < 0)
 		return -1;

@@ -16,6 +16,9 @@
  * none; EILSEQ: the file holds something else. */
 MUST_CHECK int id_read(int dir, const char *name, char id[ID_ROOM]);
 
+/* Draws one.  0, or -1 with errno. */
+MUST_CHECK int id_draw(char id[ID_ROOM]);
+
 /* Draws an id for file `name` of folder `dir`, unless there is one, and makes it last; it
  * comes by way of a file `draft` in folder `drafts`.  0, or -1 with errno. */
 MUST_CHECK int id_make(int drafts, const char *draft, int dir, const char *name);

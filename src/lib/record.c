@@ -13,6 +13,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/crc.h"
 #include "lib/field.h"
 #include "lib/parse.h"
 
@@ -42,6 +43,7 @@ _Static_assert(FIGURES_COUNT <= 32, "parse_key() has a bit for each");
 
 static const struct member origin[] = {
     M("root", HEX, root, PROTO_ID_LEN, PROTO_ID_LEN),
+    M("journal", HEX, journal, PROTO_ID_LEN, PROTO_ID_LEN),
     COUNT(age),
     {{0}, 0},
 };
@@ -60,6 +62,7 @@ static const struct row rows[RECORD_TYPES] = {
             M("hint", ESCAPED, hint, 1, PROTO_NAME_MAX)}, NULL},
     [RECORD_MARK] = {"mark", {COUNT(synced), COUNT(stored)}, aged},
     [RECORD_VOID] = {"void", {FROM_1(seq)}, NULL},
+    [RECORD_RENAMED] = {"renamed", {FROM_1(seq), M("name", NAME, name, 1, NAME_ROOM - 1)}, NULL},
     [RECORD_SKIP] = {"skip",
         {QUEUE, FROM_1(n), M("reason", WORD, reason, 1, RECORD_REASON_ROOM - 1)}, NULL},
     [RECORD_SETTLED] = {"settled", {QUEUE, FROM_1(n)}, NULL},
@@ -92,25 +95,6 @@ record_member(enum record_type type, size_t i)
 			return member;
 	}
 	return NULL;
-}
-
-uint32_t
-record_crc32c(const void *data, size_t len)
-{
-	/* The remainders of four bits, by the polynomial 0x82f63b78 (reflected).
-	 * A table for eight is twice as fast, and lines are short. */
-	static const uint32_t table[16] = {0x00000000, 0x105ec76f, 0x20bd8ede, 0x30e349b1,
-	    0x417b1dbc, 0x5125dad3, 0x61c69362, 0x7198540d, 0x82f63b78, 0x92a8fc17, 0xa24bb5a6,
-	    0xb21572c9, 0xc38d26c4, 0xd3d3e1ab, 0xe330a81a, 0xf36e6f75};
-	const unsigned char *bytes = data;
-	uint32_t crc = UINT32_MAX;
-
-	for (size_t i = 0; i < len; i++) {
-		crc ^= bytes[i];
-		crc = crc >> 4 ^ table[crc & 0xf];
-		crc = crc >> 4 ^ table[crc & 0xf];
-	}
-	return ~crc;
 }
 
 static size_t
@@ -180,7 +164,7 @@ record_format(const struct record *record, char dst[RECORD_LINE_MAX + 1])
 	for (const struct member *member = row->keyed; member && member->field.name; member++)
 		at = add_key(dst, at, record, member);
 	snprintf(crc, sizeof crc, "%08" PRIx32,
-	    record_crc32c(dst + CRC_DIGITS + 1, at - CRC_DIGITS - 1));
+	    crc32c(0, dst + CRC_DIGITS + 1, at - CRC_DIGITS - 1));
 	memcpy(dst, crc, CRC_DIGITS);
 	dst[CRC_DIGITS] = ' ';
 	dst[at++] = '\n';
@@ -239,7 +223,7 @@ checksum_is_right(const char *line, size_t len)
 	if (len < CRC_DIGITS + 1 || line[CRC_DIGITS] != ' ')
 		return 0;
 	snprintf(want, sizeof want, "%08" PRIx32,
-	    record_crc32c(line + CRC_DIGITS + 1, len - CRC_DIGITS - 1));
+	    crc32c(0, line + CRC_DIGITS + 1, len - CRC_DIGITS - 1));
 	return memcmp(line, want, CRC_DIGITS) == 0;
 }
 

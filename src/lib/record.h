@@ -27,13 +27,19 @@
  * written "-"; one that is itself "-" as "%2D", and comes back so.  Numbers count from 1
  * (version, seq, settled, n, to) or 0 (all others); none is above PROTO_NUMBER_MAX.
  *
- *	begin   version time seq [root=id] [age=seconds]  first line of a segment; seq: the next
- *	                             accept's; root: whose it is, left out before roots had ids
+ *	begin   version time seq [root=id] [journal=generation] [age=seconds]  first line of a
+ *	                             segment; seq: the next accept's; root: whose it is, left out
+ *	                             before roots had ids; journal: which one goes with it, from
+ *	                             version 2 on (journal.h)
  *	queue   client queue settled [figure=value ...]           state of a queue
  *	accept  seq time client queue n inbox size sha256 name sent hint
- *	mark    synced stored [age=seconds]  all accepts up to seq `synced` are on stable
- *	                             storage as drafts, up to `stored` as items
- *	void    seq                  this accept does not count: it was never published
+ *	mark    synced stored [age=seconds]  all accepts up to seq `synced` have been
+ *	                             acknowledged (in version 1: are on stable storage as drafts);
+ *	                             up to `stored` they are on stable storage as items, and so are
+ *	                             the lines up to the last of these
+ *	void    seq                  this accept does not count: it was never published; from
+ *	                             version 2 on the accept itself may be missing
+ *	renamed seq name             in new/ this accept's item has that name: its own was taken
  *	skip    client queue n reason
  *	settled client queue n
  *	gap     client queue n to  numbers n to `to` never came (for people)
@@ -51,6 +57,7 @@ enum record_type {
 	RECORD_ACCEPT,
 	RECORD_MARK,
 	RECORD_VOID,
+	RECORD_RENAMED,
 	RECORD_SKIP,
 	RECORD_SETTLED,
 	RECORD_GAP,
@@ -59,7 +66,9 @@ enum record_type {
 	RECORD_TYPES
 };
 
-#define RECORD_VERSION 1
+/* What this program writes; it reads all from 1 on.  2: there is a journal. */
+#define RECORD_VERSION 2
+#define RECORD_VERSION_JOURNAL 2
 #define RECORD_HINT_ROOM ESCAPE_ROOM(PROTO_NAME_MAX)
 #define RECORD_REASON_ROOM 33
 #define RECORD_LINE_MAX 2560 /* bytes, with the LF */
@@ -68,7 +77,7 @@ enum record_type {
 struct record {
 	enum record_type type;
 	uint64_t version, seq, synced, stored;
-	char root[PROTO_ID_LEN + 1];
+	char root[PROTO_ID_LEN + 1], journal[PROTO_ID_LEN + 1];
 	uint64_t age; /* for how long receivers have run on this ledger, seconds */
 	int64_t time;                          /* when, UTC microseconds since 1970 */
 	char identity[IDENTITY_MAX + 1];
@@ -98,8 +107,5 @@ const char *record_type_name(enum record_type type);
 /* The i-th field of such a record, by the name that it has in inbox-spool(5) and in JSON:
  * the fixed ones in their order, then the keyed ones.  NULL: there are no more. */
 const struct member *record_member(enum record_type type, size_t i);
-
-/* CRC-32C (Castagnoli; RFC 3720, appendix B.4) of `len` bytes. */
-uint32_t record_crc32c(const void *data, size_t len);
 
 #endif

@@ -99,7 +99,15 @@ fail(struct walk *walk)
 
 /* ---- what is not good */
 
-/* Does a good mark stand in the next line, or behind it?  1, 0, or -1 with errno. */
+/* Up to which accept's line it says that all was on the disk. */
+static uint64_t
+vouches_for(const struct walk *walk, const struct record *mark)
+{
+	return walk->version < RECORD_VERSION_JOURNAL ? UINT64_MAX : mark->stored;
+}
+
+/* Does a good mark that vouches for the accept due here, and so for all before it, stand in the
+ * next line, or behind it?  1, 0, or -1 with errno. */
 static int
 find_mark(struct walk *walk)
 {
@@ -109,16 +117,18 @@ find_mark(struct walk *walk)
 	size_t len;
 	int rc;
 
-	if (walk->lines.offset < walk->marked_to)
+	if (walk->lines.offset < walk->marked_to && walk->marked_seq >= walk->next_seq)
 		return 1;
 	lines_start(&ahead, walk->lines.fd, walk->lines.offset, walk->lines.count);
 	while ((rc = lines_look(&ahead, &text, &len)) == 1) {
 		lines_take(&ahead);
-		if (record_parse(text, len, &record) == 0 && record.type == RECORD_MARK) {
-			walk->marked_to = ahead.offset;
-			walk->mark_line = ahead.count;
-			return 1;
-		}
+		if (record_parse(text, len, &record) < 0 || record.type != RECORD_MARK ||
+		    vouches_for(walk, &record) < walk->next_seq)
+			continue;
+		walk->marked_to = ahead.offset;
+		walk->mark_line = ahead.count;
+		walk->marked_seq = vouches_for(walk, &record);
+		return 1;
 	}
 	return rc;
 }
@@ -165,14 +175,23 @@ pass_over(struct walk *walk, const char *what)
 
 /* ---- where a record may stand */
 
+/* Does it say that its own number is taken, by an item or by none? */
+static int
+takes_seq(const struct walk *walk, const struct record *record)
+{
+	return record->type == RECORD_ACCEPT ||
+	    (record->type == RECORD_VOID && walk->version >= RECORD_VERSION_JOURNAL);
+}
+
 /* The accepts whose numbers are below it must stand before the record: */
 static uint64_t
-wanted_seq(const struct record *record)
+wanted_seq(const struct walk *walk, const struct record *record)
 {
 	switch (record->type) {
 	case RECORD_ACCEPT:
-		return record->seq;
 	case RECORD_VOID:
+		return takes_seq(walk, record) ? record->seq : record->seq + 1;
+	case RECORD_RENAMED:
 		return record->seq + 1;
 	case RECORD_MARK:
 		return (record->synced > record->stored ? record->synced : record->stored) + 1;
@@ -214,7 +233,7 @@ is_misplaced(const struct walk *walk, const struct record *record)
 static int
 is_complete(const struct walk *walk, const struct record *record, struct why *what)
 {
-	uint64_t wanted = wanted_seq(record), due = walk->next_seq;
+	uint64_t wanted = wanted_seq(walk, record), due = walk->next_seq;
 
 	if (walk->in_state || due == 0 || wanted <= due)
 		return 1;
@@ -228,15 +247,17 @@ take(struct walk *walk, const struct record *record)
 {
 	lines_take(&walk->lines);
 	walk->offset = walk->lines.offset;
-	if (record->type == RECORD_BEGIN)
+	if (record->type == RECORD_BEGIN) {
 		walk->next_seq = record->seq;
+		walk->version = record->version;
+	}
 	if (record->type == RECORD_STATE)
 		walk->in_state = 0;
 	if (walk->in_state)
 		return;
-	if (wanted_seq(record) > walk->next_seq)
-		walk->next_seq = wanted_seq(record);
-	walk->next_seq += record->type == RECORD_ACCEPT;
+	if (wanted_seq(walk, record) > walk->next_seq)
+		walk->next_seq = wanted_seq(walk, record);
+	walk->next_seq += takes_seq(walk, record) && record->seq == walk->next_seq;
 	if (record->type == RECORD_ACCEPT || record->type == RECORD_MARK ||
 	    record->type == RECORD_STATE)
 		walk->is_excused = 0;
@@ -294,9 +315,9 @@ walk_next(struct walk *walk, struct record *out)
 		return pass_over(walk, "a damaged record");
 	if (is_misplaced(walk, out))
 		return pass_over(walk, "a record that cannot stand there");
-	if (out->type == RECORD_BEGIN && out->version != RECORD_VERSION) {
-		say(walk, "has version %" PRIu64 "; this program reads version %d", out->version,
-		    RECORD_VERSION);
+	if (out->type == RECORD_BEGIN && out->version > RECORD_VERSION) {
+		say(walk, "has version %" PRIu64 "; this program reads versions up to %d",
+		    out->version, RECORD_VERSION);
 		walk->is_over = 1;
 		return WALK_DAMAGED;
 	}
@@ -315,7 +336,7 @@ walk_next(struct walk *walk, struct record *out)
 	if (!is_complete(walk, out, &what)) {
 		step = judge(walk, what.text);
 		if (step == WALK_DAMAGED)
-			walk->next_seq = wanted_seq(out);
+			walk->next_seq = wanted_seq(walk, out);
 		return step;
 	}
 	take(walk, out);

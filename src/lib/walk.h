@@ -6,10 +6,15 @@
  *
  *	damaged  a line that is no record, or one that cannot stand where it does, or
  *	         a record that is missing (the numbers of accepts leave none out),
- *	         within the state that a segment begins with, or with a mark behind it.
- *	         It was once whole: a mark is written when all before it is on the disk.
- *	torn     the same with no mark behind it.  It may never have reached the disk and
- *	         was never promised: neither it nor what follows counts.
+ *	         within the state that a segment begins with, or with a mark behind it that
+ *	         vouches for it: such a line was once whole on the disk.
+ *	torn     the same with no such mark behind it.  It may never have reached the disk,
+ *	         and nothing was promised on its word: neither it nor what follows counts.
+ *
+ * A mark's `stored` vouches for all up to the line of that accept, which was on the disk when
+ * the mark was written; what stands behind that line was with the kernel alone, since what was
+ * acknowledged stands in the journal.  In version 1, which had none, a mark vouches for all
+ * before it.
  *
  *	a stranger's  the segment of another root: nothing in it counts.
  *
@@ -52,11 +57,13 @@ struct walk {
 	uint64_t offset;    /* end of the last line that counts */
 	int in_state;       /* the next record belongs to the state, as far as is known */
 	uint64_t next_seq;  /* the next accept's; 0: not known, the begin record is damaged */
+	uint64_t version;   /* the segment's; 0: likewise */
 	struct why why;
 	/* the rest is walk.c's */
 	int is_over;    /* nothing behind counts */
 	int is_excused; /* what is missing may have stood in a bad line that has been told */
-	uint64_t marked_to, mark_line; /* the good mark found ahead: its end, its line */
+	/* The good mark found ahead: its end, its line, up to which accept it vouches. */
+	uint64_t marked_to, mark_line, marked_seq;
 	struct walk_lines lines;
 };
 

@@ -4,12 +4,15 @@
  * each with a queue of its own and so many PUTs in flight, as fast as answers
  * come.  The handshakes are done before the clock starts.
  *
- * usage: load HOST PORT CA CERTIFICATE KEY INBOX CONNECTIONS WINDOW SIZE SECONDS ITEMS
- * (it stops after SECONDS or ITEMS, and waits for what is in flight).
+ * usage: load HOST PORT CA CERTIFICATE KEY INBOX CONNECTIONS WINDOW SIZE SECONDS ITEMS [LARGE]
+ * (it stops after SECONDS or ITEMS, and waits for what is in flight; LARGE: an item of so many
+ * bytes is uploaded by OPEN on the first connection beside the others, and it stops when that one
+ * is stored).
  *
- * Prints "<stored> <seconds> <p50> <p99> <max>", the latencies from a PUT's
- * writing to its STORED in microseconds.  Any answer but STORED is an error:
- * a benchmark of refusals is none.
+ * Prints "<stored> <seconds> <p50> <p99> <max> <begin> <large>": items but for the large one,
+ * the latencies from a PUT's writing to its STORED in microseconds, when it began (seconds of
+ * CLOCK_MONOTONIC), and the seconds of the large item (0: none).  Any answer but STORED is an
+ * error: a benchmark of refusals is none.
  */
 #include "config.h"
 
@@ -18,6 +21,8 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +39,8 @@
 
 #define WINDOW_MAX 65536
 #define SETTLE_EVERY 64 /* numbers */
+#define LARGE_NUMBER (UINT64_C(1) << 40) /* above all others, so that it holds up no window */
+#define FRAME_BELOW 65536 /* bytes of output: where more wait no DATA is added, as in inboxq */
 
 struct run {
 	struct event_base *base;
@@ -45,8 +52,14 @@ struct run {
 	/* What happens. */
 	uint64_t ready, sent, stored, closed;
 	double begin, end;
-	uint32_t *latency; /* `most` of them, microseconds */
+	uint32_t *latency; /* `room` of them, microseconds */
+	uint64_t room;
 	unsigned char *bytes; /* an item's */
+	/* The large item: its size (0: none), the next byte to send, when it was stored, and a
+	 * frame of it. */
+	uint64_t large, large_at;
+	double large_end;
+	unsigned char frame[PROTO_DATA_MAX];
 };
 
 struct link {
@@ -55,6 +68,7 @@ struct link {
 	char queue[PROTO_QUEUE_LEN + 1];
 	uint64_t next, low, told; /* to send; all below are answered; last SETTLED */
 	uint64_t finished;        /* QUIT has been said */
+	int has_large, is_sending; /* the large item is this one's; the answer was SEND */
 	double *sent_at;          /* by number modulo window; 0: answered */
 };
 
@@ -95,31 +109,76 @@ say_hello(struct link *link)
 	say(link, &line);
 }
 
-/* Each item has other bytes, so that none is known by its digest. */
+/* PUT or OPEN of the item that is `bytes` again and again, up to its size. */
 static void
-say_put(struct link *link)
+say_item(struct link *link, enum proto_verb verb, uint64_t number, uint64_t size,
+    const unsigned char *bytes, size_t len)
 {
 	struct run *run = link->run;
 	unsigned char digest[DIGEST_SIZE];
 	char hex[DIGEST_TEXT_ROOM];
 	struct proto_line line;
 
-	if (run->size >= sizeof run->sent)
-		memcpy(run->bytes, &run->sent, sizeof run->sent);
-	if (digest_start(run->digest) < 0 ||
-	    digest_add(run->digest, run->bytes, run->size) < 0 ||
-	    digest_end(run->digest, digest) < 0)
+	if (digest_start(run->digest) < 0)
+		die("digest", "failed");
+	for (uint64_t done = 0; done < size; done += len) {
+		if (digest_add(run->digest, bytes, size - done < len ? size - done : len) < 0)
+			die("digest", "failed");
+	}
+	if (digest_end(run->digest, digest) < 0)
 		die("digest", "failed");
 	digest_print(hex, digest);
-	proto_line_start(&line, VERB_PUT);
-	proto_set_number(&line, FIELD_NUMBER, link->next);
+	proto_line_start(&line, verb);
+	proto_set_number(&line, FIELD_NUMBER, number);
 	proto_set_text(&line, FIELD_INBOX, run->inbox);
-	proto_set_number(&line, FIELD_SIZE, run->size);
+	proto_set_number(&line, FIELD_SIZE, size);
 	proto_set_text(&line, FIELD_SHA256, hex);
 	say(link, &line);
+}
+
+/* Each item has other bytes, so that none is known by its digest. */
+static void
+say_put(struct link *link)
+{
+	struct run *run = link->run;
+
+	if (run->size >= sizeof run->sent)
+		memcpy(run->bytes, &run->sent, sizeof run->sent);
+	say_item(link, VERB_PUT, link->next, run->size, run->bytes, run->size);
 	conn_write(link->conn, run->bytes, run->size);
 	link->sent_at[link->next++ % run->window] = now();
 	run->sent++;
+}
+
+/* The next DATA of the large item, where little waits before it. */
+static void
+send_large(struct link *link)
+{
+	struct run *run = link->run;
+	struct proto_line line;
+	uint64_t len;
+
+	while (link->is_sending && run->large_at < run->large &&
+	    conn_pending(link->conn) < FRAME_BELOW) {
+		len = run->large - run->large_at;
+		if (len > PROTO_DATA_MAX)
+			len = PROTO_DATA_MAX;
+		proto_line_start(&line, VERB_DATA);
+		proto_set_number(&line, FIELD_NUMBER, LARGE_NUMBER);
+		proto_set_number(&line, FIELD_OFFSET, run->large_at);
+		proto_set_number(&line, FIELD_LENGTH, len);
+		say(link, &line);
+		conn_write(link->conn, run->frame, len);
+		run->large_at += len;
+	}
+}
+
+static int
+is_over(const struct run *run)
+{
+	if (run->large)
+		return run->large_end > 0.0;
+	return run->sent >= run->most || now() - run->begin >= run->seconds;
 }
 
 /* As many PUTs as fit; in the end SETTLED and QUIT. */
@@ -131,9 +190,9 @@ go_on(struct link *link)
 
 	if (run->ready < run->connections || link->finished)
 		return;
-	while (link->next < link->low + run->window && run->sent < run->most &&
-	    now() - run->begin < run->seconds)
+	while (link->next < link->low + run->window && !is_over(run))
 		say_put(link);
+	send_large(link);
 	if (link->low > link->told && (link->low == link->next ||
 	    link->low - link->told >= SETTLE_EVERY)) {
 		proto_line_start(&line, VERB_SETTLED);
@@ -157,6 +216,12 @@ on_stored(struct link *link, uint64_t n)
 	if (n < link->low || n >= link->next || *sent_at == 0.0)
 		die("STORED", "for a number that is not in flight");
 	run->end = now();
+	if (run->stored == run->room) {
+		run->room = run->room ? 2 * run->room : 65536;
+		run->latency = realloc(run->latency, run->room * sizeof *run->latency);
+		if (!run->latency)
+			die("latencies", "out of memory");
+	}
 	run->latency[run->stored++] = (uint32_t)((run->end - *sent_at) * 1e6);
 	*sent_at = 0.0;
 	while (link->low < link->next && link->sent_at[link->low % run->window] == 0.0)
@@ -169,9 +234,17 @@ on_line(struct link *link, const struct proto_line *line, const char *text, size
 	struct run *run = link->run;
 	char shown[PROTO_LINE_MAX + 1];
 
-	if (line->verb == VERB_STORED) {
+	if (line->verb == VERB_STORED && line->number[FIELD_NUMBER] == LARGE_NUMBER) {
+		run->large_end = now();
+	} else if (line->verb == VERB_STORED) {
 		on_stored(link, line->number[FIELD_NUMBER]);
+	} else if (line->verb == VERB_SEND) {
+		run->large_at = line->number[FIELD_OFFSET];
+		link->is_sending = 1;
 	} else if (line->verb == VERB_READY) {
+		if (link->has_large) /* its digest takes a while */
+			say_item(link, VERB_OPEN, LARGE_NUMBER, run->large, run->frame,
+			    sizeof run->frame);
 		if (++run->ready == run->connections)
 			run->begin = now();
 	} else if (line->verb != VERB_WAIT && line->verb != VERB_BYE) {
@@ -210,11 +283,11 @@ on_open(void *ctx)
 	say_hello(ctx);
 }
 
-/* Answers, not output, are what this waits for. */
+/* Answers, not output, are what all but the large item waits for. */
 static void
 on_drained(void *ctx)
 {
-	(void)ctx;
+	send_large(ctx);
 }
 
 static void
@@ -242,7 +315,7 @@ connect_to(const char *host, const char *port)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
 	int rc = getaddrinfo(host, port, &hints, &found);
-	int fd = -1;
+	int fd = -1, on = 1, unsent = 128 * 1024;
 
 	if (rc != 0)
 		die(host, gai_strerror(rc));
@@ -256,6 +329,11 @@ connect_to(const char *host, const char *port)
 	freeaddrinfo(found);
 	if (fd < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
 		die(host, strerror(errno));
+	/* As inboxq does: what a large item has in the kernel is before the small ones. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef TCP_NOTSENT_LOWAT
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+#endif
 	return fd;
 }
 
@@ -313,14 +391,16 @@ report(struct run *run)
 	if (n == 0)
 		die("run", "nothing was stored");
 	qsort(run->latency, n, sizeof *run->latency, compare);
-	printf("%" PRIu64 " %.6f %" PRIu32 " %" PRIu32 " %" PRIu32 "\n", n, run->end - run->begin,
-	    run->latency[n / 2], run->latency[n * 99 / 100], run->latency[n - 1]);
+	printf("%" PRIu64 " %.6f %" PRIu32 " %" PRIu32 " %" PRIu32 " %.6f %.6f\n", n,
+	    run->end - run->begin, run->latency[n / 2], run->latency[n * 99 / 100],
+	    run->latency[n - 1], run->begin, run->large ? run->large_end - run->begin : 0.0);
+	fflush(stdout);
 }
 
 static int
 read_arguments(struct run *run, struct tls_settings *tls, int argc, char **argv)
 {
-	if (argc != 12)
+	if (argc != 12 && argc != 13)
 		return -1;
 	run->host = argv[1];
 	run->port = argv[2];
@@ -333,6 +413,8 @@ read_arguments(struct run *run, struct tls_settings *tls, int argc, char **argv)
 	run->size = strtoull(argv[9], NULL, 10);
 	run->seconds = atof(argv[10]);
 	run->most = strtoull(argv[11], NULL, 10);
+	run->large = argc == 13 ? strtoull(argv[12], NULL, 10) : 0;
+	memset(run->frame, 'l', sizeof run->frame);
 	return run->connections > 0 && run->window > 0 && run->window <= WINDOW_MAX &&
 	    run->most > 0 && run->seconds > 0.0 ? 0 : -1;
 }
@@ -343,14 +425,14 @@ main(int argc, char **argv)
 	struct timeval tick = {0, 10000};
 	static const char *const alpn[] = {PROTO_ALPN, NULL};
 	struct tls_settings settings = {.alpn = alpn};
-	struct run run = {0};
+	static struct run run;
 	struct why error;
 	struct link *links;
 	struct event *timer;
 
 	if (read_arguments(&run, &settings, argc, argv) < 0) {
 		fprintf(stderr, "usage: load HOST PORT CA CERTIFICATE KEY INBOX "
-		    "CONNECTIONS WINDOW SIZE SECONDS ITEMS\n");
+		    "CONNECTIONS WINDOW SIZE SECONDS ITEMS [LARGE]\n");
 		return 64;
 	}
 	run.tls = tls_new(&settings, &error);
@@ -358,13 +440,13 @@ main(int argc, char **argv)
 		die("tls", error.text);
 	run.base = event_base_new();
 	run.digest = digest_new();
-	run.latency = calloc(run.most, sizeof *run.latency);
 	run.bytes = calloc(1, run.size + 1);
 	links = calloc(run.connections, sizeof *links);
-	if (!run.base || !run.digest || !run.latency || !run.bytes || !links)
+	if (!run.base || !run.digest || !run.bytes || !links)
 		die("start", "out of memory");
 	for (uint64_t i = 0; i < run.connections; i++)
 		start_link(&run, &links[i]);
+	links[0].has_large = run.large > 0;
 	timer = event_new(run.base, -1, EV_PERSIST, on_tick, links);
 	if (!timer || event_add(timer, &tick) < 0)
 		die("timer", "out of memory");

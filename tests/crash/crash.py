@@ -11,6 +11,7 @@ import collections
 import hashlib
 import os
 import random
+import re
 import shutil
 import signal
 import sys
@@ -26,6 +27,9 @@ from actors import INBOXES, Consumer, PythonClient, Queue, id_of  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
 PATIENCE = 60  # seconds for all that waits to arrive once nobody is killed any more
+# Where the disk of a life is slow, so that much is acknowledged and not yet in new/ when it ends.
+LATE = ("", "fdatasync@journal:1:15ms:on", "fdatasync@draft:1:8ms:on", "fsync@newdir:1:60ms:on",
+        "syncfs:1:60ms:on", "renameat2@draft:1:8ms:on")
 
 
 class Crash:
@@ -34,9 +38,10 @@ class Crash:
         self.random = random.Random(seed)
         self.kills = collections.Counter()
         self.errors = []
+        self.waited = 0  # items of the clients in Python that a kill found not visible yet
         self.run = lives.ReceiverRun(t)
         self.r = self.run.r
-        self.r.sections["log"]["level"] = "notice"
+        self.r.sections["log"]["level"] = "info"
         self.r.write_conf()
         self.r.make()
         self.proxy = Proxy(lambda: ("127.0.0.1", self.r.port), self.draw())
@@ -49,6 +54,13 @@ class Crash:
         return random.Random(self.random.getrandbits(64))
 
     # ---- killing
+
+    def draw_life(self):
+        """Each has its own way to sync."""
+        self.r.sections["receiver"]["sync"] = self.random.choice(("auto", "files", "filesystem"))
+        self.r.write_conf()
+        late = self.random.choice(LATE)
+        self.r.env = {**harness.SHIMMED, "FAULT": late} if late else {}
 
     def start_receiver(self):
         if not self.run.start():
@@ -66,12 +78,25 @@ class Crash:
 
     def restart_receiver(self):
         """Now and then it dies in its recovery, too."""
+        self.draw_life()
         while self.random.random() < 0.25:
             self.r.start(wait=False)
             time.sleep(self.random.uniform(0, 0.02))
             self.kill_receiver()
             self.kills["in recovery"] += 1
+        time.sleep(0.03)  # until the clients have noted what they heard before
+        waiting = self.not_visible([(c.made[n][0], name) for c in self.clients
+                                    for n, name in dict(c.acked).items()])
+        self.waited += len(waiting)
         self.start_receiver()
+        late = self.not_visible(waiting)
+        self.expect(not late, "acknowledged, and not there when connections are taken: %r",
+                    late[:5])
+
+    def not_visible(self, items):
+        """Which of these are neither in new/ nor claimed, which goes one way only."""
+        return [(inbox, name) for inbox, name in items if not any(
+            os.path.exists(self.r.path(inbox, name, part)) for part in ("new", "cur"))]
 
     def kill_some(self):
         dice = self.random.random()
@@ -101,7 +126,10 @@ class Crash:
     # ---- what must hold
 
     def calm(self):
-        """Nobody is killed any more: what waits arrives."""
+        """Nobody is killed any more, nor slow: what waits arrives."""
+        self.kill_receiver()
+        self.r.env = {}
+        self.start_receiver()
         self.proxy.cutting = False
         for actor in [*self.clients, *self.queues]:
             actor.finishing = True
@@ -124,6 +152,11 @@ class Crash:
         for actor in [self.consumer, *self.clients, *self.queues]:
             actor.stop()
             self.errors += actor.errors
+
+    def recovered(self):
+        """Items that recoveries published, or wrote anew and published."""
+        lines = re.findall(r"event=recovered [^\n]*", self.r.log())
+        return sum(map(int, re.findall(r" (?:finished|written)=(\d+)", "\n".join(lines))))
 
     def expect(self, holds, text, *values):
         if not holds:
@@ -197,12 +230,14 @@ def storm(seconds, seed):
         kills += sum(q.adds_killed for q in crash.queues)
         took = time.monotonic() - began
         figures = ("seed %d, %d s: %d kills (%s, inboxq add %d; %d an hour), %d items in new/ or "
-                   "claimed (%d claimed), %d acknowledgements, %d connections through the proxy, "
-                   "%d of them cut, %d items sent again after a lost ack" % (
+                   "claimed (%d claimed), %d acknowledgements, %d of them of items that a kill "
+                   "found not visible yet, %d published by recoveries, %d connections through the "
+                   "proxy, %d of them cut, %d items sent again after a lost ack" % (
                        seed, took, kills, ", ".join("%s %d" % pair for pair in
                                                     crash.kills.items()),
                        sum(q.adds_killed for q in crash.queues), kills / took * 3600, items,
-                       len(crash.consumer.claimed), acks, crash.proxy.connections,
+                       len(crash.consumer.claimed), acks, crash.waited,
+                       crash.recovered(), crash.proxy.connections,
                        crash.proxy.cuts, sum(c.again for c in crash.clients)))
         if crash.errors and os.environ.get("KEEP"):
             shutil.copytree(folder, os.environ["KEEP"], ignore_dangling_symlinks=True)

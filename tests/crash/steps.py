@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: ISC
 """Death at every step: SIGKILL before the N-th call that changes a disk, for N = 1, 2, 3 ...
 
-The scenarios, and what must hold after, are those of tests/fault; in the one named
-recovery it is a kill in the recovery from another kill.  TORN writes half of what it should
+The scenarios, and what must hold after, are those of tests/fault; in those named recovery...
+it is a kill in the recovery from another kill.  TORN writes half of what it should
 and dies then.  The variables and the line that repeats a run are those of
 tests/fault/enumerate.py.
 """
@@ -20,7 +20,7 @@ CALLS = {
     "renameat2": KILL, "renameat": KILL, "linkat": KILL, "unlinkat": KILL, "openat": KILL,
     "write": [("KILL", engine.ONCE), ("TORN", engine.ONCE)],
     "fdatasync": KILL, "fsync": KILL, "syncfs": KILL, "ftruncate": KILL, "mkdirat": KILL,
-    "fallocate": KILL,
+    "fallocate": KILL, "fill": [("KILL", engine.ONCE), ("TORN", engine.ONCE)],
 }
 
 if __name__ == "__main__":

@@ -46,14 +46,24 @@ shim_tls_error(void)
 	find(&set, "ERR_set_error")(20 /* ERR_LIB_SSL */, 1, 0, 0, 0, 0);
 }
 
+/* What a descriptor stands for, where a fault may ask for it. */
+static const char *
+path_of(long fd, char path[SHIM_PATH_ROOM])
+{
+	path[0] = '\0';
+	if (shim_has_faults())
+		shim_path((int)fd, path);
+	return path;
+}
+
 /* `counted` is the name that FAULT knows it by, `failure` what it returns. */
-#define ROW(name, counted, caller, before, failure) \
+#define ROW_OF(name, counted, path, caller, before, failure) \
 	long shim_##name(long a, long b, long c, long d, long e, long f) __asm__(#name); \
 	long shim_##name(long a, long b, long c, long d, long e, long f) \
 	{ \
 		static word_call *known; \
 		word_call *real = find(&known, #name); \
-		if (shim_judge(counted, "", caller) == SHIM_FAIL) { \
+		if (shim_judge(counted, path, caller) == SHIM_FAIL) { \
 			int error = errno; \
 			before; \
 			errno = error; \
@@ -62,6 +72,12 @@ shim_tls_error(void)
 		return real(a, b, c, d, e, f); \
 	}
 #define PROGRAM __builtin_return_address(0)
+#define ROW(name, counted, caller, before, failure) \
+	ROW_OF(name, counted, "", caller, before, failure)
+/* Its first word is a descriptor. */
+#define FILE_ROW(name, counted, before, failure) \
+	ROW_OF(name, counted, path_of(a, (char[SHIM_PATH_ROOM]){0}), PROGRAM, before, failure)
+#define FILE_CALL(name, counted) FILE_ROW(name, counted, (void)0, -1)
 #define CALL(name, counted) ROW(name, counted, PROGRAM, (void)0, -1)
 #define MAKES(name, counted) ROW(name, counted, PROGRAM, (void)0, 0) /* NULL or 0 */
 #define GIVES_ERRNO(name, counted) ROW(name, counted, PROGRAM, (void)0, errno)
@@ -69,8 +85,8 @@ shim_tls_error(void)
 /* Files.  open() of what is there; what makes files is counted in shim.c. */
 CALL(open, "open")
 CALL(open64, "open")
-CALL(fstat, "fstat")
-CALL(fstat64, "fstat")
+FILE_CALL(fstat, "fstat")
+FILE_CALL(fstat64, "fstat")
 CALL(fstatat, "fstatat")
 CALL(fstatat64, "fstatat")
 CALL(lstat, "fstatat")
@@ -80,22 +96,21 @@ CALL(fstatvfs, "statvfs")
 CALL(fstatvfs64, "statvfs")
 CALL(statvfs, "statvfs")
 CALL(statvfs64, "statvfs")
-CALL(ftruncate, "ftruncate")
-CALL(ftruncate64, "ftruncate")
-CALL(fallocate, "fallocate")
-CALL(fallocate64, "fallocate")
-GIVES_ERRNO(posix_fallocate, "fallocate")
-GIVES_ERRNO(posix_fallocate64, "fallocate")
-CALL(sync_file_range, "sync_file_range")
-CALL(unlinkat, "unlinkat")
+FILE_CALL(ftruncate, "ftruncate")
+FILE_CALL(ftruncate64, "ftruncate")
+FILE_CALL(fallocate, "fallocate")
+FILE_CALL(fallocate64, "fallocate")
+FILE_ROW(posix_fallocate, "fallocate", (void)0, errno)
+FILE_ROW(posix_fallocate64, "fallocate", (void)0, errno)
+FILE_CALL(sync_file_range, "sync_file_range")
 CALL(unlink, "unlinkat")
 CALL(mkdir, "mkdirat")
 CALL(mkdirat, "mkdirat")
-CALL(read, "read")
-CALL(pread, "read")
-CALL(pread64, "read")
-CALL(lseek, "lseek")
-CALL(lseek64, "lseek")
+FILE_CALL(read, "read")
+FILE_CALL(pread, "read")
+FILE_CALL(pread64, "read")
+FILE_CALL(lseek, "lseek")
+FILE_CALL(lseek64, "lseek")
 CALL(fseeko, "lseek")
 CALL(fseeko64, "lseek")
 CALL(flock, "flock")
@@ -106,13 +121,14 @@ CALL(fflush, "fflush")
 ROW(__getdelim, "read", PROGRAM, ((FILE *)d)->_flags |= 0x20, -1)
 #endif
 CALL(fcntl, "fcntl")
+FILE_CALL(ioctl, "ioctl")
 CALL(fcntl64, "fcntl")
 MAKES(fdopen, "fdopendir")
 MAKES(fdopendir, "fdopendir")
 MAKES(readdir, "readdir")
 MAKES(readdir64, "readdir")
 /* Linux has given the descriptor back, whatever it says. */
-ROW(close, "close", PROGRAM, real(a, b, c, d, e, f), -1)
+FILE_ROW(close, "close", real(a, b, c, d, e, f), -1)
 ROW(closedir, "close", PROGRAM, real(a, b, c, d, e, f), -1)
 ROW(fclose, "close", PROGRAM, real(a, b, c, d, e, f), -1)
 

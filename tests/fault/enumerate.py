@@ -24,6 +24,7 @@ import traceback
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import lives  # noqa: E402
+import roots  # noqa: E402
 import scenarios  # noqa: E402
 from common import harness  # noqa: E402
 
@@ -35,6 +36,8 @@ CALLS = {  # call -> [(error, modes)]
     "openat": [("ENOSPC", BOTH), ("EMFILE", BOTH), ("EIO", ONCE), ("EDQUOT", ONCE)],
     "write": [("EIO", BOTH), ("ENOSPC", BOTH), ("EDQUOT", ONCE), ("EINTR", ONCE),
               ("SHORT", BOTH)],
+    "fill": [("EIO", ONCE), ("ENOSPC", BOTH), ("EDQUOT", ONCE), ("EINTR", ONCE), ("SHORT", BOTH)],
+    "ioctl": [("EOPNOTSUPP", ON), ("EIO", ONCE)],
     "read": [("EIO", BOTH), ("EINTR", ONCE)],
     "lseek": [("EIO", ONCE)],
     "fsync": [("EIO", BOTH), ("ENOSPC", ONCE), ("EINTR", ONCE)],
@@ -75,12 +78,20 @@ CALLS = {  # call -> [(error, modes)]
     "SSL_io": [("EIO", BOTH)],
     "digest": [("ENOMEM", BOTH)],
 }
+# One of the writes that fill a segment of the journal is as the other.
+STRIDES = {"fill": 15}
+# Calls that may take long, while others go on.
+LATE = [("80ms", ONCE)]
+for call in ("write@journal", "fdatasync@journal", "fdatasync@draft", "fdatasync@ledger",
+             "fsync@tmpdir", "fsync@newdir", "syncfs", "renameat2@draft"):
+    CALLS[call] = CALLS.get(call, []) + LATE
 # What only happens beside another fault.
 BESIDE = {"linkat": "renameat2:1:ENOSYS:on,", "ftruncate":
           "write@ledger:1:SHORT:once,write@ledger:2:ENOSPC:once,"}
 # These scenarios run with `sync = filesystem`, too, for the calls that it concerns.
 FILESYSTEM = "@filesystem"
-FILESYSTEM_SCENARIOS = ("start", "upload", "duplicate", "rotation", "recovery", "stop", "large")
+FILESYSTEM_SCENARIOS = ("start", "upload", "duplicate", "rotation", "recovery",
+                        "recovery_of_frames", "stop", "large")
 FILESYSTEM_CALLS = {"openat", "write", "fdatasync", "fsync", "syncfs", "renameat2", "linkat",
                     "unlinkat", "close"}
 
@@ -94,7 +105,7 @@ class Bench:
         self.folder, self.pki = folder, pki
         self.count = 0
         self.base = self.new_test("base")
-        self.roots = scenarios.make_roots(self.base)
+        self.roots = roots.make_roots(self.base)
         self.receiver = None
 
     def new_test(self, name):
@@ -161,7 +172,7 @@ def last_of(call):
 
 def has_struck(outcome, call):
     return outcome.met is not None and any(
-        line.split(" ")[0] == call for line in outcome.met.splitlines())
+        line.split(" ")[0] == call.split("@")[0] for line in outcome.met.splitlines())
 
 
 def chain(bench, scenario, call, rows, limit, step=1):
@@ -170,7 +181,7 @@ def chain(bench, scenario, call, rows, limit, step=1):
     wrong = 0
     for error, modes in rows:
         for mode in modes:
-            for n in range(1, N_MAX, step):
+            for n in range(1, N_MAX, step * STRIDES.get(call, 1)):
                 if limit and time.monotonic() > limit:
                     yield None
                     return
@@ -236,7 +247,9 @@ def all_scenarios():
 
 def concerns(call, scenario):
     """syncfs is for `sync = filesystem` alone; there only some calls are made to fail."""
-    return call in FILESYSTEM_CALLS if scenario.endswith(FILESYSTEM) else call != "syncfs"
+    if scenario.endswith(FILESYSTEM):
+        return call.split("@")[0] in FILESYSTEM_CALLS
+    return call != "syncfs"
 
 
 def enumerate_all(calls, seconds, workers, step=1, chosen=None):

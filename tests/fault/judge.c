@@ -6,10 +6,12 @@
  *
  *	<call>[@<kind>]:<N>:<errno's name or milliseconds, as in 700ms>:once|on
  *
+ * The kind is as in the trace (shim.c), for calls that name a file or its descriptor.
  * The N-th matching call (and, with "on", all after it) fails without being
  * made, or is late.  In place of an error, SHORT writes half of what was asked,
  * KILL ends the process before the call, TORN writes half and ends it.  Where
- * FAULT_ARM names a file, calls count only while it exists.
+ * FAULT_ARM names a file, calls count only while it exists.  A write that fills a
+ * segment of the journal, when that is made, is called "fill".
  *
  * With FAULT_SCOPE=program only calls count that the program itself makes, not
  * its libraries, but of those all that calls.c lists, whatever they are made on.
@@ -157,6 +159,12 @@ shim_counts(const void *caller)
 	uintptr_t at = (uintptr_t)caller;
 
 	return scoped && at >= program_begin && at < program_end;
+}
+
+int
+shim_has_faults(void)
+{
+	return fault_count > 0;
 }
 
 void

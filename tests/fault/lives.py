@@ -144,6 +144,10 @@ class ReceiverRun(Run):
         self.r.sections["limits"] = {**SETTINGS["limits"], **marks}
         self.r.write_conf()
 
+    def set_journal(self, size):
+        self.r.sections["receiver"]["journal"] = size
+        self.r.write_conf()
+
     def reload(self):
         """Until it has said what came of it, or has ended."""
         before = self.r.log(here=True).count("event=reload")
@@ -209,10 +213,33 @@ class ReceiverRun(Run):
                      line.name)
 
     def offer(self, numbers):
-        """Offers items while the fault is there; as exchange()."""
+        """Offers items while the fault is there, as exchange(), and waits until they are published,
+        or cannot be: most calls are made behind the acknowledgement."""
         if not self.alive():
             return None
-        return self.exchange(numbers, IMPATIENCE if self.lasts else harness.bound(PATIENCE))
+        answers = self.exchange(numbers, IMPATIENCE if self.lasts else harness.bound(PATIENCE))
+        self.settle()
+        return answers
+
+    def settle(self):
+        """Until it says that it has published what it acknowledged, or it ends, or the fault has
+        struck and it may be in trouble.  What it says is its last mark in the ledger: a
+        question would make calls that count."""
+        limit = time.monotonic() + harness.bound(ROOM)
+        while self.alive() and time.monotonic() < limit and not self.is_published():
+            if self.met():
+                limit = min(limit, time.monotonic() + IMPATIENCE)
+            time.sleep(0.004)
+
+    def is_published(self):
+        """By the newest segment: what it lacks of the accepts stands in the mark of its state."""
+        folder = os.path.join(self.r.root, "ledger")
+        segment = max(name for name in os.listdir(folder) if name.endswith(".log"))
+        with open(os.path.join(folder, segment), encoding="ascii", errors="replace") as file:
+            records = [line.split(" ") for line in file.read().split("\n")]
+        accepts = [int(words[2]) for words in records if len(words) > 3 and words[1] == "accept"]
+        marks = [int(words[3]) for words in records if len(words) > 3 and words[1] == "mark"]
+        return max(accepts, default=0) <= max(marks, default=0)
 
     # ---- what must hold
 
@@ -277,9 +304,22 @@ class ReceiverRun(Run):
             raise Wrong("SIGTERM did not end it in %g s" % PATIENCE) from None
         must(code in ({-signal.SIGKILL} | EXIT_RECEIVER if self.kills else EXIT_RECEIVER),
              "exit code %d", code)
+        self.judge_new()
         # What a start held that failed, the system takes back.
         told = [word for word in self.r.complaints() if code == 0 or word != "LeakSanitizer"]
         must(not told, "the sanitizer: %r", told)
+
+    def in_new(self):
+        return {(inbox, name) for inbox in self.r.inboxes for name in self.r.files(inbox, now=True)}
+
+    def judge_new(self):
+        """Whatever happened, what is visible is whole, and one of ours."""
+        if not os.path.isdir(os.path.join(self.r.root, "status")):
+            return
+        whole = list(self.items.values())
+        for inbox, name in self.in_new():
+            must((inbox, self.r.read(inbox, name)) in whole, "in new/, and torn: %s/%s", inbox,
+                 name)
 
     def judge_restart(self):
         """Without faults: nothing acknowledged is gone, all is stored once, nothing is torn."""
@@ -287,18 +327,21 @@ class ReceiverRun(Run):
         must(self.start(), "it does not start again")
         numbers = sorted(self.items)
         self.lasts = False
+        there = self.in_new()
+        late = [n for n, name in self.acked.items() if (self.items[n][0], name) not in there]
+        must(not late, "acknowledged, and not in new/ when connections are taken: %r", late)
         must(self.exchange(numbers, harness.bound(PATIENCE)) is not None,
              "the connection after the restart broke")
         lost = [n for n in numbers if n not in self.acked]
         must(not lost, "not stored after the restart: %r", lost)
-        found = {(inbox, name) for inbox in self.r.inboxes for name in self.r.files(inbox)}
+        self.judge_counters()
+        found = self.in_new()
         want = {(self.items[n][0], self.acked[n]) for n in numbers}
         must(found == want, "in new/ and not acknowledged: %r; acknowledged and not in new/: %r",
              found - want, want - found)
         for n in numbers:
             inbox, data = self.items[n]
             must(self.r.read(inbox, self.acked[n]) == data, "item %d is torn", n)
-        self.judge_counters()
         for inbox in self.r.inboxes:
             must(not self.r.files(inbox, "tmp"), "tmp/ of %s is not empty", inbox)
         self.r.stop(0)

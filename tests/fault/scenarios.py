@@ -4,7 +4,6 @@
 One set of scenarios serves faults (enumerate.py) and kills (tests/crash/steps.py).
 """
 
-import hashlib
 import http.client
 import json
 import os
@@ -12,8 +11,7 @@ import signal
 import time
 
 from common import harness
-from lives import (BROKEN, FRAME, IMPATIENCE, LARGE, NEVER, PATIENCE, SET_ASIDE, ReceiverRun,
-                   Wrong, must, say)
+from lives import (BROKEN, FRAME, IMPATIENCE, LARGE, NEVER, PATIENCE, SET_ASIDE, must, say)
 
 
 # ---- the receiver
@@ -21,16 +19,38 @@ from lives import (BROKEN, FRAME, IMPATIENCE, LARGE, NEVER, PATIENCE, SET_ASIDE,
 def serving(run, root):
     run.use_root(root)
     must(run.start(), "it does not start")
+    # The publisher has a descriptor of its own for the ledger, soon.
+    harness.until(lambda: sum("/ledger/2" in path for path in run.open_files()) == 2)
     run.baseline = run.descriptors()
+
+
+def first_start(run, roots):
+    """The journal is made."""
+    run.use_root(roots["made"])
+    start_armed(run, run.new_items(2))
 
 
 def start(run, roots):
     run.use_root(roots["empty"])
+    start_armed(run, run.new_items(2))
+
+
+def start_armed(run, numbers):
     run.arm()
     if run.start():
-        run.offer(run.new_items(2))
-    else:
-        run.new_items(2)
+        run.offer(numbers)
+
+
+def grow(run, roots):
+    """The journal is to be larger than it was."""
+    run.use_root(roots["empty"])
+    run.set_journal("5M")
+    start_armed(run, run.new_items(1))
+
+
+def shrink(run, roots):
+    run.use_root(roots["wide"])
+    start_armed(run, run.new_items(1))
 
 
 def upload(run, roots):
@@ -80,13 +100,26 @@ def rotation(run, roots):
     run.offer(run.new_items(2, 10))
 
 
+def recover_from(run, root):
+    run.use_root(root.folder)
+    run.queue, run.items, run.acked = root.queue, dict(root.items), dict(root.acked)
+    start_armed(run, sorted(run.items))
+
+
 def recovery(run, roots):
-    run.use_root(roots["killed"])
-    run.queue, run.items, acked = roots["killed-items"]
-    run.items, run.acked = dict(run.items), dict(acked)
-    run.arm()
-    if run.start():
-        run.offer(sorted(run.items))
+    """Of one that was killed while it renamed."""
+    recover_from(run, roots["killed"])
+
+
+def recovery_of_frames(run, roots):
+    """Of one whose drafts were never synced, whose last batch is torn, and whose ledger has
+    lost its end: as after a power cut, all stands on the journal."""
+    recover_from(run, roots["torn"])
+
+
+def takeover(run, roots):
+    """A root of the version before, which had no journal."""
+    recover_from(run, roots["old"])
 
 
 def stop(run, roots):
@@ -197,61 +230,6 @@ def status(run, roots):
         must(page != "/metrics" or code != 200 or body.endswith("\n"), "%r", body)
 
 
-def killed_run(t, empty):
-    """A receiver killed at the second publishing: of one item a turn before, or of the first
-    of those that came while that turn's sync, which is late, held them up."""
-    run = ReceiverRun(t, "fdatasync:1:500ms:once,renameat2:2:KILL:once,linkat:2:KILL:once")
-    run.use_root(empty)
-    must(run.start(), "it does not start")
-    numbers = run.new_items(2, sizes=(40, 300))
-    must(run.exchange(numbers, harness.bound(PATIENCE)) is not None, "no answer")
-    run.items.update({n: ("status", t.bytes(100 * n)) for n in range(11, 15)})
-    run.arm()
-    c = run.r.client(hello=run.queue)
-    lines = [b"PUT %d status %d %s\n" % (n, len(body), hashlib.sha256(
-        body).hexdigest().encode()) + body for n, (_, body) in run.items.items() if n > 10]
-    for n in range(11, 15):
-        c.asked[n] = ("status", "")
-    c.post(lines[0])
-    time.sleep(0.1)
-    c.post(b"".join(lines[1:]))
-    limit = time.monotonic() + harness.bound(PATIENCE)
-    while run.alive() and time.monotonic() < limit:
-        c.flow(0.01)
-    must(not run.alive(), "it was not killed")
-    run.note_acks(c)
-    c.close()
-    run.r.process.wait()
-    run.r.process = None
-    return run
-
-
-def make_roots(t):
-    """The folders that runs start from: an empty root, and one whose receiver was killed."""
-    roots = {}
-    run = ReceiverRun(t)
-    run.r.make()
-    roots["empty"] = run.r.root
-    for _ in range(20):
-        try:
-            run = killed_run(t, roots["empty"])
-        except Wrong:
-            continue  # a busy machine: it took too long
-        if len(run.r.files("status", "tmp")) >= 2 and run.r.files("status"):
-            break
-    else:
-        raise Wrong("want drafts and files in new/")
-    with open(run.r.path("status", "stray", "tmp"), "wb") as file:
-        file.write(b"stray")
-    segment = max(os.listdir(os.path.join(run.r.root, "ledger")))
-    with open(os.path.join(run.r.root, "ledger", segment), "ab") as file:
-        file.write(b"0badc0de accept torn")
-    run.disarm()
-    roots["killed"] = run.r.root
-    roots["killed-items"] = (run.queue, run.items, run.acked)
-    return roots
-
-
 # ---- the queue
 
 def first_add(run):
@@ -316,7 +294,7 @@ def run_large(run):
 
 
 RECEIVER = {function.__name__: function for function in (
-    start, upload, duplicate, reload, rotation, recovery, stop, large, resume, expire, full,
-    status)}
+    first_start, start, grow, shrink, upload, duplicate, reload, rotation, recovery,
+    recovery_of_frames, takeover, stop, large, resume, expire, full, status)}
 QUEUE = {function.__name__: function for function in (
     first_add, add, add_stdin, requeue, offer_again, remove, run_once, run_large)}

@@ -9,11 +9,13 @@
  *
  * A sync and a publication have a line when they begin and one when they have
  * returned: a sync covers only what was written before it began, and promises
- * something only once it is over.  A write has a line at its end, an
- * SSL_write of answers one at its beginning for each STORED.  The kind tells
- * what of an inbox's the path is: draft, tmpdir, item, newdir, ledger,
- * ledgerdir or other.  The lines lie in the order in which things happened,
- * since one lock is held while the number is taken and the line is written.
+ * something only once it is over.  So has a write to the journal, with what it
+ * says (batch.c); any other write has a line at its end, an SSL_write of answers
+ * one at its beginning for each STORED.  The kind tells what of the root's the
+ * path is: draft, tmpdir, item, newdir, ledger, ledgerdir, unfinished (the ledger's
+ * next segment), journal, journaldir or other.  The lines lie in the order in which
+ * things happened, since one lock is held while the number is taken and the line is
+ * written.
  *
  * FAULT, and what goes with it, stands in judge.c.
  *
@@ -37,7 +39,8 @@
 #include "shim.h"
 
 #define PATH_ROOM SHIM_PATH_ROOM
-#define DETAIL_MAX 65536
+/* What a segment of the journal holds, as text: 2,000 frames have 30 bytes more each. */
+#define DETAIL_MAX (2 * 1024 * 1024)
 
 /* <openssl/ssl.h> is not needed for two prototypes. */
 int SSL_write(void *ssl, const void *data, int len);
@@ -89,8 +92,8 @@ next(const char *name)
 
 /* ---- what a descriptor stands for */
 
-static void
-path_of(int fd, char path[PATH_ROOM])
+void
+shim_path(int fd, char path[PATH_ROOM])
 {
 	char link[64];
 	ssize_t len;
@@ -111,7 +114,7 @@ path_at(int dirfd, const char *name, char path[PATH_ROOM])
 		snprintf(path, PATH_ROOM, "%s", name);
 		return;
 	}
-	path_of(dirfd, path);
+	shim_path(dirfd, path);
 	len = strlen(path);
 	snprintf(path + len, PATH_ROOM - len, "/%s", name);
 }
@@ -140,12 +143,16 @@ shim_kind(const char *path)
 		return "newdir";
 	if (is_part(last + 1, end, "ledger"))
 		return "ledgerdir";
+	if (is_part(last + 1, end, "journal"))
+		return "journaldir";
 	if (is_part(before, last, "tmp"))
 		return "draft";
 	if (is_part(before, last, "new"))
 		return "item";
 	if (is_part(before, last, "ledger"))
-		return "ledger";
+		return is_part(last + 1, end, "unfinished") ? "unfinished" : "ledger";
+	if (is_part(before, last, "journal"))
+		return "journal";
 	return "other";
 }
 
@@ -188,7 +195,7 @@ note(const char *when, const char *call, const char *path, long result, const ch
 		char path[PATH_ROOM]; \
 		int rc; \
 		NEXT(function) \
-		path_of(fd, path); \
+		shim_path(fd, path); \
 		note("begin", #function, path, 0, "", 0); \
 		rc = is_faulty(#function, path) ? -1 : real(fd); \
 		note("end", #function, path, rc, "", 0); \
@@ -248,7 +255,7 @@ linkat(int fromdir, const char *from, int todir, const char *to, int flags)
 
 /* ---- creating and writing */
 
-/* Only drafts and the ledger are of interest. */
+/* Only drafts, the ledger and the journal are of interest. */
 static int
 is_ours(int fd, char path[PATH_ROOM])
 {
@@ -256,9 +263,43 @@ is_ours(int fd, char path[PATH_ROOM])
 
 	if (fd <= STDERR_FILENO)
 		return 0;
-	path_of(fd, path);
+	shim_path(fd, path);
 	kind = shim_kind(path);
-	return strcmp(kind, "draft") == 0 || strcmp(kind, "ledger") == 0;
+	return strcmp(kind, "draft") == 0 || strcmp(kind, "ledger") == 0 ||
+	    strcmp(kind, "journal") == 0;
+}
+
+static int
+is_kind(const char *path, const char *kind)
+{
+	return strcmp(shim_kind(path), kind) == 0;
+}
+
+/* A segment is filled by many writes of which one is as the other: they are a call of their
+ * own, lest who aims at the N-th write has to go through all of them. */
+static const char *
+call_of(const char *path, const void *data, size_t len)
+{
+	return is_kind(path, "journal") && !shim_is_batch(data, len) ? "fill" : "write";
+}
+
+static void
+note_batch(const char *path, const void *data, size_t len, long long at)
+{
+	size_t room = 2 * len + 4096;
+	char *text = malloc(room);
+
+	if (!text)
+		shim_end("no memory");
+	note("begin", "write", path, 0, text, shim_print_batch(text, room, data, len, at));
+	free(text);
+}
+
+static void
+note_written(const char *path, long rc, const void *data)
+{
+	note("end", "write", path, rc, data,
+	    rc > 0 && is_kind(path, "ledger") ? (size_t)rc : 0);
 }
 
 ssize_t
@@ -276,14 +317,15 @@ write(int fd, const void *data, size_t len)
 	if (!ours && (fd <= STDERR_FILENO || !shim_counts(caller) ||
 	    strncmp(path, "anon_inode:", 11) == 0))
 		return real(fd, data, len);
-	verdict = shim_judge("write", path, caller);
+	if (is_kind(path, "journal") && trace >= 0)
+		note_batch(path, data, len, syscall(SYS_lseek, fd, 0L, SEEK_CUR));
+	verdict = shim_judge(call_of(path, data, len), path, caller);
 	rc = verdict == SHIM_FAIL ? -1
 	                          : real(fd, data, verdict == SHIM_GO || len < 2 ? len : len / 2);
 	if (verdict == SHIM_TORN)
 		shim_die_now();
 	if (ours)
-		note("end", "write", path, (long)rc, data,
-		    rc > 0 && strcmp(shim_kind(path), "ledger") == 0 ? (size_t)rc : 0);
+		note_written(path, (long)rc, data);
 	return rc;
 }
 
@@ -296,10 +338,12 @@ writev(int fd, const struct iovec *parts, int count)
 
 	if (!is_ours(fd, path))
 		return real(fd, parts, count);
+	if (is_kind(path, "journal"))
+		shim_end("writev to the journal: its trace is not written yet");
 	rc = is_faulty("write", path) ? -1 : real(fd, parts, count);
 	for (int i = 0; i < count; i++)
 		note("end", "write", path, (long)rc, parts[i].iov_base,
-		    rc > 0 && strcmp(shim_kind(path), "ledger") == 0 ? parts[i].iov_len : 0);
+		    rc > 0 && is_kind(path, "ledger") ? parts[i].iov_len : 0);
 	return rc;
 }
 
@@ -312,9 +356,10 @@ writev(int fd, const struct iovec *parts, int count)
 		NEXT(function) \
 		if (!is_ours(fd, path) && !shim_counts(__builtin_return_address(0))) \
 			return real(fd, data, len, at); \
-		rc = is_faulty("write", path) ? -1 : real(fd, data, len, at); \
-		note("end", "write", path, (long)rc, data, \
-		    rc > 0 && strcmp(shim_kind(path), "ledger") == 0 ? (size_t)rc : 0); \
+		if (is_kind(path, "journal") && trace >= 0) \
+			note_batch(path, data, len, at); \
+		rc = is_faulty(call_of(path, data, len), path) ? -1 : real(fd, data, len, at); \
+		note_written(path, (long)rc, data); \
 		return rc; \
 	}
 
@@ -330,12 +375,12 @@ PWRITE(pwrite64, off64_t)
 		va_list rest; \
 		int rc; \
 		NEXT(function) \
+		path_at(dirfd, name, path); \
 		if (!(flags & O_CREAT) && (flags & O_TMPFILE) != O_TMPFILE) \
-			return is_faulty("open", name) ? -1 : real(dirfd, name, flags); \
+			return is_faulty("open", path) ? -1 : real(dirfd, name, flags); \
 		va_start(rest, flags); \
 		mode = va_arg(rest, mode_t); \
 		va_end(rest); \
-		path_at(dirfd, name, path); \
 		rc = is_faulty("openat", path) ? -1 : real(dirfd, name, flags, mode); \
 		note("end", "openat", path, rc, "", 0); \
 		return rc; \
@@ -343,6 +388,16 @@ PWRITE(pwrite64, off64_t)
 
 OPENAT(openat)
 OPENAT(openat64)
+
+int
+unlinkat(int dirfd, const char *name, int flags)
+{
+	char path[PATH_ROOM];
+	NEXT(unlinkat)
+
+	path_at(dirfd, name, path);
+	return is_faulty("unlinkat", path) ? -1 : real(dirfd, name, flags);
+}
 
 /* ---- answers */
 

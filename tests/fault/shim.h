@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
-/* Between the parts of the shim: shim.c traces, judge.c says which call fails, calls.c has
- * the calls that are not traced. */
+/* Between the parts of the shim: shim.c traces, batch.c reads the journal's writes for it,
+ * judge.c says which call fails, calls.c has the calls that are not traced. */
 #ifndef TESTS_FAULT_SHIM_H
 #define TESTS_FAULT_SHIM_H
+
+#include <stddef.h>
 
 #define SHIM_PATH_ROOM 4200
 
@@ -20,11 +22,23 @@ int shim_counts(const void *caller);
  * the program, for what a library does on its behalf. */
 enum shim_verdict shim_judge(const char *call, const char *path, const void *caller);
 
+/* May any call fail? */
+int shim_has_faults(void);
+
 /* No call fails from here on: what gcov writes at the end is none of the program's. */
 void shim_lift(void);
 
-/* What of an inbox's the path is: draft, tmpdir, item, newdir, ledger, ledgerdir or other. */
+/* What of the root's the path is: draft, tmpdir, item, newdir, ledger, ledgerdir, unfinished,
+ * journal, journaldir or other. */
 const char *shim_kind(const char *path);
+/* The path of what is open there; "" where it has none.  errno stays. */
+void shim_path(int fd, char path[SHIM_PATH_ROOM]);
+
+/* Do these bytes begin with a batch's head? */
+int shim_is_batch(const void *data, size_t len);
+/* A write into a segment of the journal, at `at`, as a text; returns its length.  `room`
+ * is 4 KiB more than twice `len`. */
+size_t shim_print_batch(char *dst, size_t room, const void *data, size_t len, long long at);
 
 /* Ends the process, which is not as the test wants it. */
 void shim_end(const char *what) __attribute__((noreturn));

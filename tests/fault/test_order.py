@@ -1,179 +1,162 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""The order of things for every single item, as the kernel was asked for them (P1).
+"""The order of things for every single item, from a trace (P1, P3): trace.py has the rules."""
 
-last write of the draft -> its sync          \\
-                                               -> publish -> sync of new/ -> STORED
-accept record in the ledger -> its sync       /
-
-A sync counts from its begin (what was written before it is covered) to its end
-(only then is the promise made); syncfs covers everything.
-"""
-
-import os
 import re
 
 from common import arm, events, shim
-from harness import cases, equal, main, need_call, test
+from harness import bound, cases, equal, main, need_call, test
+from trace import Trace
 
-SYNCS = {"fdatasync", "fsync", "syncfs"}
-
-
-class Trace:
-    """The events of one receiver, by what they tell of items."""
-
-    def __init__(self, found):
-        self.syncs = []      # (begin, end, call, path) of those that succeeded
-        self.last_write = {} # draft -> sequence
-        self.created = {}    # draft -> sequence
-        self.accepted = {}   # name -> sequence of the write of its accept record
-        self.ledger = {}     # name -> the ledger's file
-        self.published = {}  # name -> (begin, end, folder, draft)
-        self.stored = []     # (sequence, name, again)
-        begun = {}
-        for event in found:
-            key = (event.thread, event.call, event.path)
-            if event.when == "begin":
-                begun[key] = event.sequence
-            if event.call in SYNCS and event.when == "end" and event.result == 0:
-                self.syncs.append((begun[key], event.sequence, event.call, event.path))
-            elif event.call == "openat" and event.kind == "draft" and event.result >= 0:
-                self.created[event.path] = event.sequence
-            elif event.call == "write" and event.kind == "draft":
-                self.last_write[event.path] = event.sequence
-            elif event.call == "write" and event.kind == "ledger":
-                self.take_records(event)
-            elif event.call in ("renameat2", "renameat", "linkat") and event.when == "end" \
-                    and event.result == 0:
-                self.take_publication(event, begun[key])
-            elif event.call == "SSL_write":
-                self.take_answer(event)
-
-    def take_records(self, event):
-        for record in event.detail.split("\x1e"):
-            words = record.split(" ")
-            if len(words) > 2 and words[1] == "accept":
-                for word in words:
-                    if re.match(r"\d{8}T\d{6}\.\d{6}Z-[0-9a-f]{8}-", word):
-                        self.accepted[word] = event.sequence
-                        self.ledger[word] = event.path
-
-    def take_publication(self, event, begin):
-        folder, name = os.path.split(event.detail)
-        if os.path.basename(folder) == "new":
-            assert name not in self.published, "published twice: " + name
-            self.published[name] = (begin, event.sequence, folder, event.path)
-        else:  # a draft gets another name
-            for table in (self.last_write, self.created):
-                if event.path in table:
-                    table[event.detail] = table.pop(event.path)
-
-    def take_answer(self, event):
-        words = event.detail.split(" ")
-        if (words[2], "again=1" in words) not in [s[1:] for s in self.stored[-50:]]:
-            self.stored.append((event.sequence, words[2], "again=1" in words))
-
-    def has_sync(self, path, after, before):
-        """A sync of `path` that lies whole between two moments."""
-        return any(after < begin and end < before and (call == "syncfs" or synced == path)
-                   for begin, end, call, synced in self.syncs)
-
-    def check(self, name, said):
-        begin, end, folder, draft = self.published[name]
-        assert draft in self.created, "a draft from nowhere: " + draft
-        written = max(self.created[draft], self.last_write.get(draft, 0))
-        assert written < begin, "%s: written to after it was published" % name
-        assert self.has_sync(draft, written, begin), \
-            "%s: published before its draft was synced" % name
-        assert name in self.accepted, "%s: no accept record in the ledger" % name
-        assert self.has_sync(self.ledger[name], self.accepted[name], begin), \
-            "%s: published before its accept record was synced" % name
-        assert self.has_sync(folder, end, said), \
-            "%s: acknowledged before its folder was synced" % name
+SMALL = (0, 1, 300, 3000, 30000)
+EDGES = (65535, 65536, 65537, 70000)  # the journal has no bytes of items above 64 KiB
+LARGE = 300000
+SEGMENTS = 4
 
 
-def load(t, r):
-    """Many clients, in pipelines, small items and large, some of them twice."""
+def converse(t, r, many, sizes):
+    """Clients in pipelines: items whole, one in pieces beside them, one sent twice."""
     clients = []
     for i in range(8):
         c = r.client("pc%d.example.org" % (i % 2), hello=t.queue())
-        for n in range(1, 41):
-            c.put(n, t.random.choice(["status", "reports"]),
-                  t.bytes(t.random.choice([0, 1, 300, 3000, 70000])))
-        clients.append(c)
-    for c in clients:
-        for n in range(1, 41):
-            c.stored(n)
-        c.put(41, "status", b"twice")
-        c.stored(41)
-        c.put(41, "status", b"twice")
-        c.stored(41)
+        large = t.bytes(LARGE)
+        c.announce(1, "status", large, verb="OPEN")
+        for n in range(2, many + 1):
+            c.put(n, t.random.choice(["status", "reports"]), t.bytes(t.random.choice(sizes)))
+        clients.append((c, large))
+    for c, large in clients:
+        equal(c.answer(1).verb, "SEND")
+        c.pieces(1, large, size=60000)
+    for c, _ in clients:
+        for n in range(1, many + 1):
+            c.stored(n, bound(60))
+        send_twice(c, many + 1)
         c.quit()
-    return 8 * 41
+    return 8 * (many + 1)
 
 
-@cases([("files", "files", ""), ("filesystem", "filesystem", ""),
+def send_twice(c, n):
+    """So that both stand in the same turn, as a rule."""
+    c.put(n, "status", b"twice")
+    c.put(n, "status", b"twice")
+    answers = []
+    while len(answers) < 2:
+        line = c.line()
+        if line.verb == "STORED":
+            answers.append(line)
+    equal([line.get("again") for line in answers], [None, "1"])
+    equal(answers[0].name, answers[1].name)
+
+
+def ended(t, r, count, twice=8):
+    """Stops it when all is visible, and holds its trace to the rules."""
+    r.check()
+    r.stop()
+    trace = Trace(events(t))
+    equal(len(trace.names()), count, "items acknowledged in the trace")
+    equal(set(trace.frames), trace.names(), "items in the journal")
+    equal(set(trace.published), trace.names(), "items renamed into new/")
+    trace.check()
+    last = trace.batches[-1]
+    equal((last.durable, last.published), (last.last, last.last), "the marks after a stop")
+    again = sum(again for _, _, again in trace.stored)
+    assert again == twice or trace.lives > 1, "%d answers to what was sent twice" % again
+    return trace
+
+
+@cases([("auto", "auto", ""), ("files", "files", ""), ("filesystem", "filesystem", ""),
+        ("auto, without renameat2", "auto", "renameat2:1:EPERM:on"),
         ("files, without renameat2", "files", "renameat2:1:ENOSYS:on"),
         ("filesystem, without renameat2", "filesystem", "renameat2:1:EINVAL:on")])
-def acks_only_after_both_syncs(t, sync, faults):
+def each_step_waits_for_the_one_it_stands_on(t, sync, faults):
     if sync == "filesystem":
         need_call("syncfs")
-    r = t.receiver({"receiver": {"sync": sync, "workers": "3"}}, env=shim(t, faults, trace=True))
+    r = t.receiver({"receiver": {"sync": sync, "workers": "3",
+                                 "ledger-size": "64K"}}, env=shim(t, faults, trace=True))
     arm(t)
-    count = load(t, r)
-    r.at_rest()
-    trace = Trace(events(t))
-    names = {name for _, name, _ in trace.stored}
-    equal(len(names), count, "items acknowledged in the trace")
-    equal(names, set(trace.published), "items published")
-    for said, name, _ in trace.stored:
-        trace.check(name, said)
-    used = {call for _, _, call, _ in trace.syncs}
-    equal("syncfs" in used, sync == "filesystem", "syncfs used")
-    t.note("%d items, %d syncs (%s)" % (count, len(trace.syncs), sync))
+    count = converse(t, r, 40, SMALL + EDGES)
+    trace = ended(t, r, count)
+    without = [name for name, frame in trace.frames.items() if not frame.has_bytes]
+    assert 8 < len(without) < count, "%d frames of %d without bytes" % (len(without), count)
+    first, *_, last = trace.batches
+    used = [begin for begin, _ in trace.syncs.get("syncfs", ()) if first.end < begin < last.begin]
+    assert sync == "auto" or bool(used) == (sync == "filesystem"), "%d syncfs" % len(used)
+    segments = {path for _, path in trace.accepted.values()}
+    assert len(segments) > 1, "the ledger was not rotated"
+    t.note("%d items, %d batches, %d frames without bytes, %d syncs, %d of them syncfs, "
+           "%d segments of the ledger" % (
+               count, len(trace.batches), len(without), sum(map(len, trace.syncs.values())),
+               len(used), len(segments)))
+
+
+@cases([("new/", "files", "fsync@newdir:1:100ms:on"),
+        ("all", "filesystem", "syncfs:1:100ms:on")])
+def no_frame_is_written_over_before_its_item_is_published(t, sync, late):
+    """The journal is small and its publisher slow: segments are used in turn, and waited for."""
+    if sync == "filesystem":
+        need_call("syncfs")
+    r = t.receiver({"receiver": {"sync": sync, "workers": "3"}, "limits": {"window": "100"}},
+                   env=shim(t, late, trace=True))
+    arm(t)
+    count = converse(t, r, 60, (30000, 65536, 65000))
+    trace = ended(t, r, count)
+    begun = [batch.path for batch in trace.batches if batch.at == 0]
+    assert len(begun) >= 3 * SEGMENTS, "only %d segments were begun" % len(begun)
+    equal(len(set(begun)), SEGMENTS, "segments that were used")
+    equal(trace.fewest_free(SEGMENTS), 0, "segments that were free when there were fewest")
+    t.note("%d items, %d batches, %d segments begun" % (count, len(trace.batches), len(begun)))
 
 
 @test
-def acks_after_recovery_only_what_is_synced_anew(t):
-    """Killed between publishing and the second sync, then asked again: a fresh copy is synced."""
-    r = t.receiver({"receiver": {"sync": "files"}},
-                   env=shim(t, "fsync@newdir:1:EIO:on", trace=True))
-    queue = t.queue()
-    c = r.client(hello=queue)
+def lines_of_the_ledger_are_synced_though_it_is_rotated_meanwhile(t):
+    """The publisher is at its sync of the old file when lines come into it and the new one is
+    begun: those, rotation itself has to sync."""
+    r = t.receiver({"receiver": {"workers": "3", "ledger-size": "64K"}},
+                   env=shim(t, "fdatasync@ledger:1:200ms:on", trace=True))
     arm(t)
-    c.put(1, "status", b"in doubt")
-    c.wait_close()
-    equal([line.verb for line in c.history if line.verb == "STORED"], [], "acks")
-    r.wait_end(74)
-    r.consumed = True
-    os.unlink(os.path.join(t.folder, "trace"))
-    os.unlink(os.path.join(t.folder, "arm"))
-    r.start()
-    found = events(t)
-    ready = found[-1].sequence if found else 0
-    name = r.files("status")
-    equal(len(name), 1, "files in new/ after recovery")
-    path = r.path("status", name[0])
-    writes = [event for event in found if event.call == "write" and event.kind == "draft"]
-    assert writes, "the bytes were not written anew"
-    written = writes[-1]
-    moved = [event for event in found if event.when == "end" and
-             event.call in ("renameat2", "renameat") and
-             event.detail == path and event.result == 0]
-    assert moved, "the fresh copy did not take the place of %s" % path
-    assert any(event.call in SYNCS and event.when == "end" and event.result == 0 and
-               written.sequence < event.sequence < moved[-1].sequence and
-               (event.call == "syncfs" or event.path == written.path) for event in found), \
-        "the fresh copy was not synced before it was published"
-    assert any(event.call in SYNCS and event.when == "end" and event.result == 0 and
-               moved[-1].sequence < event.sequence <= ready and
-               (event.call == "syncfs" or event.path == os.path.dirname(path))
-               for event in found), "new/ was not synced before the first connection"
-    c = r.client(hello=queue)
-    c.put(1, "status", b"in doubt")
-    equal(c.stored(1).name, name[0], "the name after recovery")
-    c.quit()
-    equal(len(r.files("status")), 1, "files in new/")
+    count = converse(t, r, 120, SMALL)
+    trace = ended(t, r, count)
+    segments = {path for _, path in trace.accepted.values()}
+    assert len(segments) > 1, "the ledger was not rotated"
+    t.note("%d items, %d batches, %d segments of the ledger" % (
+        count, len(trace.batches), len(segments)))
+
+
+@cases([("files", "files", "fdatasync@draft:1:20ms:on"), ("filesystem", "filesystem",
+                                                          "syncfs:1:80ms:on")])
+def a_recovery_keeps_the_order_too(t, sync, late):
+    """Killed again and again with items at every step: the trace goes on from life to life."""
+    if sync == "filesystem":
+        need_call("syncfs")
+    r = t.receiver({"receiver": {"sync": sync}}, env=shim(t, late, trace=True))
+    arm(t)
+    queues = [t.queue() for _ in range(3)]
+    items = [t.bytes(t.random.choice(SMALL + EDGES)) for _ in range(40)]
+    for life in range(6):
+        clients = [r.client(hello=queue) for queue in queues]
+        for n in range(1, 1 + (life + 1) * len(items) // 6):
+            for c in clients:
+                c.put(n, "status", items[n - 1])
+        for c in clients:
+            c.flow(t.random.uniform(0, 0.1))
+        for c in clients:
+            c.cut()
+        r.kill()
+        r.start()
+    clients = [r.client(hello=queue) for queue in queues]
+    for c in clients:
+        for n, data in enumerate(items, 1):
+            c.put(n, "status", data)
+    for c in clients:
+        for n in range(1, len(items) + 1):
+            c.stored(n)
+        c.quit()
+    trace = ended(t, r, len(queues) * len(items), 0)
+    equal(trace.lives, 1 + 7, "lives in the trace, with that which made the folders")
+    lines = re.findall(r"event=recovered [^\n]*", r.log())
+    t.note("%d batches; written anew by recoveries: %d, found as drafts: %d, visible: %d" % (
+        len(trace.batches), *(sum(map(int, re.findall(r" %s=(\d+)" % word, "\n".join(lines))))
+                              for word in ("written", "finished", "visible"))))
 
 
 if __name__ == "__main__":

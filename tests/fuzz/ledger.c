@@ -19,6 +19,7 @@
 
 #include "fuzz.h"
 #include "inboxd/recover/replay.h"
+#include "lib/crc.h"
 #include "lib/record.h"
 #include "lib/why.h"
 
@@ -56,7 +57,7 @@ put_checksum(char *line, size_t len)
 
 	if (len < 9 || line[0] == '!')
 		return;
-	snprintf(hex, sizeof hex, "%08" PRIx32, record_crc32c(line + 9, len - 9));
+	snprintf(hex, sizeof hex, "%08" PRIx32, crc32c(0, line + 9, len - 9));
 	memcpy(line, hex, 8);
 }
 
@@ -118,9 +119,11 @@ replay(const char *text, size_t size, struct replay *result)
 			dump_queue(out, clients_at(clients, i));
 		fprintf(out, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", result->synced,
 		    result->stored, result->next_seq);
-		for (struct tail_item *item = result->tail; item; item = item->next) {
+		for (size_t i = result->first; i < result->count; i++) {
+			const struct tail_item *item = &result->tail[i];
 			FUZZ_CHECK(item->queue && item->name[0] && item->inbox[0]);
-			fprintf(out, "%" PRIu64 " %s\n", item->seq, item->name);
+			FUZZ_CHECK(i == result->first || item->seq > item[-1].seq);
+			fprintf(out, "%" PRIu64 " %d %s\n", item->seq, item->is_void, item->name);
 		}
 		FUZZ_CHECK(fclose(out) == 0);
 	} else {

@@ -221,6 +221,7 @@ def ledger():
     now = "20261122T141103.123456Z"
     who = "pc17.example.org " + QUEUE
     begin = "begin 1 %s 1" % now
+    journal = "begin 2 %s 1 journal=9b1e60c8f4d75a20e3718a6db5c2f094" % now
     queue = ("queue %s 5 seen=%s pending=3 pending_oldest=1795356663 agent=inboxq/0.1 stored=7 "
              "stored_bytes=4096 skipped=1 missing=2 last_stored=%s later=x" % (who, now, now))
     accept = "accept %%d %s %s %%d status 3 %s %%s 17 report.txt" % (now, who, SHA)
@@ -238,7 +239,12 @@ def ledger():
         "bad-before-mark": [begin, "state", "!" + a[0], "mark 1 1"],
         "bad-tail": [begin, "state", a[0], "mark 1 0", "!" + a[1], a[2]],
         "bad-state": [begin, "!" + queue, "state"],
-        "version": [begin.replace("begin 1", "begin 2"), "state"],
+        "version": [begin.replace("begin 1", "begin 3"), "state"],
+        "journal": [journal, queue, "state", "mark 0 0", a[0], a[1], "mark 2 0", a[2],
+                    "renamed 2 " + NAME, "mark 3 2"],
+        "not-vouched": [journal, "state", a[0], "!" + a[1], a[2], "mark 3 1"],
+        "vouched": [journal, "state", a[0], "!" + a[1], a[2], "mark 3 2"],
+        "void-alone": [journal, "state", a[0], "void 2", a[2], "mark 3 3"],
         "no-begin": ["state"],
         "no-state": [begin, queue],
         "queue-later": [begin, "state", queue, a[0], queue, "settled %s 9223372036854775807" % who],
@@ -410,9 +416,54 @@ def status():
     case("folded", "GET /status HTTP/1.1\r\nHost: a\r\n b\r\nHost: c\r\n\r\n")
 
 
+# ---- journal: what may happen, then what happens (the target's head)
+
+def journal():
+    def batch(*frames, published=0, op=0, gap=0):
+        text = [op, published, len(frames) | gap << 5]
+        for size, item in frames:
+            text += [size | 1, item] if item is not None else [size & ~1]
+        return text
+
+    def torn(mask, wrong, *frames):
+        return batch(*frames, op=2) + [mask, wrong // 257, wrong % 257]
+
+    small, none, large, empty = (100, 1), (50, None), (240, 255), (60, 0)
+    damage, copy, cut, forge, turn = 4, 5, 6, 7, [3]
+    five = [byte for _ in range(5) for byte in batch(small, none)]
+    wrap = [byte for i in range(14) for byte in batch(*6 * [large], published=6 * i)]
+
+    def case(name, *parts, may=0):
+        # The first batch has no operation's byte.
+        seed("journal", name, bytes([may] + [byte for part in parts for byte in part]))
+
+    first = batch()[1:]
+    case("empty", [])
+    case("first", first)
+    case("frames", first, batch(small, none, large, empty), batch(), batch(large, gap=3))
+    case("wrap", first, wrap, batch(small))
+    case("turns", first, five, turn, five, turn, five, turn, five)
+    case("torn", first, five, torn(0, 300, small), torn(255, 1000, large), batch(small))
+    case("torn-last", first, five, torn(254, 9000, large, small))
+    case("torn-head", first, five, torn(1, 3, small, large), five)
+    case("torn-elsewhere", first, five, turn, torn(0, 900, large), turn, five, turn, five)
+    case("flipped-head", first, five, [damage, 0, 3, 0, 100, 1], may=1)
+    case("flipped-bytes", first, five, [damage, 0, 3, 1, 20, 255], may=1)
+    case("flipped-before-torn", first, five, torn(1, 5000, large), [damage, 0, 5, 1, 20, 1],
+         may=1)
+    case("gone-before-torn", first, five, torn(1, 5000, large), [damage, 0, 5, 0, 100, 1], may=1)
+    case("copied", first, five, [copy, 0, 1, 3, 0], five, may=1)
+    case("copied-over", first, wrap, [copy, 0, 0, 0, 100], may=1)
+    case("short", first, five, [cut, 1, 77], may=1)
+    case("gone", first, five, turn, five, [cut, 0, 0], may=1)
+    case("forged", first, five, [forge, 0, 3, 2, 0, 99, 8, 98], may=2)
+    case("forged-count", first, five, [forge, 0, 4, 3, 56, 255, 57, 255, 58, 255], may=3)
+    case("forged-newest", first, five, [forge, 0, 5, 4, 0, 200, 24, 255, 40, 1, 52, 1], may=3)
+
+
 def main():
     folder = sys.argv[1]
-    for make in (codec, session, config, ledger, answers, status):
+    for make in (codec, session, config, ledger, journal, answers, status):
         make()
     if not os.path.exists(os.path.join(folder, "identity")):
         identity()  # keys are drawn anew each time: only where there are none

@@ -453,6 +453,14 @@ def manuals_are_clean():
 
 
 @check
+def headings_of_manuals_are_words():
+    """A first word as In or An is a macro of mdoc(7) there, which mandoc does not warn of."""
+    for path in tree("src", ends=tuple(".%d" % n for n in range(1, 9))):
+        for line in re.findall(r"^\.S[hs] [A-Z][a-z] .*$", read(path), re.M):
+            yield "%s: %s: want \\& before its first word" % (path, line)
+
+
+@check
 def units_make_no_root():
     """What is not there may be what is not mounted: inboxd -m is for people."""
     for path in tree("contrib/systemd"):

@@ -26,7 +26,7 @@ README_LISTS = ("P1  ", "who names", "inboxd(8)", "libevent >=", "src/lib src/in
 
 # Each literal block of a page, in order: what it is; None: nothing to type.
 MANUALS = {
-    "src/inboxctl/inboxctl.8": ["administrator"] * 4,
+    "src/inboxctl/inboxctl.8": ["administrator"] * 5,
     "src/inboxd/inboxd.8": ["administrator", None, "administrator", "drop-in", "new root",
                             "drop-in"],
     "src/inboxd/inbox-spool.5": [None, None, "consumer", "taker's drop-in", "taker",

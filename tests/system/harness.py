@@ -6,11 +6,14 @@ Test.  When it ends, each of its receivers is asked over its status socket and
 looked at on the disk (Receiver.check) before it is stopped:
 
   offered = stored + again + later + refused + cut off + in flight;
-  tmp/ of each inbox is empty at rest;
+  what was acknowledged becomes visible without anybody's help, and tmp/ is empty then;
   each STORED that a client saw is a file of that name in new/ with those bytes;
   as many files lie in new/ as the receiver counted stored;
   SIGTERM ends it with exit code 0, and no sanitizer had a word to say;
   each line of its log can be taken apart: event=NAME KEY=VALUE KEY="VALUE" ...
+
+An item is visible a moment after its STORED.  What looks into the folders of a receiver that
+runs waits for that moment (files(), read(), path()), but with now=True.
 
 Output is TAP.  A failure shows the traceback and the whole log.  TEST_SEED sets
 the seed, TEST_ONLY (names, split by commas) picks some.
@@ -131,7 +134,7 @@ class Unix(http.client.HTTPConnection):
 
 SETTINGS = {
     "receiver": {"listen": "127.0.0.1:0", "host": "cap1", "workers": "2", "drain": "10s",
-                 "sync": "files"},
+                 "sync": "files", "journal": "4M"},
     "limits": {"forgive": "0"},
     "log": {"level": "debug", "format": "plain"},
 }
@@ -304,20 +307,46 @@ class Receiver:
         return int(self.metrics().get((name, label), 0))
 
     def at_rest(self):
-        """Waits until nothing is in flight."""
+        """Waits until nothing is in flight, and all that is acknowledged is in new/ for good."""
         until(lambda: self.balance()[1]["in_flight"] == 0, 10, "in_flight to be 0")
+        self.wait_published()
+
+    def gauge(self, name):
+        return self.json("/status")["gauges"]["inboxd_" + name]
+
+    def runs(self):
+        return self.process is not None and self.process.poll() is None
+
+    def wait_published(self, seconds=10):
+        """Waits until all that is acknowledged is in new/ for good, if the receiver runs."""
+        def is_done():
+            try:
+                return self.gauge("unpublished_items") == 0
+            except OSError:
+                if self.runs():
+                    raise
+                return True
+        if self.runs():
+            until(is_done, seconds, "unpublished_items to be 0")
 
     # ---- what lies on the disk
 
-    def files(self, inbox, part="new"):
+    def files(self, inbox, part="new", now=False):
+        """What lies there once all is visible that has been acknowledged; `now`: already."""
+        if part == "new" and not now:
+            self.wait_published()
         return sorted(os.listdir(os.path.join(self.root, inbox, part)))
 
     def drafts(self, inbox):
         """What lies in tmp/, but for uploads that wait to be gone on with."""
         return [name for name in self.files(inbox, "tmp") if not name.startswith("part-")]
 
-    def path(self, inbox, name, part="new"):
-        return os.path.join(self.root, inbox, part, name)
+    def path(self, inbox, name, part="new", now=False):
+        """The file's; one that is not there, nor has to come, is the caller's business."""
+        path = os.path.join(self.root, inbox, part, name)
+        if part == "new" and not now and not os.path.exists(path):
+            self.wait_published()
+        return path
 
     def read(self, inbox, name):
         with open(self.path(inbox, name), "rb") as file:
@@ -326,6 +355,7 @@ class Receiver:
     def check_disk(self):
         """Every ack is a file; no name was given twice; no draft lies in tmp/."""
         names = {}
+        self.wait_published()
         for inbox, name, digest in self.acks:
             equal(names.setdefault((inbox, name), digest), digest, "two items named " + name)
         for (inbox, name), digest in names.items():

@@ -43,6 +43,7 @@ class Inbox:
             c.put(self.number, "status", item.encode())
             c.stored(self.number)
         c.quit()
+        self.r.wait_published()
         self.r.acks.clear()  # they will not stay where they were stored
 
     def start(self):

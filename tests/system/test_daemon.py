@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """The receiver as a daemon: how it starts, tells its supervisor, drains, dies and comes back."""
 
+import contextlib
 import os
 import re
 import signal
@@ -35,6 +36,16 @@ class Supervisor:
                     return self.lines.pop(i)
             return None
         return until(look, seconds, "notification %s; heard %r" % (word, self.lines))
+
+    def hear_all(self, seconds):
+        """What comes in that time."""
+        limit = time.monotonic() + seconds
+        del self.lines[:]
+        while time.monotonic() < limit:
+            self.socket.settimeout(max(0.01, limit - time.monotonic()))
+            with contextlib.suppress(socket.timeout):
+                self.lines.append(self.socket.recv(4096).decode("ascii").split("\n"))
+        return list(self.lines)
 
     def close(self):
         self.socket.close()
@@ -73,6 +84,31 @@ def watchdog_of_another_process_is_not_fed(t):
     r.stop()
     supervisor.hear("STOPPING=1")
     assert not any("WATCHDOG=1" in message for message in supervisor.lines), supervisor.lines
+
+
+@test
+def watchdog_is_not_fed_while_nothing_can_become_visible(t):
+    """Not even where all else goes on, and is answered."""
+    supervisor = Supervisor(t.folder)
+    t.closing.append(supervisor)
+    arm = os.path.join(t.folder, "arm")
+    r = t.receiver(start=False, env={**SHIMMED, "FAULT_ARM": arm,
+                                     "FAULT": "fsync@tmpdir:1:8000ms:once"})
+    r.start(env={"NOTIFY_SOCKET": supervisor.path, "WATCHDOG_USEC": "600000"})
+    supervisor.hear("WATCHDOG=1")
+    c = r.client(hello=t.queue())
+    open(arm, "w", encoding="ascii").close()
+    for n in (1, 2):
+        c.put(n, "status", b"acknowledged all the same")
+        c.stored(n)
+    # For five times that interval it may be one sync that takes long.
+    assert ["WATCHDOG=1"] in supervisor.hear_all(2.0), supervisor.lines
+    supervisor.hear_all(2.0)
+    heard = supervisor.hear_all(1.5)
+    assert r.gauge("unpublished_items") > 0, "it was not held up long enough"
+    equal(heard, [], "said to the supervisor meanwhile")
+    supervisor.hear("WATCHDOG=1")
+    c.quit()
 
 
 # ---- the process
@@ -221,7 +257,7 @@ def half_an_item_does_not_keep_a_place_for_ever(t):
 def slow_disk_says_wait_and_answers_in_the_end(t):
     arm = os.path.join(t.folder, "arm")
     r = t.receiver(env={**SHIMMED, "FAULT_ARM": arm,
-                        "FAULT": "fdatasync@draft:1:6500ms:once"})
+                        "FAULT": "fdatasync@journal:1:6500ms:once"})
     c = r.client(hello=t.queue())
     open(arm, "w", encoding="ascii").close()
     c.put(1, "status", b"slow")
@@ -236,7 +272,7 @@ def slow_disk_says_wait_and_answers_in_the_end(t):
 
 # ---- crash and return
 
-@cases([("files", "files"), ("filesystem", "filesystem")])
+@cases([(sync, sync) for sync in ("auto", "files", "filesystem")])
 def receiver_killed_under_load_loses_nothing_and_doubles_nothing(t, sync):
     """Each item is acknowledged in the end and lies in new/ once, under its first name."""
     if sync == "filesystem":

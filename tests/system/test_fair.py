@@ -2,19 +2,19 @@
 # SPDX-License-Identifier: ISC
 """Nobody waits without a word, however slow the disk is and however much others send.
 
-The disk is made slow by the shim (tests/fault), so that the commit thread's queue is what
-all wait for."""
+The journal's disk is made slow by the shim (tests/fault), so that the commit thread's queue is
+what all wait for."""
 
 import os
 import time
 
 from client import sha256
-from harness import SHIMMED, bound, equal, main, need_call, test, until
+from harness import SHIMMED, bound, equal, main, test, until
 
 MIB = 1 << 20
 QUEUE = 64
 ONE_WORKER = {"limits": {"queue": str(QUEUE)},
-              "receiver": {"workers": "1", "sync": "filesystem"}}
+              "receiver": {"workers": "1"}}
 
 
 def slow_disk(t, fault, sections):
@@ -62,8 +62,7 @@ def leave(t, r, clients):
 
 @test
 def clients_that_send_much_get_equal_shares(t):
-    need_call("syncfs")
-    r = slow_disk(t, "syncfs:1:100ms:on", ONE_WORKER)
+    r = slow_disk(t, "fdatasync@journal:1:100ms:on", ONE_WORKER)
     clients = [r.client(hello=t.queue()) for _ in range(3)]
     first, *others = clients
     arm(t)
@@ -81,8 +80,7 @@ def clients_that_send_much_get_equal_shares(t):
 
 @test
 def client_that_sends_much_gets_what_others_leave(t):
-    need_call("syncfs")
-    r = slow_disk(t, "syncfs:1:100ms:on", ONE_WORKER)
+    r = slow_disk(t, "fdatasync@journal:1:100ms:on", ONE_WORKER)
     clients = [r.client(hello=t.queue()) for _ in range(QUEUE // 4 + 1)]
     bulk, *others = clients
     arm(t)
@@ -99,8 +97,7 @@ def client_that_sends_much_gets_what_others_leave(t):
 
 @test
 def each_of_more_clients_than_the_queue_holds_is_served(t):
-    need_call("syncfs")
-    r = slow_disk(t, "syncfs:1:100ms:on", ONE_WORKER)
+    r = slow_disk(t, "fdatasync@journal:1:100ms:on", ONE_WORKER)
     clients = [r.client(hello=t.queue()) for _ in range(QUEUE + 6)]
     bulk, *others = clients
     arm(t)
@@ -118,7 +115,7 @@ def each_of_more_clients_than_the_queue_holds_is_served(t):
 @test
 def who_is_not_read_for_want_of_room_hears_wait(t):
     """It has said nothing that is answered, but for what lies unread."""
-    r = slow_disk(t, "fdatasync@draft:1:6500ms:once",
+    r = slow_disk(t, "fdatasync@journal:1:6500ms:once",
                   {"limits": {"queue": str(QUEUE), "idle": "2s"}, "receiver": {"workers": "1"}})
     c, other = [r.client(hello=t.queue()) for _ in range(2)]
     arm(t)
@@ -158,7 +155,7 @@ def upload_is_read_back_at_leisure(t):
 
 @test
 def last_answers_come_however_short_idle_is(t):
-    r = slow_disk(t, "fdatasync@draft:1:2500ms:once", {"limits": {"idle": "1s"}})
+    r = slow_disk(t, "fdatasync@journal:1:2500ms:once", {"limits": {"idle": "1s"}})
     c = r.client(hello=t.queue())
     arm(t)
     c.put(1, "status", b"slow")

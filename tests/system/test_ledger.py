@@ -19,71 +19,9 @@ import time
 from client import sha256
 from harness import (INBOXCTL, SHIMMED, Skip, contains, equal, file_digest, main, sanitizers,
                      test, until)
+from made import Made, QUEUE, clock, flip, ledger, line, lines_of, seqs, verify, write_lines
 
-QUEUE = "6d0f3b5ac2e94a1f8b7c6d5e4f3a2b1c"
 OTHER = "0123456789abcdef0123456789abcdef"
-DAY = "20261122"
-
-
-def crc32c_table():
-    for byte in range(256):
-        for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        yield byte
-
-
-CRC32C = list(crc32c_table())
-
-
-def crc32c(data):
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ CRC32C[(crc ^ byte) & 0xFF]
-    return crc ^ 0xFFFFFFFF
-
-
-def line(text):
-    return b"%08x %s\n" % (crc32c(text.encode()), text.encode())
-
-
-def clock(second):
-    return "%sT%02d%02d%02d.000000Z" % (DAY, second // 3600, second // 60 % 60, second % 60)
-
-
-class Made:
-    """A root made by hand: an accept every second, item n of QUEUE is accept n."""
-
-    def __init__(self, t, inboxes=("status", "reports")):
-        self.t = t
-        self.root = os.path.join(t.folder, "made%d" % t.random.getrandbits(32))
-        os.makedirs(os.path.join(self.root, "ledger"))
-        for inbox in inboxes:
-            for part in ("tmp", "new", "cur"):
-                os.makedirs(os.path.join(self.root, inbox, part))
-        self.path = None
-
-    def segment(self, second, seq, state=()):
-        self.path = os.path.join(self.root, "ledger", clock(second) + ".log")
-        self.add("begin 1 %s %d" % (clock(second), seq), *state, "state")
-        return self.path
-
-    def add(self, *texts, raw=b""):
-        with open(self.path, "ab") as file:
-            file.write(b"".join(line(text) for text in texts) + raw)
-
-    @staticmethod
-    def name(seq, second=None):
-        return "%s-1f2e3d4c-0.%d-pc17.example.org" % (clock(second or seq), seq)
-
-    def accept(self, seq, data=b"foo", inbox="status", part="new", queue=QUEUE, hint="a%20b.txt",
-               client="pc17.example.org", sent=1795356000):
-        """Its record's text; the file is made, too, unless `part` is None."""
-        if part:
-            with open(os.path.join(self.root, inbox, part, self.name(seq)), "wb") as file:
-                file.write(data)
-        return "accept %d %s %s %s %d %s %d %s %s %d %s" % (
-            seq, clock(seq), client, queue, seq, inbox, len(data), sha256(data), self.name(seq),
-            sent, hint)
 
 
 @test
@@ -105,44 +43,6 @@ def all_queues_are_shown_though_a_page_has_250(t):
     equal(len(t.run([INBOXCTL, "-s", r.socket, "clients"]).stdout.splitlines()), 602)
 
 
-def ledger(t, root, *options, code=0, json_lines=True):
-    """(records, standard error)"""
-    run = t.run([INBOXCTL, "ledger", "-r", root, *(["--json"] if json_lines else []), *options])
-    equal(run.returncode, code, "exit code; " + run.stderr)
-    if not json_lines:
-        return run.stdout, run.stderr
-    return [json.loads(text) for text in run.stdout.splitlines()], run.stderr
-
-
-def seqs(records):
-    return [(record["seq"], record["outcome"]) for record in records]
-
-
-COUNTS = ("items", "right", "claimed", "unconfirmed", "void", "wrong", "unknown", "older",
-          "drafts", "damage")
-
-
-def verify(t, root, *options, code=0, **want):
-    """(findings, standard error); the counters named must be so, others of trouble 0."""
-    run = t.run([INBOXCTL, "verify", "--json", "-r", root, *options])
-    equal(run.returncode, code, "exit code; %s%s" % (run.stdout, run.stderr))
-    page = json.loads(run.stdout)
-    equal(page["complete"], True, "complete")
-    for key in COUNTS:
-        if key in want or key in ("wrong", "unknown", "older", "drafts", "damage"):
-            equal(page[key], want.get(key, 0), "%s in %s%s" % (key, run.stdout, run.stderr))
-    equal(page["items"], sum(page[key] for key in COUNTS[1:6]), "items of " + run.stdout)
-    return page["findings"], run.stderr
-
-
-def flip(path, offset=0):
-    with open(path, "r+b") as file:
-        file.seek(offset, os.SEEK_SET if offset >= 0 else os.SEEK_END)
-        byte = file.read(1)
-        file.seek(-1, os.SEEK_CUR)
-        file.write(bytes([byte[0] ^ 4]))
-
-
 def has_open(pid, path):
     folder = "/proc/%d/fd" % pid
     found = set()
@@ -150,16 +50,6 @@ def has_open(pid, path):
         for fd in os.listdir(folder):
             found.add(os.readlink(os.path.join(folder, fd)))
     return os.path.realpath(path) in found
-
-
-def lines_of(path):
-    with open(path, "rb") as file:
-        return file.read().splitlines(keepends=True)
-
-
-def write_lines(path, lines):
-    with open(path, "wb") as file:
-        file.write(b"".join(lines))
 
 
 # ---- a receiver
@@ -336,17 +226,18 @@ def a_record_is_told_whole_as_text_and_as_json(t):
     made.add(made.accept(1), made.accept(2, hint="-", sent=0), "void 2", made.accept(3), "mark 3 2")
     rows, _ = ledger(t, made.root)
     equal(rows[0], {"type": "accept", "time": "2026-11-22T00:00:01.000000Z",
-                    "client": "pc17.example.org", "queue": QUEUE, "outcome": "stored", "seq": 1,
+                    "client": "pc17.example.org", "queue": QUEUE, "outcome": "stored",
+                    "renamed": None, "seq": 1,
                     "n": 1, "inbox": "status", "size": 3, "sha256": sha256(b"foo"),
                     "name": made.name(1), "sent": 1795356000, "hint": "a%20b.txt"})
     equal((rows[1]["sent"], rows[1]["hint"], rows[1]["outcome"]), (None, None, "void"))
     text, _ = ledger(t, made.root, json_lines=False)
     equal(text.splitlines(), [
-        "2026-11-22T00:00:01Z stored      pc17.example.org 6d0f3b5a 1 status 3 2c26b46b68ff "
+        "2026-11-22T00:00:01Z stored       pc17.example.org 6d0f3b5a 1 status 3 2c26b46b68ff "
         "%s a%%20b.txt" % made.name(1),
-        "2026-11-22T00:00:02Z void        pc17.example.org 6d0f3b5a 2 status 3 2c26b46b68ff "
+        "2026-11-22T00:00:02Z void         pc17.example.org 6d0f3b5a 2 status 3 2c26b46b68ff "
         "%s -" % made.name(2),
-        "2026-11-22T00:00:03Z unconfirmed pc17.example.org 6d0f3b5a 3 status 3 2c26b46b68ff "
+        "2026-11-22T00:00:03Z unconfirmed  pc17.example.org 6d0f3b5a 3 status 3 2c26b46b68ff "
         "%s a%%20b.txt" % made.name(3)])
     # What is void was not published: its file is a stranger's.
     found, _ = verify(t, made.root, code=65, items=3, right=1, unconfirmed=1, void=1, unknown=1)
@@ -364,7 +255,8 @@ def each_type_of_record_is_told_with_all_its_fields(t):
     at, last = "2026-11-22T00:00:00.000000Z", "2026-11-22T00:00:01.000000Z"
     whose = {"client": "pc17.example.org", "queue": QUEUE, "time": last}
     rows, _ = ledger(t, made.root, "--type", "all")
-    equal(rows[0], {"type": "begin", "time": at, "version": 1, "seq": 1, "root": None, "age": 0})
+    equal(rows[0], {"type": "begin", "time": at, "version": 1, "seq": 1, "root": None,
+                    "journal": None, "age": 0})
     equal(rows[1], {"type": "queue", "settled": 5, "seen": last, "last_stored": None, "stored": 2,
                     "stored_bytes": 0, "pending": 7, "pending_oldest": None, "failed": 0,
                     "skipped": 0, "missing": 0, "reused": 0, "agent": None, **whose})
@@ -376,10 +268,10 @@ def each_type_of_record_is_told_with_all_its_fields(t):
                      {"type": "gap", "n": 8, "to": 9, **whose},
                      {"type": "settled", "n": 10, **whose}])
     text, _ = ledger(t, made.root, "--type", "all", json_lines=False)
-    head = "2026-11-22T00:00:01Z %-11s"
+    head = "2026-11-22T00:00:01Z %-12s"
     theirs = head + " pc17.example.org 6d0f3b5a"
-    equal([line for line in text.splitlines() if " void        pc17" not in line], [
-        "2026-11-22T00:00:00Z begin       seq=1 root=- age=0",
+    equal([line for line in text.splitlines() if " void         pc17" not in line], [
+        "2026-11-22T00:00:00Z begin        seq=1 root=- journal=- age=0",
         theirs % "queue" + " settled=5 last_stored=- stored=2 stored_bytes=0 pending=7 "
         "pending_oldest=0 failed=0 skipped=0 missing=0 reused=0 agent=-",
         head % "void" + " seq=1", head % "mark" + " synced=1 stored=0 age=0",
@@ -525,6 +417,7 @@ def fields_added_to_records_are_passed_over(t):
     c.settled(6)
     c.ping()
     c.quit()
+    until(lambda: {row["outcome"] for row in ledger(t, r.root)[0]} == {"stored"})
     before = ledger(t, r.root)
     folder = os.path.join(r.root, "ledger")
     # Whole after a clean stop; with a tail for recovery after a kill.
@@ -685,7 +578,7 @@ def a_root_whose_id_is_lost_is_not_taken_for_new(t):
     path, kept = os.path.join(r.root, "id"), id_of(r)
     os.unlink(path)
     assert_refused(r, "is of the root with the id %s, and this is one without an id" % kept)
-    verify(t, r.root, code=65, damage=1)
+    verify(t, r.root, code=65, damage=2)
     with open(path, "w", encoding="ascii") as file:
         file.write(kept + "\n")
     verify(t, r.root)
@@ -704,9 +597,10 @@ def a_ledger_from_before_roots_had_ids_is_taken_over(t):
     name, = os.listdir(folder)
     lines = lines_of(os.path.join(folder, name))
     contains(lines[0].decode(), " root=" + id_of(r))
-    lines[0] = line(re.sub(" root=.*", "", lines[0][9:-1].decode()))
+    lines[0] = line(re.sub(" root=.*", "", lines[0][9:-1].decode().replace("n 2", "n 1")))
     write_lines(os.path.join(folder, name), lines)
     os.unlink(os.path.join(r.root, "id"))
+    shutil.rmtree(os.path.join(r.root, "journal"))
     verify(t, r.root, items=1, right=1)
     r.start()
     newest = sorted(os.listdir(folder))[-1]
@@ -863,14 +757,24 @@ def a_receiver_does_not_start_without_its_newest_segment(t):
     write_lines(new, kept)
     r.start()
     r.stop()
+    # Or gone for good, as it says, too: the journal knows that nothing is missing.
+    newest = sorted(os.listdir(folder))[-1]
+    os.unlink(os.path.join(folder, newest))
+    write_lines(new, lines_of(new)[:-1])
+    r.start()
+    r.stop()
     # None is left at all.
     for part in os.listdir(folder):
         os.unlink(os.path.join(folder, part))
     r.start(wait=False)
     r.wait_end(65)
     contains(r.log(here=True), "ledger/ is empty, though this root has been used")
-    # And on without memory, as the message says.
+    # And on without memory, as the messages say.
     os.truncate(os.path.join(r.root, "lock"), 0)
+    r.start(wait=False)
+    r.wait_end(65)
+    contains(r.log(here=True), "journal/ has been used, up to accept 1, and ledger/ is empty")
+    shutil.rmtree(os.path.join(r.root, "journal"))
     r.start()
     equal(r.files("status"), [name])
 
@@ -1036,10 +940,10 @@ def segment_of_another_version_is_left_alone(t):
     made.segment(0, 1)
     made.add(made.accept(1), "mark 1 1")
     made.path = os.path.join(made.root, "ledger", clock(100) + ".log")
-    made.add("begin 2 %s 2" % clock(100), "state", made.accept(2))
+    made.add("begin 3 %s 2" % clock(100), "state", made.accept(2))
     rows, err = ledger(t, made.root, code=65)
     equal([row["seq"] for row in rows], [1])
-    contains(err, "has version 2; this program reads version 1")
+    contains(err, "has version 3; this program reads versions up to 2")
 
 
 @test

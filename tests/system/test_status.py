@@ -65,6 +65,7 @@ def inboxes_tell_what_waits(t):
     for n in range(1, 4):
         c.put(n, "status", b"%d" % n)
         c.stored(n)
+    r.wait_published()
     rows = {row["name"]: row for row in r.json("/inboxes")["inboxes"]}
     equal((rows["status"]["waiting"], rows["small"]["waiting"]), (3, 0))
     equal((rows["small"]["size_limit_bytes"], rows["small"]["suffix"]), (7 * 1024, ".x"))

@@ -631,6 +631,33 @@ def what_is_no_slip_any_more_is_refused(t):
     c.quit()
 
 
+@cases([(verb, verb) for verb in ("PUT", "OPEN")])
+def what_is_stored_is_said_to_be_whatever_the_rules_have_become(t, verb):
+    data, queue = t.bytes(500), t.queue()
+    r = t.receiver({"limits": {"inline": "4K"}}, inboxes={"reports": {}, "others": {}})
+    c = r.client(hello=queue)
+    c.put(1, "reports", data)
+    name = c.stored(1).name
+    c.quit()
+    for n, (inboxes, code) in enumerate((({"reports": {"size": "10"}}, "too-large"),
+                                         ({"reports": {"clients": "hr*"}}, "not-allowed"),
+                                         ({"others": {}}, "no-inbox")), 1):
+        r.inboxes = inboxes
+        r.write_conf()
+        r.process.send_signal(signal.SIGHUP)
+        until(lambda wanted=n: r.metric("inboxd_reloads_total") == wanted)
+        c = r.client(hello=queue)
+        for number in (1, 2):
+            c.announce(number, "reports", data, verb=verb)
+            c.post(data if verb == "PUT" else b"")
+        line = c.answer(1)
+        equal((line.verb, line.name, line.get("again")), ("STORED", name, "1"))
+        line = c.answer(2)
+        equal((line.verb, line.code), ("REFUSED", code))
+        c.quit()
+    r.inboxes["reports"] = {}
+
+
 @test
 def item_as_large_as_allowed_is_taken(t):
     r = t.shared("refusing", inboxes=REFUSING)
@@ -765,10 +792,11 @@ def number_below_the_mark_is_stored(t):
     c.quit()
 
 
-@test
-def filesystem_sync_stores_as_well(t):
-    need_call("syncfs")
-    r = t.receiver({"receiver": {"sync": "filesystem"}})
+@cases([("filesystem", "filesystem"), ("auto", "auto")])
+def other_ways_to_sync_store_as_well(t, sync):
+    if sync == "filesystem":
+        need_call("syncfs")
+    r = t.receiver({"receiver": {"sync": sync}})
     c = r.client(hello=t.queue())
     for n in range(1, 101):
         c.put(n, "status", t.bytes(200))

@@ -17,12 +17,18 @@
 
 /* The client that all these records are of. */
 #define SAMPLE_CLIENT "pc17.example.org"
+#define SAMPLE_JOURNAL "9b1e60c8f4d75a20e3718a6db5c2f094"
 #define SAMPLE_QUEUE "6d0f3b5ac2e94a1f8b7c6d5e4f3a2b1c"
 
 struct sample {
 	size_t len;
 	char text[32 * 1024];
 };
+
+/* Which one segments begin with: RECORD_VERSION, unless a test sets another. */
+extern uint64_t sample_version;
+/* And the journal that goes with those of version 2. */
+extern const char *sample_journal;
 
 /* Begins anew: the begin record, and then whatever is added. */
 void sample_begin(struct sample *segment, uint64_t seq);
@@ -59,6 +65,9 @@ void sample_fill(struct clients *clients, size_t queues, uint64_t items);
 /* Reads a segment in `dir` back, NULL: the newest, into what is remembered; it must not be
  * damaged or torn.  For replay_free() and clients_free(). */
 struct clients *sample_replay(int dir, const char *name, struct replay *replay);
+
+/* How many accepts no mark says are stored, and none that they are void. */
+size_t sample_unfinished(const struct replay *replay);
 
 /* Reads the newest segment in `dir` back: it must tell what `wanted` remembers, and have
  * so many items behind the last mark. */

@@ -55,6 +55,11 @@ gives_the_standard_vectors(void **state)
 	check(out, MILLION_A);
 	digest_free(d);
 	digest_free(NULL);
+
+	assert_int_equal(digest_of("abc", 3, out), 0);
+	check(out, ABC);
+	assert_int_equal(digest_of("abc", 0, out), 0);
+	check(out, EMPTY);
 }
 
 static void

@@ -84,6 +84,7 @@ inboxctl_shows_each_page(void **state)
 	server_start();
 	assert_shows("status", (const char *const[]){"inboxd " PACKAGE_VERSION, "offered",
 	                           "every item offered is accounted for", "use-open", "in flight",
+	                           "acknowledged and not in new/ yet: ",
 	                           " 0.000  sync_seconds\n",
 	                           NULL});
 	assert_shows("inboxes", (const char *const[]){"inbox0", "%1B[31mred%FF", "3m ago",
@@ -142,6 +143,48 @@ assert_code(int want, const char *a, const char *b, const char *c, const char *t
 	free(said);
 }
 
+static void answer_with(const char *text);
+
+/* A page with these gauges, by a receiver whose clock says 1000. */
+static void
+assert_lag(const char *gauges, const char *want, const char *not)
+{
+	char page[512], body[256];
+	int code;
+
+	snprintf(body, sizeof(body), "{\"schema\":1,\"now\":1000,\"items\":{},\"gauges\":{%s}}",
+	    gauges);
+	snprintf(page, sizeof(page), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+	    strlen(body), body);
+	answer_with(page);
+	char *text = inboxctl(&code, "status", NULL, NULL);
+	assert_int_equal(code, 0);
+	if (strstr(text, want) == NULL || strstr(text, not) != NULL)
+		fail_msg("want \"%s\", and not \"%s\", in: %s", want, not, text);
+	free(text);
+	pid_t pid = server_pid;
+	server_pid = 0;
+	assert_int_equal(wait_for_end(pid), 0);
+}
+
+static void
+inboxctl_shows_how_far_the_publisher_is_behind(void **state)
+{
+	(void)state;
+	assert_lag("\"inboxd_unpublished_items\":12,\"inboxd_unpublished_bytes\":3072,"
+	           "\"inboxd_unpublished_oldest_timestamp_seconds\":878",
+	    "\n  12 acknowledged and not in new/ yet: 3.0 KiB, the oldest for 2m 2s\n",
+	    "cannot");
+	assert_lag("\"inboxd_unpublished_items\":1,\"inboxd_publish_trouble\":1",
+	    "\n  they cannot be made visible, and new items are told LATER: the log says why\n",
+	    "all that was");
+	assert_lag("\"inboxd_unpublished_items\":0,\"inboxd_unpublished_bytes\":0,"
+	           "\"inboxd_unpublished_oldest_timestamp_seconds\":0",
+	    "\n  all that was acknowledged is in new/\n", "not in new/ yet");
+	/* One of before there was a journal. */
+	assert_lag("\"inboxd_connections\":3", "connections", "new/");
+}
+
 static void
 inboxctl_tells_errors_apart(void **state)
 {
@@ -151,6 +194,7 @@ inboxctl_tells_errors_apart(void **state)
 	assert_code(64, "stat", NULL, NULL, "no such command");
 	assert_code(64, "status", "clients", NULL, "one command");
 	assert_code(64, "--what", NULL, NULL, "Try");
+	assert_code(64, "print", "name", NULL, "no option --socket");
 	assert_code(0, "-h", NULL, NULL, "usage:");
 	assert_code(0, "-V", NULL, NULL, PACKAGE_VERSION);
 }
@@ -223,6 +267,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    T(inboxctl_shows_each_page),
 	    T(inboxctl_shows_all_parts_of_a_page),
+	    T(inboxctl_shows_how_far_the_publisher_is_behind),
 	    T(inboxctl_tells_errors_apart),
 	    T(inboxctl_trusts_no_answer),
 	};

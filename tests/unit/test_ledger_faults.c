@@ -53,6 +53,8 @@ static struct {
 	int is_met;
 	int write_fails;     /* the next one */
 	int take_back_fails; /* ftruncate() */
+	int old_is_synced;   /* the segment in use */
+	int is_early;        /* a file was made before it was */
 } hook;
 
 int __real_openat(int at, const char *name, int flags, ...);
@@ -103,6 +105,8 @@ __wrap_openat(int at, const char *name, int flags, ...)
 	if (flags & O_CREAT)
 		mode = va_arg(args, int);
 	va_end(args);
+	if (flags & O_CREAT && !hook.old_is_synced)
+		hook.is_early = 1;
 	return trips(FAIL) ? -1 : __real_openat(at, name, flags, mode);
 }
 
@@ -159,10 +163,13 @@ __wrap_fallocate(int fd, int mode, off_t from, off_t len)
 }
 #endif
 
+static struct ledger *ledger;
+
 int
 __wrap_fdatasync(int fd)
 {
-	(void)fd;
+	if (ledger && fd == ledger_fd(ledger))
+		hook.old_is_synced = 1;
 	return trips(SYNC) ? -1 : 0;
 }
 
@@ -184,7 +191,6 @@ __wrap_realloc(void *p, size_t size)
 static char folder[64], first[SEGMENT_NAME_ROOM];
 static int dir;
 static struct clients *clients;
-static struct ledger *ledger;
 static size_t records; /* items behind the state */
 
 /* One more item, in the ledger and in what is remembered. */
@@ -270,6 +276,8 @@ rotate_with(enum fault fault, int at)
 	set_hook(fault, at, EIO);
 	rc = ledger_rotate(ledger, clients, DAYS);
 	is_met = hook.is_met;
+	/* It alone has what clients have settled since. */
+	assert_int_equal(hook.is_early, 0);
 	set_hook(NONE, 0, 0);
 	assert_int_equal(segment_find_newest(dir, newest), 0);
 	assert_first_is_whole(before, len);

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "sample.h"
+#include "lib/crc.h"
 #include "lib/why.h"
 
 #define NAME "20261122T141101.000000Z.log"
@@ -41,6 +42,7 @@ static int
 setup(void **state)
 {
 	(void)state;
+	sample_version = RECORD_VERSION;
 	file = tmpfile();
 	return file ? 0 : -1;
 }
@@ -62,9 +64,12 @@ describe(const struct clients *clients, const struct replay *replay)
 	assert_non_null(out);
 	fprintf(out, "%ssynced=%" PRIu64 " stored=%" PRIu64 " next=%" PRIu64 " records=%" PRIu64
 	    "\n", memory, replay->synced, replay->stored, replay->next_seq, replay->records);
-	for (const struct tail_item *item = replay->tail; item; item = item->next)
-		fprintf(out, "tail seq=%" PRIu64 " n=%" PRIu64 " size=%" PRIu64 " %s/%s\n",
-		    item->seq, item->number, item->size, item->inbox, item->name);
+	for (size_t i = replay->first; i < replay->count; i++) {
+		const struct tail_item *item = &replay->tail[i];
+		if (!item->is_void)
+			fprintf(out, "tail seq=%" PRIu64 " n=%" PRIu64 " size=%" PRIu64 " %s/%s\n",
+			    item->seq, item->number, item->size, item->inbox, item->name);
+	}
 	assert_int_equal(fclose(out), 0);
 	free(memory);
 	return text;
@@ -105,7 +110,7 @@ assert_reads(const char *wanted)
 	struct outcome outcome = read_back(segment.text, segment.len);
 
 	if (outcome.rc < 0)
-		fail_msg("%s", outcome.why);
+		fail_msg("%s", outcome.why.text);
 	assert_int_equal(outcome.replay.good_bytes, segment.len);
 	assert_int_equal(outcome.replay.torn_bytes, 0);
 	if (!strstr(outcome.memory, wanted))
@@ -127,7 +132,7 @@ add_fields(void)
 		int len = snprintf(line + 9, sizeof line - 9, "%.*s later=1 x_y-0=a=b",
 		    (int)(end - text) - 9, text + 9);
 		char crc[9];
-		snprintf(crc, sizeof crc, "%08" PRIx32, record_crc32c(line + 9, (size_t)len));
+		snprintf(crc, sizeof crc, "%08" PRIx32, crc32c(0, line + 9, (size_t)len));
 		memcpy(line, crc, 8);
 		line[8] = ' ';
 		line[9 + len] = '\n';
@@ -190,7 +195,7 @@ passes_over_added_fields(void **state)
 	assert_non_null(memmem(segment.text, segment.len, " void 41 later=1 ", 17));
 	added = read_back(segment.text, segment.len);
 	if (added.rc < 0)
-		fail_msg("%s", added.why);
+		fail_msg("%s", added.why.text);
 	assert_int_equal(added.replay.good_bytes, segment.len);
 	assert_string_equal(added.memory, plain.memory);
 	free(plain.memory);
@@ -231,25 +236,35 @@ cuts_a_tail_torn_at_any_byte(void **state)
 		free(before[i]);
 }
 
-/* Line `bad` was damaged: a mark behind it is proof that it once was whole.
- * Where its LF went, the next line went with it. */
+/* Line `bad` was damaged: a mark behind it is proof that it once was whole, in version 2 if it
+ * says that the accept is stored which is due there.  Where its LF went, the next line went with
+ * it. */
 static int
 is_vouched_for(const size_t *starts, size_t count, size_t bad, int lost_end)
 {
+	struct record record;
+	uint64_t due = 40; /* the begin record's */
+
+	for (size_t i = 5; i < bad; i++)
+		due += (uint64_t)is_of_type(starts, i, "accept");
 	for (size_t i = bad + 1 + (size_t)lost_end; i < count; i++) {
-		if (is_of_type(starts, i, "mark"))
+		if (!is_of_type(starts, i, "mark"))
+			continue;
+		assert_int_equal(record_parse(segment.text + starts[i],
+		    starts[i + 1] - starts[i] - 1, &record), 0);
+		if (sample_version == 1 || record.stored >= due)
 			return 1;
 	}
 	return 0;
 }
 
 static void
-believes_no_flipped_bit(void **state)
+believe_no_flipped_bit(uint64_t version)
 {
 	size_t starts[LINES_MAX], count, line = 0;
 	char *before[LINES_MAX + 1], where[64];
 
-	(void)state;
+	sample_version = version;
 	sample_each_kind(&segment);
 	count = find_lines(starts);
 	for (size_t i = 0; i <= count; i++)
@@ -281,16 +296,142 @@ believes_no_flipped_bit(void **state)
 }
 
 static void
+believes_no_flipped_bit(void **state)
+{
+	(void)state;
+	believe_no_flipped_bit(1);
+	believe_no_flipped_bit(2);
+}
+
+/* In version 2 the first mark says nothing of accept 40, and the second one does. */
+static void
 names_the_damaged_line_and_the_mark_behind(void **state)
 {
 	size_t starts[LINES_MAX];
 
 	(void)state;
-	sample_each_kind(&segment);
-	assert_true(find_lines(starts) > 13);
-	segment.text[starts[6] + 20] ^= 1;
-	assert_damaged(read_back(segment.text, segment.len), ":7: a damaged record");
-	assert_damaged(read_back(segment.text, segment.len), "the mark in line 9 ");
+	for (sample_version = 1; sample_version <= 2; sample_version++) {
+		sample_each_kind(&segment);
+		assert_true(find_lines(starts) > 13);
+		segment.text[starts[6] + 20] ^= 1;
+		assert_damaged(read_back(segment.text, segment.len), ":7: a damaged record");
+		assert_damaged(read_back(segment.text, segment.len),
+		    sample_version == 1 ? "the mark in line 9 " : "the mark in line 14 ");
+	}
+}
+
+/* A line that is missing as a whole, which no checksum tells. */
+static void
+cuts_before_a_missing_accept_that_no_mark_vouches_for(void **state)
+{
+	static const struct {
+		uint64_t stored;
+		int is_damage;
+	} marks[] = {{9, 0}, {10, 0}, {11, 1}, {12, 1}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+		struct outcome outcome;
+		size_t good;
+		sample_begin(&segment, 10);
+		sample_state(&segment);
+		sample_accept(&segment, 10, 1, "status", "a", "a");
+		good = segment.len;
+		sample_accept(&segment, 12, 3, "status", "c", "c");
+		sample_mark(&segment, 12, marks[i].stored);
+		outcome = read_back(segment.text, segment.len);
+		if (marks[i].is_damage) {
+			assert_damaged(outcome, ":4: accepts 11 to 11 are missing before it");
+			continue;
+		}
+		assert_int_equal(outcome.rc, 0);
+		assert_int_equal(outcome.replay.good_bytes, good);
+		assert_int_equal(outcome.replay.next_seq, 11);
+		free(outcome.memory);
+	}
+}
+
+/* From version 2 on a void takes a number that no accept had; before, that is damage. */
+static void
+takes_a_void_for_an_accept_that_never_was(void **state)
+{
+	(void)state;
+	for (sample_version = 1; sample_version <= 2; sample_version++) {
+		sample_begin(&segment, 10);
+		sample_state(&segment);
+		sample_accept(&segment, 10, 1, "status", "a", "a");
+		sample_void(&segment, 11);
+		sample_accept(&segment, 12, 3, "status", "c", "c");
+		sample_mark(&segment, 12, 12);
+		if (sample_version == 2)
+			assert_reads("synced=12 stored=12 next=13 records=6\n");
+		else
+			assert_damaged(read_back(segment.text, segment.len),
+			    ":4: accepts 11 to 11 are missing before it");
+	}
+	/* It is given to nobody else. */
+	sample_version = 2;
+	sample_begin(&segment, 10);
+	sample_state(&segment);
+	sample_void(&segment, 10);
+	sample_accept(&segment, 10, 1, "status", "a", "a");
+	sample_accept(&segment, 11, 2, "status", "b", "b");
+	sample_mark(&segment, 11, 11);
+	assert_damaged(
+	    read_back(segment.text, segment.len), ":4: a record that cannot stand there");
+}
+
+/* What is known by its first name stays so: its client was told that one. */
+static void
+knows_a_renamed_item_by_its_first_name(void **state)
+{
+	struct record record = {.type = RECORD_RENAMED, .seq = 10, .name = "b"};
+
+	(void)state;
+	sample_begin(&segment, 10);
+	sample_state(&segment);
+	sample_accept(&segment, 10, 1, "status", "a", "a");
+	sample_add(&segment, &record);
+	assert_reads(" status a\n");
+	assert_reads("next=11 records=4\ntail seq=10 n=1 size=1 status/a\n");
+	record.seq = 11;
+	sample_add(&segment, &record);
+	sample_mark(&segment, 11, 11);
+	assert_damaged(
+	    read_back(segment.text, segment.len), ":5: accepts 11 to 11 are missing before it");
+}
+
+/* A start has to know which journal goes with it, and all that no mark covers, by number. */
+static void
+tells_which_journal_goes_with_it(void **state)
+{
+	struct clients *clients = clients_new();
+	struct replay replay;
+	struct why why;
+
+	(void)state;
+	for (sample_version = 1; sample_version <= 2; sample_version++) {
+		sample_begin(&segment, 10);
+		sample_state(&segment);
+		sample_accept(&segment, 10, 1, "status", "a", "a");
+		sample_accept(&segment, 11, 2, "status", "b", "b");
+		sample_accept(&segment, 12, 3, "status", "c", "c");
+		sample_void(&segment, 11);
+		sample_mark(&segment, 12, 10);
+		assert_int_equal(pwrite(fileno(file), segment.text, segment.len, 0),
+		    (ssize_t)segment.len);
+		assert_int_equal(ftruncate(fileno(file), (off_t)segment.len), 0);
+		assert_int_equal(replay_segment(fileno(file), NAME, clients, &replay, &why), 0);
+		assert_int_equal(replay.version, sample_version);
+		assert_string_equal(replay.journal, sample_version == 1 ? "" : SAMPLE_JOURNAL);
+		assert_int_equal(replay.first_seq, 10);
+		assert_null(replay_find(&replay, 10));
+		assert_int_equal(replay_find(&replay, 11)->is_void, 1);
+		assert_int_equal(replay_find(&replay, 12)->is_void, 0);
+		assert_null(replay_find(&replay, 13));
+		replay_free(&replay);
+	}
+	clients_free(clients);
 }
 
 static void
@@ -310,7 +451,8 @@ wants_a_begin_record_of_its_version(void **state)
 	segment.len = 0;
 	sample_add(&segment, &record);
 	sample_state(&segment);
-	assert_damaged(read_back(segment.text, segment.len), "has version 2; this program reads");
+	assert_damaged(read_back(segment.text, segment.len),
+	    "has version 3; this program reads versions up to 2");
 	sample_begin(&segment, 1);
 	sample_queue(&segment, 1);
 	assert_damaged(read_back(segment.text, segment.len), ": ends within its state");
@@ -348,7 +490,7 @@ counts_an_over_long_line_as_torn_or_damage(void **state)
 		assert_null(strstr(outcome.memory, "behind"));
 		free(outcome.memory);
 		segment.len = 0;
-		sample_mark(&segment, 1, 0);
+		sample_mark(&segment, 1, 1);
 		memcpy(text + len, segment.text, segment.len);
 		assert_damaged(read_back(text, len + segment.len), NAME ":4: a damaged record");
 	}
@@ -395,20 +537,24 @@ static void
 counts_accept_numbers_on(void **state)
 {
 	(void)state;
+	sample_version = 1;
 	begin();
-	assert_reads("synced=9 stored=9 next=10 ");
+	assert_reads("synced=9 stored=9 next=10 "); /* all before it was */
+	sample_version = 2;
+	begin();
+	assert_reads("synced=0 stored=0 next=10 "); /* the journal knows */
 	sample_accept(&segment, 10, 1, "status", "a", "a");
 	sample_accept(&segment, 11, 2, "status", "b", "b");
 	sample_void(&segment, 11);
 	/* A void number is not given again. */
-	assert_reads("synced=9 stored=9 next=12 ");
+	assert_reads("synced=0 stored=0 next=12 ");
 	/* Those of the state are older than the segment. */
 	sample_begin(&segment, 100);
 	sample_queue(&segment, 1);
 	sample_accept(&segment, 7, 1, "status", "old", "a");
 	sample_state(&segment);
 	assert_reads("items=1 stored=0 bytes=0 ");
-	assert_reads("synced=99 stored=99 next=100 records=4\n");
+	assert_reads("synced=0 stored=0 next=100 records=4\n");
 }
 
 static void
@@ -550,6 +696,10 @@ main(void)
 	    TEST(cuts_a_tail_torn_at_any_byte),
 	    TEST(believes_no_flipped_bit),
 	    TEST(names_the_damaged_line_and_the_mark_behind),
+	    TEST(cuts_before_a_missing_accept_that_no_mark_vouches_for),
+	    TEST(takes_a_void_for_an_accept_that_never_was),
+	    TEST(knows_a_renamed_item_by_its_first_name),
+	    TEST(tells_which_journal_goes_with_it),
 	    TEST(wants_a_begin_record_of_its_version),
 	    TEST(counts_an_over_long_line_as_torn_or_damage),
 	    TEST(reads_records_across_any_buffer),

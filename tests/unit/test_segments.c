@@ -394,6 +394,15 @@ tells_what_one_bad_line_is_once(void **state)
 	assert_non_null(strstr(compare(sample.text, sample.len), ":2: a damaged record within"));
 }
 
+static void
+try_move(int line, int before, int stays, const char *wanted)
+{
+	const char *tells = move_line(line, before, stays);
+
+	if (!strstr(tells, wanted) || (!wanted[0] && tells[0]))
+		fail_msg("line %d before %d: want \"%s\" in \"%s\"", line, before, wanted, tells);
+}
+
 /* The sample is: 1 begin 40, 2 queue, 3 accept 38, 4 skip, 5 state, 6 queue, 7 accept 40,
  * 8 accept 41, 9 mark 41, 10 skip, 11 settled, 12 void 41, 13 accept 42, 14 mark 42,
  * 15 accept 43, 16 settled. */
@@ -424,11 +433,34 @@ agrees_with_a_start_on_missing_and_moved_records(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++) {
-		const char *tells = move_line(moves[i].line, moves[i].before, moves[i].stays);
-		if (!strstr(tells, moves[i].tells) || (!moves[i].tells[0] && tells[0]))
-			fail_msg("row %zu: want \"%s\" in \"%s\"", i, moves[i].tells, tells);
-	}
+	sample_version = 1;
+	for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++)
+		try_move(moves[i].line, moves[i].before, moves[i].stays, moves[i].tells);
+	sample_version = RECORD_VERSION;
+}
+
+/* Where the marks say that accepts up to 39, and in line 14 up to 40, are stored. */
+static void
+agrees_with_a_start_on_what_marks_of_version_2_vouch_for(void **state)
+{
+	static const struct {
+		int line, before, stays;
+		const char *tells;
+	} moves[] = {
+	    {1, 0, 0, OLD ":1: want a begin record"},
+	    {5, 0, 0, OLD ":6: the state's last record is missing before it"},
+	    {7, 0, 0, OLD ":7: accepts 40 to 40 are missing before it, and the mark in line 13 "},
+	    {8, 0, 0, OLD ":8: torn"},
+	    {13, 0, 0, OLD ":13: torn"},
+	    {14, 0, 0, ""},
+	    {1, 6, 1, OLD ":6: a record that cannot stand there, and the mark in line 15 "},
+	    {7, 9, 1, OLD ":9: torn"},
+	    {15, 7, 1, OLD ":7: accepts 40 to 42 are missing before it, and the mark in line 15 "},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++)
+		try_move(moves[i].line, moves[i].before, moves[i].stays, moves[i].tells);
 }
 
 int
@@ -443,6 +475,7 @@ main(void)
 	    T(agrees_with_a_start_on_every_cut_and_bit),
 	    T(tells_what_one_bad_line_is_once),
 	    T(agrees_with_a_start_on_missing_and_moved_records),
+	    T(agrees_with_a_start_on_what_marks_of_version_2_vouch_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

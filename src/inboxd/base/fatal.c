@@ -55,3 +55,15 @@ must_alloc(size_t size)
 		fatal(EX_OSERR, "out_of_memory", "bytes=%zu", size);
 	return p;
 }
+
+void *
+must_grow(void *array, size_t count, size_t *room, size_t size)
+{
+	if (count < *room)
+		return array;
+	*room = *room ? *room * 2 : 8;
+	array = realloc(array, *room * size);
+	if (!array)
+		fatal(EX_OSERR, "out_of_memory", "bytes=%zu", *room * size);
+	return array;
+}

@@ -29,5 +29,8 @@ int start_failed(int code, const char *event, const char *why);
 
 /* Zeroed memory, always; freed by free(). */
 MUST_CHECK void *must_alloc(size_t size);
+/* An array that has room for one more than `count` entries of `size` bytes, always; *room is for
+ * how many it has. */
+MUST_CHECK void *must_grow(void *array, size_t count, size_t *room, size_t size);
 
 #endif

@@ -12,6 +12,7 @@
 
 #include "inboxd/base/inbox.h"
 #include "lib/disk.h"
+#include "lib/journal.h"
 #include "lib/log.h"
 #include "lib/segment.h"
 
@@ -66,7 +67,17 @@ open_ledger(struct root *root, const char *path, struct why *error)
 }
 
 static int
-check_both(const struct root *root, const char *path, struct why *error)
+open_journal(struct root *root, const char *path, struct why *error)
+{
+	root->journal = disk_open_dir(root->fd, JOURNAL_FOLDER);
+	if (root->journal >= 0 || errno == ENOENT)
+		return 0;
+	why_say(error, "folder %s/" JOURNAL_FOLDER ": %s", path, strerror(errno));
+	return code_of(errno, EX_CONFIG);
+}
+
+static int
+check_all(const struct root *root, const char *path, struct why *error)
 {
 	struct why why;
 	dev_t device;
@@ -75,6 +86,9 @@ check_both(const struct root *root, const char *path, struct why *error)
 		why_say(error, "root %s: %s", path, why.text);
 	else if (disk_check_dir(root->ledger, device, NULL, &why) < 0)
 		why_say(error, "folder %s/ledger: %s", path, why.text);
+	else if (root->journal >= 0 &&
+	    disk_check_dir(root->journal, device, NULL, &why) < 0)
+		why_say(error, "folder %s/" JOURNAL_FOLDER ": %s", path, why.text);
 	else
 		return 0;
 	return EX_CONFIG;
@@ -124,6 +138,8 @@ take_lock(struct root *root, const char *path, struct why *error)
 static void
 close_all(struct root *root)
 {
+	if (root->journal >= 0)
+		close(root->journal);
 	if (root->ledger >= 0)
 		close(root->ledger);
 	if (root->fd >= 0)
@@ -131,7 +147,7 @@ close_all(struct root *root)
 	/* The lock goes last: now another receiver may come. */
 	if (root->lock >= 0)
 		close(root->lock);
-	root->fd = root->ledger = root->lock = -1;
+	root->fd = root->ledger = root->journal = root->lock = -1;
 }
 
 static int
@@ -196,12 +212,14 @@ root_look(struct root *root, const char *path, struct why *error)
 {
 	int code;
 
-	root->ledger = root->lock = -1;
+	root->ledger = root->journal = root->lock = -1;
 	code = open_root(root, path, error);
 	if (code == 0)
 		code = open_ledger(root, path, error);
 	if (code == 0)
-		code = check_both(root, path, error);
+		code = open_journal(root, path, error);
+	if (code == 0)
+		code = check_all(root, path, error);
 	if (code == 0)
 		code = read_id(root, path, error);
 	if (code)

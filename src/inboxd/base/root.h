@@ -17,6 +17,7 @@
 struct root {
 	int fd;     /* the root itself; also what syncfs syncs */
 	int ledger; /* <root>/ledger */
+	int journal; /* <root>/journal as it was found; -1: none yet, a first start makes it */
 	int lock;
 	char id[ID_ROOM]; /* tells it from all other roots; "": it has none yet */
 	int was_used; /* a ledger has been begun here */

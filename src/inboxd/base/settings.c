@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/journal.h"
 #include "lib/name.h"
 #include "lib/parse.h"
 #include "lib/proto.h"
@@ -69,8 +70,10 @@ check_group(const char *name)
 static const char *
 check_inbox(const char *name)
 {
-	if (strcmp(name, "ledger") == 0 || strcmp(name, "lock") == 0 || strcmp(name, "id") == 0)
-		return "another name: the receiver itself uses \"ledger\", \"lock\" and \"id\"";
+	if (strcmp(name, "ledger") == 0 || strcmp(name, JOURNAL_FOLDER) == 0 ||
+	    strcmp(name, "lock") == 0 || strcmp(name, "id") == 0)
+		return "another name: the receiver itself uses \"ledger\", \"journal\", \"lock\" "
+		       "and \"id\"";
 	return is_plain_name(name, strlen(name), PROTO_INBOX_MAX)
 	    ? NULL
 	    : "1 to 64 letters, digits, '.', '-' or '_', a letter or digit first";
@@ -87,9 +90,12 @@ static const struct conf_key keys[] = {
     {"receiver", "host", CONF_TEXT, AT(host), .check = check_host, .restart = 1},
     CONF_ROOT_ROWS(AT(root)),
     {"receiver", "workers", CONF_NUMBER, AT(workers), .fallback = "0", .max = 64, .restart = 1},
-    {"receiver", "sync", CONF_CHOICE, AT(sync), .fallback = "files", .choices = sync_choices,
+    {"receiver", "sync", CONF_CHOICE, AT(sync), .fallback = "auto", .choices = sync_choices,
         .restart = 1},
     {"receiver", "drain", CONF_SECONDS, AT(drain), .fallback = "30s", .min = 1, .max = 3600},
+    {"receiver", "journal", CONF_SIZE, AT(journal), .fallback = "64M",
+        .min = JOURNAL_SEGMENTS_MIN * JOURNAL_SEGMENT,
+        .max = (uint64_t)JOURNAL_SEGMENTS_MAX * JOURNAL_SEGMENT, .restart = 1},
     {"receiver", "ledger-size", CONF_SIZE, AT(ledger_size), .fallback = "64M", .min = 65536,
         .max = TEBI, .restart = 1},
     {"receiver", "ledger-days", CONF_NUMBER, AT(ledger_days), .fallback = "90", .min = 1,

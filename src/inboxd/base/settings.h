@@ -12,8 +12,9 @@
 #include "lib/conf.h"
 #include "lib/conf_rows.h"
 
-/* The ways to sync: the value, and its word, which is that of its function in sync.c, too. */
+/* The ways to sync: the value, and its word. */
 #define SETTINGS_SYNCS(X) \
+	X(AUTO, auto)     \
 	X(FILES, files)   \
 	X(FILESYSTEM, filesystem)
 
@@ -37,7 +38,7 @@ struct settings {
 	char *host, *root;
 	uint64_t workers;
 	int sync; /* enum settings_sync */
-	uint64_t drain, ledger_size, ledger_days;
+	uint64_t drain, journal, ledger_size, ledger_days; /* bytes: journal, ledger_size */
 	/* [tls] */
 	struct conf_tls tls;
 	int identity; /* enum identity_kind */

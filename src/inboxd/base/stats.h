@@ -61,7 +61,12 @@
 	    "Gaps of more than a million numbers, which no loss explains.")                     \
 	X(GAPS, "inboxd_numbers_missing_total", "",                                             \
 	    "Numbers settled that were neither stored nor skipped.")                            \
-	X(SYNCS, "inboxd_syncs_total", "", "Turns of the commit thread that synced.")           \
+	X(SYNCS, "inboxd_syncs_total", "", "Syncs of the journal.")                             \
+	X(PUBLISHES, "inboxd_publish_rounds_total", "", "Syncs of files and their names.")      \
+	X(PUBLISH_FAILED, "inboxd_publish_failures_total", "",                                  \
+	    "Tries to make an item visible that failed; they are made again.")                  \
+	X(NAMES_TAKEN, "inboxd_names_taken_total", "",                                          \
+	    "Items whose name somebody else had taken in new/.")                                \
 	X(RELOADS, "inboxd_reloads_total", "", "Configurations taken by a reload.")             \
 	X(RELOADS_FAILED, "inboxd_reloads_failed_total", "",                                    \
 	    "Reloads that kept the old configuration.")                                         \
@@ -69,8 +74,11 @@
 	    "Lines of the log that could not be written, or not soon enough.")
 
 /* Time spent: counted in microseconds, and told in seconds. */
-#define STATS_TIMES(X) \
-	X(SYNC_MICROSECONDS, "inboxd_sync_seconds_total", "", "Time spent in syncs.")
+#define STATS_TIMES(X)                                                          \
+	X(SYNC_MICROSECONDS, "inboxd_sync_seconds_total", "",                           \
+	    "Time spent in syncs of the journal.")                                      \
+	X(PUBLISH_MICROSECONDS, "inboxd_publish_seconds_total", "",                     \
+	    "Time spent in syncs of files and their names.")
 
 /* What is now: these go down again. */
 #define STATS_GAUGES(X)                                                                     \
@@ -86,6 +94,14 @@
 	X(NOW_FREE_INODES, "inboxd_free_inodes", "", "Files that it has room for.")         \
 	X(NOW_FULL, "inboxd_full", "",                                                      \
 	    "0: all items are taken, 1: no large ones, 2: none.")                           \
+	X(NOW_LAG_ITEMS, "inboxd_unpublished_items", "",                                    \
+	    "Items acknowledged that are not visible yet.")                                 \
+	X(NOW_LAG_BYTES, "inboxd_unpublished_bytes", "", "Their bytes.")                    \
+	X(NOW_LAG_SINCE, "inboxd_unpublished_oldest_timestamp_seconds", "",                 \
+	    "When the oldest of them was acknowledged, UTC; 0: there is none.")             \
+	X(NOW_PUBLISH_TROUBLE, "inboxd_publish_trouble", "",                                \
+	    "1: items cannot be made visible, and no new ones are taken.")                  \
+	X(NOW_JOURNAL_BYTES, "inboxd_journal_bytes", "", "Size of the journal.")            \
 	X(NOW_LEDGER_BYTES, "inboxd_ledger_bytes", "", "Size of the ledger's open segment.") \
 	X(NOW_CERTIFICATE_EXPIRY, "inboxd_certificate_expiry_timestamp_seconds", "",        \
 	    "When the receiver's certificate runs out, UTC.")                               \

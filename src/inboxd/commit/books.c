@@ -247,7 +247,7 @@ books_is_current(const struct item *item)
 static struct known *
 find_known(const struct item *item)
 {
-	return queue_find(item->queue, item->number, item->draft.inbox->name, item->sha256);
+	return queue_find(item->queue, item->number, item->inbox, item->sha256);
 }
 
 const char *
@@ -296,8 +296,8 @@ add_share(struct books *books, const struct item *item)
 	shares_add(books->shares, client, item->size);
 }
 
-void
-books_accept(struct books *books, struct item *item)
+const char *
+books_accept(struct books *books, struct item *item, size_t *size)
 {
 	struct queue *queue = item->queue;
 	struct record record = {.type = RECORD_ACCEPT};
@@ -313,7 +313,7 @@ books_accept(struct books *books, struct item *item)
 	record.size = item->size;
 	record.sent = item->sent;
 	memcpy(record.sha256, item->sha256, DIGEST_SIZE);
-	snprintf(record.inbox, sizeof record.inbox, "%s", item->draft.inbox->name);
+	snprintf(record.inbox, sizeof record.inbox, "%s", item->inbox);
 	snprintf(record.name, sizeof record.name, "%s", item->draft.name);
 	snprintf(record.hint, sizeof record.hint, "%s", item->hint);
 	ledger_append(books->ledger, &record);
@@ -321,6 +321,7 @@ books_accept(struct books *books, struct item *item)
 	(void)queue_add_item(queue, &record);
 	stats_add(books->stats, STAT_NOW_UNSETTLED, 1);
 	add_share(books, item);
+	return ledger_newest(books->ledger, size);
 }
 
 void
@@ -347,6 +348,15 @@ books_count_stored(struct books *books, const struct item *item)
 	tally->reused += (uint64_t)item->is_reuse;
 	stats_add(books->stats, STAT_NUMBERS_REUSED, (uint64_t)item->is_reuse);
 	stats_add(books->stats, STAT_BYTES_STORED, item->size);
+}
+
+void
+books_rename(struct books *books, uint64_t seq, const char *name)
+{
+	struct record record = {.type = RECORD_RENAMED, .seq = seq};
+
+	snprintf(record.name, sizeof record.name, "%s", name);
+	ledger_append(books->ledger, &record);
 }
 
 /* ---- the ledger's file */

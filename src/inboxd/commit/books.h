@@ -50,14 +50,17 @@ int books_has_share(const struct books *books, const struct item *item);
 /* What waits has been counted: it holds until the next count, with what is accepted till then. */
 void books_take_shares(struct books *books, struct shares_news *news);
 
-/* The accept record; item->seq gets its number. */
-void books_accept(struct books *books, struct item *item);
-/* It was not published, and will not be under this record. */
+/* The accept record; item->seq gets its number.  Returns its line in the ledger, with the LF, which
+ * stays until the next record or flush. */
+const char *books_accept(struct books *books, struct item *item, size_t *size);
+/* It was not journaled, and will not be under this record. */
 void books_void(struct books *books, const struct item *item);
 /* It is stored: for the queue's figures. */
 void books_count_stored(struct books *books, const struct item *item);
-/* All accepts up to `synced` are on disk as drafts, up to `stored` as items. */
+/* All accepts up to `synced` are acknowledged; up to `stored` items and ledger are on the disk. */
 void books_mark(struct books *books, uint64_t synced, uint64_t stored);
+/* An item that is known by the name that its accept says has `name` in new/. */
+void books_rename(struct books *books, uint64_t seq, const char *name);
 
 /* Writes the ledger's gathered records to its file, without a sync.  0; or -1 while the disk is
  * full: they stay gathered, and the file as it was.  Any other failure ends the program. */
@@ -68,8 +71,7 @@ int books_fd(const struct books *books);
 /* Bytes in the ledger's open segment. */
 uint64_t books_size(const struct books *books);
 
-/* Has the segment reached its size?  Then books_rotate(), once every accept is
- * marked or void. */
+/* Has the segment reached its size?  Then books_rotate(), when all that gathered is flushed. */
 int books_want_rotation(const struct books *books);
 void books_rotate(struct books *books);
 

@@ -65,21 +65,6 @@ clients_find(struct clients *clients, const char *identity, const char *id)
 	return node ? *node : NULL;
 }
 
-/* Room for one more pointer in a growing array. */
-static void *
-grown(void *array, size_t count, size_t *room)
-{
-	void *larger;
-
-	if (count < *room)
-		return array;
-	*room = *room ? *room * 2 : 8;
-	larger = realloc(array, *room * sizeof(void *));
-	if (!larger)
-		fatal(EX_OSERR, "out_of_memory", "bytes=%zu", *room * sizeof(void *));
-	return larger;
-}
-
 struct queue *
 clients_add(struct clients *clients, const char *identity, const char *id, uint64_t settled)
 {
@@ -90,7 +75,8 @@ clients_add(struct clients *clients, const char *identity, const char *id, uint6
 	queue->settled = settled;
 	if (!tsearch(queue, &clients->tree, compare))
 		fatal(EX_OSERR, "out_of_memory", "what=queues");
-	clients->queues = grown(clients->queues, clients->count, &clients->room);
+	clients->queues = must_grow(
+	    clients->queues, clients->count, &clients->room, sizeof *clients->queues);
 	clients->queues[clients->count++] = queue;
 	return queue;
 }
@@ -157,7 +143,8 @@ insert(struct queue *queue, struct known *entry)
 {
 	size_t at = position(queue, entry->number);
 
-	queue->entries = grown(queue->entries, queue->count, &queue->room);
+	queue->entries =
+	    must_grow(queue->entries, queue->count, &queue->room, sizeof *queue->entries);
 	memmove(&queue->entries[at + 1], &queue->entries[at],
 	    (queue->count - at) * sizeof *queue->entries);
 	queue->entries[at] = entry;

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What is true of the items of each batch after a turn; check_turn() asserts it:
+ * What is true of the items that the thread has; check_turn() asserts it after each turn:
  *
- *	             accepted          published         revoked           (answered)
- *	record       gathered or       synced; its mark  as accepted; its  synced
- *	             with the kernel   with the kernel   void gathered
- *	draft        in tmp/           synced            in tmp/           -
- *	name in new/ no                yes, not synced   no                synced
- *	answer       no                no                no                STORED, or LATER
- *	seq          > stored          > stored and      any               <= stored
- *	                               <= synced
+ *	             arrived        (accepted)          (handed over)
+ *	record       none           with the kernel     with the kernel
+ *	frame        none           in the batch        synced
+ *	draft        in tmp/        in tmp/             the publisher's
+ *	answer       none           none                STORED
+ *	seq          none           > writer_last()     <= writer_last()
  *
- * A duplicate is in a batch only to be answered no earlier than the first one; of it
- * nothing is recorded, synced or published.  After a turn accepted holds those alone that
- * were renamed, or whose mark found no room.
+ * Both in brackets are within a turn: after it nothing is accepted.  A duplicate is accepted only
+ * to be answered no earlier than the first one; nothing of it is recorded or journaled.
+ *
+ * And of the marks: published <= durable <= writer_last(), in memory and on the disk, where
+ * they are never ahead of memory.
  */
 #include "config.h"
 
@@ -21,56 +21,38 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "inboxd/commit/books.h"
 #include "inboxd/base/fatal.h"
-#include "inboxd/commit/sync.h"
+#include "inboxd/base/thread.h"
+#include "inboxd/commit/behind.h"
+#include "inboxd/commit/item_list.h"
+#include "inboxd/publish/syncer.h"
 #include "lib/clock.h"
-#include "lib/disk.h"
 #include "lib/log.h"
 
 /* How long the commit thread sleeps at most while the disk is full: milliseconds. */
 #define ROOM_EVERY 1000
 
-/* Items in order of arrival. */
-struct batch {
-	struct item *first, **last;
-};
-
 struct commit {
 	struct commit_setup setup;
 	struct books *books;
+	struct writer *writer;
+	struct behind behind;
+	struct syncer *syncer;
 	struct mailbox *in;
 	struct stats stats;
-	struct namer namer;
 	pthread_t thread;
-	struct batch accepted;  /* recorded this turn, or duplicates */
-	struct batch published; /* in new/, which has not been synced since */
-	struct batch revoked;   /* recorded, then not published: their void records have
-	                           not been synced since */
-	uint64_t synced, stored; /* as in the mark record */
+	struct item_list arrived;  /* not looked at yet: the journal has no room, or the turn
+	                              begins */
+	struct item_list accepted; /* in the batch, or duplicates */
+	size_t syncing;        /* items at the syncer */
+	int64_t full_until;    /* the journal had no room to be written: nothing is accepted before,
+	                          monotonic microseconds; 0: it has */
 	int stopping;
 };
-
-static void
-batch_clear(struct batch *batch)
-{
-	batch->first = NULL;
-	batch->last = &batch->first;
-}
-
-static void
-batch_add(struct batch *batch, struct item *item)
-{
-	item->next = NULL;
-	*batch->last = item;
-	batch->last = &item->next;
-}
 
 static void
 give_back(struct request *request)
@@ -81,15 +63,13 @@ give_back(struct request *request)
 static void
 answer(struct item *item, enum item_outcome outcome)
 {
+	free(item->bytes);
+	item->bytes = NULL;
 	item->outcome = outcome;
 	give_back(&item->request);
 }
 
-/*
- * For an item that never had a record, or whose void record is on disk: its
- * draft is deleted now, and a record without a draft would read as "a consumer
- * has it".
- */
+/* For an item that stands in no journal: its draft is deleted now. */
 static void
 answer_later(struct item *item, enum proto_code code)
 {
@@ -97,10 +77,41 @@ answer_later(struct item *item, enum proto_code code)
 	answer(item, ITEM_LATER);
 }
 
-/* ---- the messages of a turn */
+/* ---- items, as they arrive */
+
+/* The draft first: the journal will not have its bytes. */
+static void
+make_durable(struct commit *commit, struct item *item)
+{
+	struct sync_order *order = must_alloc(sizeof *order);
+
+	order->message.kind = COMMIT_SYNCED;
+	order->draft = &item->draft;
+	order->reply = commit->in;
+	order->asker = item;
+	commit->syncing++;
+	syncer_send(commit->syncer, order);
+}
 
 static void
-on_item(struct commit *commit, struct item *item)
+accept_item(struct commit *commit, struct item *item)
+{
+	size_t size;
+	const char *line = books_accept(commit->books, item, &size);
+
+	writer_add(commit->writer, item->seq, line, size, item->bytes, item->size);
+	item_list_add(&commit->accepted, item);
+}
+
+/* No room for what is written here? */
+static int
+is_full(const struct commit *commit)
+{
+	return books_are_full(commit->books) || clock_monotonic() < commit->full_until;
+}
+
+static void
+look_at_item(struct commit *commit, struct item *item)
 {
 	const char *name;
 
@@ -110,23 +121,59 @@ on_item(struct commit *commit, struct item *item)
 	}
 	name = books_find_name(item);
 	if (name) {
-		/* The first one may be of the last turn or of this: so the
-		 * answer waits until this turn's items are stored. */
+		/* The first one may be of this turn: so the answer waits for its sync. */
 		snprintf(item->first_name, sizeof item->first_name, "%s", name);
-		batch_add(&commit->accepted, item);
+		item_list_add(&commit->accepted, item);
 	} else if (!books_has_share(commit->books, item)) {
 		item->over_share = 1;
 		answer_later(item, CODE_LATER_FULL);
 	} else if (item->asks) {
 		answer(item, ITEM_UNKNOWN);
-	} else if (books_are_full(commit->books)) {
+	} else if (is_full(commit) || commit->behind.trouble == DRAFT_FULL) {
 		answer_later(item, CODE_LATER_FULL);
+	} else if (commit->behind.trouble == DRAFT_TROUBLE) {
+		answer_later(item, CODE_LATER_TROUBLE);
 	} else if (!books_has_room(commit->books, item)) {
 		answer_later(item, CODE_LATER_UNSETTLED);
+	} else if (!item->bytes && !item->is_durable) {
+		make_durable(commit, item);
 	} else {
-		books_accept(commit->books, item);
-		batch_add(&commit->accepted, item);
+		accept_item(commit, item);
 	}
+}
+
+/* Is there room for it, in the batch and for the publisher?  Where nothing is accepted none
+ * is needed. */
+static int
+has_room(const struct commit *commit, const struct item *item)
+{
+	return commit->behind.trouble != DRAFT_OK || is_full(commit) ||
+	    (commit->behind.lag + writer_batched(commit->writer) < commit->setup.lag_max &&
+	        writer_has_room(
+	            commit->writer, RECORD_LINE_MAX, item->bytes ? (size_t)item->size : 0));
+}
+
+static void
+look_at_arrived(struct commit *commit)
+{
+	while (commit->arrived.first && has_room(commit, commit->arrived.first))
+		look_at_item(commit, item_list_pop(&commit->arrived));
+}
+
+/* ---- the messages of a turn */
+
+static void
+on_synced(struct commit *commit, struct sync_order *order)
+{
+	struct item *item = order->asker;
+
+	commit->syncing--;
+	item->is_durable = 1;
+	if (order->no_room)
+		answer_later(item, CODE_LATER_FULL);
+	else
+		item_list_add(&commit->arrived, item);
+	free(order);
 }
 
 static void
@@ -136,11 +183,21 @@ take_message(struct commit *commit, struct message *message)
 
 	switch ((enum commit_message)message->kind) {
 	case COMMIT_ITEM:
-		on_item(commit, (struct item *)request);
+		item_list_add(&commit->arrived, (struct item *)request);
 		return; /* it is answered when it is time */
+	case COMMIT_NEWS:
+		behind_take(&commit->behind, (struct publisher_news *)message, commit->books,
+		    writer_last(commit->writer));
+		return;
+	case COMMIT_SYNCED:
+		on_synced(commit, (struct sync_order *)message);
+		return;
 	case COMMIT_STOP:
 		commit->stopping = 1;
 		free(message);
+		return;
+	case COMMIT_PROBE:
+		behind_ask(&commit->behind, request); /* who cannot publish is not alive */
 		return;
 	case COMMIT_JOIN:
 		books_join(commit->books, (struct join *)request);
@@ -163,7 +220,6 @@ take_message(struct commit *commit, struct message *message)
 	case COMMIT_SHARES:
 		books_take_shares(commit->books, (struct shares_news *)request);
 		break;
-	case COMMIT_PROBE:
 	case COMMIT_SUPERSEDED:
 	case COMMIT_MESSAGES:
 		break;
@@ -173,240 +229,137 @@ take_message(struct commit *commit, struct message *message)
 
 /* ---- the steps of a turn */
 
-/*
- * Not to be published under its record: the record is void, and duplicates that
- * wait for it have nothing to wait for.  The item is out of the batch already.
- */
-static void
-void_item(struct commit *commit, struct item *item)
-{
-	struct item *other, **at = &commit->accepted.first;
-
-	books_void(commit->books, item);
-	while ((other = *at)) {
-		if (!item_is_duplicate(other) || other->queue != item->queue ||
-		    strcmp(other->first_name, item->draft.name) != 0) {
-			at = &other->next;
-			continue;
-		}
-		*at = other->next;
-		answer_later(other, CODE_LATER_TROUBLE);
-	}
-	commit->accepted.last = at;
-}
-
-/* The same, and the client will hear LATER once the void record is synced. */
-static void
-revoke_item(struct commit *commit, struct item *item, enum proto_code code)
-{
-	void_item(commit, item);
-	item->code = code;
-	batch_add(&commit->revoked, item);
-}
-
-/*
- * There was no room for this turn's accept records, so none is in the ledger's
- * file, and none of these items can be promised.  But an item that was renamed
- * has its first record there, marked as synced, and the record that voids it is
- * not: its draft must stay until that is on disk, like those of all revoked.
- */
+/* There was no room for this turn's accept records, or for their frames, so none of these items can
+ * be promised.  What was known before them is known still. */
 static void
 give_up_accepted(struct commit *commit)
 {
 	struct item *item;
 
-	while ((item = commit->accepted.first)) {
-		commit->accepted.first = item->next;
+	writer_drop(commit->writer);
+	for (item = commit->accepted.first; item; item = item->next) {
 		if (!item_is_duplicate(item))
 			books_void(commit->books, item);
-		if (item->draft.old_name[0]) {
-			item->code = CODE_LATER_FULL;
-			batch_add(&commit->revoked, item);
-		} else {
-			answer_later(item, CODE_LATER_FULL);
-		}
 	}
-	batch_clear(&commit->accepted);
+	while ((item = item_list_pop(&commit->accepted))) {
+		if (item_is_duplicate(item) && books_find_name(item))
+			answer(item, ITEM_AGAIN);
+		else
+			answer_later(item, CODE_LATER_FULL);
+	}
 }
 
+/* The journal's blocks are its own, but not everywhere is that enough: btrfs counts what is written
+ * over, and copies it after a snapshot.  And its next segment wants a descriptor. */
 static void
-sync_all(struct commit *commit)
+note_room(struct commit *commit, int rc)
 {
-	struct sync_how how = {
-	    .root = commit->setup.root,
-	    .sync = commit->setup.sync,
-	    .ledger = books_fd(commit->books),
-	};
-	int64_t began = clock_monotonic();
+	if (rc < 0 && commit->full_until == 0)
+		log_event(LOG_ERR, "journal_full", "error=\"%s\"", strerror(errno));
+	else if (rc == 0 && commit->full_until != 0)
+		log_event(LOG_NOTICE, "journal_has_room", "note=\"items are taken again\"");
+	commit->full_until = rc < 0 ? clock_monotonic() + ROOM_EVERY * 1000 : 0;
+}
 
-	sync_turn(&how, commit->accepted.first, commit->published.first);
+/* All frames of the batch are on the disk after it; or, if there was no room, none. */
+static void
+sync_journal(struct commit *commit)
+{
+	uint64_t durable = writer_durable(commit->writer);
+	int64_t began = clock_monotonic();
+	int rc = writer_sync(commit->writer);
+
+	note_room(commit, rc);
+	if (rc < 0) {
+		give_up_accepted(commit);
+		return;
+	}
 	stats_add(&commit->stats, STAT_SYNCS, 1);
 	stats_add(&commit->stats, STAT_SYNC_MICROSECONDS, (uint64_t)(clock_monotonic() - began));
+	if (writer_durable(commit->writer) > durable)
+		behind_tell_marked(&commit->behind, writer_durable(commit->writer));
 }
 
-/* After a sync: the last turn's items are stored. */
+/* After the sync: the items are acknowledged, and their drafts go on. */
 static void
-answer_published(struct commit *commit)
+answer_accepted(struct commit *commit)
 {
 	struct item *item;
+	size_t i = 0;
 
-	while ((item = commit->published.first)) {
-		commit->published.first = item->next;
+	while ((item = item_list_pop(&commit->accepted))) {
 		if (item_is_duplicate(item)) {
 			answer(item, ITEM_AGAIN);
-		} else {
-			books_count_stored(commit->books, item);
-			answer(item, ITEM_STORED);
+			continue;
 		}
+		behind_add(&commit->behind, item, writer_frame(commit->writer, i++));
+		books_count_stored(commit->books, item);
+		answer(item, ITEM_STORED);
 	}
-	batch_clear(&commit->published);
+	behind_send(&commit->behind);
 }
 
-/* After a sync that covered their void records. */
-static void
-answer_revoked(struct commit *commit)
-{
-	struct item *item;
-
-	while ((item = commit->revoked.first)) {
-		commit->revoked.first = item->next;
-		answer_later(item, item->code);
-	}
-	batch_clear(&commit->revoked);
-}
-
-/* The name is taken in new/, though it cannot be: somebody else made it.  The
- * item gets another name and waits for the next turn. */
-static void
-publish_renamed(struct commit *commit, struct item *item, struct batch *again)
-{
-	log_event(LOG_WARNING, "name_taken", "inbox=%s name=%s", item->draft.inbox->name,
-	    item->draft.name);
-	void_item(commit, item);
-	if (draft_rename(&item->draft, &commit->namer, item->queue->identity) == DRAFT_OK) {
-		books_accept(commit->books, item);
-		batch_add(again, item);
-	} else {
-		item->code = CODE_LATER_TROUBLE;
-		batch_add(&commit->revoked, item);
-	}
-}
-
-static void
-publish_item(struct commit *commit, struct item *item, struct batch *again)
-{
-	const struct draft *draft = &item->draft;
-
-	if (item->no_room) {
-		revoke_item(commit, item, CODE_LATER_FULL);
-	} else if (item_is_duplicate(item) ||
-	    disk_publish(draft->inbox->tmp, draft->name, draft->inbox->new, draft->name) == 0) {
-		batch_add(&commit->published, item);
-	} else if (errno == EEXIST) {
-		publish_renamed(commit, item, again);
-	} else {
-		int error = errno;
-		log_event(LOG_ERR, "publish_failed", "inbox=%s name=%s error=\"%s\"",
-		    draft->inbox->name, draft->name, strerror(error));
-		revoke_item(commit, item,
-		    draft_failure(error) == DRAFT_FULL ? CODE_LATER_FULL : CODE_LATER_TROUBLE);
-	}
-}
-
-static void
-publish_accepted(struct commit *commit)
-{
-	struct batch again;
-	struct item *item;
-
-	batch_clear(&again);
-	while ((item = commit->accepted.first)) {
-		commit->accepted.first = item->next;
-		if (!commit->accepted.first)
-			commit->accepted.last = &commit->accepted.first;
-		publish_item(commit, item, &again);
-	}
-	commit->accepted = again;
-	if (!again.first)
-		batch_clear(&commit->accepted);
-}
-
-static uint64_t
-last_seq(const struct batch *batch, uint64_t otherwise)
-{
-	for (const struct item *item = batch->first; item; item = item->next) {
-		if (!item_is_duplicate(item) && item->seq > otherwise)
-			otherwise = item->seq;
-	}
-	return otherwise;
-}
-
+/* What neither a message nor time has to come for. */
 static int
-has_work(const struct commit *commit)
+is_over(const struct commit *commit)
 {
-	return commit->accepted.first || commit->published.first || commit->revoked.first;
+	return commit->stopping && !commit->arrived.first && commit->syncing == 0 &&
+	    (commit->behind.lag == 0 || commit->behind.trouble != DRAFT_OK ||
+	        commit->full_until != 0);
 }
 
 /* The table at the head, as far as memory tells. */
 static void
 check_turn(const struct commit *commit)
 {
-	const struct item *item;
+	assert(!commit->accepted.first && writer_batched(commit->writer) == 0);
+	assert(commit->behind.published <= commit->behind.durable);
+	assert(commit->behind.durable <= writer_last(commit->writer));
+	assert(writer_durable(commit->writer) <= commit->behind.durable);
+	assert(writer_published(commit->writer) <= commit->behind.published);
+}
 
-	assert(commit->stored <= commit->synced);
-	for (item = commit->accepted.first; item; item = item->next)
-		assert(item_is_duplicate(item) || item->seq > commit->stored);
-	for (item = commit->published.first; item; item = item->next)
-		assert(item_is_duplicate(item) ||
-		    (item->seq > commit->stored && item->seq <= commit->synced));
-	for (item = commit->revoked.first; item; item = item->next)
-		assert(!item_is_duplicate(item));
+/* The publisher needs a descriptor of its own for the ledger's file: where there is none, as peers
+ * can bring about, the ledger goes on in the old one till there is. */
+static void
+rotate(struct commit *commit)
+{
+	int fd = behind_take_descriptor(books_fd(commit->books));
+
+	if (fd < 0)
+		return;
+	books_rotate(commit->books);
+	behind_tell_ledger(&commit->behind, books_fd(commit->books), fd);
 }
 
 static void
 turn(struct commit *commit)
 {
-	int was_full = books_are_full(commit->books);
-	int flushed = books_flush(commit->books) == 0;
-	int marked = 0;
+	int flushed;
 
-	/* While the ledger is full nothing new is accepted: what is there now was
-	 * recorded and synced, and only its mark found no room. */
-	if (!flushed && !was_full)
+	look_at_arrived(commit);
+	flushed = books_flush(commit->books) == 0;
+	if (!flushed)
 		give_up_accepted(commit);
-	if (!has_work(commit) || (!flushed && !commit->published.first))
-		return;
-	sync_all(commit);
-	commit->synced = last_seq(&commit->accepted, commit->synced);
-	commit->stored = last_seq(&commit->published, commit->stored);
-	/* The mark must be with the kernel before the first draft is published:
-	 * recovery takes it for proof that this turn's drafts were on disk, and
-	 * that all records before it were: so none without room is among them. */
-	if (flushed) {
-		books_mark(commit->books, commit->synced, commit->stored);
-		marked = books_flush(commit->books) == 0;
-	}
-	answer_published(commit);
-	if (flushed)
-		answer_revoked(commit);
-	if (marked)
-		publish_accepted(commit);
+	writer_mark(commit->writer, commit->behind.durable, commit->behind.published);
+	if (writer_batched(commit->writer) > 0 || writer_wants_marks(commit->writer) ||
+	    (is_over(commit) && writer_published(commit->writer) < commit->behind.published))
+		sync_journal(commit);
+	answer_accepted(commit);
 	stats_set(&commit->stats, STAT_NOW_LEDGER_BYTES, books_size(commit->books));
+	/* With nothing gathered: where the journal had no room there are records, void, since. */
+	if (flushed && commit->full_until == 0 && books_want_rotation(commit->books))
+		rotate(commit);
 }
 
-/* What has arrived; waits for it only if nothing else is to do.  While the
- * ledger wants a new segment nothing is taken, until all is marked. */
+/* What has arrived; waits for it if there is nothing to do before. */
 static struct message *
 take_messages(struct commit *commit)
 {
-	if (books_are_full(commit->books))
-		return mailbox_wait(commit->in, ROOM_EVERY);
-	if (!books_want_rotation(commit->books))
-		return has_work(commit) ? mailbox_take(commit->in)
-		                        : mailbox_wait(commit->in, -1);
-	if (!has_work(commit))
-		books_rotate(commit->books);
-	return NULL;
+	if (commit->arrived.first && has_room(commit, commit->arrived.first))
+		return mailbox_take(commit->in);
+	return mailbox_wait(commit->in,
+	    commit->full_until != 0 || books_are_full(commit->books) ? ROOM_EVERY : -1);
 }
 
 static void *
@@ -415,7 +368,9 @@ run(void *arg)
 	struct commit *commit = arg;
 	struct message *message, *next;
 
-	while (!commit->stopping || has_work(commit)) {
+	behind_tell_ledger(&commit->behind, books_fd(commit->books),
+	    behind_take_descriptor(books_fd(commit->books)));
+	while (!is_over(commit)) {
 		for (message = take_messages(commit); message; message = next) {
 			next = message->next;
 			take_message(commit, message);
@@ -431,44 +386,77 @@ run(void *arg)
 
 /* ---- the outside */
 
+static int
+start_threads(struct commit *commit)
+{
+	const struct publisher_setup wanted = {
+	    .root = commit->setup.root,
+	    .sync = commit->setup.sync,
+	    .journal = writer_dir(commit->writer),
+	    .last = writer_published(commit->writer),
+	    .news = commit->in,
+	    .news_kind = COMMIT_NEWS,
+	    .start = commit->setup.start,
+	    .number = commit->setup.number,
+	};
+
+	commit->syncer = syncer_start();
+	if (!commit->syncer || behind_start(&commit->behind, &wanted, &commit->stats,
+	    commit->setup.patience) < 0)
+		return -1;
+	return thread_start(&commit->thread, run, commit);
+}
+
+static void
+free_commit(struct commit *commit)
+{
+	int error = errno;
+
+	behind_stop(&commit->behind);
+	syncer_stop(commit->syncer);
+	mailbox_free(commit->in);
+	free(commit);
+	errno = error;
+}
+
 struct commit *
 commit_start(const struct commit_setup *setup, struct clients *clients,
-    struct ledger *ledger)
+    struct ledger *ledger, struct writer *writer)
 {
 	struct commit *commit = calloc(1, sizeof *commit);
-	sigset_t all, before;
-	int rc;
 
 	if (!commit)
 		return NULL;
 	commit->setup = *setup;
-	commit->synced = commit->stored = ledger_last(ledger);
-	commit->namer.start = setup->start;
-	commit->namer.worker = setup->number;
-	batch_clear(&commit->accepted);
-	batch_clear(&commit->published);
-	batch_clear(&commit->revoked);
+	commit->writer = writer;
+	item_list_clear(&commit->arrived);
+	item_list_clear(&commit->accepted);
 	stats_add(&commit->stats, STAT_NOW_QUEUES, clients_count(clients));
+	stats_set(&commit->stats, STAT_NOW_JOURNAL_BYTES,
+	    (uint64_t)writer_segments(writer) * JOURNAL_SEGMENT);
 	for (size_t i = 0; i < clients_count(clients); i++)
 		stats_add(&commit->stats, STAT_NOW_UNSETTLED, clients_at(clients, i)->items);
 	commit->in = mailbox_new();
-	if (!commit->in)
-		goto fail;
 	commit->books = books_open(clients, ledger, &commit->setup.books, &commit->stats);
-	if (!commit->books)
-		goto fail;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&commit->thread, NULL, run, commit);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc == 0)
+	if (commit->in && commit->books && start_threads(commit) == 0)
 		return commit;
-	errno = rc;
-fail:
 	free(commit->books); /* it alone: clients and ledger are the caller's */
-	mailbox_free(commit->in);
-	free(commit);
+	free_commit(commit);
 	return NULL;
+}
+
+/* What the publisher has told when nobody read it any more. */
+static void
+drop_news(struct commit *commit)
+{
+	struct message *message, *next;
+
+	for (message = mailbox_take(commit->in); message; message = next) {
+		next = message->next;
+		assert(message->kind == COMMIT_NEWS);
+		behind_take(&commit->behind, (struct publisher_news *)message, commit->books,
+		    writer_last(commit->writer));
+	}
 }
 
 void
@@ -478,10 +466,12 @@ commit_stop(struct commit *commit)
 
 	stop->kind = COMMIT_STOP;
 	mailbox_post(commit->in, stop);
-	pthread_join(commit->thread, NULL);
+	thread_join(commit->thread);
+	behind_stop(&commit->behind);
+	drop_news(commit);
+	writer_close(commit->writer);
 	books_close(commit->books);
-	mailbox_free(commit->in);
-	free(commit);
+	free_commit(commit);
 }
 
 struct mailbox *
@@ -490,8 +480,9 @@ commit_mailbox(struct commit *commit)
 	return commit->in;
 }
 
-const struct stats *
-commit_stats(const struct commit *commit)
+uint64_t
+commit_count(const struct commit *commit, enum counter which)
 {
-	return &commit->stats;
+	return stats_get(&commit->stats, which) +
+	    stats_get(publisher_stats(commit->behind.publisher), which);
 }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The commit thread: the one owner of what clients have stored, of the ledger,
- * of publishing and of syncing.  Workers hand it drafts; it hands back
- * outcomes.  It makes no libevent call and holds no lock.
+ * The commit thread: the one owner of what clients have stored, of the ledger and of the journal.
+ * Workers hand it drafts; it hands back outcomes.  It makes no libevent call and holds no lock.
  *
- * It works in turns.  Each turn takes all that has arrived meanwhile (there is
- * no timer: a batch is what came while the last sync ran) and makes ONE sync,
- * which is two things at once: the first sync of this turn's drafts (their
- * bytes and their ledger records) and the second sync of the last turn's
- * items (their names in new/):
+ * It works in turns.  Each turn takes all that has arrived meanwhile (there is no timer: a batch
+ * is what came while the last sync ran), and makes ONE sync, of the journal:
  *
- *	take the drafts; know duplicates; write accept records
- *	sync
- *	write a mark: accepts are on disk up to here, items up to there
- *	answer the last turn's items: STORED
- *	publish this turn's drafts; they are the next turn's "last"
+ *	take the drafts; know duplicates; records into the ledger (not synced) and, with the
+ *	    items' bytes, into a batch of the journal
+ *	write the batch, sync it
+ *	answer all of it: STORED
+ *	hand the drafts to the publisher, which makes them durable, then visible
+ *
+ * An item whose bytes the journal does not carry goes to the syncer first, and comes back when
+ * its draft is durable.  What was acknowledged and is not visible yet is bounded, by the journal's
+ * room and in items; at the bound items wait, unanswered.
  */
 #ifndef INBOXD_COMMIT_COMMIT_H
 #define INBOXD_COMMIT_COMMIT_H
@@ -27,6 +27,7 @@
 #include "inboxd/commit/ledger.h"
 #include "inboxd/base/mailbox.h"
 #include "inboxd/commit/request.h"
+#include "inboxd/commit/writer.h"
 #include "inboxd/base/settings.h"
 #include "inboxd/base/stats.h"
 #include "lib/attr.h"
@@ -35,20 +36,26 @@ struct commit;
 
 struct commit_setup {
 	int root;    /* open root directory, for syncfs; borrowed */
-	int sync;    /* enum settings_sync */
+	int sync;    /* enum settings_sync: how the publisher does */
 	struct books_setup books;
-	uint32_t start; /* of names: name.h */
-	unsigned number; /* of names: one no worker has */
+	uint32_t start;   /* of names: name.h */
+	unsigned number;  /* of names: one no worker has */
+	int64_t patience;  /* how long the publisher may be silent and a probe is answered all the
+	                      same, microseconds */
+	uint64_t lag_max; /* items acknowledged and not visible, at most: each may hold a
+	                     descriptor */
 };
 
-/* Takes `clients` and `ledger`, starts the thread.  NULL: no thread, no
- * memory; nothing was taken. */
+/* Takes `clients`, `ledger` and `writer`, starts the thread, and with it the publisher and the
+ * syncer.  NULL: no thread, no memory; nothing was taken. */
 MUST_CHECK struct commit *commit_start(const struct commit_setup *setup,
-    struct clients *clients, struct ledger *ledger);
-/* Sends COMMIT_STOP and waits until all is answered and marked. */
+    struct clients *clients, struct ledger *ledger, struct writer *writer);
+/* Sends COMMIT_STOP and waits until all is answered, published and marked; what the publisher
+ * is in trouble with is left to the next start. */
 void commit_stop(struct commit *commit);
 
 struct mailbox *commit_mailbox(struct commit *commit);
-const struct stats *commit_stats(const struct commit *commit);
+/* As counted by the thread and by the publisher, together. */
+uint64_t commit_count(const struct commit *commit, enum counter which);
 
 #endif

@@ -30,7 +30,7 @@
 
 struct ledger {
 	int dir, fd;
-	struct ledger_origin origin; /* with the next accept's seq */
+	struct ledger_origin origin; /* with the next accept's seq, and the last mark's */
 	int64_t since;  /* monotonic microseconds: when the ledger was of origin.age */
 	uint64_t noted; /* the age that the file's records tell */
 	uint64_t size; /* bytes written to fd */
@@ -38,6 +38,7 @@ struct ledger {
 	int has_accept; /* among the gathered */
 	char *gathered;
 	size_t length, room;
+	size_t newest; /* where the last line begins */
 };
 
 static void
@@ -49,6 +50,7 @@ gather(struct ledger *ledger, const struct record *record)
 		if (!ledger->gathered)
 			fatal(EX_OSERR, "out_of_memory", "bytes=%zu", ledger->room);
 	}
+	ledger->newest = ledger->length;
 	ledger->length += record_format(record, ledger->gathered + ledger->length);
 }
 
@@ -56,6 +58,13 @@ size_t
 ledger_gathered(const struct ledger *ledger)
 {
 	return ledger->length;
+}
+
+const char *
+ledger_newest(const struct ledger *ledger, size_t *size)
+{
+	*size = ledger->length - ledger->newest;
+	return ledger->gathered + ledger->newest;
 }
 
 static uint64_t
@@ -79,8 +88,11 @@ note_age(struct ledger *ledger, struct record *mark)
 void
 ledger_append(struct ledger *ledger, struct record *record)
 {
-	if (record->type == RECORD_MARK)
+	if (record->type == RECORD_MARK) {
 		note_age(ledger, record);
+		ledger->origin.synced = record->synced;
+		ledger->origin.stored = record->stored;
+	}
 	if (record->type == RECORD_ACCEPT) {
 		record->seq = ledger->origin.seq++;
 		ledger->has_accept = 1;
@@ -120,6 +132,8 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 
 	record.seq = ledger->origin.seq;
 	snprintf(record.root, sizeof record.root, "%s", ledger->origin.root);
+	if (ledger->origin.journal)
+		snprintf(record.journal, sizeof record.journal, "%s", ledger->origin.journal);
 	record.age = ledger->noted = age_of(ledger);
 	record.time = (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000;
 	gather(ledger, &record);
@@ -128,6 +142,9 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 			return -1;
 	}
 	record.type = RECORD_STATE;
+	gather(ledger, &record);
+	record = (struct record){.type = RECORD_MARK, .synced = ledger->origin.synced,
+	    .stored = ledger->origin.stored};
 	gather(ledger, &record);
 	return ledger_flush(ledger);
 }
@@ -315,12 +332,6 @@ ledger_fd(const struct ledger *ledger)
 }
 
 uint64_t
-ledger_last(const struct ledger *ledger)
-{
-	return ledger->origin.seq - 1;
-}
-
-uint64_t
 ledger_size(const struct ledger *ledger)
 {
 	return ledger->size;
@@ -378,6 +389,7 @@ ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t day
 	struct ledger *next;
 
 	origin.age = age_of(ledger);
+	sync_or_end(disk_sync_data(ledger->fd));
 	give_back(ledger); /* first: what follows adds its last line */
 	next = ledger_start(ledger->dir, clients, &origin);
 	if (!next)

@@ -6,10 +6,12 @@
  * history and are deleted after a set number of days.
  *
  * Records gather in memory until ledger_flush() hands them to the kernel, and
- * are durable after a sync of ledger_fd() (or of its file system) that the
- * commit thread makes.  A new segment becomes visible, whole and durable, by
- * one rename; a crash before it leaves the old one in force.  After that the old
- * one gets its last line, an end record with the new one's name.
+ * are durable after a sync of ledger_fd() (or of its file system), which the
+ * publisher makes: what was acknowledged meanwhile stands in the journal.  A new
+ * segment becomes visible, whole and durable, by one rename; a crash before it leaves
+ * the old one in force.  After that the old one gets its last line, an end record with
+ * the new one's name.  Behind its state a segment has a mark: so far as that says, items
+ * are acknowledged and stored, whether the accepts stand in it or in one before.
  */
 #ifndef INBOXD_COMMIT_LEDGER_H
 #define INBOXD_COMMIT_LEDGER_H
@@ -23,9 +25,11 @@
 struct ledger;
 
 struct ledger_origin {
-	const char *root; /* the root's id; borrowed */
-	uint64_t seq;     /* the next accept's */
-	uint64_t age;     /* as replay has found it: record.h */
+	const char *root;    /* the root's id; borrowed, as the next is */
+	const char *journal; /* which one goes with it: its generation; NULL: none */
+	uint64_t seq;        /* the next accept's */
+	uint64_t synced, stored; /* of the mark behind the state */
+	uint64_t age;        /* as replay has found it: record.h */
 };
 
 /*
@@ -40,6 +44,8 @@ void ledger_close(struct ledger *ledger);
 
 /* Bytes that have gathered. */
 size_t ledger_gathered(const struct ledger *ledger);
+/* The line that was gathered last, with its LF; until the next one, or a flush. */
+const char *ledger_newest(const struct ledger *ledger, size_t *size);
 /* Gathers one record.  For an accept: `record->seq` gets the next number. */
 void ledger_append(struct ledger *ledger, struct record *record);
 
@@ -48,8 +54,6 @@ void ledger_append(struct ledger *ledger, struct record *record);
 MUST_CHECK int ledger_flush(struct ledger *ledger);
 
 int ledger_fd(const struct ledger *ledger);
-/* The number of the last accept, 0: none yet. */
-uint64_t ledger_last(const struct ledger *ledger);
 /* Bytes in the open segment. */
 uint64_t ledger_size(const struct ledger *ledger);
 
@@ -61,8 +65,9 @@ void ledger_expire(const struct ledger *ledger, uint64_t days);
 
 /*
  * Goes on in a new segment with the state of `clients`, and deletes old ones as
- * ledger_expire() does.  Nothing may have been gathered, and every accept must be
- * marked as stored or void.  -1 with errno: the old segment goes on.
+ * ledger_expire() does.  The old one is synced first: it alone has the accepts that clients
+ * have settled since.  Nothing may have been gathered.  -1 with errno: the old segment goes
+ * on.  A failed sync ends the program (P9).
  */
 MUST_CHECK int ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t days);
 

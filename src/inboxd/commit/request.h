@@ -22,7 +22,7 @@ struct queue;
 struct shares;
 
 /* Each is the sender's malloc'ed struct, which begins with a struct request, and
- * comes back; only COMMIT_STOP is a bare message, and is freed there.  Those of
+ * comes back, but for those that say that they are freed there.  Those of
  * one sender are taken in the order they were sent. */
 enum commit_message {
 	COMMIT_JOIN,    /* struct join: a HELLO */
@@ -34,7 +34,9 @@ enum commit_message {
 	COMMIT_VIEW,    /* struct view: /clients */
 	COMMIT_SHARES,  /* struct shares_news: what waits has been counted */
 	COMMIT_PROBE,   /* struct request: are you alive? */
-	COMMIT_STOP,    /* nothing may follow */
+	COMMIT_STOP,    /* a bare message: nothing may follow; freed there */
+	COMMIT_NEWS,    /* struct publisher_news, the publisher's: freed there */
+	COMMIT_SYNCED,  /* struct sync_order, the syncer's: freed there */
 	COMMIT_SUPERSEDED, /* never sent there: it says so by join->superseded */
 	COMMIT_MESSAGES
 };
@@ -86,10 +88,10 @@ struct join {
 };
 
 enum item_outcome {
-	ITEM_STORED, /* published and synced under draft.name */
+	ITEM_STORED, /* it stands in the journal, synced, under draft.name */
 	ITEM_AGAIN,  /* known: stored before under `first_name` */
-	ITEM_LATER,  /* `code` says why; not published */
-	ITEM_STALE,  /* its session had been superseded; not published */
+	ITEM_LATER,  /* `code` says why; not accepted */
+	ITEM_STALE,  /* its session had been superseded; not accepted */
 	ITEM_UNKNOWN, /* it only asked, and the item is not known */
 };
 
@@ -102,23 +104,31 @@ struct item {
 	                       only asks, without a file (fd -1) */
 	uint64_t share;     /* most bytes of its client that may wait; 0: no bound */
 	int asks;           /* is the item known?  Nothing is accepted */
+	char *refusal;      /* malloc'ed: why `code` is the answer if it is not known; NULL: no
+	                       rule forbids it */
 	uint64_t number, size, sent;
+	char inbox[PROTO_INBOX_MAX + 1];
 	unsigned char sha256[DIGEST_SIZE];
 	char hint[RECORD_HINT_ROOM];
-	/* The answer.  The draft goes back with it. */
+	/* Its bytes, malloc'ed, for the journal; NULL: they come in pieces, or are too many to be
+	 * kept, and the draft has to be durable first. */
+	unsigned char *bytes;
+	uint64_t kept; /* the worker's: how many they are */
+	/* The answer.  The draft goes back with it, but of an item that was stored: that one is the
+	 * publisher's, and only its name is here. */
 	enum item_outcome outcome;
 	enum proto_code code;
 	char first_name[NAME_ROOM];
 	/* The commit thread's. */
 	struct item *next;
 	uint64_t seq; /* of its accept record */
-	int no_room;  /* sync.h */
+	int is_durable; /* its draft, and the entry in tmp/ */
 	int is_reuse; /* its queue had used the number, for this or another item */
 	int over_share; /* LATER full is for this client alone */
 };
 
 /* A duplicate of an item known: it has a first name, and nothing of its own is
- * recorded, synced or published. */
+ * recorded or published. */
 static inline int
 item_is_duplicate(const struct item *item)
 {

@@ -31,17 +31,23 @@ say_failure(const struct draft *draft, const char *what)
 	return draft_failure(error);
 }
 
+/* There is none of that name, or -1 with errno EEXIST. */
+static int
+create(const struct inbox *inbox, const char *name)
+{
+	return openat(inbox->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+	    inbox->file_mode);
+}
+
 enum draft_result
 draft_create(struct draft *draft, struct site *site, struct inbox *inbox, struct namer *namer,
     const char *identity)
 {
 	draft->inbox = inbox;
 	draft->site = NULL;
-	draft->old_name[0] = '\0';
 	for (int i = 0; i < NAMES_TRIED; i++) {
 		name_next(namer, identity, inbox->suffix, draft->name);
-		draft->fd = openat(inbox->tmp, draft->name,
-		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, inbox->file_mode);
+		draft->fd = create(inbox, draft->name);
 		if (draft->fd >= 0) {
 			draft->site = site_ref(site);
 			return DRAFT_OK;
@@ -50,6 +56,25 @@ draft_create(struct draft *draft, struct site *site, struct inbox *inbox, struct
 			break;
 	}
 	return say_failure(draft, "open");
+}
+
+int
+draft_make(const struct inbox *inbox, const char *name)
+{
+	if (unlinkat(inbox->tmp, name, 0) < 0 && errno != ENOENT)
+		return -1;
+	return create(inbox, name);
+}
+
+int
+draft_make_of(const struct inbox *inbox, const char *name, const void *bytes, size_t size)
+{
+	int fd = draft_make(inbox, name);
+
+	if (fd < 0 || disk_write(fd, bytes, size) == 0)
+		return fd;
+	disk_close(fd);
+	return -1;
 }
 
 enum draft_result
@@ -66,37 +91,9 @@ draft_write(struct draft *draft, const void *data, size_t len)
 	return disk_write(draft->fd, data, len) == 0 ? DRAFT_OK : say_failure(draft, "write");
 }
 
-enum draft_result
-draft_rename(struct draft *draft, struct namer *namer, const char *identity)
-{
-	char name[NAME_ROOM];
-
-	for (int i = 0; i < NAMES_TRIED; i++) {
-		name_next(namer, identity, draft->inbox->suffix, name);
-		if (linkat(draft->inbox->tmp, draft->name, draft->inbox->tmp, name, 0) == 0) {
-			memcpy(draft->old_name, draft->name, sizeof name);
-			memcpy(draft->name, name, sizeof name);
-			return DRAFT_OK;
-		}
-		if (errno != EEXIST)
-			break;
-	}
-	return say_failure(draft, "link");
-}
-
-/* What stays is deleted by the next start's recovery. */
-static void
-delete_link(struct draft *draft, const char *name)
-{
-	if (unlinkat(draft->inbox->tmp, name, 0) < 0)
-		(void)say_failure(draft, "unlink");
-}
-
 void
 draft_close(struct draft *draft)
 {
-	if (draft->old_name[0])
-		delete_link(draft, draft->old_name);
 	/* Synced long ago: what close() could say here concerns nobody. */
 	if (draft->fd >= 0)
 		close(draft->fd);
@@ -106,7 +103,8 @@ draft_close(struct draft *draft)
 void
 draft_discard(struct draft *draft)
 {
-	if (draft->fd >= 0)
-		delete_link(draft, draft->name);
+	/* What stays is deleted by the next start's recovery. */
+	if (draft->fd >= 0 && unlinkat(draft->inbox->tmp, draft->name, 0) < 0)
+		(void)say_failure(draft, "unlink");
 	draft_close(draft);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * An item while it is not promised yet: a file in tmp/ under the name that it
- * will have in new/.  A worker creates and fills it; the commit thread syncs
- * and publishes it.  Whoever holds it disposes of it by draft_close() once it
- * is published, or draft_discard() if it never was.
+ * will have in new/.  A worker creates and fills it, and hands it to the commit thread; of an
+ * item that is acknowledged it is the publisher's.  Whoever holds it disposes of it by
+ * draft_close() once it is published, or draft_discard() if it never was.
  */
 #ifndef INBOXD_DRAFTS_DRAFT_H
 #define INBOXD_DRAFTS_DRAFT_H
@@ -21,7 +21,6 @@ struct draft {
 	int fd; /* -1: no file.  Stays open until the draft is synced: errors of
 	           writing back are told to descriptors that were open */
 	char name[NAME_ROOM];
-	char old_name[NAME_ROOM]; /* a second link in tmp/: see draft_rename(); or "" */
 };
 
 /* All that can go wrong has two meanings for the client: no room now, or
@@ -32,18 +31,16 @@ enum draft_result draft_failure(int error);
 /* Creates it with O_EXCL, under the next free name of `namer`. */
 MUST_CHECK enum draft_result draft_create(struct draft *draft, struct site *site,
     struct inbox *inbox, struct namer *namer, const char *identity);
+/* Opens an empty file `name` in tmp/ for writing, made anew: what had that name goes.  The
+ * descriptor; or -1 with errno. */
+MUST_CHECK int draft_make(const struct inbox *inbox, const char *name);
+/* Likewise, of these bytes. */
+MUST_CHECK int draft_make_of(const struct inbox *inbox, const char *name, const void *bytes,
+    size_t size);
 /* Takes room for `size` bytes before the first comes, where that is worth a
  * system call. */
 MUST_CHECK enum draft_result draft_reserve(struct draft *draft, uint64_t size);
 MUST_CHECK enum draft_result draft_write(struct draft *draft, const void *data, size_t len);
-
-/*
- * Gives the draft another name, still in tmp/: its first one is taken in new/.
- * The first stays as a second link until draft_close() or draft_discard():
- * should we die before the ledger says which name holds, recovery finds both.
- */
-MUST_CHECK enum draft_result draft_rename(struct draft *draft, struct namer *namer,
-    const char *identity);
 
 void draft_close(struct draft *draft);
 void draft_discard(struct draft *draft);

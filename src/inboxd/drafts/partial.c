@@ -20,7 +20,8 @@
 #include "lib/log.h"
 
 #define STEP (1024 * 1024)  /* bytes of the digest's arrears at a time */
-#define PUSH (4096 * 1024)  /* bytes after which write-out is started */
+/* Bytes after which write-out is started: few, since whoever syncs waits behind them. */
+#define PUSH (256 * 1024)
 #define NAMES_TRIED 100
 
 static enum partial_result
@@ -209,7 +210,6 @@ partial_to_draft(struct partial *partial, struct namer *namer, const char *ident
 	for (int i = 0; i < NAMES_TRIED; i++) {
 		name_next(namer, identity, partial->inbox->suffix, draft->name);
 		if (disk_publish(tmp, partial->name, tmp, draft->name) == 0) {
-			draft->old_name[0] = '\0';
 			draft->inbox = partial->inbox;
 			draft->fd = partial->fd; /* the lock stays with it */
 			draft->site = site_ref(partial->site);

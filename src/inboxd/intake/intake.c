@@ -76,7 +76,7 @@ intake_end_cut_off(struct intake *in)
 
 /*
  * The one place where an item is said to be stored, by whatever front: it has come back
- * from the commit thread, which had synced it and then its name (P1).
+ * from the commit thread, which had synced its frame in the journal (P1).
  */
 static void
 end_stored(struct intake *in, const struct item *item)
@@ -190,9 +190,20 @@ intake_new_item(struct intake *in, const struct intake_offer *offer)
 	item->size = offer->size;
 	item->sent = offer->sent;
 	item->share = settings_of(in)->share;
+	snprintf(item->inbox, sizeof item->inbox, "%.*s", (int)offer->inbox_len, offer->inbox);
+	item->draft.fd = -1;
 	memcpy(item->sha256, offer->sha256, sizeof item->sha256);
 	memcpy(item->hint, offer->hint, sizeof item->hint);
 	return item;
+}
+
+void
+intake_free_item(struct intake *in, struct item *item)
+{
+	in->shop->kept -= item->kept;
+	free(item->bytes);
+	free(item->refusal);
+	free(item);
 }
 
 void
@@ -204,14 +215,28 @@ intake_hand_over(struct intake *in, struct item *item)
 	in->shop->send(in->shop, &item->request.message);
 }
 
+void
+intake_refuse(struct intake *in, const struct intake_offer *offer, enum proto_code code,
+    const char *text)
+{
+	struct item *item = intake_new_item(in, offer);
+
+	item->asks = 1;
+	item->share = 0;
+	item->code = code;
+	item->refusal = strdup(text);
+	if (!item->refusal)
+		fatal(EX_OSERR, "out_of_memory", "what=refusal");
+	intake_hand_over(in, item);
+}
+
 /* Takes it. */
 static void
 end_item(struct intake *in, struct item *item)
 {
 	switch (item->outcome) {
 	case ITEM_STORED:
-		end_stored(in, item);
-		draft_close(&item->draft);
+		end_stored(in, item); /* the draft is the publisher's */
 		break;
 	case ITEM_AGAIN:
 		end_stored(in, item);
@@ -226,6 +251,10 @@ end_item(struct intake *in, struct item *item)
 		draft_discard(&item->draft);
 		break;
 	case ITEM_UNKNOWN:
+		if (item->refusal) {
+			intake_end_not_stored(in, item->number, item->code, item->refusal);
+			break;
+		}
 		if (!in->is_cut_off) {
 			pieces_begin(in, item);
 			return;
@@ -238,7 +267,7 @@ end_item(struct intake *in, struct item *item)
 		draft_discard(&item->draft);
 		break;
 	}
-	free(item);
+	intake_free_item(in, item);
 }
 
 static void
@@ -249,7 +278,7 @@ on_item(struct request *request)
 
 	in->items--;
 	in->bytes -= item->counted;
-	if (item->asks && item->outcome != ITEM_UNKNOWN)
+	if (item->asks && !item->refusal && item->outcome != ITEM_UNKNOWN)
 		in->open_count--;
 	share_give_back(&in->shop->share, in->sharer);
 	end_item(in, item);

@@ -53,10 +53,16 @@ void intake_end_failed(struct intake *in, uint64_t number, enum draft_result res
  * PROTO_CODE_COUNT and the inbox. */
 MUST_CHECK enum proto_code intake_refusal(struct intake *in, const struct intake_offer *offer,
     struct inbox **inbox, char text[INTAKE_TEXT_ROOM]);
+/* Says so, unless the item is known: one that was stored before the rules were as they are is
+ * answered by its name (P4). */
+void intake_refuse(struct intake *in, const struct intake_offer *offer, enum proto_code code,
+    const char *text);
 /* Is there room on the disk for it?  Then it is taken. */
 MUST_CHECK int intake_take_room(struct intake *in, uint64_t size, int is_large);
 /* Without a draft. */
 struct item *intake_new_item(struct intake *in, const struct intake_offer *offer);
+/* Frees it, and what is kept of it. */
+void intake_free_item(struct intake *in, struct item *item);
 /* To the commit thread. */
 void intake_hand_over(struct intake *in, struct item *item);
 

@@ -171,10 +171,14 @@ intake_open(struct intake *in, const struct intake_offer *offer)
 
 	intake_count_offer(in);
 	code = intake_refusal(in, offer, &inbox, text);
-	if (code == PROTO_CODE_COUNT && intake_whole_most(site) >= site->item) {
+	if (code != PROTO_CODE_COUNT) {
+		intake_refuse(in, offer, code, text);
+		return;
+	}
+	if (intake_whole_most(site) >= site->item) {
 		snprintf(text, sizeof text, "this receiver takes items of any size whole");
 		code = CODE_LATER_USE_PUT;
-	} else if (code == PROTO_CODE_COUNT && in->open_count >= PROTO_OPENS_MAX) {
+	} else if (in->open_count >= PROTO_OPENS_MAX) {
 		snprintf(text, sizeof text, "%d items are open", PROTO_OPENS_MAX);
 		code = CODE_LATER_BUSY;
 	}
@@ -184,7 +188,6 @@ intake_open(struct intake *in, const struct intake_offer *offer)
 	}
 	item = intake_new_item(in, offer);
 	item->asks = 1;
-	item->draft.fd = -1;
 	item->draft.inbox = inbox;
 	item->draft.site = site_ref(in->shop->site);
 	in->open_count++;

@@ -10,6 +10,10 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/intake/intake_parts.h"
+#include "lib/journal.h"
+
+/* Of a worker, bytes. */
+#define KEPT_MAX (UINT64_C(64) * 1024 * 1024)
 
 uint64_t
 intake_whole_most(const struct site *site)
@@ -38,26 +42,23 @@ finish(struct intake *in)
 	snprintf(text, sizeof text, "the bytes have SHA-256 %s", hex);
 	draft_discard(&item->draft);
 	intake_end_not_stored(in, item->number, CODE_LATER_DIGEST, text);
-	free(item);
+	intake_free_item(in, item);
 }
 
-/* Why it cannot be taken now, as intake_refusal(); else its room is taken. */
+/* Why it cannot be taken now, with a text, or PROTO_CODE_COUNT: then its room is taken. */
 static enum proto_code
-refusal(struct intake *in, const struct intake_offer *offer, struct inbox **inbox,
+obstacle(struct intake *in, const struct intake_offer *offer, const struct inbox *inbox,
     char text[INTAKE_TEXT_ROOM])
 {
 	uint64_t most = in->shop->site->settings->inline_size;
-	enum proto_code code = intake_refusal(in, offer, inbox, text);
 
-	if (code != PROTO_CODE_COUNT)
-		return code;
 	if (offer->size > most) {
 		snprintf(text, INTAKE_TEXT_ROOM, "an item sent whole has up to %" PRIu64
 		    " bytes here", most);
 		return CODE_LATER_USE_OPEN;
 	}
 	if (!intake_take_room(in, offer->size, 0)) {
-		snprintf(text, INTAKE_TEXT_ROOM, "no room in inbox %s", (*inbox)->name);
+		snprintf(text, INTAKE_TEXT_ROOM, "no room in inbox %s", inbox->name);
 		return CODE_LATER_FULL;
 	}
 	return PROTO_CODE_COUNT;
@@ -77,6 +78,20 @@ open_draft(struct intake *in, struct item *item, struct inbox *inbox)
 	return result;
 }
 
+/* For the journal, which wants the bytes again; of one that is not kept the draft is synced first.
+ * What clients may make us hold is bounded, however many of them stop midway. */
+static void
+keep(struct intake *in, struct item *item)
+{
+	if (item->size > JOURNAL_ITEM_MAX || in->shop->kept + item->size > KEPT_MAX)
+		return;
+	item->bytes = malloc(item->size + 1);
+	if (!item->bytes)
+		fatal(EX_OSERR, "out_of_memory", "bytes=%" PRIu64, item->size);
+	item->kept = item->size;
+	in->shop->kept += item->size;
+}
+
 void
 intake_whole(struct intake *in, const struct intake_offer *offer)
 {
@@ -88,7 +103,12 @@ intake_whole(struct intake *in, const struct intake_offer *offer)
 
 	intake_count_offer(in);
 	in->remaining = offer->size;
-	code = refusal(in, offer, &inbox, text);
+	code = intake_refusal(in, offer, &inbox, text);
+	if (code != PROTO_CODE_COUNT) {
+		intake_refuse(in, offer, code, text);
+		return;
+	}
+	code = obstacle(in, offer, inbox, text);
 	if (code != PROTO_CODE_COUNT) {
 		intake_end_not_stored(in, offer->number, code, text);
 		return;
@@ -101,6 +121,7 @@ intake_whole(struct intake *in, const struct intake_offer *offer)
 		intake_end_failed(in, offer->number, result, inbox->name);
 		return;
 	}
+	keep(in, item);
 	if (!in->digest)
 		in->digest = digest_new();
 	if (!in->digest || digest_start(in->digest) < 0)
@@ -121,11 +142,13 @@ whole_take(struct intake *in, const unsigned char *data, size_t len)
 		/* The draft may hold the last reference on its inbox. */
 		intake_end_failed(in, item->number, result, item->draft.inbox->name);
 		draft_discard(&item->draft);
-		free(item);
+		intake_free_item(in, item);
 		return;
 	}
 	if (digest_add(in->digest, data, len) < 0)
 		fatal(EX_OSERR, "digest_failed", "call=add");
+	if (item->bytes)
+		memcpy(item->bytes + item->size - in->remaining - len, data, len);
 	if (in->remaining == 0)
 		finish(in);
 }
@@ -136,7 +159,7 @@ whole_cut_off(struct intake *in)
 	if (!in->item)
 		return;
 	draft_discard(&in->item->draft);
-	free(in->item);
+	intake_free_item(in, in->item);
 	in->item = NULL;
 	intake_end_cut_off(in);
 }

@@ -8,43 +8,129 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/drafts/draft.h"
 #include "inboxd/recover/fresh.h"
+#include "inboxd/recover/tell.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 
-int
-recovery_fail(struct recovery *r, const char *what, const char *inbox, const char *name)
+/* ---- judged */
+
+/* What stands under the item's name there, as a file of its size? */
+enum standing { NOTHING, ITS_SIZE, SOMETHING, UNKNOWN };
+
+static enum standing
+look(int dir, const struct tail_item *item)
 {
-	if (draft_failure(errno) == DRAFT_FULL)
-		r->code = EX_TEMPFAIL;
-	else if (errno == EACCES || errno == EPERM)
-		r->code = EX_CONFIG; /* somebody has changed who may read what */
-	return why_say(r->error, "%s %s/%s: %s", what, inbox, name, strerror(errno));
+	struct stat st;
+
+	if (fstatat(dir, item->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? NOTHING : UNKNOWN;
+	return S_ISREG(st.st_mode) && (uint64_t)st.st_size == item->size ? ITS_SIZE : SOMETHING;
 }
 
-/* ---- step 1: what is there */
+static int
+carries_bytes(const struct unfinished *u)
+{
+	return u->frame && u->frame->has_item;
+}
+
+/* Acknowledged, and the draft it stood on is not there. */
+static int
+fail_lost(struct recovery *r, const struct unfinished *u, const char *why)
+{
+	r->code = EX_DATAERR;
+	return why_say(r->error,
+	    "%s/tmp/%s: %s, of an item of %llu bytes that was acknowledged (accept %llu). Put it "
+	    "back, if you have it", u->item.inbox, u->item.name, why,
+	    (unsigned long long)u->item.size, (unsigned long long)u->item.seq);
+}
+
+/* Its folder must be there: where else is it to be told from what consumers have taken? */
+static int
+fail_gone(struct recovery *r, const struct unfinished *u)
+{
+	struct inbox again;
+	struct why why;
+
+	r->code = EX_CONFIG;
+	if (inbox_open(&again, r->root->fd, u->item.inbox, 1, &why) == 0) {
+		inbox_close(&again);
+		why_say(&why, "they were not a moment ago");
+	}
+	return why_say(r->error,
+	    "inbox %s has an item that was acknowledged and is in the journal alone (%s), and its "
+	    "folders are not to be used: %s. Give it a section, if it has none, and make them: "
+	    "inboxd -m", u->item.inbox, u->item.name, why.text);
+}
+
+/* Its draft was on the disk before the mark, or before the frame, said so. */
+static int
+judge_durable(struct recovery *r, struct unfinished *u)
+{
+	int may_be_visible = u->item.seq <= r->journal.head.durable;
+	enum standing draft = look(u->inbox->tmp, &u->item), item;
+
+	if (draft == NOTHING && may_be_visible) {
+		item = look(u->inbox->new, &u->item);
+		if (item == UNKNOWN)
+			return recovery_fail(r, "look at", u->item.inbox, u->item.name);
+		u->verdict = item == NOTHING ? CLAIMED : VISIBLE;
+		return 0;
+	}
+	if (draft == UNKNOWN)
+		return recovery_fail(r, "look at", u->item.inbox, u->item.name);
+	u->verdict = draft == ITS_SIZE ? DRAFT : MEND;
+	if (u->verdict == DRAFT || carries_bytes(u))
+		return 0;
+	return fail_lost(r, u, draft == NOTHING ? "is missing" : "has another size");
+}
+
+/* Its frame is damaged, and nothing says that its draft is durable: the digest has to. */
+static int
+judge_damaged(struct recovery *r, struct unfinished *u)
+{
+	int rc = fresh_is_right(&u->item, u->inbox->tmp);
+
+	if (rc < 0)
+		return recovery_fail(r, "read", u->item.inbox, u->item.name);
+	u->verdict = COPY;
+	return rc ? 0 : fail_lost(r, u, "is missing or has other bytes, and its frame is damaged");
+}
 
 static int
-judge(struct recovery *r, struct unfinished *u)
+judge_framed(struct recovery *r, struct unfinished *u)
 {
-	const struct tail_item *item = u->item;
-	char fresh[FRESH_NAME_ROOM];
+	int is_durable = u->item.seq <= r->journal.head.durable;
+
+	if (is_durable || (u->frame && !carries_bytes(u)))
+		return judge_durable(r, u);
+	if (!u->frame)
+		return judge_damaged(r, u);
+	u->verdict = ANEW;
+	return 0;
+}
+
+/* Of a root without a journal: what is whole is written anew at once. */
+static int
+judge_found(struct recovery *r, struct unfinished *u)
+{
+	const struct tail_item *item = &u->item;
 	enum fresh found = u->inbox ? fresh_copy(item, u->inbox, u->inbox->tmp) : FRESH_ABSENT;
 
-	fresh_name(item, fresh);
-	if (found == FRESH_COPIED) {
-		if (renameat(u->inbox->tmp, fresh, u->inbox->tmp, item->name) < 0)
-			return recovery_fail(r, "rename", item->inbox, item->name);
+	if (found == FRESH_COPIED && fresh_take(item, u->inbox) < 0)
+		return recovery_fail(r, "rename", item->inbox, item->name);
+	if (found == FRESH_COPIED || found == FRESH_MENDED) {
 		u->verdict = FINISH;
 		return 0;
 	}
-	if (found == FRESH_MENDED) {
-		u->verdict = FINISH;
+	if (found == FRESH_ABSENT && item->is_renamed) {
+		u->verdict = VISIBLE; /* by a start that was cut off */
 		return 0;
 	}
 	if (found == FRESH_ABSENT && u->inbox) {
@@ -68,6 +154,17 @@ judge(struct recovery *r, struct unfinished *u)
 	return 0;
 }
 
+static int
+judge(struct recovery *r, struct unfinished *u)
+{
+	if (!recovery_has_journal(r))
+		return judge_found(r, u);
+	u->verdict = VOID;
+	if (!u->was_framed)
+		return 0;
+	return u->inbox ? judge_framed(r, u) : fail_gone(r, u);
+}
+
 static struct inbox *
 find_folder(struct recovery *r, const char *name)
 {
@@ -82,6 +179,7 @@ find_folder(struct recovery *r, const char *name)
 	}
 	/* As many rooms as items: never moved while items point into it. */
 	inbox = &r->closed[r->closed_count++];
+	inbox->suffix = "";
 	if (inbox_open(inbox, r->root->fd, name, 1, &why) == 0)
 		return inbox;
 	log_event(LOG_WARNING, "recover_inbox_gone", "inbox=%s error=\"%s\"", name, why.text);
@@ -91,163 +189,257 @@ find_folder(struct recovery *r, const char *name)
 int
 finish_judge(struct recovery *r)
 {
-	struct tail_item *item;
-
-	for (item = r->replay.tail; item; item = item->next)
-		r->count++;
-	r->all = must_alloc((r->count + 1) * sizeof *r->all);
 	r->closed = must_alloc((r->count + 1) * sizeof *r->closed);
-	r->count = 0;
-	for (item = r->replay.tail; item; item = item->next) {
-		struct unfinished *u = &r->all[r->count++];
-		u->item = item;
-		u->inbox = find_folder(r, item->inbox);
+	for (size_t i = 0; i < r->count; i++) {
+		struct unfinished *u = &r->all[i];
+		u->inbox = find_folder(r, u->item.inbox);
 		if (judge(r, u) < 0)
 			return -1;
 	}
 	return 0;
 }
 
-/* ---- step 2: the old segment is told */
+/* ---- written anew */
 
+/* A draft of the journal's bytes, in place of what has its name. */
 static int
-write_verdicts(struct recovery *r, int fd)
+write_bytes(struct recovery *r, const struct unfinished *u, struct fresh_sync *sync)
 {
-	struct record record = {.type = RECORD_VOID};
 	char line[RECORD_LINE_MAX + 1];
-	uint64_t last = r->replay.synced;
+	unsigned char bytes[JOURNAL_ITEM_MAX];
 
-	for (size_t i = 0; i < r->count; i++) {
-		if (r->all[i].item->seq > last)
-			last = r->all[i].item->seq;
-		if (r->all[i].verdict != VOID)
-			continue;
-		record.seq = r->all[i].item->seq;
-		if (disk_write(fd, line, record_format(&record, line)) < 0)
-			return -1;
-	}
-	/* Whatever stands before a mark must be on the disk before the mark is: torn
-	 * with the mark behind it, it would look like damage. */
-	if (disk_sync_data(fd) < 0)
-		fatal_sync("ledger");
-	record.type = RECORD_MARK;
-	record.synced = last;
-	record.stored = r->replay.stored;
-	return disk_write(fd, line, record_format(&record, line));
-}
-
-int
-finish_tell(struct recovery *r, const char *segment)
-{
-	int fd = openat(r->root->ledger, segment, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
-
-	if (fd < 0)
-		return recovery_fail(r, "open", "ledger", segment);
-	for (size_t i = 0; i < r->count; i++) {
-		if (r->all[i].inbox && disk_sync_dir(r->all[i].inbox->tmp) < 0)
-			fatal_sync("folder");
-	}
-	if ((r->replay.torn_bytes > 0 && ftruncate(fd, (off_t)r->replay.good_bytes) < 0) ||
-	    write_verdicts(r, fd) < 0) {
-		(void)recovery_fail(r, "write", "ledger", segment);
-		close(fd);
-		return -1;
-	}
-	if (disk_sync_data(fd) < 0)
-		fatal_sync("ledger");
-	close(fd);
-	for (size_t i = 0; i < r->count; i++) {
-		if (r->all[i].verdict == VOID)
-			tail_void(r->all[i].item);
-	}
+	if (journal_read_frame(r->root->journal, u->frame, line, bytes) < 0)
+		return recovery_fail(r, "read the frame of", u->item.inbox, u->item.name);
+	/* Where nothing in tmp/ means that a consumer has it, there is never nothing. */
+	if ((u->verdict == MEND
+	            ? fresh_replace(&u->item, u->inbox, bytes, u->frame->item_size)
+	            : fresh_write(sync, &u->item, u->inbox, bytes, u->frame->item_size)) < 0)
+		return recovery_fail(r, "write", u->item.inbox, u->item.name);
 	return 0;
 }
 
-/* ---- step 3: publishing */
-
-/* The name is taken in new/.  Where link() stood in for a rename, and we died
- * before the unlink, it is the item itself.  1: it is taken no more. */
 static int
-settle_clash(struct recovery *r, struct unfinished *u)
+write_copy(struct recovery *r, const struct unfinished *u)
 {
-	const struct tail_item *item = u->item;
+	const struct tail_item *item = &u->item;
+	enum fresh found = fresh_copy(item, u->inbox, u->inbox->tmp);
+
+	if (found == FRESH_WRONG || found == FRESH_ABSENT)
+		return fail_lost(r, u, "has changed meanwhile");
+	if (found == FRESH_FAILED || (found == FRESH_COPIED && fresh_take(item, u->inbox) < 0))
+		return recovery_fail(r, "copy", item->inbox, item->name);
+	return 0;
+}
+
+static int
+write_all(struct recovery *r, struct fresh_sync *sync)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		const struct unfinished *u = &r->all[i];
+		if ((u->verdict == ANEW || u->verdict == MEND) && write_bytes(r, u, sync) < 0)
+			return -1;
+		if (u->verdict == COPY && write_copy(r, u) < 0)
+			return -1;
+	}
+	if (fresh_end(sync) < 0)
+		return recovery_fail(r, "sync", "what was written anew", "");
+	return 0;
+}
+
+/* Each folder once; `and_new`: new/, too. */
+static void
+sync_folders(struct recovery *r, int and_new)
+{
+	size_t open = r->site->inbox_count;
+
+	for (size_t i = 0; i < open + r->closed_count; i++) {
+		const struct inbox *inbox =
+		    i < open ? &r->site->inboxes[i] : &r->closed[i - open];
+		if (inbox->tmp >= 0 && (disk_sync_dir(inbox->tmp) < 0 ||
+		                           (and_new && disk_sync_dir(inbox->new) < 0)))
+			fatal_sync("folder");
+	}
+}
+
+int
+finish_write(struct recovery *r)
+{
+	struct fresh_sync sync;
+	int rc;
+
+	fresh_begin(&sync, r->root->fd, r->site->settings->sync);
+	rc = write_all(r, &sync);
+	fresh_give_up(&sync);
+	if (rc == 0)
+		sync_folders(r, 0);
+	return rc;
+}
+
+/* ---- published */
+
+/* Where a rename was done and said that it was not (NFS), or link() stood in for one, and we died
+ * before the unlink, what is in new/ is the item itself.  1: it is; 0: it is not; -1 with errno,
+ * ENOENT: there is nothing any more. */
+static int
+is_itself(const struct unfinished *u)
+{
+	const struct tail_item *item = &u->item;
 	unsigned char sha256[DIGEST_SIZE];
 	unsigned long long size = 0;
 	int fd = openat(u->inbox->new, item->name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	int rc = fd >= 0 ? digest_file(fd, 0, sha256, &size) : -1;
 
 	disk_close(fd);
-	if (rc < 0 && errno == ENOENT)
-		return 1;
 	/* Only what is no file at all is a stranger's for that it cannot be read. */
-	if (rc < 0 && errno != ELOOP && errno != EISDIR)
-		return recovery_fail(r, "read", item->inbox, item->name);
-	if (rc == 0 && size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0) {
-		if (disk_replace(u->inbox->tmp, item->name, u->inbox->new, item->name) < 0 &&
-		    errno != ENOENT)
+	if (rc < 0)
+		return errno == ELOOP || errno == EISDIR || errno == ENXIO ? 0 : -1;
+	return size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0;
+}
+
+/* Somebody else made a file of that name: the item gets another one there. */
+static int
+publish_renamed(struct recovery *r, struct unfinished *u)
+{
+	const struct tail_item *item = &u->item;
+	char name[NAME_ROOM];
+
+	do {
+		name_next(&r->namer, item->queue->identity, u->inbox->suffix, name);
+		if (tell_renamed(r, item->seq, name) < 0)
+			return -1;
+		if (disk_publish(u->inbox->tmp, item->name, u->inbox->new, name) == 0) {
+			log_event(LOG_WARNING, "name_taken", "inbox=%s name=%s instead=%s",
+			    item->inbox, item->name, name);
+			return 0;
+		}
+	} while (errno == EEXIST);
+	return recovery_fail(r, "publish", item->inbox, item->name);
+}
+
+/* It is there already, whole; or it was a moment ago, and a consumer has it now. */
+static int
+publish_over(struct recovery *r, struct unfinished *u)
+{
+	const struct tail_item *item = &u->item;
+
+	if (disk_replace(u->inbox->tmp, item->name, u->inbox->new, item->name) < 0) {
+		if (errno != ENOENT)
 			return recovery_fail(r, "replace", item->inbox, item->name);
-		return 0;
+		u->verdict = CLAIMED;
 	}
-	log_event(LOG_WARNING, "recover_name_taken",
-	    "inbox=%s name=%s note=\"its client sends it again\"", item->inbox, item->name);
-	u->verdict = VOID;
-	tail_void(item);
+	/* rename(2) leaves a second link of the same file alone. */
+	(void)unlinkat(u->inbox->tmp, item->name, 0);
+	return 0;
+}
+
+static int
+publish_draft(struct recovery *r, struct unfinished *u)
+{
+	const struct tail_item *item = &u->item;
+	int rc;
+
+	while (disk_publish(u->inbox->tmp, item->name, u->inbox->new, item->name) < 0) {
+		if (errno != EEXIST)
+			return recovery_fail(r, "publish", item->inbox, item->name);
+		rc = is_itself(u);
+		if (rc < 0 && errno != ENOENT)
+			return recovery_fail(r, "read", item->inbox, item->name);
+		if (rc >= 0)
+			return rc ? publish_over(r, u) : publish_renamed(r, u);
+	}
 	return 0;
 }
 
 static int
 publish(struct recovery *r, struct unfinished *u)
 {
-	const struct tail_item *item = u->item;
+	const struct tail_item *item = &u->item;
 	char fresh[FRESH_NAME_ROOM];
-	int rc;
 
-	if (u->verdict == FINISH) {
-		while (disk_publish(u->inbox->tmp, item->name, u->inbox->new, item->name) < 0) {
-			if (errno != EEXIST)
-				return recovery_fail(r, "publish", item->inbox, item->name);
-			rc = settle_clash(r, u);
-			if (rc <= 0)
-				return rc;
-		}
-		return 0;
-	}
-	if (u->verdict == REPLACE) {
+	switch (u->verdict) {
+	case DRAFT:
+	case ANEW:
+	case MEND:
+	case COPY:
+	case FINISH:
+		return publish_draft(r, u);
+	case REPLACE:
 		fresh_name(item, fresh);
 		if (disk_replace(u->inbox->tmp, fresh, u->inbox->new, item->name) == 0)
 			return 0;
 		if (errno != ENOENT)
 			return recovery_fail(r, "replace", item->inbox, item->name);
 		u->verdict = CLAIMED; /* while we looked */
+		return 0;
+	case VOID:
+		tail_void(&u->item);
+		return 0;
+	case LEAVE:
+	case VISIBLE:
+	case CLAIMED:
+	case VERDICTS:
+		break;
 	}
 	return 0;
-}
-
-static void
-sync_folder(const struct inbox *inbox)
-{
-	if (inbox->tmp >= 0 &&
-	    (disk_sync_dir(inbox->tmp) < 0 || disk_sync_dir(inbox->new) < 0))
-		fatal_sync("folder");
 }
 
 int
 finish_publish(struct recovery *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		if (publish(r, &r->all[i]) < 0)
+		struct unfinished *u = &r->all[i];
+		if (publish(r, u) < 0)
 			return -1;
-		r->verdicts[r->all[i].verdict]++;
-		log_event(LOG_NOTICE, "recover_item", "inbox=%s name=%s verdict=%s",
-		    r->all[i].item->inbox, r->all[i].item->name,
-		    (const char *const[]){"finished", "replaced", "mended", "claimed",
-		        "void"}[r->all[i].verdict]);
+		r->verdicts[u->verdict]++;
+		if (u->was_framed && !u->frame)
+			log_event(LOG_WARNING, "journal_damaged",
+			    "seq=%llu inbox=%s name=%s note=\"the ledger has its accept, and the "
+			    "folders what became of it\"",
+			    (unsigned long long)u->item.seq, u->item.inbox, u->item.name);
 	}
-	for (size_t i = 0; i < r->site->inbox_count; i++)
-		sync_folder(&r->site->inboxes[i]);
-	for (size_t i = 0; i < r->closed_count; i++)
-		sync_folder(&r->closed[i]);
+	sync_folders(r, 1);
 	return 0;
+}
+
+/* ---- what stays in tmp/ */
+
+static int
+by_name(const void *left, const void *right)
+{
+	const struct unfinished *const *a = left, *const *b = right;
+
+	return strcmp((*a)->item.name, (*b)->item.name);
+}
+
+/* Those whose drafts are wanted as they are, by name. */
+static void
+sort_wanted(struct recovery *r)
+{
+	r->wanted = must_alloc((r->count + 1) * sizeof *r->wanted);
+	for (size_t i = 0; i < r->count; i++) {
+		enum verdict verdict = r->all[i].verdict;
+		if (verdict == DRAFT || verdict == MEND || verdict == COPY)
+			r->wanted[r->wanted_count++] = &r->all[i];
+	}
+	if (r->wanted_count > 0)
+		qsort(r->wanted, r->wanted_count, sizeof *r->wanted, by_name);
+}
+
+static int
+compare_name(const void *name, const void *entry)
+{
+	const struct unfinished *const *u = entry;
+
+	return strcmp(name, (*u)->item.name);
+}
+
+int
+finish_wants(struct recovery *r, const char *name)
+{
+	if (!r->wanted)
+		sort_wanted(r);
+	return r->wanted_count > 0 &&
+	    bsearch(name, r->wanted, r->wanted_count, sizeof *r->wanted, compare_name) != NULL;
 }
 
 void
@@ -256,5 +448,6 @@ finish_free(struct recovery *r)
 	for (size_t i = 0; i < r->closed_count; i++)
 		inbox_close(&r->closed[i]);
 	free(r->closed);
+	free(r->wanted);
 	free(r->all);
 }

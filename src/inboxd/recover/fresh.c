@@ -12,6 +12,8 @@
 
 #include "inboxd/drafts/draft.h"
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/settings.h"
+#include "inboxd/publish/sync.h"
 #include "lib/disk.h"
 
 static enum fresh
@@ -59,24 +61,11 @@ is_right(int fd, const struct tail_item *item)
 	return size == item->size && memcmp(sha256, item->sha256, DIGEST_SIZE) == 0;
 }
 
-/* Each block is read and written to where it came from.  Whatever cuts this off, the
- * file holds the same bytes before and after. */
+/* Whatever cuts this off, the file holds the same bytes before and after. */
 static int
 write_over(int fd, const struct tail_item *item)
 {
-	unsigned char buffer[64 * 1024];
-	off_t at = 0;
-	ssize_t got;
-
-	while ((got = pread(fd, buffer, sizeof buffer, at)) != 0) {
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0 || lseek(fd, at, SEEK_SET) < 0 ||
-		    disk_write(fd, buffer, (size_t)got) < 0)
-			return -1;
-		at += got;
-	}
-	if (disk_sync_data(fd) < 0)
+	if (disk_write_again(fd, 0, (off_t)item->size) < 0 || disk_sync_data(fd) < 0)
 		return -1;
 	/* Is it so on the disk, and not only in memory? */
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
@@ -116,17 +105,24 @@ done:
 	return result;
 }
 
+/* What a sync has returned: that there is no room is an answer, all else the end (P9). */
+static int
+full_or_end(int rc)
+{
+	if (rc < 0 && draft_failure(errno) != DRAFT_FULL)
+		fatal_sync("draft");
+	return rc;
+}
+
 /* Bytes into the new file, and onto the disk. */
 static enum fresh
 fill(int in, int out, const struct tail_item *item)
 {
 	enum fresh result = copy_bytes(in, out, item);
 
-	if (result != FRESH_COPIED || disk_sync_data(out) == 0)
-		return result;
-	if (draft_failure(errno) != DRAFT_FULL)
-		fatal_sync("draft");
-	return FRESH_FAILED;
+	if (result == FRESH_COPIED && full_or_end(disk_sync_data(out)) < 0)
+		return FRESH_FAILED;
+	return result;
 }
 
 /* A folder or link of that name is not the item: who could put it there has taken that. */
@@ -155,10 +151,7 @@ fresh_copy(const struct tail_item *item, const struct inbox *inbox, int from)
 	if (in < 0)
 		return errno == ENOENT ? FRESH_ABSENT : FRESH_FAILED;
 	fresh_name(item, name);
-	out = -1;
-	if (unlinkat(inbox->tmp, name, 0) == 0 || errno == ENOENT)
-		out = openat(inbox->tmp, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-		    inbox->file_mode);
+	out = draft_make(inbox, name);
 	if (out >= 0)
 		result = fill(in, out, item);
 	error = errno;
@@ -171,4 +164,98 @@ fresh_copy(const struct tail_item *item, const struct inbox *inbox, int from)
 	if (result == FRESH_FAILED && draft_failure(error) == DRAFT_FULL)
 		return mend(item, inbox, from);
 	return result;
+}
+
+int
+fresh_take(const struct tail_item *item, const struct inbox *inbox)
+{
+	char fresh[FRESH_NAME_ROOM];
+
+	fresh_name(item, fresh);
+	return renameat(inbox->tmp, fresh, inbox->tmp, item->name);
+}
+
+int
+fresh_is_right(const struct tail_item *item, int dir)
+{
+	int fd = open_item(dir, item->name);
+	int rc;
+
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	rc = is_right(fd, item);
+	disk_close(fd);
+	return rc;
+}
+
+/* ---- of bytes at hand */
+
+void
+fresh_begin(struct fresh_sync *sync, int root, int way)
+{
+	sync->root = sync_choose(root, way) == SYNC_FILES ? -1 : root;
+	sync->needs = 0;
+	sync->count = 0;
+}
+
+static int
+sync_open(struct fresh_sync *sync)
+{
+	while (sync->count > 0) {
+		if (full_or_end(disk_sync_data(sync->fds[sync->count - 1])) < 0)
+			return -1;
+		close(sync->fds[--sync->count]);
+	}
+	return 0;
+}
+
+int
+fresh_write(struct fresh_sync *sync, const struct tail_item *item, const struct inbox *inbox,
+    const void *bytes, size_t size)
+{
+	int fd;
+
+	if (sync->count == FRESH_OPEN_MAX && sync_open(sync) < 0)
+		return -1;
+	fd = draft_make_of(inbox, item->name, bytes, size);
+	if (fd < 0)
+		return -1;
+	sync->needs = 1;
+	disk_sync_start(fd);
+	if (sync->root < 0)
+		sync->fds[sync->count++] = fd;
+	else
+		close(fd);
+	return 0;
+}
+
+int
+fresh_replace(const struct tail_item *item, const struct inbox *inbox, const void *bytes,
+    size_t size)
+{
+	char name[FRESH_NAME_ROOM];
+	int fd, rc;
+
+	fresh_name(item, name);
+	fd = draft_make_of(inbox, name, bytes, size);
+	if (fd < 0)
+		return -1;
+	rc = full_or_end(disk_sync_data(fd)) < 0 ? -1 : fresh_take(item, inbox);
+	disk_close(fd);
+	return rc;
+}
+
+int
+fresh_end(struct fresh_sync *sync)
+{
+	if (sync->root < 0)
+		return sync_open(sync);
+	return sync->needs ? full_or_end(disk_sync_fs(sync->root)) : 0;
+}
+
+void
+fresh_give_up(struct fresh_sync *sync)
+{
+	while (sync->count > 0)
+		close(sync->fds[--sync->count]);
 }

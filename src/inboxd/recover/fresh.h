@@ -2,8 +2,8 @@
 /*
  * An unfinished item's bytes, written anew.  After a crash or a failed sync what
  * the page cache shows may not be what the disk holds, so a file that is only
- * found is never promised: a synced copy of it is.  Where the disk has no room for
- * one, the file itself is written anew, out of reach of consumers meanwhile.
+ * found is never promised: what the journal has is, or a synced copy.  Where the disk has
+ * no room for one, the file itself is written anew, out of reach of consumers meanwhile.
  */
 #ifndef INBOXD_RECOVER_FRESH_H
 #define INBOXD_RECOVER_FRESH_H
@@ -29,5 +29,37 @@ enum fresh {
 MUST_CHECK enum fresh fresh_copy(const struct tail_item *item, const struct inbox *inbox,
     int from);
 void fresh_name(const struct tail_item *item, char dst[FRESH_NAME_ROOM]);
+/* The copy takes the item's name in tmp/.  -1 with errno. */
+MUST_CHECK int fresh_take(const struct tail_item *item, const struct inbox *inbox);
+/* Has what lies in `dir` under its name the item's size and SHA-256?  1 or 0; -1 with errno. */
+MUST_CHECK int fresh_is_right(const struct tail_item *item, int dir);
+
+/*
+ * Drafts of bytes that are at hand, and their sync.  A journal has tens of thousands: so one sync
+ * of the file system for all, but where sync_choose() says `files`: then so many files at a
+ * time that the disk is written to in one go.
+ */
+#define FRESH_OPEN_MAX 64
+
+struct fresh_sync {
+	int root;        /* whose file system is synced once; -1: file by file */
+	int needs;       /* something has been written that no sync covers */
+	int fds[FRESH_OPEN_MAX]; /* written, not synced */
+	size_t count;
+};
+
+/* `root`: the root folder, opened before anything was written; `way`: enum settings_sync. */
+void fresh_begin(struct fresh_sync *sync, int root, int way);
+/* Makes the draft, in place of what has its name in tmp/.  0; or -1 with errno. */
+MUST_CHECK int fresh_write(struct fresh_sync *sync, const struct tail_item *item,
+    const struct inbox *inbox, const void *bytes, size_t size);
+/* The same, synced by itself; what has its name in tmp/ stays until the new one takes its place. */
+MUST_CHECK int fresh_replace(const struct tail_item *item, const struct inbox *inbox,
+    const void *bytes, size_t size);
+/* Now all bytes are durable; entries of folders are not.  0; or -1 with errno, for want of room:
+ * any other failure ends the program (P9). */
+MUST_CHECK int fresh_end(struct fresh_sync *sync);
+/* Closes what is open. */
+void fresh_give_up(struct fresh_sync *sync);
 
 #endif

@@ -3,15 +3,32 @@
  * The order of the steps is what makes a crash within recovery harmless: at
  * each moment a second recovery finds either the old state or a whole step.
  *
- *	0. After an unclean stop parts of large items go (root.h): room for the rest.
- *	1. Each unfinished item is looked at; what is whole is written anew and
- *	   synced, since after a failed sync or a crash nothing read back is
- *	   known to be on the disk.
- *	2. The old segment is told what was decided, and synced.
- *	3. Items are published, folders synced.
- *	4. The new segment is begun: from here on all is remembered as stored.
- *	5. Only now are drafts deleted: a record whose draft is gone means that a
- *	   consumer has the item.
+ *	With a journal:
+ *	 1. Ledger and journal are read, held against each other, and what is unfinished is
+ *	    judged.  Nothing is changed: what stops here can be mended and tried again.
+ *	 2. The journal's newest batch is written again, and synced: after a sync that failed
+ *	    the page cache may show what the disk has not.
+ *	 3. Strays go: what has no frame was never acknowledged.  Now, and not last, since their
+ *	    room may be wanted.
+ *	 4. Drafts that nobody knows to be on the disk are made anew, of the journal's bytes, and
+ *	    synced.
+ *	 5. The old segment is told what it lacks, and synced.
+ *	 6. The journal's mark says that all drafts are durable, before any of them can be claimed.
+ *	 7. Items are published, folders synced, the old segment told so and synced.
+ *	 8. The journal's mark says that all is published: its frames are free.
+ *
+ *	Of a root that has none yet:
+ *	 1. Each unfinished item is looked at; what is whole is written anew, and synced with tmp/.
+ *	 2. The old segment is told what was decided, and synced.
+ *	 3. Items are published, folders synced, the old segment told so.
+ *	 4. Strays go: a record whose draft is gone means that a consumer has the item, and there is
+ *	    no record any more that is undecided.
+ *	 5. The journal is made.  A start that is cut off here makes it again: it is not used before
+ *	    a segment names it.
+ *
+ *	Then a new segment is begun: from here on all is remembered as stored.
+ *
+ * After an unclean stop parts of large items go first of all (root.h).
  */
 #include "config.h"
 
@@ -19,6 +36,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -26,17 +44,30 @@
 
 #include "inboxd/drafts/partial.h"
 #include "inboxd/recover/finish.h"
+#include "inboxd/recover/frames.h"
 #include "inboxd/recover/replay.h"
 #include "inboxd/recover/segments.h"
+#include "inboxd/recover/tell.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/segment.h"
 
-/* ---- steps 0 and 5: what goes from tmp/ */
+/* ---- what goes from tmp/ */
 
-/* `parts`: parts of large items; else drafts, none of which has a record any more. */
+enum which { PARTS, STRAYS };
+
+static int
+is_to_go(struct recovery *r, const char *name, enum which which)
+{
+	int is_part = strncmp(name, PARTIAL_PREFIX, strlen(PARTIAL_PREFIX)) == 0;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return 0;
+	return which == PARTS ? is_part : !is_part && !finish_wants(r, name);
+}
+
 static void
-delete_all(struct recovery *r, const struct inbox *inbox, int parts)
+delete_all(struct recovery *r, const struct inbox *inbox, enum which which)
 {
 	DIR *listing = disk_list(inbox->tmp);
 	struct dirent *file;
@@ -47,9 +78,7 @@ delete_all(struct recovery *r, const struct inbox *inbox, int parts)
 		return;
 	}
 	while ((file = readdir(listing))) {
-		if (strcmp(file->d_name, ".") == 0 || strcmp(file->d_name, "..") == 0)
-			continue;
-		if (parts != !strncmp(file->d_name, PARTIAL_PREFIX, strlen(PARTIAL_PREFIX)))
+		if (!is_to_go(r, file->d_name, which))
 			continue;
 		if (unlinkat(inbox->tmp, file->d_name, 0) == 0)
 			r->strays++;
@@ -60,79 +89,61 @@ delete_all(struct recovery *r, const struct inbox *inbox, int parts)
 	closedir(listing);
 }
 
-/* ---- the whole */
-
-static int
-replay(struct recovery *r, const char *segment, struct clients *clients)
+static void
+delete_strays(struct recovery *r)
 {
-	int fd = segment_open(r->root->ledger, segment);
-	int rc;
-
-	if (fd < 0)
-		return recovery_fail(r, "open", "ledger", segment);
-	rc = replay_segment(fd, segment, clients, &r->replay, r->error);
-	if (rc < 0)
-		r->code = errno == EBADMSG ? EX_DATAERR : EX_IOERR;
-	close(fd);
-	if (rc == 0 && r->replay.next[0]) {
-		r->code = EX_DATAERR;
-		return why_say(r->error,
-		    "ledger/%s is missing: ledger/%s says that it followed. Put it back; or, to go "
-		    "on without it, which may store again what was stored in its time and is sent "
-		    "again, delete the last line of ledger/%s",
-		    r->replay.next, segment, segment);
-	}
-	if (rc == 0 && r->replay.torn_bytes > 0)
-		log_event(LOG_WARNING, "ledger_tail_torn",
-		    "segment=%s bytes=%llu note=\"never synced, so never promised\"", segment,
-		    (unsigned long long)r->replay.torn_bytes);
-	return rc;
-}
-
-static int
-finish_last_run(struct recovery *r, const char *segment, struct clients *clients)
-{
-	if (replay(r, segment, clients) < 0)
-		return -1;
-	/* Parts stay for their clients to go on with, but not after an unclean stop on the
-	 * same boot (root.h).  They have no record, and their room may be wanted now. */
-	for (size_t i = 0; r->root->was_cut && i < r->site->inbox_count; i++)
-		delete_all(r, &r->site->inboxes[i], 1);
-	if (!r->replay.tail && r->replay.torn_bytes == 0)
-		return 0;
-	if (finish_judge(r) < 0 || finish_tell(r, segment) < 0)
-		return -1;
-	return finish_publish(r);
-}
-
-static struct ledger *
-begin_new(struct recovery *r, struct clients *clients, const char *segment)
-{
-	const struct ledger_origin origin = {
-	    .root = r->root->id, .seq = r->replay.next_seq, .age = r->replay.age};
-	struct ledger *ledger = ledger_start(r->root->ledger, clients, &origin);
-
-	if (!ledger) {
-		(void)recovery_fail(r, "begin a segment in", "ledger", "");
-		return NULL;
-	}
 	for (size_t i = 0; i < r->site->inbox_count; i++)
-		delete_all(r, &r->site->inboxes[i], 0);
+		delete_all(r, &r->site->inboxes[i], STRAYS);
 	for (size_t i = 0; i < r->closed_count; i++) {
 		if (r->closed[i].tmp < 0)
 			continue;
-		delete_all(r, &r->closed[i], 0);
+		delete_all(r, &r->closed[i], STRAYS);
 		if (r->root->was_cut)
-			delete_all(r, &r->closed[i], 1);
+			delete_all(r, &r->closed[i], PARTS);
 	}
-	ledger_expire(ledger, r->site->settings->ledger_days);
-	log_event(LOG_INFO, "recovered",
-	    "segment=%s records=%llu queues=%zu finished=%zu replaced=%zu mended=%zu claimed=%zu "
-	    "void=%zu strays=%zu",
-	    segment[0] ? segment : "none", (unsigned long long)r->replay.records,
-	    clients_count(clients), r->verdicts[FINISH], r->verdicts[REPLACE], r->verdicts[LEAVE],
-	    r->verdicts[CLAIMED], r->verdicts[VOID], r->strays);
-	return ledger;
+}
+
+/* Parts stay for their clients to go on with, but not after an unclean stop on the same boot
+ * (root.h).  They have no record, and their room may be wanted now. */
+static void
+delete_parts(struct recovery *r)
+{
+	for (size_t i = 0; r->root->was_cut && i < r->site->inbox_count; i++)
+		delete_all(r, &r->site->inboxes[i], PARTS);
+}
+
+/* ---- reading */
+
+static int
+fail_missing(struct recovery *r)
+{
+	r->code = EX_DATAERR;
+	return why_say(r->error,
+	    "ledger/%s is missing: ledger/%s says that it followed. Put it back; or, to go "
+	    "on without it, which may store again what was stored in its time and is sent "
+	    "again, delete the last line of ledger/%s",
+	    r->replay.next, r->segment, r->segment);
+}
+
+static int
+replay(struct recovery *r)
+{
+	int fd = segment_open(r->root->ledger, r->segment);
+	int rc;
+
+	if (fd < 0)
+		return recovery_fail(r, "open", "ledger", r->segment);
+	rc = replay_segment(fd, r->segment, r->clients, &r->replay, r->error);
+	if (rc < 0)
+		r->code = errno == EBADMSG ? EX_DATAERR : EX_IOERR;
+	close(fd);
+	if (rc == 0 && r->replay.next[0])
+		return fail_missing(r);
+	if (rc == 0 && r->replay.torn_bytes > 0)
+		log_event(LOG_WARNING, "ledger_tail_torn",
+		    "segment=%s bytes=%llu note=\"never synced, so nothing stands on it\"",
+		    r->segment, (unsigned long long)r->replay.torn_bytes);
+	return rc;
 }
 
 static int
@@ -145,30 +156,186 @@ fail_empty(struct recovery *r)
 	    "lock beside it");
 }
 
-struct ledger *
-recover_run(struct site *site, struct root *root, struct clients *clients, int *code,
-    struct why *error)
+static int
+read_all(struct recovery *r)
 {
-	struct recovery r = {
-	    .site = site, .root = root, .error = error, .code = EX_IOERR};
-	char segment[SEGMENT_NAME_ROOM];
-	struct ledger *ledger = NULL;
-	int rc = 0;
+	r->replay.next_seq = 1;
+	if (r->segment[0] && replay(r) < 0)
+		return -1;
+	if (!r->segment[0] && r->root->was_used)
+		return fail_empty(r);
+	return frames_read(r);
+}
 
-	r.replay.next_seq = 1;
-	*code = segments_look(root, segment, error);
-	if (*code)
-		return NULL;
-	if (segment[0])
-		rc = finish_last_run(&r, segment, clients);
-	else if (root->was_used)
-		rc = fail_empty(&r);
-	if (rc == 0 && !root->id[0] && (rc = root_make_id(root)) < 0)
-		(void)recovery_fail(&r, "make", "the root's", ID_OF_ROOT);
-	if (rc == 0)
-		ledger = begin_new(&r, clients, segment);
-	*code = r.code;
+/* ---- the journal */
+
+static uint32_t
+wanted_segments(const struct recovery *r)
+{
+	return (uint32_t)(r->site->settings->journal / JOURNAL_SEGMENT);
+}
+
+static int
+make_journal(struct recovery *r, struct recovered *out)
+{
+	/* Before there was a journal an inbox could have its name. */
+	if (r->root->journal >= 0 && faccessat(r->root->journal, "new", F_OK, 0) == 0) {
+		r->code = EX_CONFIG;
+		return why_say(r->error,
+		    "journal/ has the folders of an inbox, and the receiver itself uses that name "
+		    "now: move it away");
+	}
+	out->writer = writer_make(
+	    r->root->fd, r->root->id, wanted_segments(r), r->replay.next_seq - 1, r->error);
+	return out->writer ? 0 : recovery_said(r);
+}
+
+/* All is published: nothing stands in the way of another size. */
+static int
+resize_journal(struct recovery *r, struct writer *writer)
+{
+	if (writer_resize(writer, wanted_segments(r), r->error) == 0)
+		return 0;
+	return recovery_said(r);
+}
+
+/* ---- the whole */
+
+static int
+publish(struct recovery *r)
+{
+	if (finish_publish(r) < 0)
+		return -1;
+	return tell_stored(r);
+}
+
+static int
+recover(struct recovery *r, struct recovered *out)
+{
+	struct writer *writer;
+
+	if (finish_judge(r) < 0)
+		return -1;
+	delete_parts(r);
+	writer = out->writer = writer_open(r->root->fd, &r->journal, r->error);
+	if (!writer)
+		return recovery_said(r);
+	delete_strays(r);
+	if (r->count > 0 || r->replay.torn_bytes > 0) {
+		if (finish_write(r) < 0 || tell_accepts(r) < 0)
+			return -1;
+		writer_mark(writer, r->last, r->published);
+		if (writer_durable(writer) < r->last && writer_sync(writer) < 0)
+			return recovery_fail(r, "write", JOURNAL_FOLDER, "");
+		if (publish(r) < 0)
+			return -1;
+	}
+	writer_mark(writer, r->last, r->last);
+	if (writer_published(writer) < r->last && writer_sync(writer) < 0)
+		return recovery_fail(r, "write", JOURNAL_FOLDER, "");
+	return resize_journal(r, writer);
+}
+
+static int
+take_over(struct recovery *r, struct recovered *out)
+{
+	delete_parts(r);
+	if (finish_judge(r) < 0)
+		return -1;
+	if (r->count > 0 || r->replay.torn_bytes > 0) {
+		if (finish_write(r) < 0 || tell_accepts(r) < 0 || publish(r) < 0)
+			return -1;
+	}
+	delete_strays(r);
+	if (!r->root->id[0] && root_make_id(r->root) < 0)
+		return recovery_fail(r, "make", "the root's", ID_OF_ROOT);
+	return make_journal(r, out);
+}
+
+static int
+begin_new(struct recovery *r, struct recovered *out)
+{
+	const struct ledger_origin origin = {
+	    .root = r->root->id,
+	    .journal = writer_generation(out->writer),
+	    .seq = r->replay.next_seq,
+	    .synced = writer_last(out->writer),
+	    .stored = writer_last(out->writer),
+	    .age = r->replay.age,
+	};
+
+	out->ledger = ledger_start(r->root->ledger, r->clients, &origin);
+	if (!out->ledger)
+		return recovery_fail(r, "begin a segment in", "ledger", "");
+	ledger_expire(out->ledger, r->site->settings->ledger_days);
+	return 0;
+}
+
+static void
+tell_log(const struct recovery *r)
+{
+	const size_t *verdicts = r->verdicts;
+
+	log_event(LOG_INFO, "recovered",
+	    "segment=%s records=%llu queues=%zu finished=%zu replaced=%zu mended=%zu claimed=%zu "
+	    "void=%zu strays=%zu written=%zu visible=%zu",
+	    r->segment[0] ? r->segment : "none", (unsigned long long)r->replay.records,
+	    clients_count(r->clients), verdicts[DRAFT] + verdicts[COPY] + verdicts[FINISH],
+	    verdicts[REPLACE], verdicts[LEAVE], verdicts[CLAIMED], verdicts[VOID], r->strays,
+	    verdicts[ANEW] + verdicts[MEND], verdicts[VISIBLE]);
+}
+
+/* What the setting, or an upgrade, has made of it. */
+static void
+tell_journal(const struct recovery *r)
+{
+	unsigned long long bytes = r->site->settings->journal / JOURNAL_SEGMENT * JOURNAL_SEGMENT;
+	unsigned long long before = (unsigned long long)r->journal.head.segments * JOURNAL_SEGMENT;
+
+	if (!recovery_has_journal(r))
+		log_event(LOG_NOTICE, "journal_made", "bytes=%llu", bytes);
+	if (!recovery_has_journal(r) && r->segment[0])
+		log_event(LOG_NOTICE, "root_taken_over",
+		    "note=\"of before there was a journal; no version of then takes it any more\"");
+	if (recovery_has_journal(r) && before != bytes)
+		log_event(LOG_NOTICE, "journal_resized", "bytes=%llu before=%llu", bytes, before);
+}
+
+static int
+run(struct recovery *r, struct recovered *out)
+{
+	if (getentropy(&r->namer.start, sizeof r->namer.start) < 0)
+		return recovery_fail(r, "draw a number for", "names", "");
+	if (read_all(r) < 0 || frames_list(r) < 0)
+		return -1;
+	if ((recovery_has_journal(r) ? recover(r, out) : take_over(r, out)) < 0)
+		return -1;
+	return begin_new(r, out);
+}
+
+int
+recover_run(struct site *site, struct root *root, struct clients *clients,
+    struct recovered *out, struct why *error)
+{
+	char segment[SEGMENT_NAME_ROOM];
+	struct recovery r = {.site = site, .root = root, .clients = clients, .segment = segment,
+	    .told = -1, .error = error, .code = EX_IOERR};
+	int rc, code = segments_look(root, segment, error);
+
+	*out = (struct recovered){NULL, NULL};
+	if (code)
+		return code;
+	rc = run(&r, out);
+	if (rc == 0) {
+		tell_log(&r);
+		tell_journal(&r);
+	} else {
+		writer_close(out->writer);
+		*out = (struct recovered){NULL, NULL};
+	}
+	tell_close(&r);
 	finish_free(&r);
 	replay_free(&r.replay);
-	return ledger;
+	journal_free(&r.journal);
+	return rc < 0 ? r.code : 0;
 }

@@ -1,28 +1,34 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What a start does before the first connection: reads the ledger's newest
- * segment, finishes or voids what the last run left between its accept record
- * and its stored mark, and begins a new segment.  See inbox-spool(5),
- * "RECOVERY".
+ * segment and the journal, makes what was acknowledged visible and voids what
+ * never was, and begins a new segment.  See inbox-spool(5), "RECOVERY".
  */
 #ifndef INBOXD_RECOVER_RECOVER_H
 #define INBOXD_RECOVER_RECOVER_H
 
-#include "inboxd/commit/clients.h"
-#include "inboxd/commit/ledger.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
+#include "inboxd/commit/clients.h"
+#include "inboxd/commit/ledger.h"
+#include "inboxd/commit/writer.h"
 #include "lib/attr.h"
 
+struct recovered {
+	struct ledger *ledger; /* open for writing */
+	struct writer *writer; /* likewise; all its frames are published */
+};
+
 /*
- * The root must be locked, and gets its id where it has none; it is borrowed.  Fills the
- * empty `clients` and returns the ledger, open for writing.
- * NULL with the reason in `error`, and *code one of sysexits(3): EX_DATAERR
- * (the ledger is damaged or missing, or in part another root's; nothing was changed), EX_CONFIG
- * (a file may not be read), EX_TEMPFAIL (the disk is full), EX_IOERR.  A failed sync ends the
- * program.
+ * The root must be locked, and gets its id and its journal where it has none; it is borrowed.
+ * Fills the empty `clients` and *out, which is the caller's.
+ * 0; or one of sysexits(3) with the reason in `error`, and nothing in *out: EX_DATAERR
+ * (ledger or journal is damaged, missing, in part another root's, or the two do not belong to
+ * each other; nothing was changed), EX_CONFIG (a file may not be read, or the folders of an inbox
+ * are gone that has items), EX_TEMPFAIL (there is no room: nothing is lost), EX_IOERR.  A failed
+ * sync ends the program.
  */
-MUST_CHECK struct ledger *recover_run(struct site *site, struct root *root,
-    struct clients *clients, int *code, struct why *error);
+MUST_CHECK int recover_run(struct site *site, struct root *root, struct clients *clients,
+    struct recovered *out, struct why *error);
 
 #endif

@@ -16,63 +16,91 @@
 struct reading {
 	struct clients *clients;
 	struct replay *replay;
-	struct tail_item **tail_end;
 	struct walk walk;
 };
 
 static struct queue *
-find_or_add(struct reading *reading, const struct record *record)
+find_or_add(struct clients *clients, const struct record *record)
 {
-	struct queue *queue =
-	    clients_find(reading->clients, record->identity, record->queue);
+	struct queue *queue = clients_find(clients, record->identity, record->queue);
 
 	/* A queue whose own record was torn off still counts from its mark. */
-	return queue ? queue
-	             : clients_add(reading->clients, record->identity, record->queue, 1);
+	return queue ? queue : clients_add(clients, record->identity, record->queue, 1);
 }
 
-static void
-add_tail(struct reading *reading, struct queue *queue, const struct record *record, int is_reuse)
-{
-	struct tail_item *item = must_alloc(sizeof *item);
+/* ---- the tail */
 
-	item->queue = queue;
-	item->seq = record->seq;
-	item->number = record->n;
-	item->size = record->size;
-	item->is_reuse = is_reuse;
-	memcpy(item->sha256, record->sha256, DIGEST_SIZE);
-	snprintf(item->inbox, sizeof item->inbox, "%s", record->inbox);
-	snprintf(item->name, sizeof item->name, "%s", record->name);
-	*reading->tail_end = item;
-	reading->tail_end = &item->next;
+void
+replay_describe(struct clients *clients, const struct record *record, struct tail_item *out)
+{
+	memset(out, 0, sizeof *out);
+	out->queue = find_or_add(clients, record);
+	out->seq = record->seq;
+	out->number = record->n;
+	out->size = record->size;
+	memcpy(out->sha256, record->sha256, DIGEST_SIZE);
+	snprintf(out->inbox, sizeof out->inbox, "%s", record->inbox);
+	snprintf(out->name, sizeof out->name, "%s", record->name);
+}
+
+static struct tail_item *
+grow_tail(struct replay *replay)
+{
+	replay->tail = must_grow(replay->tail, replay->count, &replay->room, sizeof *replay->tail);
+	return &replay->tail[replay->count++];
+}
+
+struct tail_item *
+replay_add(struct replay *replay, struct clients *clients, const struct record *record)
+{
+	struct tail_item *item = grow_tail(replay);
+	struct tally *tally;
+
+	replay_describe(clients, record, item);
+	item->is_reuse = queue_has_used(item->queue, record->n);
+	(void)queue_add_item(item->queue, record);
+	tally = &item->queue->figures.tally;
+	tally->stored++;
+	tally->stored_bytes += record->size;
+	tally->reused += (uint64_t)item->is_reuse;
+	if (record->time > tally->last_stored)
+		tally->last_stored = record->time;
+	replay->next_seq = record->seq + 1;
+	return item;
+}
+
+struct tail_item *
+replay_find(const struct replay *replay, uint64_t seq)
+{
+	size_t low = replay->first, high = replay->count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (replay->tail[middle].seq < seq)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low < replay->count && replay->tail[low].seq == seq ? &replay->tail[low] : NULL;
 }
 
 static void
 on_accept(struct reading *reading, const struct record *record)
 {
-	struct queue *queue = find_or_add(reading, record);
-	struct tally *tally = &queue->figures.tally;
-	int is_reuse = queue_has_used(queue, record->n);
-
-	(void)queue_add_item(queue, record);
 	if (reading->walk.in_state)
-		return;
-	tally->stored++;
-	tally->stored_bytes += record->size;
-	tally->reused += (uint64_t)is_reuse;
-	if (record->time > tally->last_stored)
-		tally->last_stored = record->time;
-	add_tail(reading, queue, record, is_reuse);
+		(void)queue_add_item(find_or_add(reading->clients, record), record);
+	else
+		replay_add(reading->replay, reading->clients, record)->end = reading->walk.offset;
 }
 
 void
-tail_void(const struct tail_item *item)
+tail_void(struct tail_item *item)
 {
 	struct tally *tally = &item->queue->figures.tally;
 	struct known *known =
 	    queue_find(item->queue, item->number, item->inbox, item->sha256);
 
+	item->is_void = 1;
 	if (known && known->seq == item->seq)
 		queue_remove(item->queue, known);
 	tally->stored--;
@@ -80,44 +108,48 @@ tail_void(const struct tail_item *item)
 	tally->reused -= (uint64_t)item->is_reuse;
 }
 
-/* Takes out what is unfinished no more. */
-static void
-drop_tail(struct reading *reading, struct tail_item **at)
-{
-	struct tail_item *item = *at;
-
-	*at = item->next;
-	if (!*at)
-		reading->tail_end = at;
-	free(item);
-}
-
 static void
 on_void(struct reading *reading, uint64_t seq)
 {
-	struct tail_item **at = &reading->replay->tail;
+	struct tail_item *item = replay_find(reading->replay, seq);
 
-	while (*at && (*at)->seq != seq)
-		at = &(*at)->next;
-	if (!*at)
-		return;
-	tail_void(*at);
-	drop_tail(reading, at);
+	if (item && !item->is_void)
+		tail_void(item);
+}
+
+/* Its client was told the first name, and is told that again. */
+static void
+on_renamed(struct reading *reading, uint64_t seq)
+{
+	struct tail_item *item = replay_find(reading->replay, seq);
+
+	if (item)
+		item->is_renamed = 1;
 }
 
 static void
 on_mark(struct reading *reading, const struct record *record)
 {
-	struct tail_item **at = &reading->replay->tail;
+	struct replay *replay = reading->replay;
 
-	reading->replay->synced = record->synced;
-	reading->replay->stored = record->stored;
-	while (*at) {
-		if ((*at)->seq <= record->stored)
-			drop_tail(reading, at);
-		else
-			at = &(*at)->next;
-	}
+	replay->synced = record->synced;
+	replay->stored = record->stored;
+	while (replay->first < replay->count &&
+	    replay->tail[replay->first].seq <= record->stored)
+		replay->synced_bytes = replay->tail[replay->first++].end;
+	if (replay->first == replay->count)
+		replay->first = replay->count = 0;
+}
+
+static void
+on_begin(struct replay *replay, const struct record *record)
+{
+	replay->version = record->version;
+	replay->first_seq = record->seq;
+	memcpy(replay->journal, record->journal, sizeof replay->journal);
+	/* Before there was a journal a segment was begun when all was stored. */
+	if (record->version < RECORD_VERSION_JOURNAL)
+		replay->synced = replay->stored = record->seq - 1;
 }
 
 static void
@@ -129,7 +161,7 @@ ignore_gap(void *ctx, struct queue *queue, uint64_t first, uint64_t last)
 static void
 on_settled(struct reading *reading, const struct record *record)
 {
-	struct queue *queue = find_or_add(reading, record);
+	struct queue *queue = find_or_add(reading->clients, record);
 
 	queue->figures.tally.missing += queue_settle(queue, record->n, ignore_gap, NULL);
 }
@@ -137,7 +169,7 @@ on_settled(struct reading *reading, const struct record *record)
 static void
 on_queue(struct reading *reading, const struct record *record)
 {
-	struct queue *queue = find_or_add(reading, record);
+	struct queue *queue = find_or_add(reading->clients, record);
 	struct tally counted = queue->figures.tally;
 
 	queue_restore(queue, record);
@@ -149,7 +181,7 @@ on_queue(struct reading *reading, const struct record *record)
 static void
 on_skip(struct reading *reading, const struct record *record)
 {
-	struct queue *queue = find_or_add(reading, record);
+	struct queue *queue = find_or_add(reading->clients, record);
 
 	if (queue_add_skip(queue, record->n) && !reading->walk.in_state)
 		queue->figures.tally.skipped++;
@@ -160,7 +192,7 @@ apply(struct reading *reading, const struct record *record)
 {
 	switch (record->type) {
 	case RECORD_BEGIN:
-		reading->replay->synced = reading->replay->stored = record->seq - 1;
+		on_begin(reading->replay, record);
 		break;
 	case RECORD_QUEUE:
 		on_queue(reading, record);
@@ -170,6 +202,9 @@ apply(struct reading *reading, const struct record *record)
 		break;
 	case RECORD_MARK:
 		on_mark(reading, record);
+		break;
+	case RECORD_RENAMED:
+		on_renamed(reading, record->seq);
 		break;
 	case RECORD_VOID:
 		on_void(reading, record->seq);
@@ -185,6 +220,8 @@ apply(struct reading *reading, const struct record *record)
 		    record->name);
 		break;
 	case RECORD_STATE:
+		reading->replay->synced_bytes = reading->walk.offset;
+		break;
 	case RECORD_GAP:
 	case RECORD_TYPES:
 		break;
@@ -218,7 +255,6 @@ replay_segment(int fd, const char *name, struct clients *clients, struct replay 
 	enum walk_step step;
 
 	memset(replay, 0, sizeof *replay);
-	reading.tail_end = &replay->tail;
 	walk_start(&reading.walk, fd, name, NULL);
 	while ((step = walk_next(&reading.walk, &record)) == WALK_RECORD)
 		apply(&reading, &record);
@@ -235,10 +271,6 @@ replay_segment(int fd, const char *name, struct clients *clients, struct replay 
 void
 replay_free(struct replay *replay)
 {
-	struct tail_item *item;
-
-	while ((item = replay->tail)) {
-		replay->tail = item->next;
-		free(item);
-	}
+	free(replay->tail);
+	replay->tail = NULL;
 }

@@ -32,6 +32,7 @@ struct shop {
 	struct log_gate gate;
 	struct space space;
 	struct share share;
+	uint64_t kept; /* bytes of items that are held in memory for the journal */
 	struct mailbox *replies; /* where requests come back */
 	unsigned rechecks; /* guests that may be held against a new configuration in this
 	                      tick: each costs a check of signatures */

@@ -5,13 +5,12 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <event2/event_struct.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "inboxd/commit/commit.h"
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/thread.h"
 #include "inboxd/drafts/partial.h"
 #include "inboxd/serve/front.h"
 #include "inboxd/serve/handshake.h"
@@ -220,8 +219,7 @@ worker_start(const struct worker_setup *setup, struct site *site)
 {
 	const struct timeval second = {1, 0};
 	struct worker *worker = must_alloc(sizeof *worker);
-	sigset_t all, before;
-	int rc;
+	int error;
 
 	worker->setup = *setup;
 	worker->shop.site = site_ref(site);
@@ -245,25 +243,19 @@ worker_start(const struct worker_setup *setup, struct site *site)
 	if (!worker->inbound || !worker->tick || event_add(worker->inbound, NULL) < 0 ||
 	    event_add(worker->tick, &second) < 0)
 		goto fail;
-	/* Signals are main's. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	rc = pthread_create(&worker->thread, NULL, run, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (rc == 0)
+	if (thread_start(&worker->thread, run, worker) == 0)
 		return worker;
-	errno = rc;
 fail:
-	rc = errno;
+	error = errno;
 	free_worker(worker);
-	errno = rc;
+	errno = error;
 	return NULL;
 }
 
 void
 worker_join(struct worker *worker)
 {
-	pthread_join(worker->thread, NULL);
+	thread_join(worker->thread);
 }
 
 void

@@ -4,14 +4,13 @@
 #include "inboxd/status/survey.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/thread.h"
 #include "inboxd/base/shares.h"
 #include "inboxd/base/site.h"
 #include "lib/clock.h"
@@ -128,24 +127,16 @@ struct survey *
 survey_start(struct site *site, struct mailbox *main)
 {
 	struct survey *survey = must_alloc(sizeof *survey);
-	sigset_t all, before;
-	int rc = 0;
+	int error;
 
 	survey->site = site_ref(site);
 	survey->main = main;
 	survey->in = mailbox_new();
-	if (survey->in) {
-		/* Signals are main's. */
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before);
-		rc = pthread_create(&survey->thread, NULL, run, survey);
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
-		if (rc == 0)
-			return survey;
-	}
-	rc = rc ? rc : errno;
+	if (survey->in && thread_start(&survey->thread, run, survey) == 0)
+		return survey;
+	error = errno;
 	free_survey(survey);
-	errno = rc;
+	errno = error;
 	return NULL;
 }
 
@@ -165,7 +156,7 @@ survey_stop(struct survey *survey)
 		return;
 	atomic_store(&survey->stopping, 1);
 	post(survey, SURVEY_STOP);
-	pthread_join(survey->thread, NULL);
+	thread_join(survey->thread);
 	free_survey(survey);
 }
 
