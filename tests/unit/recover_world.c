@@ -124,6 +124,8 @@ counts(enum call call)
 		return call == WRITE;
 	case FAIL:
 		return call != SYNC;
+	case DENY:
+		return call == CHANGE;
 	case FULL:
 		return call != READ && call != DIGEST;
 	case FAIL_SYNC:
@@ -155,6 +157,9 @@ trips(enum call call)
 		if (hook->mode == CLAIM_KILL)
 			_exit(KILLED);
 		return 0;
+	case DENY:
+		errno = EACCES;
+		return 1;
 	case FULL:
 		errno = ENOSPC;
 		return 1;

@@ -28,6 +28,7 @@ enum mode {
 	KILL,       /* ends the process before the call */
 	TEAR,       /* the same within a write, and half of it is done */
 	FAIL,       /* the call, which is no sync, fails with EIO */
+	DENY,       /* the call, which is no read, write or sync, fails with EACCES */
 	FULL,       /* the call finds no room */
 	FAIL_SYNC,  /* a sync fails with EIO */
 	INTERRUPT,  /* a read, write or sync fails with EINTR, and would not the next time */

@@ -654,7 +654,7 @@ make_by_files(void)
 
 static const int killed[] = {KILLED, -1}, failed[] = {0, EX_IOERR, EX_CONFIG, -1},
                  went_well[] = {0, -1}, full[] = {0, EX_TEMPFAIL, EX_IOERR, EX_CONFIG, -1},
-                 unsynced[] = {EX_IOERR, -1};
+                 unsynced[] = {EX_IOERR, -1}, denied[] = {0, EX_CONFIG, -1};
 
 static void
 recovers_everything_at_once(void **state)
@@ -688,6 +688,14 @@ keeps_all_promises_when_a_call_fails(void **state)
 {
 	(void)state;
 	assert_true(try_each_call(make_everything, FAIL, failed) > 150);
+}
+
+/* Somebody has changed who may do what: a person has to mend that. */
+static void
+keeps_all_promises_when_a_call_is_denied(void **state)
+{
+	(void)state;
+	assert_true(try_each_call(make_everything, DENY, denied) > 60);
 }
 
 static void
@@ -763,6 +771,7 @@ main(void)
 	    cmocka_unit_test(keeps_all_promises_when_killed_anywhere),
 	    cmocka_unit_test(keeps_all_promises_when_killed_within_a_write),
 	    cmocka_unit_test(keeps_all_promises_when_a_call_fails),
+	    cmocka_unit_test(keeps_all_promises_when_a_call_is_denied),
 	    cmocka_unit_test(keeps_all_promises_when_there_is_no_room),
 	    cmocka_unit_test(goes_on_when_interrupted),
 	    cmocka_unit_test(ends_with_74_when_a_sync_fails),

@@ -105,8 +105,8 @@ segments_look(const struct root *root, char newest[SEGMENT_NAME_ROOM],
 		errno = 0;
 	}
 	if (!file && errno) {
+		code = errno == EACCES || errno == EPERM ? EX_CONFIG : EX_IOERR;
 		why_say(error, "list ledger/: %s", strerror(errno));
-		code = EX_IOERR;
 	}
 	if (listing)
 		closedir(listing);
