@@ -247,6 +247,11 @@ __wrap_write(int fd, const void *data, size_t len)
 		errno = EDQUOT;
 		return -1;
 	}
+	if (room == NO_ROOM_FOR_A_RECORD && fcntl(fd, F_GETFL) & O_APPEND) {
+		room = ROOM;
+		errno = ENOSPC;
+		return -1;
+	}
 	return __real_write(fd, data, len);
 }
 
@@ -269,7 +274,9 @@ __wrap_ftruncate(int fd, off_t len)
 int
 __wrap_fdatasync(int fd)
 {
-	if (room == NO_ROOM_AT_SYNC && fd == doomed) {
+	if ((room == NO_ROOM_AT_SYNC || room == NO_ROOM_AT_ONE_SYNC) && fd == doomed) {
+		if (room == NO_ROOM_AT_ONE_SYNC)
+			room = ROOM;
 		errno = ENOSPC;
 		return -1;
 	}

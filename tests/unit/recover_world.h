@@ -46,8 +46,9 @@ struct hook {
 
 extern struct hook *hook; /* shared with the children */
 
-/* Has the disk room for copies?  Else opening one fails, or writing to it, or its sync. */
-enum room { ROOM, NO_INODE, NO_BLOCK, NO_ROOM_AT_SYNC };
+/* Has the disk room for copies?  Else opening one fails, or writing to it, or its sync; or it has,
+ * but for one sync of a copy, or for one write to the ledger. */
+enum room { ROOM, NO_INODE, NO_BLOCK, NO_ROOM_AT_SYNC, NO_ROOM_AT_ONE_SYNC, NO_ROOM_FOR_A_RECORD };
 extern enum room room;
 
 /* ---- what a crash left */

@@ -24,6 +24,7 @@
 
 #include <cmocka.h>
 
+#include "inboxd/recover/fresh.h"
 #include "lib/disk.h"
 #include "lib/segment.h"
 
@@ -643,6 +644,37 @@ ends_with_75_where_drafts_find_no_room(void **state)
 	}
 }
 
+/* More than are open at a time while they are made anew, and whose lines are written at a time. */
+#define MANY (FRESH_OPEN_MAX + 6)
+
+static void
+make_many(void)
+{
+	static struct crashed many[MANY];
+
+	for (unsigned i = 0; i < MANY; i++)
+		many[i] = (struct crashed){
+		    3 + i + i / 50, "status", NONE, NONE, STORED, BYTES, 0, 1};
+	make_journal_world(many, MANY, 0, 0);
+	world.settings.sync = SYNC_FILES;
+}
+
+static void
+writes_many_anew_or_ends_with_75(void **state)
+{
+	static const enum room rooms[] = {ROOM, NO_ROOM_AT_ONE_SYNC, NO_ROOM_FOR_A_RECORD};
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		make_many();
+		room = rooms[i];
+		assert_int_equal(recover_in_child(QUIET, 0), room == ROOM ? 0 : EX_TEMPFAIL);
+		room = ROOM;
+		recover_and_check(QUIET);
+		remove_world();
+	}
+}
+
 /* ---- recovery itself, cut off at each call */
 
 static void
@@ -767,6 +799,7 @@ main(void)
 	    cmocka_unit_test(refuses_a_newer_ledger),
 	    cmocka_unit_test(makes_the_journal_as_large_as_it_is_set),
 	    cmocka_unit_test_teardown(ends_with_75_where_drafts_find_no_room, make_room),
+	    cmocka_unit_test_teardown(writes_many_anew_or_ends_with_75, make_room),
 	    cmocka_unit_test(recovers_everything_at_once),
 	    cmocka_unit_test(keeps_all_promises_when_killed_anywhere),
 	    cmocka_unit_test(keeps_all_promises_when_killed_within_a_write),

@@ -11,71 +11,66 @@
 #include "inboxd/base/fatal.h"
 #include "lib/disk.h"
 
-/* Lines on their way to the segment: there may be as many as the journal has frames. */
+/* Lines on their way to the segment: there may be as many as the journal has frames.  Behind what
+ * could not be written nothing more is. */
 struct lines {
 	int fd;
+	int error; /* errno of what could not; 0: all could */
 	size_t len;
-	char text[128 * 1024];
+	char text[16 * 1024];
 };
 
 static int
 flush(struct lines *lines)
 {
-	int rc = disk_write(lines->fd, lines->text, lines->len);
-
+	if (lines->error == 0 && disk_write(lines->fd, lines->text, lines->len) < 0)
+		lines->error = errno;
 	lines->len = 0;
-	return rc;
+	errno = lines->error;
+	return lines->error ? -1 : 0;
 }
 
-/* Room for one more, with a NUL; NULL: it could not be made. */
+/* Room for one more, with a NUL. */
 static char *
 room_for_line(struct lines *lines)
 {
-	if (sizeof lines->text - lines->len < RECORD_LINE_MAX + 1 && flush(lines) < 0)
-		return NULL;
+	if (sizeof lines->text - lines->len < RECORD_LINE_MAX + 1)
+		(void)flush(lines);
 	return lines->text + lines->len;
 }
 
-static int
+static void
 add(struct lines *lines, const struct record *record)
 {
-	char *line = room_for_line(lines);
-
-	if (!line)
-		return -1;
-	lines->len += record_format(record, line);
-	return 0;
+	lines->len += record_format(record, room_for_line(lines));
 }
 
-static int
+static void
 add_void(struct lines *lines, uint64_t seq)
 {
 	const struct record record = {.type = RECORD_VOID, .seq = seq};
 
-	return add(lines, &record);
+	add(lines, &record);
 }
 
 /* The frame's own line, byte for byte: it may know more than this program. */
 static int
 add_accept(const struct recovery *r, struct lines *lines, const struct journal_frame *frame)
 {
-	char *line = room_for_line(lines);
-
-	if (!line || journal_read_frame(r->root->journal, frame, line, NULL) < 0)
+	if (journal_read_frame(r->root->journal, frame, room_for_line(lines), NULL) < 0)
 		return -1;
 	lines->len += frame->record_size;
 	return 0;
 }
 
 /* Those that were never acknowledged: what the ledger says of them does not count. */
-static int
+static void
 add_voids(const struct recovery *r, struct lines *lines)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		if (r->all[i].verdict == VOID && add_void(lines, r->all[i].item.seq) < 0)
-			return -1;
+		if (r->all[i].verdict == VOID)
+			add_void(lines, r->all[i].item.seq);
 	}
-	return 0;
 }
 
 /* The journal's accepts that the segment lacks.  A number between them that is no item gets a
@@ -89,10 +84,8 @@ add_accepts(const struct recovery *r, struct lines *lines)
 		const struct unfinished *u = &r->all[i];
 		if (u->item.seq < due)
 			continue;
-		for (; due < u->item.seq; due++) {
-			if (add_void(lines, due) < 0)
-				return -1;
-		}
+		for (; due < u->item.seq; due++)
+			add_void(lines, due);
 		if (add_accept(r, lines, u->frame) < 0)
 			return -1;
 		due = u->item.seq + 1;
@@ -118,7 +111,8 @@ add_synced(const struct recovery *r, struct lines *lines)
 	if (flush(lines) < 0)
 		return -1;
 	sync_ledger(lines->fd);
-	return add(lines, &mark);
+	add(lines, &mark);
+	return 0;
 }
 
 /*
@@ -146,8 +140,7 @@ write_all(const struct recovery *r, struct lines *lines)
 		return -1;
 	if (r->root->was_cut && recovery_has_journal(r) && write_again(r) < 0)
 		return -1;
-	if (add_voids(r, lines) < 0)
-		return -1;
+	add_voids(r, lines);
 	if ((recovery_has_journal(r) ? add_accepts(r, lines) : add_synced(r, lines)) < 0)
 		return -1;
 	return flush(lines);
@@ -163,6 +156,7 @@ tell_accepts(struct recovery *r)
 	if (r->told < 0)
 		return recovery_fail(r, "open", "ledger", r->segment);
 	lines.fd = r->told;
+	lines.error = 0;
 	lines.len = 0;
 	if (write_all(r, &lines) < 0)
 		return recovery_fail(r, "write", "ledger", r->segment);
