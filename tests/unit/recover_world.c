@@ -30,6 +30,7 @@
 
 struct hook *hook;
 enum room room;
+int random_fails;
 struct world world;
 
 static int doomed = -1; /* the copy that has no room */
@@ -58,6 +59,10 @@ int __real_linkat(int fromdir, const char *from, int todir, const char *to, int 
 int __wrap_linkat(int fromdir, const char *from, int todir, const char *to, int flags);
 int __real_unlinkat(int dir, const char *name, int flags);
 int __wrap_unlinkat(int dir, const char *name, int flags);
+int __real_fstatat(int dir, const char *name, struct stat *st, int flags);
+int __wrap_fstatat(int dir, const char *name, struct stat *st, int flags);
+int __real_getentropy(void *data, size_t len);
+int __wrap_getentropy(void *data, size_t len);
 struct digest *__real_digest_new(void);
 struct digest *__wrap_digest_new(void);
 int __real_digest_end(struct digest *digest, unsigned char sha256[DIGEST_SIZE]);
@@ -97,7 +102,7 @@ is_unsynced(int dir, const char *name)
 {
 	struct stat st;
 
-	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+	if (__real_fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return 0;
 	for (size_t i = 0; i < unsynced.count; i++) {
 		if (unsynced.nodes[i] == st.st_ino)
@@ -111,7 +116,7 @@ static void check_order(int fromdir, const char *from, int todir, const char *to
 #endif
 static void check_head(const void *data, size_t len);
 
-enum call { CHANGE, DIGEST, READ, WRITE, SYNC };
+enum call { CHANGE, LOOK, DIGEST, READ, WRITE, SYNC };
 
 /* Does this mode count such a call? */
 static int
@@ -119,25 +124,27 @@ counts(enum call call)
 {
 	switch (hook->mode) {
 	case QUIET:
+	case SPOIL:
 		return 0;
 	case TEAR:
 		return call == WRITE;
 	case FAIL:
 		return call != SYNC;
 	case DENY:
-		return call == CHANGE;
+		return call == CHANGE || call == LOOK;
 	case FULL:
-		return call != READ && call != DIGEST;
+		return call != READ && call != DIGEST && call != LOOK;
 	case FAIL_SYNC:
 		return call == SYNC;
 	case INTERRUPT:
-		return call != CHANGE && call != DIGEST;
+		return call != CHANGE && call != DIGEST && call != LOOK;
 	case KILL:
 	case CLAIM:
 	case CLAIM_KILL:
 		break;
 	}
-	return call != READ && call != DIGEST; /* what changes nothing is no new moment */
+	/* What changes nothing is no new moment. */
+	return call != READ && call != DIGEST && call != LOOK;
 }
 
 /* Is this call to fail? */
@@ -171,6 +178,7 @@ trips(enum call call)
 		errno = EINTR;
 		return 1;
 	case QUIET:
+	case SPOIL:
 		break;
 	}
 	return 0;
@@ -211,6 +219,18 @@ __wrap_openat(int dir, const char *name, int flags, ...)
 	return fd;
 }
 
+static int
+is_first_draft(int fd)
+{
+	struct stat st, draft;
+	char name[NAME_ROOM];
+
+	print_name(name, world.items[0].seq);
+	return fstat(fd, &st) == 0 &&
+	    __real_fstatat(world.status.tmp, name, &draft, AT_SYMLINK_NOFOLLOW) == 0 &&
+	    st.st_ino == draft.st_ino;
+}
+
 ssize_t
 __wrap_read(int fd, void *data, size_t len)
 {
@@ -220,7 +240,13 @@ __wrap_read(int fd, void *data, size_t len)
 ssize_t
 __wrap_pread(int fd, void *data, size_t len, off_t at)
 {
-	return trips(READ) ? -1 : __real_pread(fd, data, len, at);
+	ssize_t got = trips(READ) ? -1 : __real_pread(fd, data, len, at);
+
+	if (hook->mode == SPOIL && got == 0 && is_first_draft(fd)) {
+		hook->mode = QUIET;
+		make_file(world.status.tmp, world.items[0].seq, OTHER);
+	}
+	return got;
 }
 
 /* A new segment of the journal is filled: one of many writes that are alike. */
@@ -332,6 +358,22 @@ __wrap_unlinkat(int dir, const char *name, int flags)
 	return trips(CHANGE) ? -1 : __real_unlinkat(dir, name, flags);
 }
 
+int
+__wrap_fstatat(int dir, const char *name, struct stat *st, int flags)
+{
+	return trips(LOOK) ? -1 : __real_fstatat(dir, name, st, flags);
+}
+
+int
+__wrap_getentropy(void *data, size_t len)
+{
+	if (random_fails) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return trips(LOOK) ? -1 : __real_getentropy(data, len);
+}
+
 struct digest *
 __wrap_digest_new(void)
 {
@@ -343,7 +385,6 @@ __wrap_digest_end(struct digest *digest, unsigned char sha256[DIGEST_SIZE])
 {
 	return trips(DIGEST) ? -1 : __real_digest_end(digest, sha256);
 }
-
 
 /* ---- what a crash left */
 
@@ -526,11 +567,13 @@ add_frame(struct writer *writer, const struct crashed *item)
 {
 	static char bytes[LARGE + 1];
 	static struct sample line;
+	struct crashed told = *item;
 	int has_item = item->frame != BARE && item->frame != DAMAGED_BARE;
 
 	fill_bytes(bytes, item->seq);
 	line.len = 0;
-	add_accept(&line, item);
+	told.seq += item->frame == RELABELLED;
+	add_accept(&line, &told);
 	bytes[0] ^= item->frame == FORGED;
 	writer_add(writer, item->seq, line.text, line.len, has_item ? bytes : NULL,
 	    has_item ? strlen(bytes) : 0);

@@ -34,6 +34,7 @@ enum mode {
 	INTERRUPT,  /* a read, write or sync fails with EINTR, and would not the next time */
 	CLAIM,      /* a consumer takes all that is in new/ */
 	CLAIM_KILL, /* and then the process ends */
+	SPOIL,      /* the first item's draft has other bytes once it has been read */
 };
 
 struct hook {
@@ -50,6 +51,8 @@ extern struct hook *hook; /* shared with the children */
  * but for one sync of a copy, or for one write to the ledger. */
 enum room { ROOM, NO_INODE, NO_BLOCK, NO_ROOM_AT_SYNC, NO_ROOM_AT_ONE_SYNC, NO_ROOM_FOR_A_RECORD };
 extern enum room room;
+
+extern int random_fails; /* getentropy(3) does */
 
 /* ---- what a crash left */
 
@@ -68,6 +71,7 @@ enum frame {
 	DAMAGED, /* as BYTES, with a flipped bit */
 	DAMAGED_BARE,
 	FORGED,  /* as BYTES, and the bytes are not those of its record */
+	RELABELLED, /* as BYTES, and its record is of another number */
 	TORN,    /* of a last batch that was never synced */
 };
 

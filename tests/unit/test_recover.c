@@ -299,6 +299,21 @@ does_not_take_over_where_a_journal_was_used(void **state)
 	remove_world();
 }
 
+/* Nor where nobody can tell whether it was. */
+static void
+does_not_take_over_beside_a_damaged_journal(void **state)
+{
+	struct crashed item = {1, "status", RIGHT, NONE, STORED, BYTES, 0, 0};
+
+	(void)state;
+	make_journal_world(&item, 1, 0, 0);
+	world.has_journal = 0;
+	rewrite_segment();
+	assert_int_equal(renameat(world.root, JOURNAL_FOLDER "/0002", world.root, "kept"), 0);
+	assert_refuses(EX_DATAERR, "journal/0002 is missing");
+	remove_world();
+}
+
 static void
 takes_no_inbox_for_a_journal(void **state)
 {
@@ -428,6 +443,7 @@ main(void)
 	    cmocka_unit_test(does_not_begin_anew_where_a_ledger_has_been),
 	    cmocka_unit_test(makes_a_journal_again_that_was_never_used),
 	    cmocka_unit_test(does_not_take_over_where_a_journal_was_used),
+	    cmocka_unit_test(does_not_take_over_beside_a_damaged_journal),
 	    cmocka_unit_test(takes_no_inbox_for_a_journal),
 	    cmocka_unit_test(keeps_all_promises_when_killed_anywhere),
 	    cmocka_unit_test(keeps_all_promises_when_killed_within_a_write),

@@ -207,6 +207,17 @@ voids_what_has_no_frame(void **state)
 	remove_world();
 }
 
+/* Its turn was given up; the frame is of a batch that was never synced, whole or not. */
+static void
+voids_what_the_ledger_calls_void(void **state)
+{
+	(void)state;
+	for (int is_durable = 0; is_durable < 2; is_durable++) {
+		hold((struct crashed){1, "status", RIGHT, NONE, VOIDED, BYTES, 1, 0}, is_durable);
+		hold((struct crashed){1, "status", RIGHT, NONE, VOIDED, DAMAGED, 1, 0}, is_durable);
+	}
+}
+
 static void
 leaves_alone_what_is_published(void **state)
 {
@@ -290,14 +301,31 @@ needs_what_a_damaged_frame_had(void **state)
 
 /* The checksum is of the frame, the digest of the item. */
 static void
-believes_no_bytes_that_are_not_the_items(void **state)
+believes_no_frame_that_is_not_the_items(void **state)
 {
 	struct crashed item = {1, "status", NONE, NONE, STORED, FORGED, 0, 0};
 
 	(void)state;
-	hold((struct crashed){1, "status", RIGHT, NONE, STORED, FORGED, 0, 0}, 0);
+	for (enum frame frame = FORGED; frame <= RELABELLED; frame++) {
+		hold((struct crashed){1, "status", RIGHT, NONE, STORED, frame, 0, 0}, 0);
+		item.frame = frame;
+		make_journal_world(&item, 1, 0, 0);
+		assert_refuses(EX_DATAERR, "has other bytes, and its frame is damaged");
+		remove_world();
+	}
+}
+
+static void
+copies_no_draft_that_changes_meanwhile(void **state)
+{
+	struct crashed item = {1, "status", RIGHT, NONE, STORED, DAMAGED, 0, 0};
+
+	(void)state;
 	make_journal_world(&item, 1, 0, 0);
-	assert_refuses(EX_DATAERR, "has other bytes, and its frame is damaged");
+	hook->mode = SPOIL;
+	assert_ends(EX_DATAERR, "has changed meanwhile");
+	make_file(world.status.tmp, 1, RIGHT);
+	recover_and_check(QUIET);
 	remove_world();
 }
 
@@ -675,6 +703,28 @@ writes_many_anew_or_ends_with_75(void **state)
 	}
 }
 
+/* ---- what is no matter of room */
+
+static int
+make_random(void **state)
+{
+	(void)state;
+	random_fails = 0;
+	return 0;
+}
+
+static void
+changes_nothing_without_a_random_number(void **state)
+{
+	(void)state;
+	make_everything();
+	random_fails = 1;
+	assert_refuses(EX_IOERR, "draw a number for names");
+	random_fails = 0;
+	recover_and_check(QUIET);
+	remove_world();
+}
+
 /* ---- recovery itself, cut off at each call */
 
 static void
@@ -781,11 +831,13 @@ main(void)
 	    cmocka_unit_test(overwrites_no_strangers_file),
 	    cmocka_unit_test(publishes_once_what_is_there_twice),
 	    cmocka_unit_test(voids_what_has_no_frame),
+	    cmocka_unit_test(voids_what_the_ledger_calls_void),
 	    cmocka_unit_test(leaves_alone_what_is_published),
 	    cmocka_unit_test(believes_the_ledger_that_it_is_published),
 	    cmocka_unit_test(stops_where_an_inbox_is_gone),
 	    cmocka_unit_test(needs_what_a_damaged_frame_had),
-	    cmocka_unit_test(believes_no_bytes_that_are_not_the_items),
+	    cmocka_unit_test(believes_no_frame_that_is_not_the_items),
+	    cmocka_unit_test(copies_no_draft_that_changes_meanwhile),
 	    cmocka_unit_test(writes_the_newest_batch_again),
 	    cmocka_unit_test(tells_or_mends_each_flipped_bit),
 	    cmocka_unit_test(needs_what_a_damaged_batch_had),
@@ -800,6 +852,7 @@ main(void)
 	    cmocka_unit_test(makes_the_journal_as_large_as_it_is_set),
 	    cmocka_unit_test_teardown(ends_with_75_where_drafts_find_no_room, make_room),
 	    cmocka_unit_test_teardown(writes_many_anew_or_ends_with_75, make_room),
+	    cmocka_unit_test_teardown(changes_nothing_without_a_random_number, make_random),
 	    cmocka_unit_test(recovers_everything_at_once),
 	    cmocka_unit_test(keeps_all_promises_when_killed_anywhere),
 	    cmocka_unit_test(keeps_all_promises_when_killed_within_a_write),
