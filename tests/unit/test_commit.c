@@ -41,6 +41,7 @@
 #define PATIENCE 20000 /* milliseconds */
 #define A_WHILE 60     /* in which nothing comes, likewise */
 #define SECOND_QUEUE "7d0f3b5ac2e94a1f8b7c6d5e4f3a2b1d"
+#define GATHERED_MAX ((size_t)16 * 1024 * 1024) /* as books.c has it */
 
 /* ---- the hooks */
 
@@ -52,6 +53,20 @@ int __wrap_pthread_create(
     pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
 
 static atomic_int fails_in; /* the how many-th call of a start fails; 0: none */
+static atomic_int no_descriptor; /* for the publisher */
+
+int __real_behind_take_descriptor(int fd);
+int __wrap_behind_take_descriptor(int fd);
+
+int
+__wrap_behind_take_descriptor(int fd)
+{
+	if (atomic_load(&no_descriptor)) {
+		errno = EMFILE;
+		return -1;
+	}
+	return __real_behind_take_descriptor(fd);
+}
 
 static int
 start_fails(void)
@@ -179,8 +194,9 @@ post_message(struct message *message)
 	mailbox_post(commit_mailbox(world.commit), message);
 }
 
-static void
-join_queue(int which)
+/* NULL: no session is begun. */
+static struct queue *
+try_to_join(int which)
 {
 	struct join join = {
 	    .request = {.message.kind = COMMIT_JOIN, .reply = world.replies}, .settled = 1};
@@ -189,9 +205,15 @@ join_queue(int which)
 	snprintf(join.queue_id, sizeof join.queue_id, "%s", which ? SECOND_QUEUE : SAMPLE_QUEUE);
 	post_message(&join.request.message);
 	await(1);
-	assert_non_null(join.queue);
 	world.queues[which] = join.queue;
 	world.generations[which] = join.generation;
+	return join.queue;
+}
+
+static void
+join_queue(int which)
+{
+	assert_non_null(try_to_join(which));
 }
 
 static struct commit *
@@ -644,6 +666,20 @@ puts_off_what_is_too_much_unsettled(void **state)
 
 /* ---- no room for the ledger */
 
+/* It asks the disk now and then. */
+static struct item *
+send_until_stored(uint64_t number, const char *bytes)
+{
+	struct item *item;
+
+	while ((item = send(new_item(0, number, bytes)))->outcome != ITEM_STORED) {
+		assert_later(item, CODE_LATER_FULL);
+		dispose(item);
+		nap();
+	}
+	return item;
+}
+
 static void
 gives_up_a_turn_whose_records_have_no_room(void **state)
 {
@@ -674,19 +710,37 @@ gives_up_a_turn_whose_records_have_no_room(void **state)
 	dispose(late), dispose(large), dispose(again), dispose(known);
 	assert_int_equal(journal_head().last, last);
 	calls_fail(CALL_RECORD, 0, 0);
-	while (1) { /* it asks the disk now and then */
-		twin = send(new_item(0, 2, "lost"));
-		if (twin->outcome == ITEM_STORED)
-			break;
-		assert_later(twin, CODE_LATER_FULL);
-		dispose(twin);
-		nap();
-	}
+	twin = send_until_stored(2, "lost");
 	await_publisher();
 	assert_true(is_there(world.inbox.new, twin->draft.name, "lost"));
 	assert_true(journal_head().last > last + 1); /* its first number is void */
 	dispose(twin), dispose(lost);
 	stop_and_check(3);
+}
+
+/* What sessions say gathers in memory meanwhile, and that has a bound. */
+static void
+begins_sessions_without_room_until_too_much_has_gathered(void **state)
+{
+	struct record mark = {.type = RECORD_MARK};
+
+	(void)state;
+	while (ledger_gathered(world.open) < GATHERED_MAX)
+		ledger_append(world.open, &mark);
+	calls_fail(CALL_RECORD, ENOSPC, -1);
+	world.commit = start();
+	assert_non_null(world.commit);
+	join_queue(0); /* nobody knows yet that there is no room */
+	assert_null(try_to_join(1));
+	calls_fail(CALL_RECORD, 0, 0);
+	dispose(send_until_stored(1, "x"));
+	await_publisher();
+	calls_fail(CALL_RECORD, ENOSPC, -1);
+	join_queue(1);
+	join_queue(1);
+	calls_fail(CALL_RECORD, 0, 0);
+	dispose(send_until_stored(2, "y"));
+	stop_and_check(2);
 }
 
 /* The journal's blocks are its own, and still there may be no room to write them. */
@@ -1077,6 +1131,41 @@ rotates_while_items_are_not_published(void **state)
 }
 
 static void
+rotates_when_the_publisher_can_have_a_descriptor(void **state)
+{
+	size_t items = 0;
+
+	(void)state;
+	world.setup.books.ledger_size = 1500;
+	start_and_join();
+	atomic_store(&no_descriptor, 1);
+	while (items < 10)
+		assert_taken(0, ++items, "one of some");
+	join_queue(1); /* so the turn is over */
+	assert_int_equal(count_segments(), 1);
+	atomic_store(&no_descriptor, 0);
+	assert_taken(0, ++items, "one more");
+	join_queue(1);
+	assert_int_equal(count_segments(), 2);
+	assert_taken(0, ++items, "the last one");
+	await_publisher();
+	assert_true(calls_ledger() == newest_segment());
+	stop_and_check(items);
+}
+
+static void
+gives_back_what_it_has_no_use_for(void **state)
+{
+	struct request request = {.message.kind = COMMIT_SUPERSEDED, .reply = world.replies};
+
+	(void)state;
+	start_and_join();
+	post_message(&request.message);
+	await(1);
+	stop_and_check(0);
+}
+
+static void
 lets_the_publisher_answer_a_probe(void **state)
 {
 	struct request probe = {
@@ -1101,7 +1190,7 @@ lets_the_publisher_answer_a_probe(void **state)
 /* ---- what ends the program, in a child */
 
 static void
-assert_ends(void (*run)(void), const char *event)
+assert_ends(void (*run)(void), int code, const char *event)
 {
 	FILE *log = tmpfile();
 	char text[4096];
@@ -1124,7 +1213,7 @@ assert_ends(void (*run)(void), const char *event)
 	rewind(log);
 	len = fread(text, 1, sizeof text - 1, log);
 	text[len] = '\0';
-	if (WEXITSTATUS(status) != EX_IOERR || !strstr(text, event))
+	if (WEXITSTATUS(status) != code || !strstr(text, event))
 		fail_msg("exit %d, \"%s\" instead of \"%s\"", WEXITSTATUS(status), text, event);
 	fclose(log);
 }
@@ -1147,16 +1236,33 @@ ends_with_74_and_answers_nothing_when_a_sync_fails(void **state)
 {
 	(void)state;
 	failing = CALL_JOURNAL;
-	assert_ends(run_failing, "event=sync_failed what=journal");
+	assert_ends(run_failing, EX_IOERR, "event=sync_failed what=journal");
 	failing = CALL_BATCH; /* no sync, and no lack of room */
-	assert_ends(run_failing, "event=journal_failed call=write");
+	assert_ends(run_failing, EX_IOERR, "event=journal_failed call=write");
 	failing = CALL_RECORD;
-	assert_ends(run_failing, "event=ledger_failed call=write");
+	assert_ends(run_failing, EX_IOERR, "event=ledger_failed call=write");
 	fails_large = 1;
 	failing = CALL_DRAFT;
-	assert_ends(run_failing, "event=sync_failed what=draft");
+	assert_ends(run_failing, EX_IOERR, "event=sync_failed what=draft");
 	failing = CALL_TMP;
-	assert_ends(run_failing, "event=sync_failed what=folder");
+	assert_ends(run_failing, EX_IOERR, "event=sync_failed what=folder");
+	start_and_join();
+	commit_stop(world.commit);
+}
+
+static void
+run_without_a_descriptor(void)
+{
+	atomic_store(&no_descriptor, 1);
+	(void)start();
+	pause();
+}
+
+static void
+ends_with_71_where_the_publisher_can_have_no_ledger(void **state)
+{
+	(void)state;
+	assert_ends(run_without_a_descriptor, EX_OSERR, "event=ledger_failed call=dup");
 	start_and_join();
 	commit_stop(world.commit);
 }
@@ -1175,6 +1281,7 @@ main(void)
 	    TEST(takes_nothing_of_who_only_asks_or_is_superseded),
 	    TEST(puts_off_what_is_too_much_unsettled),
 	    TEST(gives_up_a_turn_whose_records_have_no_room),
+	    TEST(begins_sessions_without_room_until_too_much_has_gathered),
 	    TEST(gives_up_a_turn_whose_frames_have_no_room),
 	    TEST(lets_items_wait_at_the_bound_of_items),
 	    TEST(lets_items_wait_where_the_journal_is_full),
@@ -1187,8 +1294,11 @@ main(void)
 	    TEST(waits_for_the_syncer_before_it_stops),
 	    TEST(stops_in_trouble_and_leaves_it_to_the_next_start),
 	    TEST(rotates_while_items_are_not_published),
+	    TEST(rotates_when_the_publisher_can_have_a_descriptor),
+	    TEST(gives_back_what_it_has_no_use_for),
 	    TEST(lets_the_publisher_answer_a_probe),
 	    TEST(ends_with_74_and_answers_nothing_when_a_sync_fails),
+	    TEST(ends_with_71_where_the_publisher_can_have_no_ledger),
 	};
 
 	alarm(120); /* no wait is without end */
