@@ -1390,13 +1390,12 @@ make_large(void)
 	tear(0, first, 1);
 }
 
-static void
-tells_of_calls_that_fail(void **state)
+/* Each, the first one, then the second, ...; how many there were. */
+static int
+fail_each_call(void)
 {
 	int calls;
 
-	(void)state;
-	make_large();
 	for (calls = 1;; calls++) {
 		countdown = calls;
 		error_to_give = calls % 2 ? EIO : ENOMEM;
@@ -1410,7 +1409,29 @@ tells_of_calls_that_fail(void **state)
 	}
 	countdown = 0;
 	assert_int_equal(journal.found, JOURNAL_READ);
-	assert_true(calls > 30);
+	return calls;
+}
+
+/* Of two copies of a batch each may be the one that is not whole. */
+static void
+tells_of_calls_that_fail_at_copies(void **state)
+{
+	(void)state;
+	make_five();
+	for (uint32_t i = 2; i <= 5; i++)
+		copy_block(0, THE(i), 1, THE(i - 2));
+	assert_true(fail_each_call() > 15);
+	assert_int_equal(journal.count, 5);
+}
+
+static void
+tells_of_calls_that_fail(void **state)
+{
+	int calls;
+
+	(void)state;
+	make_large();
+	assert_true(fail_each_call() > 30);
 	assert_int_equal(journal.hole_count, 2);
 	assert_int_equal(journal.count, 285);
 	for (calls = 1;; calls++) {
@@ -1551,6 +1572,7 @@ main(void)
 	    TEST(refuses_a_newer_version),
 	    TEST(takes_no_clients_bytes_for_a_head),
 	    TEST(tells_of_calls_that_fail),
+	    TEST(tells_of_calls_that_fail_at_copies),
 	    TEST(reads_on_after_a_signal),
 	    TEST(takes_no_batch_that_took_anothers_place),
 	    TEST(reads_while_it_is_written),

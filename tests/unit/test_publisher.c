@@ -594,6 +594,29 @@ gives_another_name_where_a_stranger_has_it(void **state)
 	assert_int_equal(count(STAT_PUBLISH_FAILED), 0);
 }
 
+/* Of a name that does not say whose it is the next one does not, either. */
+static void
+gives_a_name_for_one_of_any_form(void **state)
+{
+	struct publication *p;
+
+	(void)state;
+	start(SYNC_FILES);
+	add(0);
+	p = handover->first;
+	assert_int_equal(renameat(inbox.tmp, p->draft.name, inbox.tmp, "any"), 0);
+	snprintf(p->draft.name, sizeof p->draft.name, "any");
+	sample_write(inbox.new, "any", "a stranger's", 12);
+	hand_over();
+	assert_told(1, 0, DRAFT_OK);
+	mark(1);
+	assert_told(1, 1, DRAFT_OK);
+	assert_non_null(told->renamed);
+	memcpy(items[1].name, told->renamed->name, NAME_ROOM);
+	assert_non_null(strstr(items[1].name, "-.msg"));
+	assert_visible(1, 1);
+}
+
 static void
 tries_again_where_two_names_are_taken(void **state)
 {
@@ -1217,6 +1240,7 @@ main(void)
 	    TEST(leaves_the_rest_when_it_is_stopped),
 	    TEST(cannot_be_started_without_a_thread),
 	    TEST(gives_another_name_where_a_stranger_has_it),
+	    TEST(gives_a_name_for_one_of_any_form),
 	    TEST(tries_again_where_two_names_are_taken),
 	    TEST(publishes_without_renameat2),
 	    TEST(makes_anew_what_somebody_took_out_of_tmp),

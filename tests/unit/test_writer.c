@@ -1123,6 +1123,25 @@ grows_or_stays_as_it_is(void **state)
 	assert_int_equal(writer_segments(writer), 4);
 }
 
+/* The files are made and nothing says so: the next start takes them away. */
+static void
+stays_as_it_is_where_it_cannot_be_said(void **state)
+{
+	(void)state;
+	make(4, 0);
+	set_hook(WRITE, 3 * 16 + 1, EDQUOT);
+	assert_int_equal(writer_resize(writer, 7, &why), -1);
+	assert_int_equal(errno, EDQUOT);
+	assert_true(hook.is_met);
+	assert_non_null(strstr(why.text, "7 MiB ([receiver] journal)"));
+	set_hook(NONE, 0, 0);
+	assert_reads_as_synced();
+	reopen();
+	assert_int_equal(writer_segments(writer), 4);
+	assert_int_equal(writer_resize(writer, 4, &why), 0);
+	assert_int_equal(files(), 4);
+}
+
 static void
 tells_why_it_cannot_go_on(void **state)
 {
@@ -1279,6 +1298,7 @@ main(void)
 	    TEST(leaves_nothing_where_there_is_no_room),
 	    TEST(tells_why_it_cannot_make_a_journal),
 	    TEST(grows_or_stays_as_it_is),
+	    TEST(stays_as_it_is_where_it_cannot_be_said),
 	    TEST(tells_why_it_cannot_go_on),
 	    TEST(ends_with_74_when_a_sync_or_a_write_fails),
 	};
