@@ -6,6 +6,7 @@ and is then judged: by the exit code, by what a client saw acknowledged, by a st
 faults, where every item is sent again and must lie in new/ once.
 """
 
+import contextlib
 import os
 import re
 import shutil
@@ -282,7 +283,11 @@ class ReceiverRun(Run):
 
     def open_files(self):
         folder = "/proc/%d/fd" % self.r.process.pid
-        return sorted(os.readlink(os.path.join(folder, fd)) for fd in os.listdir(folder))
+        found = []
+        for fd in os.listdir(folder):
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                found.append(os.readlink(os.path.join(folder, fd)))
+        return sorted(found)
 
     def await_end(self, why):
         limit = time.monotonic() + harness.bound(2)
