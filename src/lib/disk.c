@@ -14,6 +14,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,14 +50,19 @@ disk_write(int fd, const void *data, size_t len)
 	return 0;
 }
 
+/* As much as a segment of the journal: what is in one is written again by one write, too. */
+#define AGAIN_AT_ONCE (1024 * 1024)
+
 int
 disk_write_again(int fd, off_t from, off_t to)
 {
-	unsigned char buffer[64 * 1024];
+	size_t most = to - from < AGAIN_AT_ONCE ? (size_t)(to - from) : AGAIN_AT_ONCE;
+	unsigned char *buffer = malloc(most + 1);
+	int rc = buffer ? 0 : -1;
 
-	while (from < to) {
-		off_t left = to - from, most = (off_t)sizeof buffer;
-		ssize_t got = pread(fd, buffer, (size_t)(left < most ? left : most), from);
+	while (rc == 0 && from < to) {
+		size_t left = (size_t)(to - from);
+		ssize_t got = pread(fd, buffer, left < most ? left : most, from);
 
 		if (got == -1 && errno == EINTR)
 			continue;
@@ -64,10 +70,11 @@ disk_write_again(int fd, off_t from, off_t to)
 			errno = EIO;
 		if (got <= 0 || lseek(fd, from, SEEK_SET) == -1 ||
 		    disk_write(fd, buffer, (size_t)got) == -1)
-			return -1;
+			rc = -1;
 		from += got;
 	}
-	return 0;
+	free(buffer);
+	return rc;
 }
 
 int
