@@ -1127,7 +1127,7 @@ static struct draft drafts[3];
 static struct sync_order orders[3];
 
 static void
-send_orders(size_t n)
+make_orders(size_t n)
 {
 	memset(orders, 0, sizeof orders);
 	for (size_t i = 0; i < n; i++) {
@@ -1139,6 +1139,12 @@ send_orders(size_t n)
 		orders[i].asker = &drafts[i];
 	}
 	(void)calls_trace();
+}
+
+static void
+send_orders(size_t n)
+{
+	make_orders(n);
 	for (size_t i = 0; i < n; i++)
 		syncer_send(syncer, &orders[i]);
 }
@@ -1186,6 +1192,39 @@ sends_a_draft_back_that_found_no_room(void **state)
 	send_orders(2);
 	assert_sent_back(0, 1);
 	assert_sent_back(1, 0);
+	syncer_stop(syncer);
+	close(ledger);
+}
+
+/* The first is at its sync while the others come. */
+static void
+send_others_late(size_t first, size_t second)
+{
+	calls_hold(CALL_DRAFT);
+	syncer_send(syncer, &orders[0]);
+	calls_await(CALL_DRAFT);
+	syncer_send(syncer, &orders[first]);
+	syncer_send(syncer, &orders[second]);
+	calls_go(CALL_DRAFT);
+	assert_ptr_equal(next_message(PATIENCE), &orders[0].message);
+	assert_ptr_equal(next_message(PATIENCE), &orders[1].message);
+	assert_ptr_equal(next_message(PATIENCE), &orders[2].message);
+}
+
+static void
+syncs_a_folder_once_for_small_ones_and_large_ones_behind_them(void **state)
+{
+	(void)state;
+	syncer = syncer_start();
+	assert_non_null(syncer);
+	make_orders(3);
+	send_others_late(1, 2);
+	assert_string_equal(calls_trace(), "dtddt");
+	orders[2].size = 2 * 1024 * 1024;
+	send_others_late(2, 1);
+	assert_string_equal(calls_trace(), "dtdtdt");
+	for (size_t i = 0; i < 3; i++)
+		draft_discard(&drafts[i]);
 	syncer_stop(syncer);
 	close(ledger);
 }
@@ -1261,6 +1300,7 @@ main(void)
 	    TEST(says_what_a_system_lacks),
 	    TEST(sends_a_draft_back_when_it_is_durable),
 	    TEST(sends_a_draft_back_that_found_no_room),
+	    TEST(syncs_a_folder_once_for_small_ones_and_large_ones_behind_them),
 	    TEST(sends_all_back_before_it_stops),
 	    TEST(ends_with_74_when_a_large_draft_cannot_be_synced),
 	};

@@ -87,6 +87,7 @@ make_durable(struct commit *commit, struct item *item)
 
 	order->message.kind = COMMIT_SYNCED;
 	order->draft = &item->draft;
+	order->size = item->size;
 	order->reply = commit->in;
 	order->asker = item;
 	commit->syncing++;

@@ -2,7 +2,7 @@
 /*
  * The syncer: a thread that makes drafts durable before their items are acknowledged, for those
  * whose bytes the journal does not carry.  It does nothing else, so that a large item holds up
- * nobody but itself.
+ * nobody but itself, and those that are as large.
  */
 #ifndef INBOXD_PUBLISH_SYNCER_H
 #define INBOXD_PUBLISH_SYNCER_H
@@ -17,9 +17,10 @@ struct syncer;
 struct sync_order {
 	struct message message;
 	const struct draft *draft;
+	uint64_t size; /* of the item, bytes */
 	struct mailbox *reply;
-	int no_room; /* its bytes found no room when they were written back */
-	void *asker; /* whose it is: the sender's own */
+	int no_room;   /* its bytes found no room when they were written back */
+	void *asker;   /* whose it is: the sender's own */
 };
 
 /* NULL with errno: no thread, no memory. */
