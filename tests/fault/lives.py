@@ -237,7 +237,8 @@ class ReceiverRun(Run):
         folder = os.path.join(self.r.root, "ledger")
         segment = max(name for name in os.listdir(folder) if name.endswith(".log"))
         with open(os.path.join(folder, segment), encoding="ascii", errors="replace") as file:
-            records = [line.split(" ") for line in file.read().split("\n")]
+            lines = file.read().split("\n")[:-1]  # the last may not be whole yet
+        records = [line.split(" ") for line in lines]
         accepts = [int(words[2]) for words in records if len(words) > 3 and words[1] == "accept"]
         marks = [int(words[3]) for words in records if len(words) > 3 and words[1] == "mark"]
         return max(accepts, default=0) <= max(marks, default=0)
