@@ -1420,6 +1420,7 @@ tells_of_calls_that_fail_at_copies(void **state)
 	make_five();
 	for (uint32_t i = 2; i <= 5; i++)
 		copy_block(0, THE(i), 1, THE(i - 2));
+	copy_block(1, THE(9), 0, THE(5)); /* nothing: so the other segment is at hand */
 	assert_true(fail_each_call() > 15);
 	assert_int_equal(journal.count, 5);
 }
