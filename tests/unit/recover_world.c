@@ -65,6 +65,8 @@ int __real_getentropy(void *data, size_t len);
 int __wrap_getentropy(void *data, size_t len);
 struct digest *__real_digest_new(void);
 struct digest *__wrap_digest_new(void);
+int __real_digest_of(const void *data, size_t len, unsigned char sha256[DIGEST_SIZE]);
+int __wrap_digest_of(const void *data, size_t len, unsigned char sha256[DIGEST_SIZE]);
 int __real_digest_end(struct digest *digest, unsigned char sha256[DIGEST_SIZE]);
 int __wrap_digest_end(struct digest *digest, unsigned char sha256[DIGEST_SIZE]);
 
@@ -378,6 +380,12 @@ struct digest *
 __wrap_digest_new(void)
 {
 	return trips(DIGEST) ? NULL : __real_digest_new();
+}
+
+int
+__wrap_digest_of(const void *data, size_t len, unsigned char sha256[DIGEST_SIZE])
+{
+	return trips(DIGEST) ? -1 : __real_digest_of(data, len, sha256);
 }
 
 int
