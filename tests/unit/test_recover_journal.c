@@ -308,6 +308,7 @@ believes_no_frame_that_is_not_the_items(void **state)
 	(void)state;
 	for (enum frame frame = FORGED; frame <= RELABELLED; frame++) {
 		hold((struct crashed){1, "status", RIGHT, NONE, STORED, frame, 0, 0}, 0);
+		hold((struct crashed){1, "status", RIGHT, NONE, STORED, frame, 0, 0}, 1);
 		item.frame = frame;
 		make_journal_world(&item, 1, 0, 0);
 		assert_refuses(EX_DATAERR, "has other bytes, and its frame is damaged");
