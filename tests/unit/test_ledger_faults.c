@@ -226,6 +226,7 @@ static void
 remove_ledger(void)
 {
 	ledger_close(ledger);
+	ledger = NULL;
 	clients_free(clients);
 	close(dir);
 	sample_remove_folder(folder);

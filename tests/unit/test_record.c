@@ -89,7 +89,7 @@ crc_by_bits(const unsigned char *bytes, size_t len)
 	uint32_t crc = UINT32_MAX;
 
 	for (size_t i = 0; i < 8 * len; i++) {
-		crc ^= bytes[i / 8] >> i % 8 & 1u;
+		crc ^= (uint32_t)bytes[i / 8] >> i % 8 & 1u;
 		crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
 	}
 	return ~crc;
