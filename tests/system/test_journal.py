@@ -334,6 +334,7 @@ def a_journal_that_cannot_be_written_for_want_of_room_is_a_state(t, fault):
         c.put(n, "status", items[n])
         equal(c.answer(n).code, "full", "code of item %d" % n)
     r.wait_log("event=journal_full ")
+    equal(r.gauge("journal_full"), 1, "inboxd_journal_full")
     c.put(1, "status", items[1])
     equal(c.stored(1).again, "1", "what is known")
     equal(r.drafts("status"), [], "in tmp/")
@@ -360,6 +361,7 @@ def a_journal_that_cannot_be_written_for_want_of_room_is_a_state(t, fault):
         line = until(lambda n=n: stored_now(c, n, items[n]), 10, "item %d to be taken" % n)
         names[n] = line.name
     r.wait_log("event=journal_has_room ")
+    equal(r.gauge("journal_full"), 0, "inboxd_journal_full")
     equal(r.files("status"), sorted(names.values()), "in new/")
     c.cut()
     r.restart()

@@ -101,6 +101,8 @@
 	    "When the oldest of them was acknowledged, UTC; 0: there is none.")             \
 	X(NOW_PUBLISH_TROUBLE, "inboxd_publish_trouble", "",                                \
 	    "1: items cannot be made visible, and no new ones are taken.")                  \
+	X(NOW_JOURNAL_FULL, "inboxd_journal_full", "",                                      \
+	    "1: the journal had no room to be written the last time.")                      \
 	X(NOW_JOURNAL_BYTES, "inboxd_journal_bytes", "", "Size of the journal.")            \
 	X(NOW_LEDGER_BYTES, "inboxd_ledger_bytes", "", "Size of the ledger's open segment.") \
 	X(NOW_CERTIFICATE_EXPIRY, "inboxd_certificate_expiry_timestamp_seconds", "",        \

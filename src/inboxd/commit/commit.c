@@ -260,6 +260,7 @@ note_room(struct commit *commit, int rc)
 	else if (rc == 0 && commit->full_until != 0)
 		log_event(LOG_NOTICE, "journal_has_room", "note=\"items are taken again\"");
 	commit->full_until = rc < 0 ? clock_monotonic() + ROOM_EVERY * 1000 : 0;
+	stats_set(&commit->stats, STAT_NOW_JOURNAL_FULL, rc < 0);
 }
 
 /* All frames of the batch are on the disk after it; or, if there was no room, none. */
