@@ -252,7 +252,11 @@ class ReceiverRun(Run):
         if self.alive() and not self.kills:
             if was_full:
                 self.reload()
-            self.judge_living()
+            try:
+                self.judge_living()
+            except ConnectionRefusedError:
+                # What fails behind the acknowledgement ends it when it comes to that.
+                self.await_end("it takes no connections")
         self.end_faulty()
         self.judge_restart()
 
