@@ -6,7 +6,8 @@
  * the receiver serves its clients whatever its supervisor does.
  *
  * Main thread only.  notify_watchdog() may be called only while the commit
- * thread makes progress.
+ * thread makes progress, and the publisher, of whom one sync may take some
+ * intervals (threads.c).
  */
 #ifndef INBOXD_NOTIFY_H
 #define INBOXD_NOTIFY_H

@@ -198,7 +198,7 @@ take_message(struct commit *commit, struct message *message)
 		free(message);
 		return;
 	case COMMIT_PROBE:
-		behind_ask(&commit->behind, request); /* who cannot publish is not alive */
+		behind_ask(&commit->behind, request);
 		return;
 	case COMMIT_JOIN:
 		books_join(commit->books, (struct join *)request);
