@@ -416,6 +416,61 @@ def status():
     case("folded", "GET /status HTTP/1.1\r\nHost: a\r\n b\r\nHost: c\r\n\r\n")
 
 
+# ---- proxy: a flag, what a proxy sends
+
+def proxy():
+    hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
+    four = bytes([192, 0, 2, 1, 198, 51, 100, 1, 18, 103, 27, 205])
+    six = bytes.fromhex("20010db8" + 23 * "00" + "01" + 8 * "00") + four[8:]
+    mapped = 10 * b"\0" + b"\xff\xff" + four[:4] + 16 * b"\0" + four[8:]
+
+    def case(name, data, flags=0):
+        seed("proxy", name, bytes([flags]) + data)
+
+    def two(command, family, addresses, *tlvs, length=None):
+        rest = addresses + b"".join(bytes([kind, len(data) >> 8, len(data) & 255]) + data
+                                    for kind, data in tlvs)
+        length = len(rest) if length is None else length
+        return (b"\r\n\r\n\0\r\nQUIT\n" + bytes([command, family, length >> 8, length & 255]) +
+                rest)
+    lines = {"tcp4": "TCP4 192.0.2.1 198.51.100.1 4711 7117", "unknown": "UNKNOWN",
+             "tcp6": "TCP6 2001:db8::1 2001:db8::2 0 65535", "unknown-more": "UNKNOWN x \0 y",
+             "mapped": "TCP6 ::ffff:192.0.2.1 ::1 1 1", "family": "TCP5 1.1.1.1 1.1.1.1 1 1",
+             "zero": "TCP4 192.0.2.01 1.1.1.1 1 1", "port": "TCP4 1.1.1.1 1.1.1.1 65536 1",
+             "port-zero": "TCP4 1.1.1.1 1.1.1.1 01 1", "blanks": "TCP4 1.1.1.1  1.1.1.1 1 1",
+             "few": "TCP4 1.1.1.1 1.1.1.1 1", "many": "TCP4 1.1.1.1 1.1.1.1 1 1 1",
+             "longest": "UNKNOWN " + 91 * "x", "too-long": "UNKNOWN " + 92 * "x",
+             "scope": "TCP6 fe80::1%eth0 ::1 1 1", "unknowns": "UNKNOWNS"}
+    for name, line in lines.items():
+        case("v1-" + name, b"PROXY " + line.encode() + b"\r\n" + hello)
+    case("v1-no-cr", b"PROXY UNKNOWN\n")
+    case("v1-no-lf", b"PROXY UNKNOWN\r" + hello)
+    case("v1-half", b"PROXY TCP4 192.0.2.1 ")
+    case("hello", hello)
+    case("nothing", b"")
+    case("v2-tcp4", two(0x21, 0x11, four) + hello)
+    case("v2-tcp6", two(0x21, 0x21, six) + hello)
+    case("v2-mapped", two(0x21, 0x21, mapped) + hello)
+    case("v2-unix", two(0x21, 0x31, 216 * b"x") + hello)
+    case("v2-udp", two(0x21, 0x12, four))
+    case("v2-unspec", two(0x21, 0x00, b"xyz") + hello)
+    case("v2-local", two(0x20, 0x00, b"") + hello)
+    case("v2-local-more", two(0x20, 0xff, b"whatever") + hello)
+    case("v2-checksum", two(0x21, 0x11, four, (4, b"\0\0"), (3, 4 * b"\0"), (1, b"h2")) + hello, 1)
+    case("v2-checksum-6", two(0x21, 0x21, six, (3, 4 * b"\0")), 1)
+    case("v2-checksum-wrong", two(0x21, 0x11, four, (3, 4 * b"\0")))
+    case("v2-checksum-short", two(0x21, 0x11, four, (3, 3 * b"\0")))
+    case("v2-tlv-long", two(0x21, 0x11, four + b"\x05\x00\x09x"))
+    case("v2-tlv-half", two(0x21, 0x11, four + b"\x05\x00"))
+    case("v2-longest", two(0x21, 0x11, four, (4, 4065 * b"\0")) + hello)
+    case("v2-too-long", two(0x21, 0x11, four, length=4081))
+    case("v2-short", two(0x21, 0x21, six, length=35))
+    case("v2-command", two(0x22, 0x11, four))
+    case("v2-version", two(0x31, 0x11, four))
+    case("v2-family", two(0x21, 0x41, four))
+    case("v2-half", two(0x21, 0x11, four)[:20])
+
+
 # ---- journal: what may happen, then what happens (the target's head)
 
 def journal():
@@ -463,7 +518,7 @@ def journal():
 
 def main():
     folder = sys.argv[1]
-    for make in (codec, session, config, ledger, journal, answers, status):
+    for make in (codec, session, config, ledger, journal, answers, proxy, status):
         make()
     if not os.path.exists(os.path.join(folder, "identity")):
         identity()  # keys are drawn anew each time: only where there are none
