@@ -29,3 +29,23 @@ address_print(const struct sockaddr *address, char text[ADDRESS_ROOM])
 			snprintf(text, ADDRESS_ROOM, "[%s]:%u", host, ntohs(in6.sin6_port));
 	}
 }
+
+int
+address_bytes(const struct sockaddr *address, unsigned char bytes[ADDRESS_BYTES])
+{
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in4;
+
+	memset(bytes, 0, ADDRESS_BYTES);
+	if (address->sa_family == AF_INET) {
+		memcpy(&in4, address, sizeof in4);
+		bytes[10] = bytes[11] = 0xff;
+		memcpy(bytes + 12, &in4.sin_addr, 4);
+		return 1;
+	}
+	if (address->sa_family != AF_INET6)
+		return 0;
+	memcpy(&in6, address, sizeof in6);
+	memcpy(bytes, &in6.sin6_addr, ADDRESS_BYTES);
+	return IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A peer's address as text, for logs: "192.0.2.1:4711", "[2001:db8::1]:4711". */
+/* A peer's address as text, for logs: "192.0.2.1:4711", "[2001:db8::1]:4711"; and as bytes, by
+ * which it is counted. */
 #ifndef LIB_ADDRESS_H
 #define LIB_ADDRESS_H
 
@@ -12,5 +13,11 @@ struct sockaddr;
 /* An IPv4 address in the form of IPv6 is shown as what it is; "(local)": a UNIX socket's,
  * or one of a family that we do not know. */
 void address_print(const struct sockaddr *address, char text[ADDRESS_ROOM]);
+
+#define ADDRESS_BYTES 16
+
+/* Without the port, and an IPv4 address in the form of IPv6 (RFC 4291, 2.5.5.2): is it one?  A
+ * family that we do not know has 0 in all of them. */
+int address_bytes(const struct sockaddr *address, unsigned char bytes[ADDRESS_BYTES]);
 
 #endif

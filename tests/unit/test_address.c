@@ -35,10 +35,37 @@ each_family_has_its_form(void **state)
 	assert_string_equal(text, "(local)");
 }
 
+static void
+an_ipv4_address_has_the_same_bytes_in_both_forms(void **state)
+{
+	static const unsigned char mapped[ADDRESS_BYTES] = {
+	    [10] = 0xff, [11] = 0xff, [12] = 192, [14] = 2, [15] = 1};
+	static const unsigned char long_one[ADDRESS_BYTES] = {0x20, 1, 0xd, 0xb8, [15] = 7};
+	static const unsigned char none[ADDRESS_BYTES];
+	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(65535)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(4711)};
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	unsigned char bytes[ADDRESS_BYTES];
+
+	(void)state;
+	inet_pton(AF_INET, "192.0.2.1", &in4.sin_addr);
+	assert_true(address_bytes((struct sockaddr *)&in4, bytes));
+	assert_memory_equal(bytes, mapped, sizeof mapped);
+	inet_pton(AF_INET6, "::ffff:192.0.2.1", &in6.sin6_addr);
+	assert_true(address_bytes((struct sockaddr *)&in6, bytes));
+	assert_memory_equal(bytes, mapped, sizeof mapped);
+	inet_pton(AF_INET6, "2001:db8::7", &in6.sin6_addr);
+	assert_false(address_bytes((struct sockaddr *)&in6, bytes));
+	assert_memory_equal(bytes, long_one, sizeof long_one);
+	assert_false(address_bytes((struct sockaddr *)&un, bytes));
+	assert_memory_equal(bytes, none, sizeof none);
+}
+
 int
 main(void)
 {
-	const struct CMUnitTest tests[] = {cmocka_unit_test(each_family_has_its_form)};
+	const struct CMUnitTest tests[] = {cmocka_unit_test(each_family_has_its_form),
+	    cmocka_unit_test(an_ipv4_address_has_the_same_bytes_in_both_forms)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
