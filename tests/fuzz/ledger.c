@@ -104,6 +104,7 @@ static char *
 replay(const char *text, size_t size, struct replay *result)
 {
 	struct clients *clients = clients_new();
+	const struct queue *queue = NULL;
 	struct why error;
 	char *dump = NULL;
 	size_t len;
@@ -115,8 +116,8 @@ replay(const char *text, size_t size, struct replay *result)
 	if (replay_segment(segment, "fuzz.log", clients, result, &error) == 0) {
 		out = open_memstream(&dump, &len);
 		FUZZ_CHECK(out);
-		for (size_t i = 0; i < clients_count(clients); i++)
-			dump_queue(out, clients_at(clients, i));
+		while ((queue = clients_next(clients, queue)))
+			dump_queue(out, queue);
 		fprintf(out, "%" PRIu64 " %" PRIu64 " %" PRIu64 "\n", result->synced,
 		    result->stored, result->next_seq);
 		for (size_t i = result->first; i < result->count; i++) {

@@ -189,10 +189,11 @@ sample_dump(const struct clients *clients)
 	char *text = NULL;
 	size_t len = 0;
 	FILE *out = open_memstream(&text, &len);
+	const struct queue *queue = NULL;
 
 	assert_non_null(out);
-	for (size_t i = 0; i < clients_count(clients); i++)
-		dump_queue(out, clients_at(clients, i));
+	while ((queue = clients_next(clients, queue)))
+		dump_queue(out, queue);
 	assert_int_equal(fclose(out), 0);
 	return text;
 }
@@ -322,7 +323,9 @@ sample_fill(struct clients *clients, size_t queues, uint64_t items)
 		struct queue *queue;
 		snprintf(identity, sizeof identity, "pc%zu", i);
 		queue = clients_add(clients, identity, SAMPLE_QUEUE, 5);
+		queue_hold(queue);
 		sample_fill_figures(&queue->figures, i + 1);
+		queue_release(queue);
 		for (uint64_t n = 5; n < 5 + items; n++) {
 			struct record record;
 			snprintf(bytes, sizeof bytes, "%zu-%u", i, (unsigned)n);

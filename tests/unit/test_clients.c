@@ -52,6 +52,12 @@ on_gap(void *ctx, struct queue *of, uint64_t first, uint64_t last)
 	gaps.last[gaps.count++] = last;
 }
 
+static void
+ignore_gap(void *ctx, struct queue *of, uint64_t first, uint64_t last)
+{
+	(void)ctx, (void)of, (void)first, (void)last;
+}
+
 static uint64_t
 settle(uint64_t number)
 {
@@ -293,6 +299,7 @@ counts_gaps_up_to_the_highest_number(void **state)
 static void
 finds_a_queue_by_identity_and_id(void **state)
 {
+	struct queue *last = queue;
 	char identity[32];
 
 	(void)state;
@@ -302,18 +309,145 @@ finds_a_queue_by_identity_and_id(void **state)
 		(void)clients_add(clients, identity, OTHER_QUEUE, 7);
 	}
 	assert_int_equal(clients_count(clients), 201);
-	assert_ptr_equal(clients_at(clients, 0), queue);
+	assert_null(clients_from(clients, 201));
+	assert_ptr_equal(clients_next(clients, NULL), queue);
 	assert_ptr_equal(clients_find(clients, SAMPLE_CLIENT, SAMPLE_QUEUE), queue);
 	assert_ptr_not_equal(clients_find(clients, SAMPLE_CLIENT, OTHER_QUEUE), queue);
 	assert_null(clients_find(clients, "pc1.example.org", SAMPLE_QUEUE));
 	assert_null(clients_find(clients, "pc1.example.or", OTHER_QUEUE));
 	for (int i = 0; i < 200; i++) {
-		struct queue *found;
+		struct queue *found, *next = clients_next(clients, last);
 		snprintf(identity, sizeof identity, "pc%d.example.org", i * 37 % 200);
 		found = clients_find(clients, identity, OTHER_QUEUE);
-		assert_ptr_equal(found, clients_at(clients, (size_t)i + 1));
+		assert_ptr_equal(found, next);
+		last = found;
 		assert_string_equal(found->identity, identity);
 		assert_int_equal(found->settled, 7);
+	}
+}
+
+/* ---- what happens to queues, against a model of it that only counts */
+
+#define MODELS 40
+#define STEPS 20000
+
+static struct {
+	struct queue *queue; /* NULL: not known */
+	uint64_t arrival;
+	int64_t seen;
+	int holds, items;
+} models[MODELS];
+static uint64_t arrivals;
+static uint32_t dice;
+
+static uint32_t
+roll(uint32_t sides)
+{
+	dice = dice * 1664525 + 1013904223;
+	return (dice >> 8) % sides;
+}
+
+static void
+name_model(size_t i, char identity[32])
+{
+	snprintf(identity, 32, "pc%zu.example.org", i / 2);
+}
+
+static const char *
+model_id(size_t i)
+{
+	return i % 2 ? OTHER_QUEUE : SAMPLE_QUEUE;
+}
+
+static void
+change_model(size_t i)
+{
+	char identity[32];
+
+	name_model(i, identity);
+	if (!models[i].queue) {
+		models[i].queue = clients_add(clients, identity, model_id(i), 1);
+		models[i].arrival = arrivals++;
+		models[i].seen = 0;
+		return;
+	}
+	queue = models[i].queue;
+	switch (roll(6)) {
+	case 0:
+		queue_hold(queue);
+		models[i].holds++;
+		break;
+	case 1:
+		if (models[i].holds > 0) {
+			queue_release(queue);
+			models[i].holds--;
+		}
+		break;
+	case 2:
+		models[i].seen = roll(100);
+		queue_see(queue, models[i].seen);
+		break;
+	case 3:
+		models[i].items += queue_add_skip(queue, queue->settled + roll(3));
+		break;
+	case 4:
+		queue_settle(queue, queue->settled + 3, ignore_gap, NULL);
+		models[i].items = 0;
+		break;
+	case 5:
+		if (models[i].holds == 0) {
+			clients_remove(clients, queue);
+			models[i].queue = NULL;
+			models[i].items = 0;
+		}
+		break;
+	}
+}
+
+/* Is the one unseen for longer, or, of two as long, has it come before? */
+static int
+is_before(size_t i, size_t j)
+{
+	return models[i].seen != models[j].seen ? models[i].seen < models[j].seen
+	                                        : models[i].arrival < models[j].arrival;
+}
+
+static void
+assert_as_models(void)
+{
+	size_t count = 0, longest = MODELS;
+	uint64_t before = 0;
+	char identity[32];
+
+	for (size_t i = 0; i < MODELS; i++) {
+		name_model(i, identity);
+		assert_ptr_equal(clients_find(clients, identity, model_id(i)), models[i].queue);
+		count += models[i].queue != NULL;
+		if (models[i].queue && models[i].holds == 0 && models[i].items == 0 &&
+		    (longest == MODELS || is_before(i, longest)))
+			longest = i;
+	}
+	assert_int_equal(clients_count(clients), count);
+	assert_ptr_equal(clients_longest_unseen(clients),
+	    longest < MODELS ? models[longest].queue : NULL);
+	for (queue = NULL; (queue = clients_next(clients, queue)); count--) {
+		assert_true(before <= queue->arrival);
+		before = queue->arrival + 1;
+	}
+	assert_int_equal(count, 0);
+}
+
+static void
+knows_who_rests_and_is_unseen_for_longest(void **state)
+{
+	(void)state;
+	clients_remove(clients, queue);
+	memset(models, 0, sizeof models);
+	arrivals = 1;
+	dice = 10;
+	for (int i = 0; i < STEPS; i++) {
+		change_model(roll(MODELS));
+		assert_as_models();
 	}
 }
 
@@ -359,6 +493,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 	        counts_gaps_up_to_the_highest_number, setup, teardown),
 	    cmocka_unit_test_setup_teardown(finds_a_queue_by_identity_and_id, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+	        knows_who_rests_and_is_unseen_for_longest, setup, teardown),
 	    cmocka_unit_test_setup_teardown(tells_a_queue_in_a_record_and_back, setup, teardown),
 	};
 

@@ -435,10 +435,11 @@ check_ledger(size_t items)
 {
 	struct replay replay;
 	struct clients *found = sample_replay(world.ledger, NULL, &replay);
+	const struct queue *queue = NULL;
 	size_t known = 0;
 
-	for (size_t i = 0; i < clients_count(found); i++)
-		known += clients_at(found, i)->items;
+	while ((queue = clients_next(found, queue)))
+		known += queue->items;
 	assert_int_equal(known, items);
 	assert_int_equal(sample_unfinished(&replay), 0);
 	replay_free(&replay);

@@ -558,7 +558,7 @@ a_restart_knows_the_figures_that_were_known(void **state)
 	(void)state;
 	assert_non_null(books);
 	move_all_figures(books, &join);
-	known = &clients_at(clients, 0)->figures;
+	known = &clients_next(clients, NULL)->figures;
 	for (size_t i = 0; i < FIGURES_COUNT; i++) {
 		if (member_is_empty(&figures_rows[i].member, known))
 			fail_msg("no %s: this test is to move each figure", figures_rows[i].head);
@@ -566,7 +566,7 @@ a_restart_knows_the_figures_that_were_known(void **state)
 	assert_int_equal(known->tally.missing, 3);
 	assert_int_equal(known->tally.reused, 1);
 	replayed = sample_replay(dir, NULL, &replay);
-	found = &clients_at(replayed, 0)->figures;
+	found = &clients_next(replayed, NULL)->figures;
 	/* A restart knows only when items were accepted, the one that was void later, too. */
 	assert_in_range(known->tally.last_stored + 10000000 - found->tally.last_stored, 0,
 	    20000000);
@@ -585,7 +585,7 @@ restarted(struct clients **replayed)
 
 	*replayed = sample_replay(dir, NULL, &replay);
 	replay_free(&replay);
-	return &clients_at(*replayed, 0)->figures.hello;
+	return &clients_next(*replayed, NULL)->figures.hello;
 }
 
 static void
@@ -609,6 +609,7 @@ a_client_is_seen_while_it_is_connected(void **state)
 	books_join(books, &join);
 	queue = notice.queue = join.queue;
 	now = queue->figures.hello.seen;
+	assert_null(clients_longest_unseen(clients));
 	/* An hour later, as it were: a session of before the last is nobody. */
 	queue->figures.hello.seen -= 3600 * INT64_C(1000000);
 	books_note(&notice);
@@ -625,6 +626,7 @@ a_client_is_seen_while_it_is_connected(void **state)
 	assert_int_equal(restarted(&replayed)->backlog.pending, 0);
 	clients_free(replayed);
 	books_leave(books, &notice);
+	assert_ptr_equal(clients_longest_unseen(clients), queue);
 	assert_int_equal(books_flush(books), 0);
 	known = restarted(&replayed);
 	assert_in_range(known->seen, now, now + 60000000);

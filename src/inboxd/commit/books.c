@@ -115,10 +115,27 @@ books_join(struct books *books, struct join *join)
 		supersede(books, queue);
 	queue->superseded = join->superseded;
 	join->superseded = NULL;
+	queue_hold(queue);
 	queue->figures.hello = join->hello;
-	queue->figures.hello.seen = now_utc();
+	queue_see(queue, now_utc());
 	join->generation = ++queue->generation;
 	join->mark = queue->settled;
+	queue_record(queue, &record);
+	ledger_append(books->ledger, &record);
+}
+
+/* The last session of the queue that spoke for it is over. */
+static void
+leave(struct books *books, struct queue *queue)
+{
+	struct record record = {.type = RECORD_QUEUE};
+	int64_t now = now_utc(), seen = queue->figures.hello.seen;
+
+	free(queue->superseded);
+	queue->superseded = NULL;
+	queue_see(queue, now);
+	if (now - seen < LONG_SESSION || !may_gather(books))
+		return;
 	queue_record(queue, &record);
 	ledger_append(books->ledger, &record);
 }
@@ -126,19 +143,9 @@ books_join(struct books *books, struct join *join)
 void
 books_leave(struct books *books, struct notice *notice)
 {
-	struct queue *queue = notice->queue;
-	struct record record = {.type = RECORD_QUEUE};
-	int64_t now = now_utc(), seen = queue->figures.hello.seen;
-
-	if (notice->generation != queue->generation)
-		return;
-	free(queue->superseded);
-	queue->superseded = NULL;
-	queue->figures.hello.seen = now;
-	if (now - seen < LONG_SESSION || !may_gather(books))
-		return;
-	queue_record(queue, &record);
-	ledger_append(books->ledger, &record);
+	if (notice->generation == notice->queue->generation)
+		leave(books, notice->queue);
+	queue_release(notice->queue);
 }
 
 void
@@ -216,16 +223,18 @@ books_skip(struct books *books, const struct notice *notice)
 void
 books_view(const struct books *books, struct view *view)
 {
-	size_t all = clients_count(books->clients);
-	size_t from = view->from < all ? (size_t)view->from : all;
-	size_t count = all - from < VIEWS_MAX ? all - from : VIEWS_MAX;
+	const struct queue *queue = clients_from(books->clients, view->from);
 
-	view->count = count;
-	view->next = from + count < all ? from + count : 0;
-	view->views = calloc(count + 1, sizeof *view->views);
-	for (size_t i = 0; view->views && i < count; i++) {
-		const struct queue *queue = clients_at(books->clients, from + i);
-		struct client_view *out = &view->views[i];
+	view->count = 0;
+	view->next = 0;
+	view->views = calloc(VIEWS_MAX, sizeof *view->views);
+	for (; view->views && queue; queue = clients_next(books->clients, queue)) {
+		struct client_view *out;
+		if (view->count == VIEWS_MAX) {
+			view->next = queue->arrival;
+			break;
+		}
+		out = &view->views[view->count++];
 		snprintf(out->identity, sizeof out->identity, "%s", queue->identity);
 		snprintf(out->queue, sizeof out->queue, "%s", queue->id);
 		out->connected = queue->superseded != NULL;
@@ -418,11 +427,11 @@ books_want_rotation(const struct books *books)
 void
 books_rotate(struct books *books)
 {
+	struct queue *queue = NULL;
+
 	/* What the state says is all that a start after a crash knows. */
-	for (size_t i = 0; i < clients_count(books->clients); i++) {
-		struct queue *queue = clients_at(books->clients, i);
-		queue->figures.hello.seen = last_seen(queue);
-	}
+	while ((queue = clients_next(books->clients, queue)))
+		queue_see(queue, last_seen(queue));
 	if (ledger_rotate(books->ledger, books->clients, books->setup->ledger_days) < 0)
 		log_event(LOG_ERR, "ledger_not_rotated", "error=\"%s\" note=\"goes on as it is\"",
 		    strerror(errno));

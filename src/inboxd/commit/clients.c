@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Queues stand in an array in order of arrival, and in a tree by (identity,
- * queue): tsearch(3), which is enough for one look-up a connection.  A queue's
- * entries are a sorted array: numbers come nearly in order, so adding is
- * appending, and settling cuts off the head.
+ * Queues stand in three orders, each a tree: by name, by arrival, and those that rest by when
+ * they were seen.  A queue's entries are a sorted array: numbers come nearly in order, so adding
+ * is appending, and settling cuts off the head.
  */
 #include "inboxd/commit/clients.h"
 
-#include <search.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,9 +14,9 @@
 #include "inboxd/base/fatal.h"
 
 struct clients {
-	void *tree;
-	struct queue **queues;
-	size_t count, room;
+	struct tree by_name, by_arrival, by_seen;
+	size_t count;
+	uint64_t arrivals;
 };
 
 struct clients *
@@ -26,59 +25,126 @@ clients_new(void)
 	return must_alloc(sizeof(struct clients));
 }
 
-static int
-compare(const void *a, const void *b)
-{
-	const struct queue *x = a, *y = b;
-	int order = strcmp(x->identity, y->identity);
+/* ---- the three orders */
 
-	return order ? order : strcmp(x->id, y->id);
+struct queue_name {
+	const char *identity, *id;
+};
+
+static int
+compare_names(const void *key, const struct node *node)
+{
+	const struct queue_name *name = key;
+	const struct queue *queue = tree_entry(node, const struct queue, by_name);
+	int order = strcmp(name->identity, queue->identity);
+
+	return order ? order : strcmp(name->id, queue->id);
+}
+
+static int
+compare_arrivals(const void *key, const struct node *node)
+{
+	const uint64_t *arrival = key;
+	const struct queue *queue = tree_entry(node, const struct queue, by_arrival);
+
+	return (*arrival > queue->arrival) - (*arrival < queue->arrival);
+}
+
+/* Two may have been seen at one time. */
+static int
+compare_seen(const void *key, const struct node *node)
+{
+	const struct queue *a = key, *b = tree_entry(node, const struct queue, by_seen);
+	int64_t seen = a->figures.hello.seen, other = b->figures.hello.seen;
+
+	return seen == other ? compare_arrivals(&a->arrival, &b->by_arrival)
+			     : (seen > other) - (seen < other);
+}
+
+/* After each change of what it depends on. */
+static void
+update_rest(struct queue *queue)
+{
+	struct tree *resting = &queue->clients->by_seen;
+	int rests = queue->holds == 0 && queue->count == 0;
+
+	if (rests == queue->rests)
+		return;
+	queue->rests = rests;
+	if (rests)
+		tree_add(resting, &queue->by_seen, queue, compare_seen);
+	else
+		tree_remove(resting, &queue->by_seen, queue, compare_seen);
+}
+
+/* ---- queues */
+
+static void
+free_queue(struct queue *queue)
+{
+	for (size_t j = 0; j < queue->count; j++)
+		free(queue->entries[j]);
+	free(queue->entries);
+	free(queue->superseded);
+	free(queue);
 }
 
 void
 clients_free(struct clients *clients)
 {
+	struct queue *queue, *next;
+
 	if (!clients)
 		return;
-	for (size_t i = 0; i < clients->count; i++) {
-		struct queue *queue = clients->queues[i];
-		tdelete(queue, &clients->tree, compare);
-		for (size_t j = 0; j < queue->count; j++)
-			free(queue->entries[j]);
-		free(queue->entries);
-		free(queue->superseded);
-		free(queue);
+	for (queue = clients_next(clients, NULL); queue; queue = next) {
+		next = clients_next(clients, queue);
+		tree_remove(&clients->by_arrival, &queue->by_arrival, &queue->arrival,
+		    compare_arrivals);
+		free_queue(queue);
 	}
-	free(clients->queues);
 	free(clients);
 }
 
 struct queue *
 clients_find(struct clients *clients, const char *identity, const char *id)
 {
-	struct queue wanted;
-	struct queue **node;
+	const struct queue_name name = {identity, id};
+	struct node *node = tree_find(&clients->by_name, &name, compare_names);
 
-	snprintf(wanted.identity, sizeof wanted.identity, "%s", identity);
-	snprintf(wanted.id, sizeof wanted.id, "%s", id);
-	node = tfind(&wanted, &clients->tree, compare);
-	return node ? *node : NULL;
+	return node ? tree_entry(node, struct queue, by_name) : NULL;
 }
 
 struct queue *
 clients_add(struct clients *clients, const char *identity, const char *id, uint64_t settled)
 {
 	struct queue *queue = must_alloc(sizeof *queue);
+	const struct queue_name name = {identity, id};
 
 	snprintf(queue->identity, sizeof queue->identity, "%s", identity);
 	snprintf(queue->id, sizeof queue->id, "%s", id);
+	queue->clients = clients;
 	queue->settled = settled;
-	if (!tsearch(queue, &clients->tree, compare))
-		fatal(EX_OSERR, "out_of_memory", "what=queues");
-	clients->queues = must_grow(
-	    clients->queues, clients->count, &clients->room, sizeof *clients->queues);
-	clients->queues[clients->count++] = queue;
+	queue->arrival = clients->arrivals++;
+	tree_add(&clients->by_name, &queue->by_name, &name, compare_names);
+	tree_add(&clients->by_arrival, &queue->by_arrival, &queue->arrival, compare_arrivals);
+	update_rest(queue);
+	clients->count++;
 	return queue;
+}
+
+void
+clients_remove(struct clients *clients, struct queue *queue)
+{
+	const struct queue_name name = {queue->identity, queue->id};
+
+	assert(queue->holds == 0 && !queue->superseded);
+	tree_remove(&clients->by_name, &queue->by_name, &name, compare_names);
+	tree_remove(
+	    &clients->by_arrival, &queue->by_arrival, &queue->arrival, compare_arrivals);
+	if (queue->rests)
+		tree_remove(&clients->by_seen, &queue->by_seen, queue, compare_seen);
+	clients->count--;
+	free_queue(queue);
 }
 
 size_t
@@ -88,10 +154,55 @@ clients_count(const struct clients *clients)
 }
 
 struct queue *
-clients_at(const struct clients *clients, size_t i)
+clients_from(const struct clients *clients, uint64_t arrival)
 {
-	return clients->queues[i];
+	struct node *node = tree_from(&clients->by_arrival, &arrival, compare_arrivals);
+
+	return node ? tree_entry(node, struct queue, by_arrival) : NULL;
 }
+
+struct queue *
+clients_next(const struct clients *clients, const struct queue *queue)
+{
+	return clients_from(clients, queue ? queue->arrival + 1 : 0);
+}
+
+struct queue *
+clients_longest_unseen(const struct clients *clients)
+{
+	struct node *node = tree_first(&clients->by_seen);
+
+	return node ? tree_entry(node, struct queue, by_seen) : NULL;
+}
+
+void
+queue_hold(struct queue *queue)
+{
+	queue->holds++;
+	update_rest(queue);
+}
+
+void
+queue_release(struct queue *queue)
+{
+	assert(queue->holds > 0);
+	queue->holds--;
+	update_rest(queue);
+}
+
+void
+queue_see(struct queue *queue, int64_t when)
+{
+	struct tree *resting = &queue->clients->by_seen;
+
+	if (queue->rests)
+		tree_remove(resting, &queue->by_seen, queue, compare_seen);
+	queue->figures.hello.seen = when;
+	if (queue->rests)
+		tree_add(resting, &queue->by_seen, queue, compare_seen);
+}
+
+/* ---- entries */
 
 /* Where the first entry with this number or a higher one stands. */
 static size_t
@@ -149,6 +260,7 @@ insert(struct queue *queue, struct known *entry)
 	    (queue->count - at) * sizeof *queue->entries);
 	queue->entries[at] = entry;
 	queue->count++;
+	update_rest(queue);
 }
 
 struct known *
@@ -200,6 +312,7 @@ queue_remove(struct queue *queue, struct known *entry)
 	queue->count--;
 	memmove(&queue->entries[at], &queue->entries[at + 1],
 	    (queue->count - at) * sizeof *queue->entries);
+	update_rest(queue);
 }
 
 int
@@ -235,6 +348,7 @@ queue_settle(struct queue *queue, uint64_t number,
 		    queue->count * sizeof *queue->entries);
 	if (number > queue->settled)
 		queue->settled = number;
+	update_rest(queue);
 	return missing;
 }
 
@@ -251,6 +365,7 @@ queue_record(const struct queue *queue, struct record *out)
 void
 queue_restore(struct queue *queue, const struct record *record)
 {
+	queue_see(queue, record->figures.hello.seen);
 	queue->settled = record->settled;
 	queue->figures = record->figures;
 }

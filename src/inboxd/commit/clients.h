@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxd/commit/tree.h"
 #include "lib/attr.h"
 #include "lib/digest.h"
 #include "lib/identity.h"
@@ -33,12 +34,19 @@ struct known {
 };
 
 struct queue {
+	struct clients *clients;
+	struct node by_name, by_arrival;
+	struct node by_seen; /* while it rests */
 	char identity[IDENTITY_MAX + 1];
 	char id[PROTO_QUEUE_LEN + 1];
+	uint64_t arrival; /* the later, the higher; of this run only */
+	size_t holds;     /* how many can name it: see queue_hold() */
+	int rests;
 	uint64_t settled; /* the mark: all below is settled; 1 at first */
 	struct known **entries; /* ascending by number */
 	size_t count, room, items; /* items: those that are not skips */
-	struct figures figures; /* for /clients; kept in the ledger's state */
+	/* For /clients; kept in the ledger's state.  hello.seen is queue_see()'s to set. */
+	struct figures figures;
 	/* Who speaks for it now: books.c. */
 	uint64_t generation;
 	struct request *superseded; /* tells that one that a newer one does; NULL: nobody */
@@ -53,8 +61,24 @@ struct queue *clients_find(struct clients *clients, const char *identity, const 
 struct queue *clients_add(struct clients *clients, const char *identity, const char *id,
     uint64_t settled);
 size_t clients_count(const struct clients *clients);
-/* The i-th in order of arrival. */
-struct queue *clients_at(const struct clients *clients, size_t i);
+/* In order of arrival: the first one whose number of arrival is no lower; NULL: there is none. */
+struct queue *clients_from(const struct clients *clients, uint64_t arrival);
+/* The one after `queue`, or the first one after NULL. */
+struct queue *clients_next(const struct clients *clients, const struct queue *queue);
+
+/*
+ * A queue rests while nothing can name it and nothing is remembered above its mark.  Whoever
+ * keeps a pointer to it holds it meanwhile: a session from its HELLO until its end is heard of,
+ * an item that has come until it is answered.
+ */
+void queue_hold(struct queue *queue);
+void queue_release(struct queue *queue);
+/* Its client was there then: UTC microseconds. */
+void queue_see(struct queue *queue, int64_t when);
+/* Of those that rest the one unseen for longest; NULL: none rests. */
+struct queue *clients_longest_unseen(const struct clients *clients);
+/* Forgets a queue that nobody holds, and frees it. */
+void clients_remove(struct clients *clients, struct queue *queue);
 
 /* The item with this number, inbox and digest, or NULL. */
 struct known *queue_find(struct queue *queue, uint64_t number, const char *inbox,

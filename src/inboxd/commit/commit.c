@@ -66,6 +66,7 @@ answer(struct item *item, enum item_outcome outcome)
 	free(item->bytes);
 	item->bytes = NULL;
 	item->outcome = outcome;
+	queue_release(item->queue);
 	give_back(&item->request);
 }
 
@@ -184,6 +185,7 @@ take_message(struct commit *commit, struct message *message)
 
 	switch ((enum commit_message)message->kind) {
 	case COMMIT_ITEM:
+		queue_hold(((struct item *)request)->queue);
 		item_list_add(&commit->arrived, (struct item *)request);
 		return; /* it is answered when it is time */
 	case COMMIT_NEWS:
@@ -426,6 +428,7 @@ commit_start(const struct commit_setup *setup, struct clients *clients,
     struct ledger *ledger, struct writer *writer)
 {
 	struct commit *commit = calloc(1, sizeof *commit);
+	const struct queue *queue = NULL;
 
 	if (!commit)
 		return NULL;
@@ -436,8 +439,8 @@ commit_start(const struct commit_setup *setup, struct clients *clients,
 	stats_add(&commit->stats, STAT_NOW_QUEUES, clients_count(clients));
 	stats_set(&commit->stats, STAT_NOW_JOURNAL_BYTES,
 	    (uint64_t)writer_segments(writer) * JOURNAL_SEGMENT);
-	for (size_t i = 0; i < clients_count(clients); i++)
-		stats_add(&commit->stats, STAT_NOW_UNSETTLED, clients_at(clients, i)->items);
+	while ((queue = clients_next(clients, queue)))
+		stats_add(&commit->stats, STAT_NOW_UNSETTLED, queue->items);
 	commit->in = mailbox_new();
 	commit->books = books_open(clients, ledger, &commit->setup.books, &commit->stats);
 	if (commit->in && commit->books && start_threads(commit) == 0)

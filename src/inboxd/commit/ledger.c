@@ -129,6 +129,7 @@ static int
 write_state(struct ledger *ledger, const struct clients *clients, const struct timespec *now)
 {
 	struct record record = {.type = RECORD_BEGIN, .version = RECORD_VERSION};
+	const struct queue *queue = NULL;
 
 	record.seq = ledger->origin.seq;
 	snprintf(record.root, sizeof record.root, "%s", ledger->origin.root);
@@ -137,8 +138,8 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 	record.age = ledger->noted = age_of(ledger);
 	record.time = (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000;
 	gather(ledger, &record);
-	for (size_t i = 0; i < clients_count(clients); i++) {
-		if (write_queue(ledger, clients_at(clients, i)) < 0)
+	while ((queue = clients_next(clients, queue))) {
+		if (write_queue(ledger, queue) < 0)
 			return -1;
 	}
 	record.type = RECORD_STATE;

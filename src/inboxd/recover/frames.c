@@ -161,8 +161,9 @@ read_frame(const struct recovery *r, const struct journal_frame *frame, struct r
 static int
 find_in_books(const struct recovery *r, uint64_t seq, struct tail_item *out)
 {
-	for (size_t i = 0; i < clients_count(r->clients); i++) {
-		struct queue *queue = clients_at(r->clients, i);
+	struct queue *queue = NULL;
+
+	while ((queue = clients_next(r->clients, queue))) {
 		for (size_t j = 0; j < queue->count; j++) {
 			const struct known *known = queue->entries[j];
 			if (known->is_skip || known->seq != seq)
