@@ -30,6 +30,7 @@ give_stats(void *ctx, uint64_t values[STATS_COUNT])
 
 	stats_set(answers->stats, STAT_LOG_LINES_LOST, log_writer_lost());
 	stats_set(answers->stats, STAT_MOST_CONNECTIONS, settings->connections);
+	stats_set(answers->stats, STAT_MOST_HANDSHAKES, settings->handshakes);
 	stats_set(answers->stats, STAT_MOST_QUEUES, settings->queues);
 	stats_set(answers->stats, STAT_MOST_UNSETTLED, settings->unsettled);
 	for (int i = 0; i < STATS_COUNT; i++)

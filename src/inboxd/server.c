@@ -16,6 +16,7 @@
 #include "inboxd/publish/sync.h"
 #include "inboxd/base/dropped.h"
 #include "inboxd/base/fatal.h"
+#include "inboxd/arrive/admission.h"
 #include "inboxd/arrive/listener.h"
 #include "inboxd/expiry.h"
 #include "inboxd/fronts.h"
@@ -30,7 +31,6 @@
 #include "lib/log_writer.h"
 #include "lib/loop.h"
 
-#define CROWD 64 /* connections beyond the limit that are told so before they go */
 #define SIGNALS 3
 
 struct server {
@@ -42,41 +42,30 @@ struct server {
 	struct event *inbound, *signals[SIGNALS], *watchdog, *deadline, *calendar;
 	struct threads threads;
 	struct listener *listener;
+	struct admission *admission;
 	struct answers answers;
 	struct expiry expiry;
 	struct why reload_error; /* of the last one; "": it was taken */
 	struct stats stats;
-	struct log_gate gate;
 	int draining;
 };
 
 /* ---- connections */
 
-static uint64_t
-sum_stats(const struct server *server, enum counter which)
+static void
+give(void *ctx, struct ticket *ticket, int fd, const struct sockaddr *client)
 {
-	return answers_sum(&server->answers, which);
+	struct server *server = ctx;
+
+	threads_give(&server->threads, ticket, fd, client);
 }
 
 static void
-on_accept(void *ctx, int fd, const struct sockaddr *peer)
+on_short(void *ctx, int is_short)
 {
 	struct server *server = ctx;
-	uint64_t open = sum_stats(server, STAT_NOW_CONNECTIONS);
-	uint64_t most = server->site->settings->connections;
 
-	if (open >= most) {
-		stats_add(&server->stats, STAT_CONNECTIONS_CROWDED, 1);
-		log_limited(&server->gate, LOG_WARNING, "connections_crowded", "open=%llu",
-		    (unsigned long long)open);
-	}
-	if (open >= most + CROWD) {
-		close(fd);
-		return;
-	}
-	/* Counted here, not where it is served: of a burst, too many would be let in. */
-	stats_add(&server->stats, STAT_NOW_CONNECTIONS, 1);
-	threads_give(&server->threads, fd, peer, open >= most);
+	threads_set_short(&server->threads, is_short);
 }
 
 /* ---- what runs out */
@@ -117,6 +106,7 @@ reload(struct server *server)
 	threads_set_site(&server->threads, site);
 	site_unref(server->site);
 	server->site = site;
+	admission_set_limits(server->admission, site->settings);
 	log_set_level(conf_log_level(&site->settings->log));
 	stats_add(&server->stats, STAT_RELOADS, 1);
 	log_event(LOG_NOTICE, "reloaded", "inboxes=%zu", site->inbox_count);
@@ -136,8 +126,9 @@ drain(struct server *server)
 	server->draining = 1;
 	notify_stopping();
 	log_event(LOG_NOTICE, "draining", "connections=%llu in_flight=%llu",
-	    (unsigned long long)sum_stats(server, STAT_NOW_CONNECTIONS),
-	    (unsigned long long)sum_stats(server, STAT_NOW_IN_FLIGHT));
+	    (unsigned long long)answers_sum(&server->answers, STAT_NOW_CONNECTIONS),
+	    (unsigned long long)answers_sum(&server->answers, STAT_NOW_IN_FLIGHT));
+	admission_set_listener(server->admission, NULL);
 	listener_close(server->listener);
 	server->listener = NULL;
 	threads_drain(&server->threads);
@@ -152,7 +143,7 @@ static void
 on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct server *server = arg;
-	unsigned long long in_flight = sum_stats(server, STAT_NOW_IN_FLIGHT);
+	unsigned long long in_flight = answers_sum(&server->answers, STAT_NOW_IN_FLIGHT);
 
 	(void)fd, (void)what;
 	answers_close(&server->answers);
@@ -178,7 +169,7 @@ on_signal(evutil_socket_t number, short what, void *arg)
 static void
 on_message(struct server *server, struct message *message)
 {
-	if (request_return(message))
+	if (request_return(message) || admission_take(server->admission, message))
 		return;
 	if (message->kind == SURVEY_COUNTED)
 		answers_counted(&server->answers, (struct counted *)message);
@@ -252,15 +243,23 @@ start_events(struct server *server)
 static int
 start_sockets(struct server *server)
 {
+	const struct admission_setup setup = {.base = server->base, .stats = &server->stats,
+	    .give = give, .on_short = on_short, .ctx = server};
 	struct why why;
 
 	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
 	    .stats = &server->stats, .reload_error = server->reload_error.text};
 	if (answers_open(&server->answers, server->base, &why) < 0)
 		return start_failed(EX_UNAVAILABLE, "start_failed", why.text);
-	server->listener = listener_open(
-	    server->base, &server->site->settings->listen, on_accept, server, &why);
-	return server->listener ? 0 : start_failed(EX_UNAVAILABLE, "start_failed", why.text);
+	server->admission = admission_new(&setup, server->site->settings);
+	if (!server->admission)
+		return start_failed(EX_OSERR, "start_failed", strerror(errno));
+	server->listener = listener_open(server->base, &server->site->settings->listen,
+	    admission_knock, server->admission, &why);
+	if (!server->listener)
+		return start_failed(EX_UNAVAILABLE, "start_failed", why.text);
+	admission_set_listener(server->admission, server->listener);
+	return 0;
 }
 
 static int
@@ -311,6 +310,8 @@ stop_events(struct server *server)
 		event_free(events[i]);
 	for (message = mailbox_take(server->in); message; message = next) {
 		next = message->next;
+		if (admission_take(server->admission, message))
+			continue;
 		if (message->kind == COMMIT_VIEW)
 			free(((struct view *)message)->views);
 		if (message->kind == SURVEY_COUNTED)
@@ -319,6 +320,7 @@ stop_events(struct server *server)
 			free(message);
 	}
 	mailbox_free(server->in);
+	admission_free(server->admission);
 	event_base_free(server->base);
 }
 

@@ -15,6 +15,7 @@
 #include "inboxd/fronts.h"
 #include "inboxd/notify.h"
 #include "inboxd/recover/recover.h"
+#include "inboxd/serve/ticket.h"
 #include "inboxd/serve/worker.h"
 #include "inboxd/status/survey.h"
 #include "lib/address.h"
@@ -86,6 +87,7 @@ start_workers(struct threads *threads, struct site *site, const struct root *roo
 	    .fronts = fronts,
 	    .commit = commit_mailbox(threads->commit),
 	    .main = threads->main,
+	    .staying = &threads->staying,
 	};
 
 	threads->workers = must_alloc(count * sizeof(struct worker *));
@@ -150,16 +152,28 @@ threads_count(const struct threads *threads, enum counter which)
 }
 
 void
-threads_give(struct threads *threads, int fd, const struct sockaddr *peer, int crowded)
+threads_give(struct threads *threads, struct ticket *ticket, int fd, const struct sockaddr *peer)
 {
 	struct newcomer *newcomer = must_alloc(sizeof *newcomer);
 
 	newcomer->message.kind = WORKER_CONNECTION;
 	newcomer->fd = fd;
 	address_print(peer, newcomer->peer);
-	newcomer->crowded = crowded;
-	mailbox_post(worker_mailbox(threads->workers[threads->next]), &newcomer->message);
+	newcomer->ticket = ticket;
+	ticket->worker = worker_mailbox(threads->workers[threads->next]);
+	mailbox_post(ticket->worker, &newcomer->message);
 	threads->next = (threads->next + 1) % threads->count;
+}
+
+void
+threads_set_short(struct threads *threads, int is_short)
+{
+	for (size_t i = 0; i < threads->count; i++) {
+		struct shortage *message = must_alloc(sizeof *message);
+		message->message.kind = WORKER_SHORT;
+		message->is_short = is_short;
+		mailbox_post(worker_mailbox(threads->workers[i]), &message->message);
+	}
 }
 
 void

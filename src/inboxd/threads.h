@@ -17,6 +17,7 @@ struct commit;
 struct root;
 struct site;
 struct sockaddr;
+struct ticket;
 struct survey;
 struct worker;
 
@@ -30,6 +31,7 @@ struct threads {
 	struct mailbox *main; /* where they answer; borrowed */
 	size_t count, next;   /* workers; who gets the next connection */
 	size_t drained;       /* workers that have no connection any more */
+	_Atomic uint64_t staying; /* connections of all workers, see struct shop */
 };
 
 /* Recovers, and starts them.  0, or an exit code (logged); then some may run, and the
@@ -41,8 +43,11 @@ void threads_stop(struct threads *threads);
 
 /* The sum over all of them. */
 uint64_t threads_count(const struct threads *threads, enum counter which);
-/* A connection, to each worker in turn; `crowded`: see struct newcomer. */
-void threads_give(struct threads *threads, int fd, const struct sockaddr *peer, int crowded);
+/* A connection, to each worker in turn, with its ticket. */
+void threads_give(struct threads *threads, struct ticket *ticket, int fd,
+    const struct sockaddr *peer);
+/* To all workers: room is short, or is so no more. */
+void threads_set_short(struct threads *threads, int is_short);
 /* Asks the commit thread; the request comes back to main. */
 void threads_ask(struct threads *threads, struct request *request, enum commit_message kind,
     void (*take_back)(struct request *request), void *asker);

@@ -307,7 +307,7 @@ fix_digests(unsigned char *text, size_t len, struct digest *digest)
 static void
 begin(unsigned flags, unsigned count)
 {
-	settings = (struct settings){.hello = 30, .idle = 300, .item = 4096};
+	settings = (struct settings){.connections = 1, .hello = 30, .idle = 300, .item = 4096};
 	settings.window = flags & SMALL_WINDOW ? 2 : 64;
 	settings.bytes = flags & SMALL_BYTES ? 100 : 65536;
 	settings.inline_size = count & NEEDS_OPEN ? 64 : 4096;
@@ -322,6 +322,9 @@ begin(unsigned flags, unsigned count)
 static void
 connect_again(unsigned flags)
 {
+	static _Atomic uint64_t others; /* connections; one may be there */
+
+	worker.shop.staying = &others;
 	worker.end = &worker.first;
 	worker.shop.base = base;
 	worker.shop.site = &site;
@@ -337,8 +340,8 @@ connect_again(unsigned flags)
 		fake_set_identity(NULL);
 	worker.connections++;
 	stats_add(&worker.shop.stats, STAT_NOW_CONNECTIONS, 1); /* as main does */
-	FUZZ_CHECK(handshake_start(
-		       &worker.shop, -1, "192.0.2.1:4711", (flags & CROWDED) != 0) == 0);
+	others = (flags & CROWDED) != 0;
+	FUZZ_CHECK(handshake_start(&worker.shop, -1, "192.0.2.1:4711", NULL) == 0);
 }
 
 static void

@@ -130,7 +130,7 @@ class Client:
     """One connection.  `on_stored(inbox, name, digest)` hears of every STORED."""
 
     def __init__(self, address, ctx, timeout=TIMEOUT, on_stored=None, handshake=True,
-                 hostname=None, buffer=None):
+                 hostname=None, buffer=None, source=None):
         self.timeout = timeout
         self.on_stored = on_stored
         self.answers = {}      # n -> [Line], in order, for what nobody has asked for yet
@@ -148,6 +148,8 @@ class Client:
         self.sock = socket.socket(family, socket.SOCK_STREAM)
         if buffer:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, buffer)
+        if source:
+            self.sock.bind((source, 0))
         self.sock.settimeout(timeout)
         self.sock.connect(address)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -26,6 +26,7 @@
 #include "inboxd/base/mailbox.h"
 #include "inboxd/inbox1/inbox1.h"
 #include "inboxd/serve/shop.h"
+#include "inboxd/serve/ticket.h"
 #include "inboxd/serve/worker.h"
 #include "lib/conn.h"
 #include "lib/tls.h"
@@ -56,7 +57,7 @@ on_close(void *ctx, const char *error)
 {
 	struct echo *echo = ctx;
 
-	guest_close(echo->shop, echo->conn, "", error);
+	guest_close(echo->shop, &echo->guest, echo->conn, "", error);
 	guest_leave(echo->shop, &echo->guest);
 	free(echo);
 }
@@ -95,7 +96,8 @@ drain(struct guest *guest)
 	conn_finish(echo->conn, 1);
 }
 
-static const struct front echo_front = {"echo/1", adopt, tick, drain};
+static const struct front echo_front = {
+    .alpn = "echo/1", .adopt = adopt, .tick = tick, .drain = drain};
 static const struct front *const fronts[] = {&inbox1_front, &echo_front, NULL};
 static const char *const alpn[] = {"inbox/1", "echo/1", NULL};
 
@@ -163,7 +165,7 @@ struct client {
 };
 
 static int
-dial(struct client *client, const char *const *names)
+arrive(struct ticket *ticket)
 {
 	const struct timeval limit = {PATIENCE, 0};
 	struct newcomer *newcomer = calloc(1, sizeof *newcomer);
@@ -176,12 +178,27 @@ dial(struct client *client, const char *const *names)
 	newcomer->message.kind = WORKER_CONNECTION;
 	newcomer->fd = pair[1];
 	snprintf(newcomer->peer, sizeof newcomer->peer, "192.0.2.1:7");
+	newcomer->ticket = ticket;
+	if (ticket)
+		ticket->worker = worker_mailbox(worker);
 	mailbox_post(worker_mailbox(worker), &newcomer->message);
-	client->fd = pair[0];
+	return pair[0];
+}
+
+static int
+dial_with(struct client *client, const char *const *names, struct ticket *ticket)
+{
+	client->fd = arrive(ticket);
 	client->tls = load("client", 0, names);
 	client->ssl = tls_connection(client->tls, client->fd, "cap.example");
 	assert_non_null(client->ssl);
 	return SSL_do_handshake(client->ssl);
+}
+
+static int
+dial(struct client *client, const char *const *names)
+{
+	return dial_with(client, names, NULL);
 }
 
 static void
@@ -234,6 +251,86 @@ each_front_gets_the_connections_of_its_name(void **state)
 	hang_up(&one);
 }
 
+/* The next thing that main hears. */
+static void
+expect_news(const struct ticket *ticket, enum ticket_message kind)
+{
+	static struct message *news;
+
+	if (!news)
+		news = mailbox_wait(main_box, PATIENCE * 1000);
+	assert_non_null(news);
+	assert_int_equal(news->kind, kind);
+	assert_ptr_equal(ticket_of(news), ticket);
+	news = news->next;
+}
+
+static void
+main_hears_of_a_handshake_and_of_the_end(void **state)
+{
+	static const char *const echo_only[] = {"echo/1", NULL}, *const others[] = {
+	    "other/1", NULL};
+	struct ticket good = {.is_fault = 0}, bad = good, silent = good;
+	struct client one, two;
+
+	(void)state;
+	assert_int_equal(dial_with(&one, echo_only, &good), 1);
+	say(&one, "hello");
+	expect(&one, "hello");
+	expect_news(&good, TICKET_SHAKEN);
+	hang_up(&one);
+	expect_news(&good, TICKET_LEFT);
+	assert_false(good.is_fault);
+	assert_int_not_equal(dial_with(&two, others, &bad), 1);
+	hang_up(&two);
+	expect_news(&bad, TICKET_LEFT);
+	assert_true(bad.is_fault);
+	/* A health check. */
+	close(arrive(&silent));
+	expect_news(&silent, TICKET_LEFT);
+	assert_false(silent.is_fault);
+}
+
+static void
+a_handshake_ends_when_main_wishes_it(void **state)
+{
+	struct ticket silent = {.is_fault = 0};
+	int fd = arrive(&silent);
+	char byte;
+
+	(void)state;
+	ticket_dismiss(&silent);
+	assert_int_equal(read(fd, &byte, 1), 0);
+	expect_news(&silent, TICKET_LEFT);
+	expect_news(&silent, TICKET_DISMISSED);
+	close(fd);
+}
+
+static void
+a_wish_that_comes_too_late_harms_nobody(void **state)
+{
+	static const char *const echo_only[] = {"echo/1", NULL};
+	struct ticket session = {.is_fault = 0}, gone = session;
+	struct client one;
+
+	(void)state;
+	assert_int_equal(dial_with(&one, echo_only, &session), 1);
+	say(&one, "first");
+	expect(&one, "first");
+	/* Main has not looked at the news yet. */
+	ticket_dismiss(&session);
+	expect_news(&session, TICKET_SHAKEN);
+	expect_news(&session, TICKET_DISMISSED);
+	say(&one, "still there");
+	expect(&one, "still there");
+	hang_up(&one);
+	expect_news(&session, TICKET_LEFT);
+	close(arrive(&gone));
+	expect_news(&gone, TICKET_LEFT);
+	ticket_dismiss(&gone);
+	expect_news(&gone, TICKET_DISMISSED);
+}
+
 static void
 a_front_is_ticked_and_drained(void **state)
 {
@@ -260,8 +357,8 @@ a_front_is_ticked_and_drained(void **state)
 	free(report);
 	worker_join(worker);
 	/* Main counts them when they come, and there is none here. */
-	assert_int_equal(stats_get(worker_stats(worker), STAT_NOW_CONNECTIONS) + 5, 0);
-	assert_int_equal(stats_get(worker_stats(worker), STAT_CONNECTIONS), 5);
+	assert_int_equal(stats_get(worker_stats(worker), STAT_NOW_CONNECTIONS) + 11, 0);
+	assert_int_equal(stats_get(worker_stats(worker), STAT_CONNECTIONS), 11);
 	worker_free(worker);
 }
 
@@ -270,6 +367,9 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_front_gets_the_connections_of_its_name),
+	    cmocka_unit_test(main_hears_of_a_handshake_and_of_the_end),
+	    cmocka_unit_test(a_handshake_ends_when_main_wishes_it),
+	    cmocka_unit_test(a_wish_that_comes_too_late_harms_nobody),
 	    cmocka_unit_test(a_front_is_ticked_and_drained),
 	};
 

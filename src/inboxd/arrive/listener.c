@@ -22,6 +22,8 @@ struct listener {
 	struct evconnlistener **sockets;
 	size_t count;
 	struct event *resume;
+	int is_resting; /* out of descriptors */
+	int is_held;
 	struct log_gate gate;
 	void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer);
 	void *ctx;
@@ -37,38 +39,74 @@ on_connection(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr
 	listener->on_accept(listener->ctx, fd, address);
 }
 
-/* Out of descriptors or memory: the connection stays in the kernel's queue, so
- * the socket stays readable; without a rest we would spin. */
 static void
-on_accept_error(struct evconnlistener *socket, void *arg)
+rest(struct listener *listener)
 {
-	const struct timeval rest = {REST_SECONDS, 0};
-	struct listener *listener = arg;
+	const struct timeval rest_time = {REST_SECONDS, 0};
 
-	(void)socket;
-	log_limited(&listener->gate, LOG_ERR, "accept_failed", "error=\"%s\" rest=%ds",
-	    strerror(EVUTIL_SOCKET_ERROR()), REST_SECONDS);
 	/* Better to spin than to be deaf for ever. */
-	if (event_add(listener->resume, &rest) < 0)
+	if (event_add(listener->resume, &rest_time) < 0)
 		return;
+	listener->is_resting = 1;
 	for (size_t i = 0; i < listener->count; i++)
 		evconnlistener_disable(listener->sockets[i]);
 }
 
 static void
-on_resume(evutil_socket_t fd, short what, void *arg)
+go_on(struct listener *listener)
 {
-	const struct timeval rest = {REST_SECONDS, 0};
-	struct listener *listener = arg;
 	int failed = 0;
 
-	(void)fd, (void)what;
+	if (listener->is_resting || listener->is_held)
+		return;
 	for (size_t i = 0; i < listener->count; i++) {
 		if (evconnlistener_enable(listener->sockets[i]) < 0)
 			failed = 1;
 	}
-	if (failed && event_add(listener->resume, &rest) < 0)
-		fatal(EX_OSERR, "out_of_memory", "what=listener");
+	if (failed)
+		rest(listener);
+}
+
+/* Out of descriptors or memory: the connection stays in the kernel's queue, so
+ * the socket stays readable; without a rest we would spin. */
+static void
+on_accept_error(struct evconnlistener *socket, void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)socket;
+	log_limited(&listener->gate, LOG_ERR, "accept_failed", "error=\"%s\" rest=%ds",
+	    strerror(EVUTIL_SOCKET_ERROR()), REST_SECONDS);
+	rest(listener);
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *listener = arg;
+
+	(void)fd, (void)what;
+	listener->is_resting = 0;
+	go_on(listener);
+}
+
+void
+listener_closed(struct listener *listener)
+{
+	if (!listener->is_resting)
+		return;
+	event_del(listener->resume);
+	listener->is_resting = 0;
+	go_on(listener);
+}
+
+void
+listener_hold(struct listener *listener, int is_held)
+{
+	listener->is_held = is_held;
+	for (size_t i = 0; is_held && i < listener->count; i++)
+		evconnlistener_disable(listener->sockets[i]);
+	go_on(listener);
 }
 
 /* "192.0.2.1:7117", "[::1]:7117", "*:7117" to addresses; settings.c has checked

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The listening sockets, on the main thread's loop.  An accepted descriptor is
- * handed on at once; out of descriptors, listening rests for a second instead
- * of spinning.
+ * handed on at once; out of descriptors, listening rests for a second, or until one is
+ * closed, instead of spinning.
  */
 #ifndef INBOXD_ARRIVE_LISTENER_H
 #define INBOXD_ARRIVE_LISTENER_H
@@ -15,7 +15,6 @@ struct event_base;
 struct sockaddr;
 struct listener;
 
-
 /*
  * Listens on each "ADDRESS:PORT" ("*": all addresses; port 0: any free one) and
  * logs the addresses it got.  `on_accept` gets non-blocking descriptors and
@@ -26,6 +25,11 @@ MUST_CHECK struct listener *listener_open(struct event_base *base, const struct 
     struct why *why);
 /* Is each of them an address?  0, or -1 with the reason. */
 MUST_CHECK int listener_check(const struct conf_list *listen, struct why *why);
+/* Nobody is accepted while it is held; may be called in `on_accept`, which may come once more for
+ * each socket. */
+void listener_hold(struct listener *listener, int is_held);
+/* A descriptor was closed: if that was wanting, there is one now. */
+void listener_closed(struct listener *listener);
 void listener_close(struct listener *listener);
 
 #endif

@@ -43,7 +43,9 @@ struct settings {
 	struct conf_tls tls;
 	int identity; /* enum identity_kind */
 	/* [limits] */
-	uint64_t connections, window, bytes, inline_size, item, queue, idle, hello, partial;
+	uint64_t connections, handshakes;
+	uint64_t address, block; /* connections of one; 0: no bound */
+	uint64_t window, bytes, inline_size, item, queue, idle, hello, partial;
 	uint64_t share; /* of what waits, bytes; 0: no bound */
 	uint64_t forgive, unsettled, queues, reserve, reserve_large, reserve_inodes;
 	/* [status] */

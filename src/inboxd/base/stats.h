@@ -27,7 +27,17 @@
 	X(CONNECTIONS_SILENT, "inboxd_connections_silent_total", "",                            \
 	    "Connections that the peer closed before it had sent a byte: health checks.")       \
 	X(CONNECTIONS_CROWDED, "inboxd_connections_crowded_total", "",                          \
-	    "Connections turned away because there were too many.")                             \
+	    "Connections told to come back later because there were too many.")                 \
+	X(DOOR_CROWDED, "inboxd_connections_refused_total", "reason=\"crowded\"",               \
+	    "Connections closed before a word was said.")                                       \
+	X(DOOR_ADDRESS, "inboxd_connections_refused_total", "reason=\"address\"", "")           \
+	X(DOOR_BLOCK, "inboxd_connections_refused_total", "reason=\"block\"", "")               \
+	X(DOOR_PENALTY, "inboxd_connections_refused_total", "reason=\"penalty\"", "")           \
+	X(DOOR_WAITS, "inboxd_handshake_waits_total", "",                                       \
+	    "Times that listening rested until there was room for a handshake.")                \
+	X(CUT_HANDSHAKE, "inboxd_connections_cut_total", "reason=\"handshake\"",                \
+	    "Connections that the receiver ended.")                                             \
+	X(CUT_DISPLACED, "inboxd_connections_cut_total", "reason=\"displaced\"", "")            \
 	X(SESSIONS, "inboxd_sessions_total", "", "Connections that were answered READY.")       \
 	X(SUPERSEDED, "inboxd_sessions_superseded_total", "",                                   \
 	    "Sessions ended by a newer one of the same queue.")                                 \
@@ -83,10 +93,15 @@
 /* What is now: these go down again. */
 #define STATS_GAUGES(X)                                                                     \
 	X(NOW_CONNECTIONS, "inboxd_connections", "", "Connections open.")                   \
+	X(NOW_HANDSHAKES, "inboxd_handshakes", "",                                          \
+	    "Connections whose handshake is not done.")                                     \
+	X(NOW_SHORT, "inboxd_room_short", "", "1: room is short, and deadlines shorter.")   \
 	X(NOW_IN_FLIGHT, "inboxd_items_in_flight", "", "Items offered and not answered.")   \
 	X(NOW_QUEUES, "inboxd_queues", "", "Queues known.")                                 \
 	X(NOW_UNSETTLED, "inboxd_items_unsettled", "", "Items remembered until settled.")   \
 	X(MOST_CONNECTIONS, "inboxd_connections_limit", "", "Connections that may be open.") \
+	X(MOST_HANDSHAKES, "inboxd_handshakes_limit", "",                                   \
+	    "Connections whose handshake may be under way.")                                \
 	X(MOST_QUEUES, "inboxd_queues_limit", "", "Queues that may be known.")              \
 	X(MOST_UNSETTLED, "inboxd_queue_unsettled_limit", "",                               \
 	    "Items of one queue that are remembered until settled, at most.")               \

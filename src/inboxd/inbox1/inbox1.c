@@ -8,6 +8,7 @@
 #include "inboxd/inbox1/lines.h"
 #include "inboxd/inbox1/session.h"
 #include "lib/conn.h"
+#include "lib/log.h"
 #include "lib/why.h"
 
 static size_t
@@ -82,6 +83,18 @@ on_idle(void *ctx)
 static const struct conn_events events = {.on_read = on_read, .on_drained = on_drained,
     .on_idle = on_idle, .on_close = on_close};
 
+/* One too many: somebody else makes room for it, or it goes. */
+static void
+find_room(struct session *s)
+{
+	if (guest_make_room(s->shop))
+		return;
+	stats_add(&s->shop->stats, STAT_CONNECTIONS_CROWDED, 1);
+	log_limited(&s->shop->gate, LOG_WARNING, "connections_crowded", "client=%s peer=%s",
+	    s->identity, conn_peer_address(s->conn));
+	session_go_away(s, SESSION_LATER, CODE_GOAWAY_CROWDED);
+}
+
 static void
 adopt(struct shop *shop, struct conn *conn, const struct guest *from)
 {
@@ -100,10 +113,10 @@ adopt(struct shop *shop, struct conn *conn, const struct guest *from)
 	if (rc < 0) {
 		s->identity[0] = '\0';
 		session_give_error(s, CODE_ERROR_IDENTITY, why.text);
-	} else if (s->guest.crowded) {
-		session_go_away(s, SESSION_LATER, CODE_GOAWAY_CROWDED);
 	} else if (shop->draining) {
 		session_go_away(s, 0, CODE_GOAWAY_STOPPING);
+	} else if (s->guest.is_crowded) {
+		find_room(s);
 	}
 }
 
@@ -153,4 +166,5 @@ drain(struct guest *guest)
 	session_go_away((struct session *)guest, 0, CODE_GOAWAY_STOPPING);
 }
 
-const struct front inbox1_front = {PROTO_ALPN, adopt, tick, drain};
+const struct front inbox1_front = {
+    .alpn = PROTO_ALPN, .adopt = adopt, .tick = tick, .drain = drain};

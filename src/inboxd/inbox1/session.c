@@ -119,6 +119,7 @@ session_leave(struct session *s, const struct proto_line *last)
 	if (s->state == LEAVING || s->state == CLOSED)
 		return;
 	session_enter(s, LEAVING);
+	guest_retire(s->shop, &s->guest);
 	intake_cut_off(s->intake);
 	share_wait(&s->shop->share, &s->sharer, 0);
 	conn_pause(s->conn);
@@ -163,7 +164,7 @@ session_close(struct session *s, const char *error)
 	intake_cut_off(s->intake);
 	share_wait(&s->shop->share, &s->sharer, 0);
 	/* Who has said QUIT owes us nothing, and need not stay for BYE. */
-	guest_close(s->shop, s->conn, s->identity, s->has_quit ? NULL : error);
+	guest_close(s->shop, &s->guest, s->conn, s->identity, s->has_quit ? NULL : error);
 	s->conn = NULL;
 	free_if_over(s);
 }

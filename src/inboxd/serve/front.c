@@ -2,39 +2,107 @@
 #include "inboxd/serve/front.h"
 
 #include "inboxd/serve/shop.h"
+#include "inboxd/serve/ticket.h"
 #include "lib/conn.h"
 #include "lib/log.h"
+
+#define ASKED_MAX 256 /* guests that are asked to make room for one */
+
+/* ---- the list: useful last, first */
+
+static void
+link_first(struct shop *shop, struct guest *guest)
+{
+	guest->previous = NULL;
+	guest->next = shop->guests;
+	if (guest->next)
+		guest->next->previous = guest;
+	else
+		shop->last_guest = guest;
+	shop->guests = guest;
+}
+
+static void
+unlink_guest(struct shop *shop, struct guest *guest)
+{
+	if (guest->next)
+		guest->next->previous = guest->previous;
+	else
+		shop->last_guest = guest->previous;
+	if (guest->previous)
+		guest->previous->next = guest->next;
+	else
+		shop->guests = guest->next;
+}
 
 void
 guest_enter(struct shop *shop, struct guest *guest, const struct front *front,
     const struct guest *from)
 {
 	guest->front = front;
+	guest->ticket = from ? from->ticket : NULL;
 	guest->began = from ? from->began : shop->now;
+	guest->touched = shop->now;
 	guest->site_number = from ? from->site_number : shop->site_number;
-	guest->crowded = from && from->crowded;
-	guest->previous = NULL;
-	guest->next = shop->guests;
-	if (guest->next)
-		guest->next->previous = guest;
-	shop->guests = guest;
+	guest->stays = from && from->stays;
+	guest->is_crowded = from && from->is_crowded;
+	link_first(shop, guest);
 }
 
 void
 guest_leave(struct shop *shop, struct guest *guest)
 {
-	if (guest->next)
-		guest->next->previous = guest->previous;
-	if (guest->previous)
-		guest->previous->next = guest->next;
-	else
-		shop->guests = guest->next;
+	unlink_guest(shop, guest);
 	if (!shop->guests)
 		shop->on_empty(shop);
 }
 
 void
-guest_close(struct shop *shop, struct conn *conn, const char *identity, const char *error)
+guest_touch(struct shop *shop, struct guest *guest)
+{
+	guest->touched = shop->now;
+	if (shop->guests == guest)
+		return;
+	unlink_guest(shop, guest);
+	link_first(shop, guest);
+}
+
+/* ---- places */
+
+void
+guest_settle(struct shop *shop, struct guest *guest)
+{
+	if (!shop->staying)
+		return;
+	guest->stays = 1;
+	guest->is_crowded = atomic_fetch_add_explicit(shop->staying, 1, memory_order_relaxed) >=
+	    shop->site->settings->connections;
+}
+
+void
+guest_retire(struct shop *shop, struct guest *guest)
+{
+	if (guest->stays)
+		atomic_fetch_sub_explicit(shop->staying, 1, memory_order_relaxed);
+	guest->stays = 0;
+}
+
+int
+guest_make_room(struct shop *shop)
+{
+	struct guest *guest = shop->last_guest, *previous;
+
+	for (unsigned asked = 0; guest && asked < ASKED_MAX; asked++, guest = previous) {
+		previous = guest->previous;
+		if (guest->stays && guest->front->make_room && guest->front->make_room(guest))
+			return 1;
+	}
+	return 0;
+}
+
+void
+guest_close(struct shop *shop, struct guest *guest, struct conn *conn, const char *identity,
+    const char *error)
 {
 	const char *client = identity[0] ? identity : "-";
 
@@ -51,4 +119,7 @@ guest_close(struct shop *shop, struct conn *conn, const char *identity, const ch
 	}
 	conn_free(conn);
 	stats_sub(&shop->stats, STAT_NOW_CONNECTIONS, 1);
+	guest_retire(shop, guest);
+	ticket_left(shop, guest->ticket);
+	guest->ticket = NULL;
 }

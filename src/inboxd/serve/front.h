@@ -9,17 +9,23 @@
 
 #include <stdint.h>
 
+#include "lib/attr.h"
+
 struct conn;
 struct front;
 struct shop;
+struct ticket;
 
 /* The first member of what has a connection. */
 struct guest {
-	struct guest *next, *previous;
+	struct guest *next, *previous; /* who was useful later, and earlier, see guest_touch() */
 	const struct front *front;
+	struct ticket *ticket; /* for main's news of it; NULL: nobody wants any */
 	uint64_t began;       /* seconds of shop->now: when the connection came */
+	uint64_t touched;     /* likewise: when it was useful last */
 	uint64_t site_number; /* of the configuration that trusts its peer */
-	int crowded;          /* one too many: it is told so, and goes */
+	int stays;            /* it counts among shop->staying */
+	int is_crowded;       /* one too many: another makes room for it, or it goes */
 };
 
 struct front {
@@ -31,6 +37,9 @@ struct front {
 	void (*tick)(struct guest *guest);
 	/* The receiver stops: what is in flight is answered, then it leaves. */
 	void (*drain)(struct guest *guest);
+	/* Its place is wanted.  1: it does nothing, and goes, in order; it has called
+	 * guest_retire().  NULL: none does. */
+	int (*make_room)(struct guest *guest);
 };
 
 /* On the worker's list from here on; `from` NULL: a new connection. */
@@ -39,8 +48,18 @@ void guest_enter(struct shop *shop, struct guest *guest, const struct front *fro
 /* Off it; the memory is the caller's. */
 void guest_leave(struct shop *shop, struct guest *guest);
 
+/* Its handshake is done: it counts, and may be one too many. */
+void guest_settle(struct shop *shop, struct guest *guest);
+/* It is about to go, and takes no place from others any more.  Any number of times. */
+void guest_retire(struct shop *shop, struct guest *guest);
+/* It does what it is here for: of all guests it is now the last that would have to make room. */
+void guest_touch(struct shop *shop, struct guest *guest);
+/* Has one of those that do nothing made room?  Who was useful longest ago is asked first. */
+MUST_CHECK int guest_make_room(struct shop *shop);
+
 /* Counts and logs that the connection is over, and frees it: for on_close().  `identity`:
  * "" where it is not known. */
-void guest_close(struct shop *shop, struct conn *conn, const char *identity, const char *error);
+void guest_close(struct shop *shop, struct guest *guest, struct conn *conn, const char *identity,
+    const char *error);
 
 #endif

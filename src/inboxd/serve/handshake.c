@@ -8,6 +8,7 @@
 #include "inboxd/base/fatal.h"
 #include "inboxd/serve/front.h"
 #include "inboxd/serve/shop.h"
+#include "inboxd/serve/ticket.h"
 #include "lib/conn.h"
 
 struct handshake {
@@ -33,7 +34,16 @@ on_open(void *ctx)
 	while (*front && strcmp((*front)->alpn, name) != 0)
 		front++;
 	assert(*front); /* the names that TLS agrees on are those of the same table */
+	ticket_shaken(h->shop, h->guest.ticket);
+	guest_settle(h->shop, &h->guest);
 	(*front)->adopt(h->shop, h->conn, &h->guest);
+	end(h);
+}
+
+static void
+cut(struct handshake *h, const char *error)
+{
+	guest_close(h->shop, &h->guest, h->conn, "", error);
 	end(h);
 }
 
@@ -42,8 +52,11 @@ on_close(void *ctx, const char *error)
 {
 	struct handshake *h = ctx;
 
-	guest_close(h->shop, h->conn, "", error);
-	end(h);
+	/* A list of ours that has run out is no client's fault, and a health check none at all. */
+	if (h->guest.ticket)
+		h->guest.ticket->is_fault =
+		    error && !conn_was_silent(h->conn) && !conn_is_to_blame(h->conn);
+	cut(h, error);
 }
 
 /* The front reads, once it has the connection. */
@@ -60,19 +73,32 @@ static const struct conn_events events = {.on_open = on_open, .on_read = on_read
 static void
 tick(struct guest *guest)
 {
-	(void)guest;
+	struct handshake *h = (struct handshake *)guest;
+	struct shop *shop = h->shop;
+
+	if (shop->now - guest->began <= shop_deadline(shop, shop->site->settings->hello))
+		return;
+	stats_add(&shop->stats, STAT_CUT_HANDSHAKE, 1);
+	on_close(h, "handshake: took too long");
 }
 
 static void
 drain(struct guest *guest)
 {
-	on_close(guest, "the receiver stops");
+	cut((struct handshake *)guest, "the receiver stops");
 }
 
 static const struct front nobody = {.tick = tick, .drain = drain};
 
+void
+handshake_dismiss(struct handshake *h)
+{
+	stats_add(&h->shop->stats, STAT_CUT_DISPLACED, 1);
+	cut(h, "handshake: others wait for its place");
+}
+
 int
-handshake_start(struct shop *shop, int fd, const char *peer, int crowded)
+handshake_start(struct shop *shop, int fd, const char *peer, struct ticket *ticket)
 {
 	const struct conn_link link = {.fd = fd, .peer = peer};
 	struct handshake *h = must_alloc(sizeof *h);
@@ -84,8 +110,9 @@ handshake_start(struct shop *shop, int fd, const char *peer, int crowded)
 		return -1;
 	}
 	guest_enter(shop, &h->guest, &nobody, NULL);
-	h->guest.crowded = crowded;
-	conn_set_idle(h->conn, (unsigned)shop->site->settings->hello);
+	h->guest.ticket = ticket;
+	if (ticket)
+		ticket->handshake = h;
 	stats_add(&shop->stats, STAT_CONNECTIONS, 1);
 	return 0;
 }

@@ -6,6 +6,7 @@
 #ifndef INBOXD_SERVE_SHOP_H
 #define INBOXD_SERVE_SHOP_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include "inboxd/serve/share.h"
@@ -37,12 +38,27 @@ struct shop {
 	unsigned rechecks; /* guests that may be held against a new configuration in this
 	                      tick: each costs a check of signatures */
 	int draining;
+	int is_short; /* room: deadlines are shorter, see shop_deadline() */
+	/* Connections of all workers that are through the handshake, and stay; NULL: nobody
+	 * counts.  Like a counter, it is anybody's. */
+	_Atomic uint64_t *staying;
 	/* Hands a message to the commit thread. */
 	void (*send)(struct shop *shop, struct message *message);
+	/* Likewise main: ticket.h. */
+	void (*tell)(struct shop *shop, struct message *message);
 	const struct front *const *fronts; /* closed by NULL */
-	struct guest *guests; /* who has a connection, or waits for something to come back */
+	struct guest *guests; /* who has a connection, or waits for something to come back; who
+	                         was useful last is the first */
+	struct guest *last_guest;
 	/* The last of them has left. */
 	void (*on_empty)(struct shop *shop);
 };
+
+/* A deadline of the settings, seconds: a quarter of it while room is short. */
+static inline uint64_t
+shop_deadline(const struct shop *shop, uint64_t seconds)
+{
+	return shop->is_short ? (seconds + 3) / 4 : seconds;
+}
 
 #endif

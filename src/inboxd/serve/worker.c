@@ -15,6 +15,7 @@
 #include "inboxd/serve/front.h"
 #include "inboxd/serve/handshake.h"
 #include "inboxd/serve/shop.h"
+#include "inboxd/serve/ticket.h"
 #include "lib/clock.h"
 #include "lib/loop.h"
 
@@ -58,6 +59,12 @@ send_message(struct shop *shop, struct message *message)
 }
 
 static void
+tell_main(struct shop *shop, struct message *message)
+{
+	mailbox_post(of_shop(shop)->setup.main, message);
+}
+
+static void
 on_empty(struct shop *shop)
 {
 	report_if_drained(of_shop(shop));
@@ -72,9 +79,11 @@ on_newcomer(struct worker *worker, struct newcomer *newcomer)
 		close(newcomer->fd);
 	else
 		is_served = handshake_start(&worker->shop, newcomer->fd, newcomer->peer,
-		    newcomer->crowded) == 0;
-	if (!is_served)
+		    newcomer->ticket) == 0;
+	if (!is_served) {
 		stats_sub(&worker->shop.stats, STAT_NOW_CONNECTIONS, 1);
+		ticket_left(&worker->shop, newcomer->ticket);
+	}
 	free(newcomer);
 }
 
@@ -120,6 +129,25 @@ on_drain(struct worker *worker)
 	report_if_drained(worker);
 }
 
+/* It may have come too late: the handshake is done, or over. */
+static void
+on_dismiss(struct worker *worker, struct message *message)
+{
+	struct ticket *ticket = ticket_of(message);
+
+	if (ticket->handshake)
+		handshake_dismiss(ticket->handshake);
+	message->kind = TICKET_DISMISSED;
+	mailbox_post(worker->setup.main, message);
+}
+
+static void
+on_shortage(struct worker *worker, struct shortage *shortage)
+{
+	worker->shop.is_short = shortage->is_short;
+	free(shortage);
+}
+
 static void
 on_message(struct worker *worker, struct message *message)
 {
@@ -133,6 +161,12 @@ on_message(struct worker *worker, struct message *message)
 	case WORKER_DRAIN:
 		free(message);
 		on_drain(worker);
+		break;
+	case TICKET_DISMISS:
+		on_dismiss(worker, message);
+		break;
+	case WORKER_SHORT:
+		on_shortage(worker, (struct shortage *)message);
 		break;
 	default:
 		if (!request_return(message))
@@ -230,6 +264,8 @@ worker_start(const struct worker_setup *setup, struct site *site)
 	worker->in = worker->shop.replies = mailbox_new();
 	worker->shop.share.room = setup->queue;
 	worker->shop.send = send_message;
+	worker->shop.tell = tell_main;
+	worker->shop.staying = setup->staying;
 	worker->shop.fronts = setup->fronts;
 	worker->shop.id = setup->id;
 	worker->shop.on_empty = on_empty;

@@ -17,6 +17,7 @@
 #include "lib/attr.h"
 
 struct front;
+struct ticket;
 struct worker;
 
 /* What it is told, besides what comes back from the commit thread (kinds of
@@ -25,13 +26,19 @@ enum worker_message {
 	WORKER_CONNECTION = 100, /* struct newcomer */
 	WORKER_SITE,             /* struct new_site: the configuration from now on */
 	WORKER_DRAIN,            /* struct message: say GOAWAY to all, then report */
+	WORKER_SHORT,            /* struct shortage */
 };
 
 struct newcomer {
 	struct message message;
 	int fd;
 	char peer[ADDRESS_ROOM]; /* whose it is */
-	int crowded; /* one too many: GOAWAY crowded */
+	struct ticket *ticket; /* NULL: nobody wants news of it */
+};
+
+struct shortage {
+	struct message message;
+	int is_short; /* room: deadlines are a quarter of what they are else */
 };
 
 struct new_site {
@@ -52,6 +59,7 @@ struct worker_setup {
 	const struct front *const *fronts; /* closed by NULL; borrowed */
 	struct mailbox *commit;
 	struct mailbox *main;
+	_Atomic uint64_t *staying; /* see struct shop */
 };
 
 /* Starts the thread; takes a reference on `site`.  NULL with errno. */

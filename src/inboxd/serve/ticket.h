@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What main and a worker have to say to each other of one connection: a ticket goes to the worker
+ * with it, and has room for each message in it, so that none can fail.
+ *
+ *	main -> worker    the connection, with its ticket; later perhaps that it has to end
+ *	worker -> main    its handshake is done; it is over
+ *
+ * The wish that a handshake should end may cross the news that it is done, or over: so that message
+ * always goes back to main, and a ticket may be freed once TICKET_LEFT has come, and
+ * TICKET_DISMISSED, if it was sent.
+ */
+#ifndef INBOXD_SERVE_TICKET_H
+#define INBOXD_SERVE_TICKET_H
+
+#include "inboxd/base/mailbox.h"
+#include "lib/attr.h"
+
+struct handshake;
+struct shop;
+
+/* What a worker is told, beside enum worker_message: the handshake is to end. */
+#define TICKET_DISMISS 150
+
+/* What main is told (beside WORKER_DRAINED). */
+enum ticket_message {
+	TICKET_SHAKEN = 210,
+	TICKET_LEFT,      /* the last of these two */
+	TICKET_DISMISSED, /* the wish was heard, and done if it came in time */
+};
+
+struct ticket {
+	struct message shaken, left, dismiss;
+	struct mailbox *worker; /* whose it is */
+	/* The worker's, up to TICKET_LEFT: */
+	struct handshake *handshake; /* NULL: done, or over */
+	int is_fault; /* its handshake failed, and that is not ours */
+};
+
+/* Main: its handshake is to end, if it has not.  Once. */
+void ticket_dismiss(struct ticket *ticket);
+/* Whose message of enum ticket_message (or TICKET_DISMISS) it is. */
+MUST_CHECK struct ticket *ticket_of(struct message *message);
+
+/* Worker; `ticket` may be NULL: nobody wants to know. */
+void ticket_shaken(struct shop *shop, struct ticket *ticket);
+void ticket_left(struct shop *shop, struct ticket *ticket);
+
+#endif
