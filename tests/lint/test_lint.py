@@ -503,7 +503,7 @@ def files_have_their_idea_at_the_head():
 
 @check
 def files_and_functions_are_short():
-    for path in tree("src", "tests/fault", ends=(".c", ".h")):
+    for path in tree("src", "tests/fault", "tests/herd", ends=(".c", ".h")):
         lines = read(path).split("\n")
         if len(lines) - 1 > LINES_MAX:
             yield "%s: %d lines, want at most %d" % (path, len(lines) - 1, LINES_MAX)
@@ -572,8 +572,8 @@ def sources_are_all_in_the_makefile():
     for path in tree("src", ends=(".c", ".h", ".1", ".5", ".7", ".8")):
         if not re.search(r"(^|\s)%s(\s|$)" % re.escape(path), listed):
             yield path
-    for path in tree("tests/system", "tests/fault", "tests/lint", "tests/papers"):
-        if path.endswith((".py", ".c")) and path not in listed:
+    for path in tree("tests/system", "tests/fault", "tests/lint", "tests/papers", "tests/herd"):
+        if path.endswith((".py", ".c", ".h")) and path not in listed:
             yield path
 
 
