@@ -267,31 +267,45 @@ print_detail(char detail[TABLE_CELL_ROOM + 8], const char *name, size_t len, int
 
 /* Without "inboxd_" and "_total", which each has or has not. */
 static void
-show_numbers(const json_t *numbers, const char *title, int64_t now, FILE *out)
+show_number(const char *name, const char *label, const json_t *value, int64_t now, FILE *out)
 {
 	static const char prefix[] = "inboxd_", suffix[] = "_total";
-	const char *key;
-	json_t *value;
 	char detail[TABLE_CELL_ROOM + 8];
+
+	if (strncmp(name, prefix, sizeof prefix - 1) == 0)
+		name += sizeof prefix - 1;
+	size_t len = strlen(name);
+	if (len > sizeof suffix - 1 && strcmp(name + len - (sizeof suffix - 1), suffix) == 0)
+		len -= sizeof suffix - 1;
+	char *shown = strndup(name, len);
+	print_detail(detail, name, len, json_integer_value(value), now);
+	if (json_is_real(value))
+		fprintf(out, "  %14.3f  ", json_real_value(value));
+	else
+		fprintf(out, "  %14" JSON_INTEGER_FORMAT "  ", json_integer_value(value));
+	table_plain(out, shown ? shown : name);
+	if (label) {
+		fputs(", ", out);
+		table_plain(out, label);
+	}
+	fprintf(out, "%s%s\n", detail[0] ? "  " : "", detail);
+	free(shown);
+}
+
+static void
+show_numbers(const json_t *numbers, const char *title, int64_t now, FILE *out)
+{
+	const char *key, *label;
+	json_t *value, *part;
 
 	fprintf(out, "%s\n", title);
 	json_object_foreach ((json_t *)(uintptr_t)numbers, key, value) {
-		const char *name = key;
-		if (strncmp(name, prefix, sizeof prefix - 1) == 0)
-			name += sizeof prefix - 1;
-		size_t len = strlen(name);
-		if (len > sizeof suffix - 1 &&
-		    strcmp(name + len - (sizeof suffix - 1), suffix) == 0)
-			len -= sizeof suffix - 1;
-		char *shown = strndup(name, len);
-		print_detail(detail, name, len, json_integer_value(value), now);
-		if (json_is_real(value))
-			fprintf(out, "  %14.3f  ", json_real_value(value));
-		else
-			fprintf(out, "  %14" JSON_INTEGER_FORMAT "  ", json_integer_value(value));
-		table_plain(out, shown ? shown : name);
-		fprintf(out, "%s%s\n", detail[0] ? "  " : "", detail);
-		free(shown);
+		if (!json_is_object(value)) {
+			show_number(key, NULL, value, now, out);
+			continue;
+		}
+		json_object_foreach (value, label, part)
+			show_number(key, label, part, now, out);
 	}
 }
 

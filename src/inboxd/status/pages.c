@@ -120,27 +120,37 @@ is_of_items(size_t row)
 	return (row >= STAT_OFFERED && row <= STAT_CUT_OFF) || row == STAT_NOW_IN_FLIGHT;
 }
 
-/* Sets items[key], or items[key][code] where the row has a label. */
+/* Sets page[key], or page[key][label's value] where the row has a label.  Takes `value`. */
+static int
+add_row(json_t *page, const char *key, size_t row, json_t *value)
+{
+	char label[32];
+
+	if (sscanf(stats_rows[row].label, "%*[a-z]=\"%31[^\"]\"", label) != 1)
+		return json_object_set_new(page, key, value);
+
+	json_t *labels = json_object_get(page, key);
+	if (!labels) {
+		labels = json_object();
+		if (json_object_set_new(page, key, labels) == -1) {
+			json_decref(value);
+			return -1;
+		}
+	}
+	return json_object_set_new(labels, label, value);
+}
+
 static int
 add_item_row(json_t *items, size_t row, uint64_t value)
 {
 	static const char prefix[] = "inboxd_items_", suffix[] = "_total";
-	char key[64], code[32];
+	char key[64];
 
 	snprintf(key, sizeof key, "%s", stats_rows[row].metric + sizeof prefix - 1);
 	size_t len = strlen(key);
 	if (len > sizeof suffix - 1 && strcmp(key + len - (sizeof suffix - 1), suffix) == 0)
 		key[len - (sizeof suffix - 1)] = '\0';
-	if (sscanf(stats_rows[row].label, "code=\"%31[^\"]\"", code) != 1)
-		return json_object_set_new(items, key, json_count(value));
-
-	json_t *codes = json_object_get(items, key);
-	if (!codes) {
-		codes = json_object();
-		if (json_object_set_new(items, key, codes) == -1)
-			return -1;
-	}
-	return json_object_set_new(codes, code, json_count(value));
+	return add_row(items, key, row, json_count(value));
 }
 
 char *
@@ -157,9 +167,8 @@ pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now,
 		if (is_of_items(row))
 			rc = add_item_row(items, row, value);
 		else
-			rc = json_object_set_new(
-			    stats_rows[row].kind == STATS_GAUGE ? gauges : counters,
-			    stats_rows[row].metric, row_json(row, value));
+			rc = add_row(stats_rows[row].kind == STATS_GAUGE ? gauges : counters,
+			    stats_rows[row].metric, row, row_json(row, value));
 		if (rc == -1)
 			goto fail;
 	}
