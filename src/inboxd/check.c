@@ -49,7 +49,7 @@ check_start(struct settings *settings)
 		log_complain("inboxd", "%s", error.text);
 	} else if (lacking) {
 		log_complain("inboxd", "%s", lacking);
-	} else if (listener_check(&site->settings->listen, &why) < 0) {
+	} else if (listener_check("listen", &site->settings->listen, &why) < 0) {
 		log_complain("inboxd", "%s", why.text);
 	} else {
 		dropped_warn(root.fd, site, NULL);

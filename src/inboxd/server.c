@@ -245,6 +245,7 @@ start_sockets(struct server *server)
 {
 	const struct admission_setup setup = {.base = server->base, .stats = &server->stats,
 	    .give = give, .on_short = on_short, .ctx = server};
+	struct listener_setup listening;
 	struct why why;
 
 	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
@@ -254,8 +255,9 @@ start_sockets(struct server *server)
 	server->admission = admission_new(&setup, server->site->settings);
 	if (!server->admission)
 		return start_failed(EX_OSERR, "start_failed", strerror(errno));
-	server->listener = listener_open(server->base, &server->site->settings->listen,
-	    admission_knock, server->admission, &why);
+	listening = (struct listener_setup){
+	    "listen", &server->site->settings->listen, admission_knock, server->admission};
+	server->listener = listener_open(server->base, &listening, &why);
 	if (!server->listener)
 		return start_failed(EX_UNAVAILABLE, "start_failed", why.text);
 	admission_set_listener(server->admission, server->listener);

@@ -25,8 +25,7 @@ struct listener {
 	int is_resting; /* out of descriptors */
 	int is_held;
 	struct log_gate gate;
-	void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer);
-	void *ctx;
+	struct listener_setup setup;
 };
 
 static void
@@ -36,7 +35,7 @@ on_connection(struct evconnlistener *socket, evutil_socket_t fd, struct sockaddr
 	struct listener *listener = arg;
 
 	(void)socket, (void)len;
-	listener->on_accept(listener->ctx, fd, address);
+	listener->setup.on_accept(listener->setup.ctx, fd, address);
 }
 
 static void
@@ -112,7 +111,7 @@ listener_hold(struct listener *listener, int is_held)
 /* "192.0.2.1:7117", "[::1]:7117", "*:7117" to addresses; settings.c has checked
  * the form. */
 static struct addrinfo *
-resolve(const char *text, struct why *why)
+resolve(const char *setting, const char *text, struct why *why)
 {
 	struct addrinfo hints = {.ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM};
 	struct addrinfo *found = NULL;
@@ -128,15 +127,15 @@ resolve(const char *text, struct why *why)
 	rc = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, colon + 1, &hints, &found);
 	if (rc == 0)
 		return found;
-	why_say(why, "listen %s: %s", text, gai_strerror(rc));
+	why_say(why, "%s %s: %s", setting, text, gai_strerror(rc));
 	return NULL;
 }
 
 int
-listener_check(const struct conf_list *listen, struct why *why)
+listener_check(const char *setting, const struct conf_list *listen, struct why *why)
 {
 	for (size_t i = 0; i < listen->count; i++) {
-		struct addrinfo *found = resolve(listen->items[i], why);
+		struct addrinfo *found = resolve(setting, listen->items[i], why);
 
 		if (!found)
 			return -1;
@@ -146,7 +145,7 @@ listener_check(const struct conf_list *listen, struct why *why)
 }
 
 static void
-say_listening(int fd)
+say_listening(int fd, const char *setting)
 {
 	struct sockaddr_storage address;
 	socklen_t len = sizeof address;
@@ -155,9 +154,9 @@ say_listening(int fd)
 	if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
 	    getnameinfo((struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
 	        NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-		log_event(LOG_NOTICE, "listening", "address=%s%s%s:%s",
+		log_event(LOG_NOTICE, "listening", "address=%s%s%s:%s setting=%s",
 		    address.ss_family == AF_INET6 ? "[" : "", host,
-		    address.ss_family == AF_INET6 ? "]" : "", port);
+		    address.ss_family == AF_INET6 ? "]" : "", port, setting);
 }
 
 static int
@@ -186,10 +185,10 @@ open_one(struct listener *listener, const struct addrinfo *at, const char *text,
 	if (!listener->sockets)
 		fatal(EX_OSERR, "out_of_memory", "what=listener");
 	listener->sockets[listener->count++] = socket_listener;
-	say_listening(fd);
+	say_listening(fd, listener->setup.setting);
 	return 0;
 fail:
-	why_say(why, "listen %s: %s", text, strerror(errno));
+	why_say(why, "%s %s: %s", listener->setup.setting, text, strerror(errno));
 	if (fd >= 0)
 		close(fd);
 	return -1;
@@ -199,7 +198,7 @@ fail:
 static int
 open_all(struct listener *listener, const char *text, struct why *why)
 {
-	struct addrinfo *found = resolve(text, why);
+	struct addrinfo *found = resolve(listener->setup.setting, text, why);
 	size_t before = listener->count;
 	int failed = 0;
 
@@ -214,22 +213,19 @@ open_all(struct listener *listener, const char *text, struct why *why)
 }
 
 struct listener *
-listener_open(struct event_base *base, const struct conf_list *listen,
-    void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer), void *ctx,
-    struct why *why)
+listener_open(struct event_base *base, const struct listener_setup *setup, struct why *why)
 {
 	struct listener *listener = must_alloc(sizeof *listener);
 
 	listener->base = base;
-	listener->on_accept = on_accept;
-	listener->ctx = ctx;
+	listener->setup = *setup;
 	listener->resume = event_new(base, -1, 0, on_resume, listener);
 	if (!listener->resume) {
 		why_say(why, "out of memory");
 		goto fail;
 	}
-	for (size_t i = 0; i < listen->count; i++) {
-		if (open_all(listener, listen->items[i], why) < 0)
+	for (size_t i = 0; i < setup->listen->count; i++) {
+		if (open_all(listener, setup->listen->items[i], why) < 0)
 			goto fail;
 	}
 	return listener;

@@ -15,16 +15,24 @@ struct event_base;
 struct sockaddr;
 struct listener;
 
+/* A setting whose addresses are listened on. */
+struct listener_setup {
+	const char *setting; /* its name: "listen" */
+	const struct conf_list *listen;
+	/* Gets non-blocking descriptors and owns them. */
+	void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer);
+	void *ctx;
+};
+
 /*
  * Listens on each "ADDRESS:PORT" ("*": all addresses; port 0: any free one) and
- * logs the addresses it got.  `on_accept` gets non-blocking descriptors and
- * owns them.  NULL with the reason.
+ * logs the addresses it got.  The list may be empty.  NULL with the reason.
  */
-MUST_CHECK struct listener *listener_open(struct event_base *base, const struct conf_list *listen,
-    void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer), void *ctx,
+MUST_CHECK struct listener *listener_open(struct event_base *base,
+    const struct listener_setup *setup, struct why *why);
+/* Is each of the setting's an address?  0, or -1 with the reason. */
+MUST_CHECK int listener_check(const char *setting, const struct conf_list *listen,
     struct why *why);
-/* Is each of them an address?  0, or -1 with the reason. */
-MUST_CHECK int listener_check(const struct conf_list *listen, struct why *why);
 /* Nobody is accepted while it is held; may be called in `on_accept`, which may come once more for
  * each socket. */
 void listener_hold(struct listener *listener, int is_held);
