@@ -49,7 +49,8 @@ check_start(struct settings *settings)
 		log_complain("inboxd", "%s", error.text);
 	} else if (lacking) {
 		log_complain("inboxd", "%s", lacking);
-	} else if (listener_check("listen", &site->settings->listen, &why) < 0) {
+	} else if (listener_check("listen", &site->settings->listen, &why) < 0 ||
+	    listener_check("listen-proxy", &site->settings->listen_proxy, &why) < 0) {
 		log_complain("inboxd", "%s", why.text);
 	} else {
 		dropped_warn(root.fd, site, NULL);

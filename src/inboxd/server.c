@@ -18,6 +18,7 @@
 #include "inboxd/base/fatal.h"
 #include "inboxd/arrive/admission.h"
 #include "inboxd/arrive/listener.h"
+#include "inboxd/arrive/preface.h"
 #include "inboxd/expiry.h"
 #include "inboxd/fronts.h"
 #include "inboxd/loaded.h"
@@ -42,6 +43,7 @@ struct server {
 	struct event *inbound, *signals[SIGNALS], *watchdog, *deadline, *calendar;
 	struct threads threads;
 	struct listener *listener;
+	struct prefaces *prefaces;
 	struct admission *admission;
 	struct answers answers;
 	struct expiry expiry;
@@ -128,9 +130,11 @@ drain(struct server *server)
 	log_event(LOG_NOTICE, "draining", "connections=%llu in_flight=%llu",
 	    (unsigned long long)answers_sum(&server->answers, STAT_NOW_CONNECTIONS),
 	    (unsigned long long)answers_sum(&server->answers, STAT_NOW_IN_FLIGHT));
-	admission_set_listener(server->admission, NULL);
+	admission_set_listeners(server->admission, NULL, NULL);
 	listener_close(server->listener);
+	prefaces_close(server->prefaces);
 	server->listener = NULL;
+	server->prefaces = NULL;
 	threads_drain(&server->threads);
 	/* Without memory for the limit it is over now. */
 	if (event_add(server->deadline, &limit) < 0)
@@ -243,24 +247,27 @@ start_events(struct server *server)
 static int
 start_sockets(struct server *server)
 {
+	const struct settings *settings = server->site->settings;
 	const struct admission_setup setup = {.base = server->base, .stats = &server->stats,
 	    .give = give, .on_short = on_short, .ctx = server};
-	struct listener_setup listening;
+	struct listener_setup listening = {"listen", &settings->listen, admission_knock, NULL};
+	struct prefaces_setup proxied = {&server->site, &server->stats, admission_knock, NULL};
 	struct why why;
 
 	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
 	    .stats = &server->stats, .reload_error = server->reload_error.text};
 	if (answers_open(&server->answers, server->base, &why) < 0)
 		return start_failed(EX_UNAVAILABLE, "start_failed", why.text);
-	server->admission = admission_new(&setup, server->site->settings);
+	server->admission = admission_new(&setup, settings);
 	if (!server->admission)
 		return start_failed(EX_OSERR, "start_failed", strerror(errno));
-	listening = (struct listener_setup){
-	    "listen", &server->site->settings->listen, admission_knock, server->admission};
+	listening.ctx = proxied.ctx = server->admission;
 	server->listener = listener_open(server->base, &listening, &why);
-	if (!server->listener)
+	if (server->listener)
+		server->prefaces = prefaces_open(server->base, &proxied, &why);
+	if (!server->prefaces)
 		return start_failed(EX_UNAVAILABLE, "start_failed", why.text);
-	admission_set_listener(server->admission, server->listener);
+	admission_set_listeners(server->admission, server->listener, server->prefaces);
 	return 0;
 }
 

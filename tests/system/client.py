@@ -127,10 +127,13 @@ def context(ca, cert=None, key=None, alpn=("inbox/1",), tls12=False, hostname=Fa
 
 
 class Client:
-    """One connection.  `on_stored(inbox, name, digest)` hears of every STORED."""
+    """One connection.  `on_stored(inbox, name, digest)` hears of every STORED.
+
+    `source` is an address of ours to connect from; `before(sock)` runs before TLS.
+    """
 
     def __init__(self, address, ctx, timeout=TIMEOUT, on_stored=None, handshake=True,
-                 hostname=None, buffer=None, source=None):
+                 hostname=None, buffer=None, source=None, before=None):
         self.timeout = timeout
         self.on_stored = on_stored
         self.answers = {}      # n -> [Line], in order, for what nobody has asked for yet
@@ -152,6 +155,8 @@ class Client:
             self.sock.bind((source, 0))
         self.sock.settimeout(timeout)
         self.sock.connect(address)
+        if before:
+            before(self.sock)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock.setblocking(False)
         self._in_bio, self._out_bio = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -249,7 +249,7 @@ nobody_waits_for_a_receiver_that_stops(void **state)
 	(void)state;
 	peers[0] = come();
 	peers[1] = come();
-	admission_set_listener(admission, NULL);
+	admission_set_listeners(admission, NULL, NULL);
 	assert_true(is_closed(peers[1]));
 	say(&given[0]->left, TICKET_LEFT);
 	assert_int_equal(given_count, 1);

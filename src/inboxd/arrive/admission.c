@@ -12,6 +12,7 @@
 
 #include "inboxd/arrive/door.h"
 #include "inboxd/arrive/listener.h"
+#include "inboxd/arrive/preface.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/stats.h"
 #include "inboxd/serve/ticket.h"
@@ -36,7 +37,8 @@ struct waiting {
 struct admission {
 	struct admission_setup setup;
 	struct door *door;
-	struct listener *listener;
+	struct listener *listener; /* both or none */
+	struct prefaces *prefaces;
 	struct event *again; /* for the first who waits */
 	struct waiting *first, **last;
 	struct log_gate gate;
@@ -135,6 +137,15 @@ try_to_enter(struct admission *admission, int fd, const struct sockaddr *client,
 /* ---- one has to wait */
 
 static void
+hold(struct admission *admission, int is_held)
+{
+	if (!admission->listener)
+		return;
+	listener_hold(admission->listener, is_held);
+	prefaces_hold(admission->prefaces, is_held);
+}
+
+static void
 wait_until(struct admission *admission, int64_t again)
 {
 	int64_t left = again - clock_monotonic();
@@ -179,8 +190,7 @@ go_on(struct admission *admission)
 		free(first_out(admission));
 	}
 	event_del(admission->again);
-	if (admission->listener)
-		listener_hold(admission->listener, 0);
+	hold(admission, 0);
 }
 
 static void
@@ -218,8 +228,7 @@ admission_knock(void *ctx, int fd, const struct sockaddr *client)
 		return;
 	line_up(admission, fd, client);
 	stats_add(admission->setup.stats, STAT_DOOR_WAITS, 1);
-	if (admission->listener)
-		listener_hold(admission->listener, 1);
+	hold(admission, 1);
 	wait_until(admission, again);
 }
 
@@ -247,8 +256,10 @@ admission_take(struct admission *admission, struct message *message)
 	} else if (message->kind == TICKET_LEFT) {
 		door_left(admission->door, &visitor->place, visitor->ticket.is_fault, now);
 		visitor->has_left = 1;
-		if (admission->listener)
+		if (admission->listener) {
 			listener_closed(admission->listener);
+			prefaces_closed(admission->prefaces);
+		}
 	} else {
 		visitor->is_dismissed = 0;
 	}
@@ -273,9 +284,11 @@ admission_set_limits(struct admission *admission, const struct settings *setting
 }
 
 void
-admission_set_listener(struct admission *admission, struct listener *listener)
+admission_set_listeners(struct admission *admission, struct listener *listener,
+    struct prefaces *prefaces)
 {
 	admission->listener = listener;
+	admission->prefaces = prefaces;
 	while (!listener && admission->first) {
 		struct waiting *first = first_out(admission);
 
@@ -312,7 +325,7 @@ admission_free(struct admission *admission)
 {
 	if (!admission)
 		return;
-	admission_set_listener(admission, NULL);
+	admission_set_listeners(admission, NULL, NULL);
 	event_free(admission->again);
 	door_free(admission->door);
 	free(admission);

@@ -20,6 +20,7 @@ struct admission;
 struct event_base;
 struct listener;
 struct message;
+struct prefaces;
 struct sockaddr;
 struct stats;
 struct ticket;
@@ -42,8 +43,9 @@ MUST_CHECK struct admission *admission_new(const struct admission_setup *setup,
 void admission_free(struct admission *admission);
 
 void admission_set_limits(struct admission *admission, const struct settings *settings);
-/* Whom it makes rest; NULL: there is none any more, and who waits is sent away. */
-void admission_set_listener(struct admission *admission, struct listener *listener);
+/* Whom it makes rest; NULL: there are none any more, and who waits is sent away. */
+void admission_set_listeners(struct admission *admission, struct listener *listener,
+    struct prefaces *prefaces);
 
 /* Somebody has come: takes `fd`.  `ctx` is the admission. */
 void admission_knock(void *ctx, int fd, const struct sockaddr *client);

@@ -2,11 +2,13 @@
 #include "inboxd/base/settings.h"
 
 #include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/journal.h"
 #include "lib/name.h"
+#include "lib/network.h"
 #include "lib/parse.h"
 #include "lib/proto.h"
 
@@ -37,6 +39,16 @@ check_listen(const char *value)
 	    parse_u64(colon + 1, strlen(colon + 1), 65535, &port) == 0)
 		return NULL;
 	return "ADDRESS:PORT, for example 192.0.2.1:7117, [::1]:7117 or *:7117";
+}
+
+static const char *
+check_proxy(const char *value)
+{
+	struct network network;
+
+	return network_parse(value, &network) == 0
+	    ? NULL
+	    : "addresses or networks, for example 192.0.2.7, 192.0.2.0/24 or 2001:db8::/32";
 }
 
 static const char *
@@ -87,6 +99,9 @@ check_inbox(const char *name)
 static const struct conf_key keys[] = {
     {"receiver", "listen", CONF_LIST, AT(listen), .fallback = "*:7117", .check = check_listen,
         .restart = 1},
+    {"receiver", "listen-proxy", CONF_LIST, AT(listen_proxy), .fallback = "",
+        .check = check_listen, .restart = 1},
+    {"receiver", "proxies", CONF_LIST, AT(proxies), .fallback = "", .check = check_proxy},
     {"receiver", "host", CONF_TEXT, AT(host), .check = check_host, .restart = 1},
     CONF_ROOT_ROWS(AT(root)),
     {"receiver", "workers", CONF_NUMBER, AT(workers), .fallback = "0", .max = 64, .restart = 1},
@@ -174,6 +189,25 @@ static const struct conf_named named = {"inbox", add_inbox, inbox_at, check_inbo
 
 const struct conf_schema settings_schema = {.keys = keys, .named = &named};
 
+/* What the keys say together.  0, or -1 after an error was reported. */
+static int
+check_together(const char *path, const struct settings *settings,
+    const struct conf_report *report)
+{
+	char message[4096 + 128]; /* a path, and what is wrong */
+	const char *wrong = NULL;
+
+	if (settings->listen.count == 0 && settings->listen_proxy.count == 0)
+		wrong = "listen and listen-proxy name no address: want one in either";
+	else if (settings->listen_proxy.count > 0 && settings->proxies.count == 0)
+		wrong = "listen-proxy needs proxies: the addresses whose word is believed there";
+	if (!wrong)
+		return 0;
+	snprintf(message, sizeof message, "%s: [receiver] %s", path, wrong);
+	report->error(report->ctx, message);
+	return -1;
+}
+
 struct settings *
 settings_load(const char *path, const struct conf_report *report)
 {
@@ -183,7 +217,8 @@ settings_load(const char *path, const struct conf_report *report)
 		report->error(report->ctx, "out of memory");
 		return NULL;
 	}
-	if (conf_read(path, &settings_schema, settings, report) == 0)
+	if (conf_read(path, &settings_schema, settings, report) == 0 &&
+	    check_together(path, settings, report) == 0)
 		return settings;
 	settings_free(settings);
 	return NULL;

@@ -34,7 +34,8 @@ struct inbox_settings {
 
 struct settings {
 	/* [receiver] */
-	struct conf_list listen;
+	struct conf_list listen, listen_proxy;
+	struct conf_list proxies; /* networks (lib/network.h) */
 	char *host, *root;
 	uint64_t workers;
 	int sync; /* enum settings_sync */

@@ -33,6 +33,9 @@
 	X(DOOR_ADDRESS, "inboxd_connections_refused_total", "reason=\"address\"", "")           \
 	X(DOOR_BLOCK, "inboxd_connections_refused_total", "reason=\"block\"", "")               \
 	X(DOOR_PENALTY, "inboxd_connections_refused_total", "reason=\"penalty\"", "")           \
+	X(DOOR_UNLISTED, "inboxd_connections_refused_total", "reason=\"unlisted\"", "")         \
+	X(DOOR_PREFACE, "inboxd_connections_refused_total", "reason=\"preface\"", "")           \
+	X(DOOR_UNFINISHED, "inboxd_connections_refused_total", "reason=\"unfinished\"", "")     \
 	X(DOOR_WAITS, "inboxd_handshake_waits_total", "",                                       \
 	    "Times that listening rested until there was room for a handshake.")                \
 	X(CUT_HANDSHAKE, "inboxd_connections_cut_total", "reason=\"handshake\"",                \
