@@ -80,23 +80,29 @@ dump_queue(FILE *out, const struct queue *queue)
 {
 	static struct record record;
 	char line[RECORD_LINE_MAX + 1], sha256[DIGEST_TEXT_ROOM];
-	size_t items = 0;
+	const struct known *known = NULL;
+	size_t items = 0, skips = 0;
+	uint64_t number = 0;
 
 	queue_record(queue, &record);
 	record_format(&record, line);
 	fputs(line, out);
-	FUZZ_CHECK(queue->settled >= 1 && queue->count <= queue->room);
-	for (size_t i = 0; i < queue->count; i++) {
-		const struct known *known = queue->entries[i];
+	FUZZ_CHECK(queue->settled >= 1);
+	while ((known = entries_next(&queue->entries, known))) {
+		const struct known_item *item = known->item;
 
-		FUZZ_CHECK(i == 0 || known->number >= queue->entries[i - 1]->number);
+		FUZZ_CHECK(known->number >= number);
+		number = known->number;
 		items += !known->is_skip;
-		digest_print(sha256, known->sha256);
-		fprintf(out, " %" PRIu64 " %d %" PRIu64 " %" PRIu64 " %" PRId64 " %s %s %s\n",
-		    known->number, known->is_skip, known->seq, known->size, known->time, sha256,
-		    known->inbox, known->name);
+		skips += (size_t)known->is_skip;
+		fprintf(out, " %" PRIu64 " %d", number, known->is_skip);
+		if (known->is_skip)
+			continue;
+		digest_print(sha256, item->sha256);
+		fprintf(out, " %" PRIu64 " %" PRIu64 " %" PRId64 " %s %s %s\n", item->seq,
+		    item->size, item->time, sha256, item->inbox, item->name);
 	}
-	FUZZ_CHECK(items == queue->items);
+	FUZZ_CHECK(items == queue->entries.items && skips == queue->entries.skips);
 }
 
 /* What was understood, as text; NULL: the segment was refused. */

@@ -938,8 +938,8 @@ is_known(struct clients *clients, const struct crashed *item)
 	assert_non_null(queue);
 	known = queue_find(queue, 100 + item->seq, item->inbox, sha256);
 	if (known) {
-		assert_string_equal(known->name, name);
-		assert_int_equal(known->seq, item->seq);
+		assert_string_equal(known->item->name, name);
+		assert_int_equal(known->item->seq, item->seq);
 	}
 	return known != NULL;
 }
@@ -1059,12 +1059,13 @@ static void
 check_figures(struct clients *clients)
 {
 	struct queue *queue = clients_find(clients, SAMPLE_CLIENT, SAMPLE_QUEUE);
+	const struct known *known = NULL;
 	uint64_t bytes = 0;
 
 	assert_non_null(queue);
-	assert_int_equal(queue->figures.tally.stored, queue->items);
-	for (size_t i = 0; i < queue->count; i++)
-		bytes += queue->entries[i]->size;
+	assert_int_equal(queue->figures.tally.stored, queue->entries.items);
+	while ((known = entries_next(&queue->entries, known)))
+		bytes += known->item->size;
 	assert_int_equal(queue->figures.tally.stored_bytes, bytes);
 }
 

@@ -156,10 +156,11 @@ static void
 dump_queue(FILE *out, const struct queue *queue)
 {
 	const struct tally *tally = &queue->figures.tally;
+	const struct known *known = NULL;
 	char sha256[DIGEST_TEXT_ROOM];
 
 	fprintf(out, "%s %s settled=%" PRIu64 " items=%zu", queue->identity, queue->id,
-	    queue->settled, queue->items);
+	    queue->settled, queue->entries.items);
 	fprintf(out, " stored=%" PRIu64 " bytes=%" PRIu64 " skipped=%" PRIu64 " missing=%" PRIu64
 	    " reused=%" PRIu64,
 	    tally->stored, tally->stored_bytes, tally->skipped, tally->missing, tally->reused);
@@ -173,13 +174,16 @@ dump_queue(FILE *out, const struct queue *queue)
 			    member_number(figure, &queue->figures));
 	}
 	fputc('\n', out);
-	for (size_t i = 0; i < queue->count; i++) {
-		const struct known *known = queue->entries[i];
-		digest_print(sha256, known->sha256);
-		fprintf(out, "  n=%" PRIu64 " skip=%d seq=%" PRIu64 " size=%" PRIu64, known->number,
-		    known->is_skip, known->seq, known->size);
-		fprintf(out, " time=%" PRId64 " %s %s %s\n", known->time, sha256, known->inbox,
-		    known->name);
+	while ((known = entries_next(&queue->entries, known))) {
+		const struct known_item *item = known->item;
+		fprintf(out, "  n=%" PRIu64 " skip=%d", known->number, known->is_skip);
+		if (!known->is_skip) {
+			digest_print(sha256, item->sha256);
+			fprintf(out, " seq=%" PRIu64 " size=%" PRIu64 " time=%" PRId64
+			    " %s %s %s", item->seq, item->size, item->time, sha256, item->inbox,
+			    item->name);
+		}
+		fputc('\n', out);
 	}
 }
 

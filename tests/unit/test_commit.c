@@ -439,7 +439,7 @@ check_ledger(size_t items)
 	size_t known = 0;
 
 	while ((queue = clients_next(found, queue)))
-		known += queue->items;
+		known += queue->entries.items;
 	assert_int_equal(known, items);
 	assert_int_equal(sample_unfinished(&replay), 0);
 	replay_free(&replay);

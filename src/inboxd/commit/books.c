@@ -181,7 +181,7 @@ books_settle(struct books *books, const struct notice *notice)
 {
 	struct queue *queue = notice->queue;
 	struct record record = {.type = RECORD_SETTLED, .n = notice->number};
-	size_t items = queue->items, count = queue->count;
+	struct entries before = queue->entries;
 	uint64_t missing, mark = queue->settled;
 
 	if (notice->generation != queue->generation || !may_gather(books))
@@ -189,9 +189,10 @@ books_settle(struct books *books, const struct notice *notice)
 	missing = queue_settle(queue, notice->number, on_gap, books);
 	queue->figures.tally.missing += missing;
 	stats_add(books->stats, STAT_GAPS, missing);
-	stats_sub(books->stats, STAT_NOW_UNSETTLED, items - queue->items);
+	stats_sub(books->stats, STAT_NOW_UNSETTLED, before.items - queue->entries.items);
 	/* What changed nothing costs nothing, however often it is said. */
-	if (queue->settled == mark && queue->count == count)
+	if (queue->settled == mark && queue->entries.items == before.items &&
+	    queue->entries.skips == before.skips)
 		return;
 	name_queue(&record, queue);
 	ledger_append(books->ledger, &record);
@@ -205,7 +206,7 @@ books_skip(struct books *books, const struct notice *notice)
 
 	if (notice->generation != queue->generation || !may_gather(books))
 		return;
-	if (queue->count - queue->items >= SKIPS_AN_ITEM * books->setup->unsettled) {
+	if (queue->entries.skips >= SKIPS_AN_ITEM * books->setup->unsettled) {
 		log_limited(&books->gate, LOG_WARNING, "skip_not_kept",
 		    "client=%s queue=%s n=%llu note=\"too many; it will show as missing\"",
 		    queue->identity, queue->id, (unsigned long long)notice->number);
@@ -239,7 +240,7 @@ books_view(const struct books *books, struct view *view)
 		snprintf(out->queue, sizeof out->queue, "%s", queue->id);
 		out->connected = queue->superseded != NULL;
 		out->settled = queue->settled;
-		out->unsettled = queue->items;
+		out->unsettled = queue->entries.items;
 		out->figures = queue->figures;
 		out->figures.hello.seen = last_seen(queue);
 	}
@@ -253,24 +254,19 @@ books_is_current(const struct item *item)
 	return item->generation == item->queue->generation;
 }
 
-static struct known *
-find_known(const struct item *item)
-{
-	return queue_find(item->queue, item->number, item->inbox, item->sha256);
-}
-
 const char *
 books_find_name(const struct item *item)
 {
-	const struct known *known = find_known(item);
+	const struct known *known =
+	    queue_find(item->queue, item->number, item->inbox, item->sha256);
 
-	return known ? known->name : NULL;
+	return known ? known->item->name : NULL;
 }
 
 int
 books_has_room(const struct books *books, const struct item *item)
 {
-	return item->queue->items < books->setup->unsettled;
+	return item->queue->entries.items < books->setup->unsettled;
 }
 
 int
@@ -337,13 +333,10 @@ void
 books_void(struct books *books, const struct item *item)
 {
 	struct record record = {.type = RECORD_VOID, .seq = item->seq};
-	struct known *known = find_known(item);
 
 	ledger_append(books->ledger, &record);
-	if (known && known->seq == item->seq) {
-		queue_remove(item->queue, known);
+	if (queue_void(item->queue, item->number, item->inbox, item->sha256, item->seq))
 		stats_sub(books->stats, STAT_NOW_UNSETTLED, 1);
-	}
 }
 
 void

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Queues stand in three orders, each a tree: by name, by arrival, and those that rest by when
- * they were seen.  A queue's entries are a sorted array: numbers come nearly in order, so adding
- * is appending, and settling cuts off the head.
+ * they were seen.
  */
 #include "inboxd/commit/clients.h"
 
@@ -66,7 +65,7 @@ static void
 update_rest(struct queue *queue)
 {
 	struct tree *resting = &queue->clients->by_seen;
-	int rests = queue->holds == 0 && queue->count == 0;
+	int rests = queue->holds == 0 && !queue->entries.tree.root;
 
 	if (rests == queue->rests)
 		return;
@@ -82,9 +81,7 @@ update_rest(struct queue *queue)
 static void
 free_queue(struct queue *queue)
 {
-	for (size_t j = 0; j < queue->count; j++)
-		free(queue->entries[j]);
-	free(queue->entries);
+	entries_clear(&queue->entries);
 	free(queue->superseded);
 	free(queue);
 }
@@ -204,115 +201,49 @@ queue_see(struct queue *queue, int64_t when)
 
 /* ---- entries */
 
-/* Where the first entry with this number or a higher one stands. */
-static size_t
-position(const struct queue *queue, uint64_t number)
-{
-	size_t low = 0, high = queue->count;
-
-	if (high > 0 && queue->entries[high - 1]->number < number)
-		return high;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (queue->entries[middle]->number < number)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
 struct known *
 queue_find(struct queue *queue, uint64_t number, const char *inbox,
     const unsigned char sha256[DIGEST_SIZE])
 {
-	for (size_t i = position(queue, number);
-	     i < queue->count && queue->entries[i]->number == number; i++) {
-		struct known *entry = queue->entries[i];
-		if (!entry->is_skip && memcmp(entry->sha256, sha256, DIGEST_SIZE) == 0 &&
-		    strcmp(entry->inbox, inbox) == 0)
-			return entry;
-	}
-	return NULL;
+	return entries_find(&queue->entries, number, inbox, sha256);
 }
 
 int
 queue_has_used(const struct queue *queue, uint64_t number)
 {
-	if (number < queue->settled)
-		return 1;
-	for (size_t i = position(queue, number);
-	     i < queue->count && queue->entries[i]->number == number; i++) {
-		if (!queue->entries[i]->is_skip)
-			return 1;
-	}
-	return 0;
-}
-
-static void
-insert(struct queue *queue, struct known *entry)
-{
-	size_t at = position(queue, entry->number);
-
-	queue->entries =
-	    must_grow(queue->entries, queue->count, &queue->room, sizeof *queue->entries);
-	memmove(&queue->entries[at + 1], &queue->entries[at],
-	    (queue->count - at) * sizeof *queue->entries);
-	queue->entries[at] = entry;
-	queue->count++;
-	update_rest(queue);
+	return number < queue->settled || entries_have_item(&queue->entries, number);
 }
 
 struct known *
 queue_add_item(struct queue *queue, const struct record *accept)
 {
-	size_t inbox = strlen(accept->inbox) + 1, name = strlen(accept->name) + 1;
-	struct known *entry = must_alloc(sizeof *entry + inbox + name);
-	char *texts = (char *)(entry + 1);
+	struct known *known = entries_add_item(&queue->entries, accept);
 
-	entry->number = accept->n;
-	entry->seq = accept->seq;
-	entry->size = accept->size;
-	entry->time = accept->time;
-	memcpy(entry->sha256, accept->sha256, DIGEST_SIZE);
-	entry->inbox = memcpy(texts, accept->inbox, inbox);
-	entry->name = memcpy(texts + inbox, accept->name, name);
-	insert(queue, entry);
-	queue->items++;
-	return entry;
+	update_rest(queue);
+	return known;
 }
 
 int
 queue_add_skip(struct queue *queue, uint64_t number)
 {
-	size_t at = position(queue, number);
-	struct known *entry;
-
-	if (number < queue->settled ||
-	    (at < queue->count && queue->entries[at]->number == number))
+	if (number < queue->settled || !entries_add_skip(&queue->entries, number))
 		return 0;
-	entry = must_alloc(sizeof *entry);
-	entry->number = number;
-	entry->is_skip = 1;
-	entry->inbox = entry->name = "";
-	insert(queue, entry);
+	update_rest(queue);
 	return 1;
 }
 
-void
-queue_remove(struct queue *queue, struct known *entry)
+int
+queue_void(struct queue *queue, uint64_t number, const char *inbox,
+    const unsigned char sha256[DIGEST_SIZE], uint64_t seq)
 {
-	size_t at = position(queue, entry->number);
+	struct known *known =
+	    entries_find_accept(&queue->entries, number, inbox, sha256, seq);
 
-	while (queue->entries[at] != entry)
-		at++;
-	if (!entry->is_skip)
-		queue->items--;
-	free(entry);
-	queue->count--;
-	memmove(&queue->entries[at], &queue->entries[at + 1],
-	    (queue->count - at) * sizeof *queue->entries);
+	if (!known)
+		return 0;
+	entries_remove(&queue->entries, known);
 	update_rest(queue);
+	return 1;
 }
 
 int
@@ -325,27 +256,21 @@ uint64_t
 queue_settle(struct queue *queue, uint64_t number,
     void (*on_gap)(void *ctx, struct queue *queue, uint64_t first, uint64_t last), void *ctx)
 {
-	size_t end = position(queue, number);
-	uint64_t next = queue->settled, missing = 0;
+	uint64_t next = queue->settled, missing = 0, known = 0;
+	struct known *entry;
 
-	for (size_t i = 0; i <= end; i++) {
-		uint64_t known = i < end ? queue->entries[i]->number : number;
+	while (known < number) {
+		entry = entries_next(&queue->entries, NULL);
+		known = entry && entry->number < number ? entry->number : number;
 		if (known > next) {
 			missing += is_jump(next, known - 1) ? 1 : known - next;
 			on_gap(ctx, queue, next, known - 1);
 		}
 		if (known >= next)
-			next = i < end ? known + 1 : known;
+			next = known + 1;
+		if (known < number)
+			entries_remove(&queue->entries, entry);
 	}
-	for (size_t i = 0; i < end; i++) {
-		if (!queue->entries[i]->is_skip)
-			queue->items--;
-		free(queue->entries[i]);
-	}
-	queue->count -= end;
-	if (end > 0)
-		memmove(queue->entries, queue->entries + end,
-		    queue->count * sizeof *queue->entries);
 	if (number > queue->settled)
 		queue->settled = number;
 	update_rest(queue);

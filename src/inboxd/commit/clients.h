@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxd/commit/entries.h"
 #include "inboxd/commit/tree.h"
 #include "lib/attr.h"
 #include "lib/digest.h"
@@ -22,16 +23,6 @@
 
 struct clients;
 struct request;
-
-/* An item that is stored or about to be, or (sha256 all zero, inbox "") a
- * number skipped. */
-struct known {
-	uint64_t number, seq, size;
-	int64_t time; /* UTC microseconds */
-	int is_skip;
-	unsigned char sha256[DIGEST_SIZE];
-	const char *inbox, *name; /* in the same block of memory */
-};
 
 struct queue {
 	struct clients *clients;
@@ -43,8 +34,7 @@ struct queue {
 	size_t holds;     /* how many can name it: see queue_hold() */
 	int rests;
 	uint64_t settled; /* the mark: all below is settled; 1 at first */
-	struct known **entries; /* ascending by number */
-	size_t count, room, items; /* items: those that are not skips */
+	struct entries entries; /* above it, or come late */
 	/* For /clients; kept in the ledger's state.  hello.seen is queue_see()'s to set. */
 	struct figures figures;
 	/* Who speaks for it now: books.c. */
@@ -89,7 +79,9 @@ int queue_has_used(const struct queue *queue, uint64_t number);
 struct known *queue_add_item(struct queue *queue, const struct record *accept);
 /* 0 if the number is known as stored or skipped, or settled, already. */
 int queue_add_skip(struct queue *queue, uint64_t number);
-void queue_remove(struct queue *queue, struct known *entry);
+/* This accept does not count: its item is known no more.  0 if it was not anyway. */
+int queue_void(struct queue *queue, uint64_t number, const char *inbox,
+    const unsigned char sha256[DIGEST_SIZE], uint64_t seq);
 
 /*
  * Forgets all numbers below `number` and moves the mark up to it (never

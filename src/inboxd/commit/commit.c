@@ -440,7 +440,7 @@ commit_start(const struct commit_setup *setup, struct clients *clients,
 	stats_set(&commit->stats, STAT_NOW_JOURNAL_BYTES,
 	    (uint64_t)writer_segments(writer) * JOURNAL_SEGMENT);
 	while ((queue = clients_next(clients, queue)))
-		stats_add(&commit->stats, STAT_NOW_UNSETTLED, queue->items);
+		stats_add(&commit->stats, STAT_NOW_UNSETTLED, queue->entries.items);
 	commit->in = mailbox_new();
 	commit->books = books_open(clients, ledger, &commit->setup.books, &commit->stats);
 	if (commit->in && commit->books && start_threads(commit) == 0)

@@ -100,24 +100,32 @@ ledger_append(struct ledger *ledger, struct record *record)
 	gather(ledger, record);
 }
 
+static void
+fill_accept(struct record *record, const struct known_item *item)
+{
+	record->type = RECORD_ACCEPT;
+	record->seq = item->seq;
+	record->time = item->time;
+	record->size = item->size;
+	memcpy(record->sha256, item->sha256, DIGEST_SIZE);
+	snprintf(record->inbox, sizeof record->inbox, "%s", item->inbox);
+	snprintf(record->name, sizeof record->name, "%s", item->name);
+}
+
 /* The state of one queue: itself, its items, its skips. */
 static int
 write_queue(struct ledger *ledger, const struct queue *queue)
 {
 	struct record record = {.type = RECORD_QUEUE};
+	const struct known *known = NULL;
 
 	queue_record(queue, &record);
 	gather(ledger, &record);
-	for (size_t i = 0; i < queue->count; i++) {
-		const struct known *entry = queue->entries[i];
-		record.type = entry->is_skip ? RECORD_SKIP : RECORD_ACCEPT;
-		record.n = entry->number;
-		record.seq = entry->seq;
-		record.time = entry->time;
-		record.size = entry->size;
-		memcpy(record.sha256, entry->sha256, DIGEST_SIZE);
-		snprintf(record.inbox, sizeof record.inbox, "%s", entry->inbox);
-		snprintf(record.name, sizeof record.name, "%s", entry->name);
+	while ((known = entries_next(&queue->entries, known))) {
+		record.type = RECORD_SKIP;
+		record.n = known->number;
+		if (!known->is_skip)
+			fill_accept(&record, known->item);
 		gather(ledger, &record);
 		if (ledger->length > 256 * 1024 && ledger_flush(ledger) < 0)
 			return -1;

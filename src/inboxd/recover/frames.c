@@ -161,18 +161,19 @@ read_frame(const struct recovery *r, const struct journal_frame *frame, struct r
 static int
 find_in_books(const struct recovery *r, uint64_t seq, struct tail_item *out)
 {
+	const struct known *known = NULL;
 	struct queue *queue = NULL;
 
 	while ((queue = clients_next(r->clients, queue))) {
-		for (size_t j = 0; j < queue->count; j++) {
-			const struct known *known = queue->entries[j];
-			if (known->is_skip || known->seq != seq)
+		while ((known = entries_next(&queue->entries, known))) {
+			const struct known_item *item = known->item;
+			if (known->is_skip || item->seq != seq)
 				continue;
 			*out = (struct tail_item){.queue = queue, .seq = seq,
-			    .number = known->number, .size = known->size};
-			memcpy(out->sha256, known->sha256, DIGEST_SIZE);
-			snprintf(out->inbox, sizeof out->inbox, "%s", known->inbox);
-			snprintf(out->name, sizeof out->name, "%s", known->name);
+			    .number = known->number, .size = item->size};
+			memcpy(out->sha256, item->sha256, DIGEST_SIZE);
+			snprintf(out->inbox, sizeof out->inbox, "%s", item->inbox);
+			snprintf(out->name, sizeof out->name, "%s", item->name);
 			return 1;
 		}
 	}

@@ -97,12 +97,9 @@ void
 tail_void(struct tail_item *item)
 {
 	struct tally *tally = &item->queue->figures.tally;
-	struct known *known =
-	    queue_find(item->queue, item->number, item->inbox, item->sha256);
 
 	item->is_void = 1;
-	if (known && known->seq == item->seq)
-		queue_remove(item->queue, known);
+	(void)queue_void(item->queue, item->number, item->inbox, item->sha256, item->seq);
 	tally->stored--;
 	tally->stored_bytes -= item->size;
 	tally->reused -= (uint64_t)item->is_reuse;
