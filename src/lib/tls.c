@@ -22,6 +22,7 @@
 
 #include "lib/tls_files.h"
 #include "lib/tls_peer.h"
+#include "lib/tls_verdicts.h"
 
 #define READ_BUFFER (128 * 1024) /* bytes of records read ahead by one read(2) */
 #define OPTIONS (SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION)
@@ -32,6 +33,7 @@ struct tls {
 	atomic_uint refs;
 	SSL_CTX *ctx;
 	int server;
+	struct tls_verdicts *verdicts; /* a server's */
 	struct tls_date dates[TLS_KINDS];
 	const char *const *alpn;
 	unsigned char names[256]; /* the same in the form of RFC 7301: a length, then the bytes */
@@ -92,6 +94,10 @@ set_rules(struct tls *tls, const struct tls_settings *s)
 		return SSL_CTX_set_alpn_protos(ctx, tls->names, tls->names_len) == 0 ? 0 : -1;
 	SSL_CTX_set_alpn_select_cb(ctx, choose_protocol, tls);
 	SSL_CTX_set_client_hello_cb(ctx, need_protocol, NULL);
+	tls->verdicts = tls_verdicts_new();
+	if (!tls->verdicts)
+		return -1;
+	SSL_CTX_set_cert_verify_callback(ctx, tls_verdicts_verify, tls->verdicts);
 	/* A server receives: fewer and larger read(2). */
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_default_read_buffer_len(ctx, READ_BUFFER);
@@ -179,6 +185,7 @@ tls_unref(struct tls *tls)
 	if (!tls || atomic_fetch_sub_explicit(&tls->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	SSL_CTX_free(tls->ctx);
+	tls_verdicts_free(tls->verdicts);
 	free(tls);
 }
 

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <openssl/err.h>
@@ -127,17 +126,6 @@ no_password(char *buf, int size, int rwflag, void *ctx)
 	return -1;
 }
 
-/* UTC seconds; 0: not to be read. */
-static int64_t
-seconds_of(const ASN1_TIME *time_of)
-{
-	int days, seconds;
-
-	if (ASN1_TIME_diff(&days, &seconds, NULL, time_of) != 1)
-		return 0;
-	return (int64_t)time(NULL) + (int64_t)days * 86400 + seconds;
-}
-
 /* Is it valid now?  The message tells from when or until when it is. */
 static int
 check_dates(struct load *load, const ASN1_TIME *from, const ASN1_TIME *until, const char *what,
@@ -162,10 +150,10 @@ static void
 note_date(struct load *load, enum tls_kind kind, const ASN1_TIME *from, const ASN1_TIME *until)
 {
 	struct tls_date *date = &load->dates[kind];
-	int64_t end = until ? seconds_of(until) : 0;
+	int64_t end = until ? tls_date_seconds(until) : 0;
 
 	if (end != 0 && (date->until == 0 || end < date->until)) {
-		date->from = from ? seconds_of(from) : 0;
+		date->from = from ? tls_date_seconds(from) : 0;
 		date->until = end;
 	}
 }

@@ -74,6 +74,19 @@ tls_date_text(const ASN1_TIME *date, char text[TLS_DATE_ROOM])
 	take_text(bio, text, TLS_DATE_ROOM);
 }
 
+int64_t
+tls_date_seconds(const ASN1_TIME *date)
+{
+	ASN1_TIME *zero = ASN1_TIME_set(NULL, 0);
+	int days, seconds;
+	int64_t found = 0;
+
+	if (zero && ASN1_TIME_diff(&days, &seconds, zero, date) == 1)
+		found = (int64_t)days * 86400 + seconds;
+	ASN1_TIME_free(zero);
+	return found;
+}
+
 /* ---- the verdict on a chain */
 
 static int trouble_index;

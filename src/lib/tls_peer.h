@@ -8,6 +8,7 @@
 #define LIB_TLS_PEER_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <openssl/ssl.h>
 
@@ -20,6 +21,8 @@
 #define TLS_DATE_ROOM 64
 void tls_name_text(const X509_NAME *name, char text[TLS_NAME_ROOM]);
 void tls_date_text(const ASN1_TIME *date, char text[TLS_DATE_ROOM]);
+/* UTC seconds; 0: not to be read. */
+int64_t tls_date_seconds(const ASN1_TIME *date);
 
 /* For SSL_CTX_set_verify(): keeps with the connection what is wrong with the chain.  Where
  * that is a list of ours, the verdict becomes TLS_PEER_OURS, and the peer hears the alert
