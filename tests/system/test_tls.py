@@ -43,6 +43,7 @@ def turned_away(t, r, ctx, why, identity=None):
         contains(lines[0].text, identity)
     until(lambda: re.search(why, r.log()[mark:]), 5, "log: " + why)
     equal(r.balance()[0], before, "items offered")
+    r.wait_published()
     equal(good := r.files("status", "tmp"), [], "drafts: %r" % good)
     good_client_is_served(t, r)
 
