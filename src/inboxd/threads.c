@@ -160,6 +160,7 @@ threads_give(struct threads *threads, struct ticket *ticket, int fd, const struc
 	newcomer->fd = fd;
 	address_print(peer, newcomer->peer);
 	newcomer->ticket = ticket;
+	ticket->came = ++threads->came;
 	ticket->worker = worker_mailbox(threads->workers[threads->next]);
 	mailbox_post(ticket->worker, &newcomer->message);
 	threads->next = (threads->next + 1) % threads->count;

@@ -30,6 +30,7 @@ struct threads {
 	struct survey *survey;
 	struct mailbox *main; /* where they answer; borrowed */
 	size_t count, next;   /* workers; who gets the next connection */
+	uint64_t came;        /* connections so far */
 	size_t drained;       /* workers that have no connection any more */
 	_Atomic uint64_t staying; /* connections of all workers, see struct shop */
 };

@@ -312,6 +312,30 @@ def newer_connection_ends_the_older_one(t):
 
 
 @test
+def older_connection_that_is_heard_late_stores_nothing_again(t):
+    """A client cut a connection and came back; what it had sent on the first one is read last."""
+    r = t.receiver()
+    queue = t.queue()
+    old = r.client(handshake=False)
+    new = r.client(hello=queue)
+    new.put(1, "status", b"once")
+    name = new.stored(1).name
+    new.settled(2)
+    new.quit()
+    old.hello(queue, wait=False)
+    old.put(1, "status", b"once")
+    goaway = old.expect("GOAWAY")
+    equal((goaway.seconds, goaway.code), (0, "superseded"))
+    old.wait_close()
+    equal(r.files("status"), [name])
+    equal(r.metric("inboxd_sessions_superseded_total"), 1)
+    back = r.client(hello={"queue": queue, "settled": 2})
+    back.put(2, "status", b"next")
+    back.stored(2)
+    back.quit()
+
+
+@test
 def queues_that_fight_store_each_item_once(t):
     """A cloned machine: both send the same items, again and again."""
     r = t.receiver()

@@ -101,7 +101,13 @@ books_join(struct books *books, struct join *join)
 	struct queue *queue = clients_find(books->clients, join->identity, join->queue_id);
 	struct record record = {.type = RECORD_QUEUE};
 
-	if (!may_gather(books))
+	/* A client that cuts a connection and comes back can be heard on the new one first.  What
+	 * it sent on the old one may be settled by now, and so forgotten: it would be stored
+	 * again. */
+	join->is_late = queue && join->came < queue->came;
+	if (join->is_late)
+		stats_add(books->stats, STAT_SUPERSEDED, 1);
+	if (join->is_late || !may_gather(books))
 		return;
 	if (!queue && clients_count(books->clients) < books->setup->queues) {
 		queue =
@@ -115,6 +121,7 @@ books_join(struct books *books, struct join *join)
 		supersede(books, queue);
 	queue->superseded = join->superseded;
 	join->superseded = NULL;
+	queue->came = join->came;
 	queue_hold(queue);
 	queue->figures.hello = join->hello;
 	queue_see(queue, now_utc());

@@ -37,8 +37,8 @@ struct queue {
 	struct entries entries; /* above it, or come late */
 	/* For /clients; kept in the ledger's state.  hello.seen is queue_see()'s to set. */
 	struct figures figures;
-	/* Who speaks for it now: books.c. */
-	uint64_t generation;
+	/* Who speaks for it now, and the newest connection that ever did in this run: books.c. */
+	uint64_t generation, came;
 	struct request *superseded; /* tells that one that a newer one does; NULL: nobody */
 };
 

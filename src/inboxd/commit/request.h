@@ -76,12 +76,15 @@ struct join {
 	struct request request;
 	char identity[IDENTITY_MAX + 1];
 	char queue_id[PROTO_QUEUE_LEN + 1];
+	uint64_t came; /* its connection: the later, the higher; 0: not known */
 	uint64_t settled;
 	struct hello hello;
 	/* What is sent, unasked, when a newer session has the queue: taken by the
 	 * queue, which gives it to the asker then, or frees it. */
 	struct request *superseded;
-	/* The answer.  `queue` NULL: there are too many queues. */
+	/* The answer.  `queue` NULL: there are too many queues; or it `is_late`: a connection
+	 * that came after its own has had the queue, and may have settled what it would send. */
+	int is_late;
 	struct queue *queue; /* the commit thread's own; a token for all others */
 	uint64_t generation; /* goes with it in each message of this session */
 	uint64_t mark;

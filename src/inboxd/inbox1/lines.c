@@ -9,6 +9,7 @@
 #include "inboxd/base/fatal.h"
 #include "inboxd/inbox1/items.h"
 #include "inboxd/inbox1/session.h"
+#include "inboxd/serve/ticket.h"
 #include "lib/conn.h"
 #include "lib/log.h"
 
@@ -18,17 +19,23 @@ static void on_join(struct request *request);
 
 /* A newer connection has the queue. */
 static void
-on_superseded(struct request *request)
+give_way(struct session *s)
 {
-	struct session *s = request->asker;
-
-	free(request);
 	if (s->state == LEAVING || s->state == CLOSED)
 		return;
 	log_limited(&s->shop->gate, LOG_NOTICE, "session_superseded",
 	    "client=%s peer=%s note=\"a newer connection has its queue\"", s->identity,
 	    conn_peer_address(s->conn));
 	session_go_away(s, 0, CODE_GOAWAY_SUPERSEDED);
+}
+
+static void
+on_superseded(struct request *request)
+{
+	struct session *s = request->asker;
+
+	free(request);
+	give_way(s);
 }
 
 /* What is not said is none. */
@@ -59,6 +66,7 @@ on_hello(struct session *s, const struct proto_line *line)
 	request_fill(join->superseded, COMMIT_SUPERSEDED, s->shop->replies, on_superseded, s);
 	snprintf(join->identity, sizeof join->identity, "%s", s->identity);
 	span_copy(join->queue_id, sizeof join->queue_id, line->text[FIELD_QUEUE]);
+	join->came = s->guest.ticket ? s->guest.ticket->came : 0;
 	join->settled = line->number[FIELD_SETTLED];
 	read_backlog(&join->hello.backlog, line);
 	if (proto_has(line, FIELD_AGENT))
@@ -99,7 +107,9 @@ on_join(struct request *request)
 	s->generation = join->generation;
 	memcpy(s->queue_id, join->queue_id, sizeof s->queue_id);
 	intake_join(s->intake, s->queue, s->generation, s->queue_id);
-	if (s->state == JOINING && !join->queue) {
+	if (join->is_late) {
+		give_way(s);
+	} else if (s->state == JOINING && !join->queue) {
 		log_limited(&s->shop->gate, LOG_WARNING, "queue_refused",
 		    "client=%s note=\"[limits] queues are known, or the disk is full\"",
 		    s->identity);

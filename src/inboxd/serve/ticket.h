@@ -13,6 +13,8 @@
 #ifndef INBOXD_SERVE_TICKET_H
 #define INBOXD_SERVE_TICKET_H
 
+#include <stdint.h>
+
 #include "inboxd/base/mailbox.h"
 #include "lib/attr.h"
 
@@ -32,6 +34,7 @@ enum ticket_message {
 struct ticket {
 	struct message shaken, left, dismiss;
 	struct mailbox *worker; /* whose it is */
+	uint64_t came; /* which connection it is, in the order in which they came, from 1 */
 	/* The worker's, up to TICKET_LEFT: */
 	struct handshake *handshake; /* NULL: done, or over */
 	int is_fault; /* its handshake failed, and that is not ours */
