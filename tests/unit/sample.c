@@ -157,8 +157,10 @@ dump_queue(FILE *out, const struct queue *queue)
 {
 	const struct tally *tally = &queue->figures.tally;
 	const struct known *known = NULL;
+	struct figures figures;
 	char sha256[DIGEST_TEXT_ROOM];
 
+	queue_figures(queue, &figures);
 	fprintf(out, "%s %s settled=%" PRIu64 " items=%zu", queue->identity, queue->id,
 	    queue->settled, queue->entries.items);
 	fprintf(out, " stored=%" PRIu64 " bytes=%" PRIu64 " skipped=%" PRIu64 " missing=%" PRIu64
@@ -168,10 +170,10 @@ dump_queue(FILE *out, const struct queue *queue)
 		const struct member *figure = &figures_rows[i].member;
 		if (figure->field.kind == KIND_ESCAPED)
 			fprintf(out, " %s=%s", figure->field.name,
-			    (const char *)member_of(figure, &queue->figures));
+			    (const char *)member_of(figure, &figures));
 		else
 			fprintf(out, " %s=%" PRId64, figure->field.name,
-			    member_number(figure, &queue->figures));
+			    member_number(figure, &figures));
 	}
 	fputc('\n', out);
 	while ((known = entries_next(&queue->entries, known))) {
@@ -320,6 +322,15 @@ sample_fill_figures(struct figures *figures, size_t seed)
 }
 
 void
+sample_set_figures(struct queue *queue, size_t seed)
+{
+	struct record record = {.type = RECORD_QUEUE, .settled = queue->settled};
+
+	sample_fill_figures(&record.figures, seed);
+	queue_restore(queue, &record);
+}
+
+void
 sample_fill(struct clients *clients, size_t queues, uint64_t items)
 {
 	for (size_t i = 0; i < queues; i++) {
@@ -327,9 +338,7 @@ sample_fill(struct clients *clients, size_t queues, uint64_t items)
 		struct queue *queue;
 		snprintf(identity, sizeof identity, "pc%zu", i);
 		queue = clients_add(clients, identity, SAMPLE_QUEUE, 5);
-		queue_hold(queue);
-		sample_fill_figures(&queue->figures, i + 1);
-		queue_release(queue);
+		sample_set_figures(queue, i + 1);
 		for (uint64_t n = 5; n < 5 + items; n++) {
 			struct record record;
 			snprintf(bytes, sizeof bytes, "%zu-%u", i, (unsigned)n);

@@ -59,6 +59,8 @@ uint64_t sample_append(struct ledger *ledger, struct clients *clients, uint64_t 
 
 /* Each figure with a value of its own, not empty. */
 void sample_fill_figures(struct figures *figures, size_t seed);
+/* Gives these to a queue. */
+void sample_set_figures(struct queue *queue, size_t seed);
 /* So many queues with all that there is to remember. */
 void sample_fill(struct clients *clients, size_t queues, uint64_t items);
 

@@ -355,7 +355,7 @@ static struct {
 	struct queue *queue; /* NULL: not known */
 	uint64_t arrival;
 	int64_t seen;
-	int holds, items;
+	int holds, items, skips;
 } models[MODELS];
 static uint64_t arrivals;
 static uint32_t dice;
@@ -379,6 +379,15 @@ model_id(size_t i)
 	return i % 2 ? OTHER_QUEUE : SAMPLE_QUEUE;
 }
 
+static const char *
+number_text(int number)
+{
+	static char text[16];
+
+	snprintf(text, sizeof text, "%d", number);
+	return text;
+}
+
 static void
 change_model(size_t i)
 {
@@ -392,7 +401,7 @@ change_model(size_t i)
 		return;
 	}
 	queue = models[i].queue;
-	switch (roll(6)) {
+	switch (roll(7)) {
 	case 0:
 		queue_hold(queue);
 		models[i].holds++;
@@ -408,17 +417,20 @@ change_model(size_t i)
 		queue_see(queue, models[i].seen);
 		break;
 	case 3:
-		models[i].items += queue_add_skip(queue, queue->settled + roll(3));
+		models[i].skips += queue_add_skip(queue, queue->settled + roll(3));
+		break;
+	case 6:
+		(void)add(queue->settled + 3 + roll(3), "status", number_text(models[i].items++));
 		break;
 	case 4:
-		queue_settle(queue, queue->settled + 3, ignore_gap, NULL);
-		models[i].items = 0;
+		queue_settle(queue, queue->settled + 6, ignore_gap, NULL);
+		models[i].items = models[i].skips = 0;
 		break;
 	case 5:
 		if (models[i].holds == 0) {
 			clients_remove(clients, queue);
 			models[i].queue = NULL;
-			models[i].items = 0;
+			models[i].items = models[i].skips = 0;
 		}
 		break;
 	}
@@ -432,6 +444,32 @@ is_before(size_t i, size_t j)
 	                                        : models[i].arrival < models[j].arrival;
 }
 
+/* Two queues are one client's. */
+static void
+assert_clients_as_models(void)
+{
+	size_t items = 0, skips = 0;
+	char identity[32];
+
+	for (size_t i = 0; i < MODELS; i += 2) {
+		int queues = (models[i].queue != NULL) + (models[i + 1].queue != NULL);
+		struct client *client;
+		name_model(i, identity);
+		client = clients_find_client(clients, identity);
+		assert_int_equal(client != NULL, queues > 0);
+		items += (size_t)(models[i].items + models[i + 1].items);
+		skips += (size_t)(models[i].skips + models[i + 1].skips);
+		if (!client)
+			continue;
+		assert_string_equal(client->identity, identity);
+		assert_int_equal(client->count, queues);
+		assert_int_equal(client->items, models[i].items + models[i + 1].items);
+		assert_int_equal(client->skips, models[i].skips + models[i + 1].skips);
+	}
+	assert_int_equal(clients_items(clients), items);
+	assert_int_equal(clients_skips(clients), skips);
+}
+
 static void
 assert_as_models(void)
 {
@@ -443,7 +481,8 @@ assert_as_models(void)
 		name_model(i, identity);
 		assert_ptr_equal(clients_find(clients, identity, model_id(i)), models[i].queue);
 		count += models[i].queue != NULL;
-		if (models[i].queue && models[i].holds == 0 && models[i].items == 0 &&
+		if (models[i].queue && models[i].holds == 0 &&
+		    models[i].items + models[i].skips == 0 &&
 		    (longest == MODELS || is_before(i, longest)))
 			longest = i;
 	}
@@ -455,6 +494,7 @@ assert_as_models(void)
 		before = queue->arrival + 1;
 	}
 	assert_int_equal(count, 0);
+	assert_clients_as_models();
 }
 
 static void
@@ -477,11 +517,12 @@ tells_a_queue_in_a_record_and_back(void **state)
 {
 	struct record record = {0}, back;
 	char line[RECORD_LINE_MAX + 1];
+	struct figures figures, again;
 	struct queue *copy;
 
 	(void)state;
 	queue->settled = 12;
-	sample_fill_figures(&queue->figures, 7);
+	sample_set_figures(queue, 7);
 	queue_record(queue, &record);
 	assert_int_equal(record.type, RECORD_QUEUE);
 	assert_int_equal(record_parse(line, record_format(&record, line) - 1, &back), 0);
@@ -489,7 +530,17 @@ tells_a_queue_in_a_record_and_back(void **state)
 	queue_restore(copy, &back);
 	assert_string_equal(copy->identity, queue->identity);
 	assert_int_equal(copy->settled, 12);
-	assert_memory_equal(&copy->figures, &queue->figures, sizeof copy->figures);
+	queue_figures(queue, &figures);
+	queue_figures(copy, &again);
+	assert_memory_equal(&again, &figures, sizeof figures);
+	assert_string_equal(again.hello.agent, record.figures.hello.agent);
+	/* By another agent; by one that does not say. */
+	queue_set_hello(copy, &(struct hello){.agent = "curl/8"});
+	queue_figures(copy, &again);
+	assert_string_equal(again.hello.agent, "curl/8");
+	queue_set_hello(copy, &(struct hello){.agent = ""});
+	queue_figures(copy, &again);
+	assert_string_equal(again.hello.agent, "");
 }
 
 int

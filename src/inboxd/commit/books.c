@@ -123,7 +123,7 @@ books_join(struct books *books, struct join *join)
 	join->superseded = NULL;
 	queue->came = join->came;
 	queue_hold(queue);
-	queue->figures.hello = join->hello;
+	queue_set_hello(queue, &join->hello);
 	queue_see(queue, now_utc());
 	join->generation = ++queue->generation;
 	join->mark = queue->settled;
@@ -248,7 +248,7 @@ books_view(const struct books *books, struct view *view)
 		out->connected = queue->superseded != NULL;
 		out->settled = queue->settled;
 		out->unsettled = queue->entries.items;
-		out->figures = queue->figures;
+		queue_figures(queue, &out->figures);
 		out->figures.hello.seen = last_seen(queue);
 	}
 }

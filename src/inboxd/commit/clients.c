@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Queues stand in three orders, each a tree: by name, by arrival, and those that rest by when
- * they were seen.
+ * Queues stand in three orders, each a tree: by arrival; those that rest by when they were seen;
+ * and by name, which is two trees, one of clients and one of each client's queues.  A fleet has
+ * about as many clients as queues, but a client's identity is longer than all that a tree costs.
  */
 #include "inboxd/commit/clients.h"
 
@@ -13,8 +14,9 @@
 #include "inboxd/base/fatal.h"
 
 struct clients {
-	struct tree by_name, by_arrival, by_seen;
-	size_t count;
+	struct tree by_identity; /* of struct client */
+	struct tree by_arrival, by_seen;
+	size_t count, items, skips;
 	uint64_t arrivals;
 };
 
@@ -24,20 +26,18 @@ clients_new(void)
 	return must_alloc(sizeof(struct clients));
 }
 
-/* ---- the three orders */
-
-struct queue_name {
-	const char *identity, *id;
-};
+/* ---- the orders */
 
 static int
-compare_names(const void *key, const struct node *node)
+compare_identities(const void *key, const struct node *node)
 {
-	const struct queue_name *name = key;
-	const struct queue *queue = tree_entry(node, const struct queue, by_name);
-	int order = strcmp(name->identity, queue->identity);
+	return strcmp(key, tree_entry(node, const struct client, by_identity)->identity);
+}
 
-	return order ? order : strcmp(name->id, queue->id);
+static int
+compare_ids(const void *key, const struct node *node)
+{
+	return strcmp(key, tree_entry(node, const struct queue, by_id)->id);
 }
 
 static int
@@ -64,7 +64,7 @@ compare_seen(const void *key, const struct node *node)
 static void
 update_rest(struct queue *queue)
 {
-	struct tree *resting = &queue->clients->by_seen;
+	struct tree *resting = &queue->client->clients->by_seen;
 	int rests = queue->holds == 0 && !queue->entries.tree.root;
 
 	if (rests == queue->rests)
@@ -76,78 +76,141 @@ update_rest(struct queue *queue)
 		tree_remove(resting, &queue->by_seen, queue, compare_seen);
 }
 
-/* ---- queues */
-
+/* After each change of a queue's entries, which were as `before` says. */
 static void
-free_queue(struct queue *queue)
+update_entries(struct queue *queue, const struct entries *before)
 {
-	entries_clear(&queue->entries);
-	free(queue->superseded);
-	free(queue);
+	struct client *client = queue->client;
+	size_t items = queue->entries.items - before->items;
+	size_t skips = queue->entries.skips - before->skips;
+
+	client->items += items;
+	client->skips += skips;
+	client->clients->items += items;
+	client->clients->skips += skips;
+	update_rest(queue);
 }
 
-void
-clients_free(struct clients *clients)
-{
-	struct queue *queue, *next;
+/* ---- clients and their queues */
 
-	if (!clients)
-		return;
-	for (queue = clients_next(clients, NULL); queue; queue = next) {
-		next = clients_next(clients, queue);
-		tree_remove(&clients->by_arrival, &queue->by_arrival, &queue->arrival,
-		    compare_arrivals);
-		free_queue(queue);
-	}
-	free(clients);
+struct client *
+clients_find_client(const struct clients *clients, const char *identity)
+{
+	struct node *node = tree_find(&clients->by_identity, identity, compare_identities);
+
+	return node ? tree_entry(node, struct client, by_identity) : NULL;
+}
+
+static struct client *
+find_or_add_client(struct clients *clients, const char *identity)
+{
+	struct client *client = clients_find_client(clients, identity);
+	size_t size = strlen(identity) + 1;
+
+	if (client)
+		return client;
+	client = must_alloc(sizeof *client + size);
+	client->clients = clients;
+	memcpy(client->identity, identity, size);
+	tree_add(&clients->by_identity, &client->by_identity, client->identity,
+	    compare_identities);
+	return client;
 }
 
 struct queue *
 clients_find(struct clients *clients, const char *identity, const char *id)
 {
-	const struct queue_name name = {identity, id};
-	struct node *node = tree_find(&clients->by_name, &name, compare_names);
+	struct client *client = clients_find_client(clients, identity);
+	struct node *node = client ? tree_find(&client->queues, id, compare_ids) : NULL;
 
-	return node ? tree_entry(node, struct queue, by_name) : NULL;
+	return node ? tree_entry(node, struct queue, by_id) : NULL;
 }
 
 struct queue *
 clients_add(struct clients *clients, const char *identity, const char *id, uint64_t settled)
 {
 	struct queue *queue = must_alloc(sizeof *queue);
-	const struct queue_name name = {identity, id};
+	struct client *client = find_or_add_client(clients, identity);
 
-	snprintf(queue->identity, sizeof queue->identity, "%s", identity);
 	snprintf(queue->id, sizeof queue->id, "%s", id);
-	queue->clients = clients;
+	queue->client = client;
+	queue->identity = client->identity;
 	queue->settled = settled;
 	queue->arrival = clients->arrivals++;
-	tree_add(&clients->by_name, &queue->by_name, &name, compare_names);
+	tree_add(&client->queues, &queue->by_id, queue->id, compare_ids);
 	tree_add(&clients->by_arrival, &queue->by_arrival, &queue->arrival, compare_arrivals);
 	update_rest(queue);
+	client->count++;
 	clients->count++;
 	return queue;
+}
+
+static void
+free_client(struct client *client)
+{
+	tree_remove(&client->clients->by_identity, &client->by_identity, client->identity,
+	    compare_identities);
+	free(client);
+}
+
+static void
+free_queue(struct queue *queue)
+{
+	struct client *client = queue->client;
+	struct clients *clients = client->clients;
+	const struct entries before = queue->entries;
+
+	entries_clear(&queue->entries);
+	update_entries(queue, &before);
+	if (queue->rests)
+		tree_remove(&clients->by_seen, &queue->by_seen, queue, compare_seen);
+	tree_remove(&client->queues, &queue->by_id, queue->id, compare_ids);
+	tree_remove(
+	    &clients->by_arrival, &queue->by_arrival, &queue->arrival, compare_arrivals);
+	free(queue->superseded);
+	free(queue->figures.agent);
+	free(queue);
+	clients->count--;
+	if (--client->count == 0)
+		free_client(client);
 }
 
 void
 clients_remove(struct clients *clients, struct queue *queue)
 {
-	const struct queue_name name = {queue->identity, queue->id};
-
 	assert(queue->holds == 0 && !queue->superseded);
-	tree_remove(&clients->by_name, &queue->by_name, &name, compare_names);
-	tree_remove(
-	    &clients->by_arrival, &queue->by_arrival, &queue->arrival, compare_arrivals);
-	if (queue->rests)
-		tree_remove(&clients->by_seen, &queue->by_seen, queue, compare_seen);
-	clients->count--;
+	assert(queue->client->clients == clients);
 	free_queue(queue);
+}
+
+void
+clients_free(struct clients *clients)
+{
+	struct queue *queue;
+
+	if (!clients)
+		return;
+	while ((queue = clients_next(clients, NULL)))
+		free_queue(queue);
+	free(clients);
 }
 
 size_t
 clients_count(const struct clients *clients)
 {
 	return clients->count;
+}
+
+size_t
+clients_items(const struct clients *clients)
+{
+	return clients->items;
+}
+
+size_t
+clients_skips(const struct clients *clients)
+{
+	return clients->skips;
 }
 
 struct queue *
@@ -190,7 +253,7 @@ queue_release(struct queue *queue)
 void
 queue_see(struct queue *queue, int64_t when)
 {
-	struct tree *resting = &queue->clients->by_seen;
+	struct tree *resting = &queue->client->clients->by_seen;
 
 	if (queue->rests)
 		tree_remove(resting, &queue->by_seen, queue, compare_seen);
@@ -217,18 +280,21 @@ queue_has_used(const struct queue *queue, uint64_t number)
 struct known *
 queue_add_item(struct queue *queue, const struct record *accept)
 {
+	const struct entries before = queue->entries;
 	struct known *known = entries_add_item(&queue->entries, accept);
 
-	update_rest(queue);
+	update_entries(queue, &before);
 	return known;
 }
 
 int
 queue_add_skip(struct queue *queue, uint64_t number)
 {
+	const struct entries before = queue->entries;
+
 	if (number < queue->settled || !entries_add_skip(&queue->entries, number))
 		return 0;
-	update_rest(queue);
+	update_entries(queue, &before);
 	return 1;
 }
 
@@ -236,13 +302,14 @@ int
 queue_void(struct queue *queue, uint64_t number, const char *inbox,
     const unsigned char sha256[DIGEST_SIZE], uint64_t seq)
 {
+	const struct entries before = queue->entries;
 	struct known *known =
 	    entries_find_accept(&queue->entries, number, inbox, sha256, seq);
 
 	if (!known)
 		return 0;
 	entries_remove(&queue->entries, known);
-	update_rest(queue);
+	update_entries(queue, &before);
 	return 1;
 }
 
@@ -256,6 +323,7 @@ uint64_t
 queue_settle(struct queue *queue, uint64_t number,
     void (*on_gap)(void *ctx, struct queue *queue, uint64_t first, uint64_t last), void *ctx)
 {
+	const struct entries before = queue->entries;
 	uint64_t next = queue->settled, missing = 0, known = 0;
 	struct known *entry;
 
@@ -273,8 +341,46 @@ queue_settle(struct queue *queue, uint64_t number,
 	}
 	if (number > queue->settled)
 		queue->settled = number;
-	update_rest(queue);
+	update_entries(queue, &before);
 	return missing;
+}
+
+/* ---- figures */
+
+/* Whoever adds to the one has to think of the other. */
+_Static_assert(offsetof(struct hello, agent) == sizeof(((struct kept_figures *)0)->hello),
+    "all of struct hello is kept");
+
+/* One client comes again and again by one agent. */
+static void
+set_agent(struct queue *queue, const char *agent)
+{
+	char **kept = &queue->figures.agent;
+	size_t size = strlen(agent) + 1;
+
+	if (strcmp(*kept ? *kept : "", agent) == 0)
+		return;
+	free(*kept);
+	*kept = size > 1 ? memcpy(must_alloc(size), agent, size) : NULL;
+}
+
+void
+queue_set_hello(struct queue *queue, const struct hello *hello)
+{
+	queue->figures.hello.backlog = hello->backlog;
+	set_agent(queue, hello->agent);
+}
+
+void
+queue_figures(const struct queue *queue, struct figures *out)
+{
+	const struct kept_figures *kept = &queue->figures;
+
+	memset(out, 0, sizeof *out);
+	out->hello.seen = kept->hello.seen;
+	out->hello.backlog = kept->hello.backlog;
+	snprintf(out->hello.agent, sizeof out->hello.agent, "%s", kept->agent ? kept->agent : "");
+	out->tally = kept->tally;
 }
 
 void
@@ -284,7 +390,7 @@ queue_record(const struct queue *queue, struct record *out)
 	snprintf(out->identity, sizeof out->identity, "%s", queue->identity);
 	snprintf(out->queue, sizeof out->queue, "%s", queue->id);
 	out->settled = queue->settled;
-	out->figures = queue->figures;
+	queue_figures(queue, &out->figures);
 }
 
 void
@@ -292,5 +398,6 @@ queue_restore(struct queue *queue, const struct record *record)
 {
 	queue_see(queue, record->figures.hello.seen);
 	queue->settled = record->settled;
-	queue->figures = record->figures;
+	queue_set_hello(queue, &record->figures.hello);
+	queue->figures.tally = record->figures.tally;
 }

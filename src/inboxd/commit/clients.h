@@ -24,33 +24,57 @@
 struct clients;
 struct request;
 
-struct queue {
+/* What all queues of one identity have in common.  Known while there is one of them. */
+struct client {
 	struct clients *clients;
-	struct node by_name, by_arrival;
+	struct node by_identity;
+	struct tree queues; /* by their ids */
+	size_t count;       /* of them */
+	size_t items, skips; /* of them all */
+	char identity[];
+};
+
+/* struct figures (lib/figures.h), taking no more memory than it has to. */
+struct kept_figures {
+	struct {
+		int64_t seen; /* queue_see()'s to set */
+		struct backlog backlog;
+	} hello;
+	char *agent; /* malloc'ed; NULL: not known */
+	struct tally tally;
+};
+
+struct queue {
+	struct client *client;
+	const char *identity; /* the client's */
+	struct node by_id, by_arrival;
 	struct node by_seen; /* while it rests */
-	char identity[IDENTITY_MAX + 1];
-	char id[PROTO_QUEUE_LEN + 1];
 	uint64_t arrival; /* the later, the higher; of this run only */
-	size_t holds;     /* how many can name it: see queue_hold() */
+	unsigned holds;   /* how many can name it: see queue_hold() */
 	int rests;
 	uint64_t settled; /* the mark: all below is settled; 1 at first */
 	struct entries entries; /* above it, or come late */
-	/* For /clients; kept in the ledger's state.  hello.seen is queue_see()'s to set. */
-	struct figures figures;
+	struct kept_figures figures; /* for /clients; in the ledger's state */
 	/* Who speaks for it now, and the newest connection that ever did in this run: books.c. */
 	uint64_t generation, came;
 	struct request *superseded; /* tells that one that a newer one does; NULL: nobody */
+	char id[PROTO_QUEUE_LEN + 1];
 };
 
 /* All these end the program when memory runs out. */
 struct clients *clients_new(void);
 void clients_free(struct clients *clients);
 
+/* NULL: no queue of it is known. */
+struct client *clients_find_client(const struct clients *clients, const char *identity);
 struct queue *clients_find(struct clients *clients, const char *identity, const char *id);
 /* Must not be known yet.  Its mark begins at `settled`. */
 struct queue *clients_add(struct clients *clients, const char *identity, const char *id,
     uint64_t settled);
 size_t clients_count(const struct clients *clients);
+/* Of all queues. */
+size_t clients_items(const struct clients *clients);
+size_t clients_skips(const struct clients *clients);
 /* In order of arrival: the first one whose number of arrival is no lower; NULL: there is none. */
 struct queue *clients_from(const struct clients *clients, uint64_t arrival);
 /* The one after `queue`, or the first one after NULL. */
@@ -69,6 +93,10 @@ void queue_see(struct queue *queue, int64_t when);
 struct queue *clients_longest_unseen(const struct clients *clients);
 /* Forgets a queue that nobody holds, and frees it. */
 void clients_remove(struct clients *clients, struct queue *queue);
+
+/* What HELLO said; not when.  And all that is known. */
+void queue_set_hello(struct queue *queue, const struct hello *hello);
+void queue_figures(const struct queue *queue, struct figures *out);
 
 /* The item with this number, inbox and digest, or NULL. */
 struct known *queue_find(struct queue *queue, uint64_t number, const char *inbox,
