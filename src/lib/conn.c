@@ -451,6 +451,12 @@ conn_recheck(struct conn *c, struct tls *tls, struct why *error)
 	return tls_trusts(tls, c->ssl, error);
 }
 
+unsigned long
+conn_quiet(const struct conn *c)
+{
+	return (unsigned long)((conn_now() - c->active) / 1000);
+}
+
 int
 conn_was_silent(const struct conn *c)
 {

@@ -307,7 +307,8 @@ fix_digests(unsigned char *text, size_t len, struct digest *digest)
 static void
 begin(unsigned flags, unsigned count)
 {
-	settings = (struct settings){.connections = 1, .hello = 30, .idle = 300, .item = 4096};
+	settings = (struct settings){.connections = 1, .hello = 30, .line = 30, .rate = 1024,
+	    .session = 86400, .idle = 300, .item = 4096};
 	settings.window = flags & SMALL_WINDOW ? 2 : 64;
 	settings.bytes = flags & SMALL_BYTES ? 100 : 65536;
 	settings.inline_size = count & NEEDS_OPEN ? 64 : 4096;

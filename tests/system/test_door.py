@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: ISC
 """Strangers at the door keep nobody out, and who holds a place for nothing gives it up."""
 
+import os
 import select
+import signal
 import socket
 import threading
 import time
 
 from client import Client, Closed, Timeout
-from harness import bound, main, test, until
+from harness import SHIMMED, bound, equal, main, slow, test, until
 
 STRANGERS = 120
 
@@ -100,6 +102,191 @@ def strangers_beyond_the_room_for_handshakes_give_way(t):
     assert r.metric("inboxd_connections_cut_total", 'reason="displaced"') > 0
     assert r.gauge("handshakes") <= 40
     until(lambda: r.gauge("handshakes") == 0 and r.gauge("connections") == 0, 10, "all to go")
+
+
+# ---- deadlines
+
+def cut(r, reason):
+    return r.metric("inboxd_connections_cut_total", 'reason="%s"' % reason)
+
+
+def is_sent_away(r, c, reason, seconds=60):
+    """GOAWAY idle, counted for this reason and no other."""
+    line = c.expect("GOAWAY", bound(15))
+    equal((line.seconds, line.code), (seconds, "idle"))
+    c.wait_close()
+    until(lambda: cut(r, reason) == 1, 5, "the counter of " + reason)
+    equal(sum(n for (name, _), n in r.metrics().items()
+              if name == "inboxd_connections_cut_total"), 1, "connections that were cut")
+
+
+@test
+def handshake_and_hello_have_a_deadline(t):
+    r = t.receiver({"limits": {"hello": "1s"}})
+    silent = socket.create_connection(r.address, timeout=bound(10))
+    equal(silent.recv(1), b"", "no word")
+    silent.close()
+    until(lambda: cut(r, "handshake") == 1, 5, "the counter")
+    c = r.client()
+    equal(c.expect("GOAWAY", bound(10)).code, "idle")
+    until(lambda: cut(r, "hello") == 1, 5, "the counter")
+
+
+@test
+def line_that_is_begun_has_a_deadline(t):
+    r = t.receiver({"limits": {"line": "1s"}})
+    c = r.client(hello=t.queue())
+    for _ in range(6):
+        c.ping()
+        c.flow(0.3)
+    c.post("PI")
+    for byte in "NG-and-so-on-and-on":
+        c.post(byte)
+        c.flow(0.3)
+        if c.eof or c.history[-1].verb == "GOAWAY":
+            break
+    is_sent_away(r, c, "line")
+
+
+@test
+def item_has_to_come_at_a_rate(t):
+    r = t.receiver({"limits": {"line": "1s", "rate": "1000"}})
+    # 3000 bytes may take 4 seconds, and do.
+    c = r.client(hello=t.queue())
+    data = t.bytes(3000)
+    c.announce(1, "status", data)
+    for at in range(0, 3000, 300):
+        c.post(data[at:at + 300])
+        c.flow(0.25)
+    c.stored(1)
+    c.announce(2, "status", data)
+    for at in range(0, 3000, 100):
+        c.post(data[at:at + 100])
+        c.flow(0.4)
+        if c.eof or c.history[-1].verb == "GOAWAY":
+            break
+    is_sent_away(r, c, "item")
+    until(lambda: r.items("cut_off") == 1, 5, "the item to be cut off")
+
+
+@test
+def large_item_has_to_come_at_a_rate_and_goes_on_where_it_was(t):
+    r = t.receiver({"limits": {"line": "1s", "rate": "1000", "inline": "1024"}})
+    queue, data = t.queue(), t.bytes(2000)
+    c = r.client(hello=queue)
+    c.announce(1, "status", data, verb="OPEN")
+    equal(c.answer(1).verb, "SEND")
+    c.pieces(1, data, 0, 1500)
+    # Lines in between are no excuse.
+    for _ in range(40):
+        c.post("PING\n")
+        c.flow(0.25)
+        if c.eof or c.history[-1].verb == "GOAWAY":
+            break
+    is_sent_away(r, c, "item")
+    c = r.client(hello=queue)
+    c.announce(1, "status", data, verb="OPEN")
+    equal(c.answer(1).offset, 1500)
+    c.pieces(1, data, 1500)
+    c.stored(1)
+
+
+@test
+def time_in_which_we_do_not_read_is_not_the_clients(t):
+    """The receiver reads no further while its journal's disk stands still."""
+    r = t.receiver({"limits": {"line": "1s", "rate": "1000", "bytes": "1024"}},
+                   env={**SHIMMED, "FAULT": "fdatasync@journal:1:4000ms:once",
+                        "FAULT_SCOPE": "program", "FAULT_ARM": os.path.join(t.folder, "arm")})
+    c = r.client(hello=t.queue())
+    open(os.path.join(t.folder, "arm"), "w", encoding="ascii").close()
+    c.put(1, "status", t.bytes(1000))
+    c.flow(0.5)
+    c.put(2, "status", t.bytes(1000))
+    c.stored(1)
+    c.stored(2)
+    equal([line.verb for line in c.history if line.verb == "GOAWAY"], [])
+
+
+@test
+def session_ends_in_order_after_its_time(t):
+    r = t.receiver({"limits": {"session": "2s"}})
+    c = r.client(hello=t.queue())
+    n, began = 0, time.monotonic()
+    while not c.eof and not any(line.verb == "GOAWAY" for line in c.history):
+        n += 1
+        c.put(n, "status", b"an item")
+        c.flow(0.2)
+        assert n < 100
+    took = time.monotonic() - began
+    assert took > 1.0, took
+    is_sent_away(r, c, "session", 0)
+
+
+@test
+def idle_is_a_quarter_while_room_is_short(t):
+    r = t.receiver({"limits": {"idle": "12s", "handshakes": "4"}})
+    c = r.client(hello=t.queue())
+    began = time.monotonic()
+    silent = Silent(r.address, 4)
+    try:
+        until(lambda: r.gauge("room_short") == 1, 10, "room to be short")
+        r.wait_log("event=room_short")
+        is_sent_away_among_others(r, c)
+        took = time.monotonic() - began
+        assert 2.5 < took < 9 * slow(), took
+    finally:
+        silent.stop()
+    until(lambda: r.gauge("room_short") == 0, 10, "room to be there again")
+
+
+def is_sent_away_among_others(r, c):
+    equal(c.expect("GOAWAY", bound(15)).code, "idle")
+    until(lambda: cut(r, "idle") == 1, 5, "the counter of idle")
+
+
+# ---- limits of an address, descriptors, reload
+
+@test
+def an_address_has_a_bound_and_a_reload_changes_it(t):
+    r = t.receiver({"limits": {"address": "2"}})
+    there = [r.client(hello=t.queue()) for _ in range(2)]
+    refused = 'reason="address"'
+    third = socket.create_connection(r.address, timeout=bound(10))
+    equal(third.recv(1), b"")
+    third.close()
+    equal(r.metric("inboxd_connections_refused_total", refused), 1)
+    r.wait_log("event=connection_refused peer=127.0.0.1:[0-9]+ reason=address")
+    stores(t, r, "127.0.0.2")
+    r.sections["limits"]["address"] = "3"
+    r.write_conf()
+    r.process.send_signal(signal.SIGHUP)
+    r.wait_log("event=reloaded")
+    stores(t, r)
+    there[0].quit()
+    there[1].quit()
+
+
+@test
+def at_the_limit_of_descriptors_it_rests_and_goes_on(t):
+    limit = 90
+    r = t.receiver({"limits": {"hello": "60s"}, "receiver": {"workers": "1"}}, start=False)
+    r.start(wrap=["sh", "-c", "ulimit -n %d; exec \"$@\"" % limit, "sh"])
+    silent = [socket.create_connection(r.address, timeout=bound(10)) for _ in range(limit)]
+    r.wait_log("event=accept_failed")
+    before, began = processor_seconds(r), time.monotonic()
+    time.sleep(bound(2))
+    share = (processor_seconds(r) - before) / (time.monotonic() - began)
+    assert share < 0.2, "of a processor, at rest: %g" % share
+    for one in silent:
+        one.close()
+    took = stores(t, r)
+    t.note("%.2f s until a client was served" % took)
+
+
+def processor_seconds(r):
+    with open("/proc/%d/stat" % r.process.pid, encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

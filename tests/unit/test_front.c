@@ -104,7 +104,8 @@ static const char *const alpn[] = {"inbox/1", "echo/1", NULL};
 /* ---- a worker with both */
 
 static char dir[64];
-static struct settings settings = {.hello = PATIENCE, .idle = PATIENCE, .window = 8,
+static struct settings settings = {.hello = PATIENCE, .line = PATIENCE,
+    .session = 1000, .idle = PATIENCE, .window = 8,
     .bytes = 4096, .item = 4096, .inline_size = 4096};
 static struct site site = {.settings = &settings, .item = 4096, .host = "cap"};
 static struct mailbox *commit_box, *main_box;

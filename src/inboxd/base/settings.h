@@ -46,6 +46,8 @@ struct settings {
 	/* [limits] */
 	uint64_t connections, handshakes;
 	uint64_t address, block; /* connections of one; 0: no bound */
+	uint64_t line, session; /* seconds */
+	uint64_t rate;          /* bytes a second; 0: no bound */
 	uint64_t window, bytes, inline_size, item, queue, idle, hello, partial;
 	uint64_t share; /* of what waits, bytes; 0: no bound */
 	uint64_t forgive, unsettled, queues, reserve, reserve_large, reserve_inodes;

@@ -41,6 +41,11 @@
 	X(CUT_HANDSHAKE, "inboxd_connections_cut_total", "reason=\"handshake\"",                \
 	    "Connections that the receiver ended.")                                             \
 	X(CUT_DISPLACED, "inboxd_connections_cut_total", "reason=\"displaced\"", "")            \
+	X(CUT_HELLO, "inboxd_connections_cut_total", "reason=\"hello\"", "")                    \
+	X(CUT_LINE, "inboxd_connections_cut_total", "reason=\"line\"", "")                      \
+	X(CUT_ITEM, "inboxd_connections_cut_total", "reason=\"item\"", "")                      \
+	X(CUT_IDLE, "inboxd_connections_cut_total", "reason=\"idle\"", "")                      \
+	X(CUT_SESSION, "inboxd_connections_cut_total", "reason=\"session\"", "")                \
 	X(SESSIONS, "inboxd_sessions_total", "", "Connections that were answered READY.")       \
 	X(SUPERSEDED, "inboxd_sessions_superseded_total", "",                                   \
 	    "Sessions ended by a newer one of the same queue.")                                 \

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/inbox1/deadlines.h"
 #include "inboxd/inbox1/items.h"
 #include "inboxd/inbox1/lines.h"
 #include "inboxd/inbox1/session.h"
@@ -39,6 +40,7 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 		used += taken;
 	}
 	session_note_wait(s);
+	deadlines_note_line(s, used, len - used);
 	return used;
 }
 
@@ -76,8 +78,8 @@ on_idle(void *ctx)
 	 * silence is ours. */
 	if (s->state == LEAVING && conn_pending(s->conn) > 0)
 		session_close(s, "the peer takes nothing any more");
-	else if (!is_due(s))
-		session_go_away(s, 0, CODE_GOAWAY_IDLE);
+	else if (s->state != LEAVING && !is_due(s))
+		deadlines_on_idle(s);
 }
 
 static const struct conn_events events = {.on_read = on_read, .on_drained = on_drained,
@@ -146,11 +148,8 @@ tick(struct guest *guest)
 
 	if (s->state == CLOSED)
 		return;
-	/* HELLO has a deadline, so that nobody holds a place byte by byte. */
-	if (s->state == GREETING && now - guest->began > s->shop->site->settings->hello) {
-		session_go_away(s, 0, CODE_GOAWAY_IDLE);
+	if (deadlines_look(s))
 		return;
-	}
 	if (s->state != LEAVING)
 		recheck(s);
 	if (is_due(s) && now - s->last_answer >= PROTO_WAIT_EVERY) {

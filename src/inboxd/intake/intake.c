@@ -300,6 +300,29 @@ intake_bytes(struct intake *in, const unsigned char *data, size_t len)
 	return len;
 }
 
+void
+intake_expect(struct intake *in, uint64_t size)
+{
+	in->remaining = in->following = size;
+	in->waited = 0;
+}
+
+int
+intake_is_too_long(const struct intake *in, uint64_t seconds, uint64_t size)
+{
+	const struct settings *settings = settings_of(in);
+
+	return settings->rate > 0 && seconds > settings->line + size / settings->rate;
+}
+
+int
+intake_is_late(struct intake *in)
+{
+	if (in->remaining > 0 && intake_is_too_long(in, ++in->waited, in->following))
+		return 1;
+	return pieces_are_late(in);
+}
+
 uint64_t
 intake_remaining(const struct intake *in)
 {

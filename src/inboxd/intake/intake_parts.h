@@ -28,6 +28,8 @@ struct intake {
 	const char *queue_id;
 	uint64_t items, bytes; /* handed over and not come back */
 	uint64_t remaining;    /* bytes that follow, of what is next: */
+	uint64_t following;    /* of so many, */
+	uint64_t waited;       /* since so many seconds; */
 	struct item *item;     /* an item whole: its draft is open; */
 	struct open *piece;    /* or a piece of this one; or, both NULL, nobody's */
 	struct digest *digest; /* of `item` */
@@ -63,6 +65,10 @@ MUST_CHECK int intake_take_room(struct intake *in, uint64_t size, int is_large);
 struct item *intake_new_item(struct intake *in, const struct intake_offer *offer);
 /* Frees it, and what is kept of it. */
 void intake_free_item(struct intake *in, struct item *item);
+/* `size` bytes follow. */
+void intake_expect(struct intake *in, uint64_t size);
+/* Are so many seconds too many for so many bytes? */
+int intake_is_too_long(const struct intake *in, uint64_t seconds, uint64_t size);
 /* To the commit thread. */
 void intake_hand_over(struct intake *in, struct item *item);
 
@@ -80,5 +86,7 @@ void pieces_take(struct intake *in, const unsigned char *data, size_t len);
 /* Has one come whole, and what was there before is still read back? */
 int pieces_are_due(const struct intake *in);
 void pieces_cut_off(struct intake *in);
+/* As intake_is_late(). */
+int pieces_are_late(struct intake *in);
 
 #endif

@@ -24,6 +24,7 @@ struct open {
 	struct item *item; /* what it will be handed over as */
 	struct partial partial;
 	struct event *step; /* goes on with the digest's arrears */
+	uint64_t waited; /* seconds in which its bytes could have come */
 };
 
 static void
@@ -325,7 +326,7 @@ intake_piece(struct intake *in, uint64_t number, uint64_t *offset, uint64_t leng
 		return INTAKE_MISPLACED;
 	}
 	in->piece = open;
-	in->remaining = length;
+	intake_expect(in, length);
 	return INTAKE_PIECE;
 }
 
@@ -359,6 +360,19 @@ pieces_are_due(const struct intake *in)
 {
 	for (const struct open *open = in->opens; open; open = open->next) {
 		if (open->partial.written == open->partial.size)
+			return 1;
+	}
+	return 0;
+}
+
+int
+pieces_are_late(struct intake *in)
+{
+	for (struct open *open = in->opens; open; open = open->next) {
+		const struct partial *partial = &open->partial;
+
+		if (partial->written < partial->size &&
+		    intake_is_too_long(in, ++open->waited, partial->size))
 			return 1;
 	}
 	return 0;

@@ -102,7 +102,7 @@ intake_whole(struct intake *in, const struct intake_offer *offer)
 	char text[INTAKE_TEXT_ROOM];
 
 	intake_count_offer(in);
-	in->remaining = offer->size;
+	intake_expect(in, offer->size);
 	code = intake_refusal(in, offer, &inbox, text);
 	if (code != PROTO_CODE_COUNT) {
 		intake_refuse(in, offer, code, text);
