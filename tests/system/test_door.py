@@ -244,6 +244,62 @@ def is_sent_away_among_others(r, c):
     until(lambda: cut(r, "idle") == 1, 5, "the counter of idle")
 
 
+# ---- room for those with items
+
+@test
+def idle_session_makes_room_for_another_one(t):
+    r = t.receiver({"limits": {"connections": "3"}, "receiver": {"workers": "1"}})
+    first, second, third = [r.client(hello=t.queue()) for _ in range(3)]
+    first.put(1, "status", b"first")
+    first.stored(1)
+    time.sleep(bound(1))
+    third.put(1, "status", b"third")
+    third.stored(1)
+    time.sleep(bound(3))
+    for c in (first, second, third):
+        c.ping()
+    # The last item of the second one is longest ago, whatever it says besides.
+    newcomer = r.client(hello=t.queue())
+    newcomer.put(1, "status", b"newcomer")
+    newcomer.stored(1)
+    line = second.expect("GOAWAY", bound(10))
+    equal((line.seconds, line.code), (0, "idle"))
+    second.wait_close()
+    equal(cut(r, "room"), 1)
+    another = r.client(hello=t.queue())
+    line = first.expect("GOAWAY", bound(10))
+    equal(line.code, "idle")
+    another.quit()
+    third.ping()
+    equal(r.metric("inboxd_connections_crowded_total"), 0)
+
+
+@test
+def session_with_something_under_way_makes_no_room(t):
+    r = t.receiver({"limits": {"connections": "3", "inline": "1024"},
+                    "receiver": {"workers": "1"}})
+    data = t.bytes(2000)
+    body, line, large = [r.client(hello=t.queue()) for _ in range(3)]
+    body.announce(1, "status", b"only the line")
+    body.flow(0.1)
+    line.post("PIN")
+    line.flow(0.1)
+    large.announce(1, "status", data, verb="OPEN")
+    equal(large.answer(1).verb, "SEND")
+    time.sleep(bound(3))
+    newcomer = r.client()
+    equal(newcomer.expect("GOAWAY", bound(10)).code, "crowded")
+    newcomer.wait_close()
+    equal(r.metric("inboxd_connections_crowded_total"), 1)
+    equal(cut(r, "room"), 0)
+    body.post(b"only the line")
+    body.stored(1)
+    line.post("G\n")
+    line.expect("PONG")
+    large.pieces(1, data)
+    large.stored(1)
+
+
 # ---- limits of an address, descriptors, reload
 
 @test

@@ -46,6 +46,7 @@
 	X(CUT_ITEM, "inboxd_connections_cut_total", "reason=\"item\"", "")                      \
 	X(CUT_IDLE, "inboxd_connections_cut_total", "reason=\"idle\"", "")                      \
 	X(CUT_SESSION, "inboxd_connections_cut_total", "reason=\"session\"", "")                \
+	X(CUT_ROOM, "inboxd_connections_cut_total", "reason=\"room\"", "")                      \
 	X(SESSIONS, "inboxd_sessions_total", "", "Connections that were answered READY.")       \
 	X(SUPERSEDED, "inboxd_sessions_superseded_total", "",                                   \
 	    "Sessions ended by a newer one of the same queue.")                                 \

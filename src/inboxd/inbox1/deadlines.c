@@ -6,6 +6,10 @@
 #include "lib/conn.h"
 #include "lib/log.h"
 
+/* Seconds without an item after which a session may be asked to make room: one whose client sends
+ * some every other moment would only come again. */
+#define USELESS 2
+
 /* Sessions that began in one second end in a quarter of the time, not in one second: where in it,
  * says the queue's id, which was drawn at random. */
 #define SPREAD_DIGITS 4
@@ -81,5 +85,17 @@ deadlines_look(struct session *s)
 		cut(s, STAT_CUT_SESSION, 0);
 	else
 		return 0;
+	return 1;
+}
+
+int
+deadlines_make_room(struct guest *guest)
+{
+	struct session *s = (struct session *)guest;
+
+	if (s->state != READY || s->has_begun_line || s->shop->now - guest->touched < USELESS ||
+	    s->sharer.held > 0 || !intake_is_empty(s->intake) || conn_pending(s->conn) > 0)
+		return 0;
+	cut(s, STAT_CUT_ROOM, 0);
 	return 1;
 }

@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+struct guest;
 struct session;
 
 /* What was read has been taken, but for `rest` bytes of a line; `taken`: some was. */
@@ -17,5 +18,7 @@ void deadlines_note_line(struct session *s, size_t taken, size_t rest);
 void deadlines_on_idle(struct session *s);
 /* Has it missed one?  Then it has been sent away, and is LEAVING. */
 int deadlines_look(struct session *s);
+/* As make_room() of struct front: does it do nothing, and has done so for some seconds? */
+int deadlines_make_room(struct guest *guest);
 
 #endif

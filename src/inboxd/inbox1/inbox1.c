@@ -166,4 +166,5 @@ drain(struct guest *guest)
 }
 
 const struct front inbox1_front = {
-    .alpn = PROTO_ALPN, .adopt = adopt, .tick = tick, .drain = drain};
+    .alpn = PROTO_ALPN, .adopt = adopt, .tick = tick, .drain = drain,
+    .make_room = deadlines_make_room};

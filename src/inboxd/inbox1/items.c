@@ -92,6 +92,7 @@ items_on_put(struct session *s, const struct proto_line *line)
 {
 	struct intake_offer offer;
 
+	guest_touch(s->shop, &s->guest);
 	read_offer(&offer, line);
 	intake_whole(s->intake, &offer);
 	expect_bytes(s);
@@ -102,6 +103,7 @@ items_on_open(struct session *s, const struct proto_line *line)
 {
 	struct intake_offer offer;
 
+	guest_touch(s->shop, &s->guest);
 	read_offer(&offer, line);
 	intake_open(s->intake, &offer);
 }
@@ -113,6 +115,7 @@ items_on_data(struct session *s, const struct proto_line *line)
 	uint64_t most;
 	char text[128];
 
+	guest_touch(s->shop, &s->guest);
 	switch (intake_piece(s->intake, number, &offset, line->number[FIELD_LENGTH], &most)) {
 	case INTAKE_PIECE:
 		expect_bytes(s);

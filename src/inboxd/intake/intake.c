@@ -353,6 +353,12 @@ intake_is_busy(const struct intake *in)
 }
 
 int
+intake_is_empty(const struct intake *in)
+{
+	return in->items == 0 && in->open_count == 0 && in->remaining == 0;
+}
+
+int
 intake_is_due(const struct intake *in)
 {
 	return in->items > 0 || pieces_are_due(in);

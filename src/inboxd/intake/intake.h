@@ -95,6 +95,8 @@ void intake_cut_off(struct intake *in);
 int intake_is_busy(const struct intake *in);
 /* Likewise, or has one come whole, and what was there of it before is still read? */
 int intake_is_due(const struct intake *in);
+/* Nothing is under way: no item whose bytes come, none that is open, none at the commit thread. */
+int intake_is_empty(const struct intake *in);
 /* Once a second in which the client was read: has an item taken longer to come than [limits] line,
  * and its bytes at [limits] rate, allow? */
 int intake_is_late(struct intake *in);
