@@ -144,9 +144,11 @@ listener_check(const char *setting, const struct conf_list *listen, struct why *
 	return 0;
 }
 
+/* A line without a setting is of `listen`: what reads the port from its end goes on doing so. */
 static void
 say_listening(int fd, const char *setting)
 {
+	int is_plain = strcmp(setting, "listen") == 0;
 	struct sockaddr_storage address;
 	socklen_t len = sizeof address;
 	char host[64], port[16];
@@ -154,9 +156,10 @@ say_listening(int fd, const char *setting)
 	if (getsockname(fd, (struct sockaddr *)&address, &len) == 0 &&
 	    getnameinfo((struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
 	        NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-		log_event(LOG_NOTICE, "listening", "address=%s%s%s:%s setting=%s",
+		log_event(LOG_NOTICE, "listening", "address=%s%s%s:%s%s%s",
 		    address.ss_family == AF_INET6 ? "[" : "", host,
-		    address.ss_family == AF_INET6 ? "]" : "", port, setting);
+		    address.ss_family == AF_INET6 ? "]" : "", port,
+		    is_plain ? "" : " setting=", is_plain ? "" : setting);
 }
 
 static int
