@@ -30,6 +30,19 @@ address_print(const struct sockaddr *address, char text[ADDRESS_ROOM])
 	}
 }
 
+void
+address_host(const char *text, char host[ADDRESS_HOST_ROOM])
+{
+	const char *colon = strrchr(text, ':');
+	size_t len = colon ? (size_t)(colon - text) : 0;
+
+	if (len > 1 && text[0] == '[') {
+		text++;
+		len -= 2;
+	}
+	snprintf(host, ADDRESS_HOST_ROOM, "%.*s", (int)len, text);
+}
+
 int
 address_bytes(const struct sockaddr *address, unsigned char bytes[ADDRESS_BYTES])
 {

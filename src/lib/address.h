@@ -14,6 +14,11 @@ struct sockaddr;
  * or one of a family that we do not know. */
 void address_print(const struct sockaddr *address, char text[ADDRESS_ROOM]);
 
+#define ADDRESS_HOST_ROOM INET6_ADDRSTRLEN
+
+/* What address_print() has written, without port and brackets; "": "(local)". */
+void address_host(const char *text, char host[ADDRESS_HOST_ROOM]);
+
 #define ADDRESS_BYTES 16
 
 /* Without the port, and an IPv4 address in the form of IPv6 (RFC 4291, 2.5.5.2): is it one?  A

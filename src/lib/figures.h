@@ -16,6 +16,7 @@
 #include "lib/proto.h"
 
 #define FIGURES_AGENT_MAX 64 /* bytes */
+#define FIGURES_ADDRESS_MAX 45
 
 /* What lies at the client, as it said last: by HELLO or STATE. */
 struct backlog {
@@ -29,6 +30,7 @@ struct hello {
 	int64_t seen; /* when it was connected last, UTC microseconds; 0: never */
 	struct backlog backlog;
 	char agent[ESCAPE_ROOM(FIGURES_AGENT_MAX)]; /* escaped */
+	char address[FIGURES_ADDRESS_MAX + 1]; /* where it connected from: address_host() */
 };
 
 /* What was counted since the queue is known, as far as the ledger's state goes back. */
@@ -55,6 +57,7 @@ struct figures {
 	X(tally.skipped, NUMBER, PROTO_NUMBER_MAX, "skipped", "SKIPPED")                 \
 	X(tally.missing, NUMBER, PROTO_NUMBER_MAX, "missing", "MISSING")                 \
 	X(tally.reused, NUMBER, PROTO_NUMBER_MAX, "reused", "REUSED")                    \
+	X(hello.address, VISIBLE, FIGURES_ADDRESS_MAX, "address", "ADDRESS")             \
 	X(hello.agent, ESCAPED, FIGURES_AGENT_MAX, "agent", "AGENT")
 
 enum {

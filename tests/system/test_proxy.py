@@ -79,12 +79,15 @@ def counted(r, **more):
 def is_served(t, r, preface, peer, who="pc1.example.org", **how):
     """It gets an item through, and is known by this address (a pattern), or its own."""
     mark = len(r.log())
-    c = r.client(who, hello=t.queue(), before=lambda sock: sock.sendall(preface), **how)
+    queue = t.queue()
+    c = r.client(who, hello=queue, before=lambda sock: sock.sendall(preface), **how)
     c.put(1, "status", b"x")
     c.stored(1)
     want = r"event=session_ready client=%s peer=%s " % (
         re.escape(who), peer or re.escape("%s:%d" % c.sock.getsockname()))
-    until(lambda: re.search(want, r.log()[mark:]), 10, "log: " + want)
+    found = until(lambda: re.search(want, r.log()[mark:]), 10, "log: " + want)
+    host = re.search(r" peer=\[?(\S+?)\]?:\d+ ", found.group(0)).group(1)
+    equal(r.client_row(queue)["address"], host, "address in /clients")
     c.quit()
 
 

@@ -375,10 +375,10 @@ def gaps_are_told_to_the_administrator(t):
     c.ping()
     row = until(lambda: (lambda x: x if x["settled"] == 6 else None)(r.client_row(queue)))
     equal({key: row[key] for key in ("identity", "connected", "unsettled", "stored", "skipped",
-                                     "missing", "pending", "pending_oldest", "agent")},
+                                     "missing", "pending", "pending_oldest", "address", "agent")},
           {"identity": "pc1.example.org", "connected": True, "unsettled": 0, "stored": 3,
            "skipped": 1, "missing": 1, "pending": 12, "pending_oldest": 1795350000,
-           "agent": "test/1"})
+           "address": "127.0.0.1", "agent": "test/1"})
     r.wait_log(r"event=\S*(gap|missing)\S* [^\n]*%s" % queue)
     shown = t.run([r.ctl, "-s", r.socket, "clients"])
     equal(shown.returncode, 0, shown.stderr)

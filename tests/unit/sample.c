@@ -316,6 +316,8 @@ sample_fill_figures(struct figures *figures, size_t seed)
 		char *to = (char *)figures + figure->offset;
 		if (figure->field.kind == KIND_ESCAPED)
 			snprintf(to, figure->field.max, "inboxq%%20/%zu-%zu", seed, i);
+		else if (figure->field.kind == KIND_VISIBLE)
+			snprintf(to, figure->field.max, "2001:db8::%zu:%zu", seed, i);
 		else
 			memcpy(to, &number, sizeof number);
 	}

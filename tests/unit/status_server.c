@@ -87,6 +87,7 @@ fake_views(size_t count)
 		hello->seen = i == 1 ? 0 : ((int64_t)time(NULL) - 90000) * 1000000 + 7;
 		hello->backlog.pending = 5;
 		hello->backlog.pending_oldest = (uint64_t)time(NULL) - 7;
+		snprintf(hello->address, sizeof(hello->address), "192.0.2.%zu", i);
 		snprintf(hello->agent, sizeof(hello->agent), "%s", i == 0 ? "inboxq/0.1.0" : "");
 	}
 	return views;

@@ -36,6 +36,24 @@ each_family_has_its_form(void **state)
 }
 
 static void
+a_host_is_its_address_without_the_port(void **state)
+{
+	static const char longest[] = "2001:db8:1111:2222:3333:4444:5555:6666";
+	static const struct {
+		const char *text, *host;
+	} rows[] = {{"192.0.2.1:4711", "192.0.2.1"}, {"[2001:db8::1]:4711", "2001:db8::1"},
+	    {"[2001:db8:1111:2222:3333:4444:5555:6666]:65535", longest}, {"[::]:0", "::"},
+	    {"(local)", ""}, {"", ""}};
+	char host[ADDRESS_HOST_ROOM];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		address_host(rows[i].text, host);
+		assert_string_equal(host, rows[i].host);
+	}
+}
+
+static void
 an_ipv4_address_has_the_same_bytes_in_both_forms(void **state)
 {
 	static const unsigned char mapped[ADDRESS_BYTES] = {
@@ -65,6 +83,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(each_family_has_its_form),
+	    cmocka_unit_test(a_host_is_its_address_without_the_port),
 	    cmocka_unit_test(an_ipv4_address_has_the_same_bytes_in_both_forms)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

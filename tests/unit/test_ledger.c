@@ -549,7 +549,8 @@ a_restart_knows_the_figures_that_were_known(void **state)
 	    .ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 10, .queues = 1};
 	static struct stats stats;
 	struct join join = {.identity = SAMPLE_CLIENT, .queue_id = SAMPLE_QUEUE, .settled = 1,
-	    .hello = {.backlog = {3, 1795356663, 2}, .agent = "inboxq/1"}};
+	    .hello = {.backlog = {3, 1795356663, 2}, .agent = "inboxq/1",
+	        .address = "192.0.2.17"}};
 	struct books *books = books_open(clients, start(1), &books_setup, &stats);
 	struct figures known, found;
 	struct clients *replayed;

@@ -130,7 +130,7 @@ reads_each_type(void **state)
 	assert_int_equal(r.seq, 42);
 	assert_comes_back("queue urn:a;b% " QUEUE " 5 seen=" TIME " last_stored=" TIME
 	    " stored=10 stored_bytes=2000 pending=3 pending_oldest=1795356663 failed=4 skipped=1"
-	    " missing=2 agent=inboxq/0.1%20x", &r);
+	    " missing=2 address=2001:db8::1 agent=inboxq/0.1%20x", &r);
 	assert_int_equal(r.type, RECORD_QUEUE);
 	assert_string_equal(r.identity, "urn:a;b%");
 	assert_string_equal(r.queue, QUEUE);
@@ -140,6 +140,7 @@ reads_each_type(void **state)
 	assert_int_equal(r.figures.hello.backlog.pending_oldest, 1795356663);
 	assert_int_equal(r.figures.hello.backlog.failed, 4);
 	assert_string_equal(r.figures.hello.agent, "inboxq/0.1%20x");
+	assert_string_equal(r.figures.hello.address, "2001:db8::1");
 	assert_int_equal(r.figures.tally.stored, 10);
 	assert_int_equal(r.figures.tally.stored_bytes, 2000);
 	assert_int_equal(r.figures.tally.skipped, 1);
@@ -300,9 +301,10 @@ holds_the_longest_fields(void **state)
 	for (size_t i = 0; i < FIGURES_COUNT; i++) {
 		const struct member *figure = &figures_rows[i].member;
 		int64_t most = figure->field.kind == KIND_TIME ? MICROS : INT64_MAX;
-		if (figure->field.kind != KIND_ESCAPED)
+		if (member_is_number(figure) || figure->field.kind == KIND_TIME)
 			memcpy((char *)&r.figures + figure->offset, &most, sizeof most);
 	}
+	memset(r.figures.hello.address, 'f', FIGURES_ADDRESS_MAX);
 	for (size_t i = 0; i < FIGURES_AGENT_MAX; i++)
 		memcpy(r.figures.hello.agent + 3 * i, "%25", 3);
 	len = record_format(&r, line);
@@ -398,6 +400,7 @@ refuses_names_that_are_too_long(void **state)
 	    {"accept 1 - a " QUEUE " 1 status 3 " SHA " " NAME " 0 ", "", PROTO_NAME_MAX},
 	    {"skip a " QUEUE " 1 ", "", RECORD_REASON_ROOM - 1},
 	    {QUEUE_LINE " agent=", "", FIGURES_AGENT_MAX},
+	    {QUEUE_LINE " address=", "", FIGURES_ADDRESS_MAX},
 	};
 
 	(void)state;

@@ -168,7 +168,7 @@ free_queue(struct queue *queue)
 	tree_remove(
 	    &clients->by_arrival, &queue->by_arrival, &queue->arrival, compare_arrivals);
 	free(queue->superseded);
-	free(queue->figures.agent);
+	free(queue->figures.texts);
 	free(queue);
 	clients->count--;
 	if (--client->count == 0)
@@ -351,24 +351,41 @@ queue_settle(struct queue *queue, uint64_t number,
 _Static_assert(offsetof(struct hello, agent) == sizeof(((struct kept_figures *)0)->hello),
     "all of struct hello is kept");
 
-/* One client comes again and again by one agent. */
-static void
-set_agent(struct queue *queue, const char *agent)
+static const char *
+agent_of(const struct kept_figures *kept)
 {
-	char **kept = &queue->figures.agent;
-	size_t size = strlen(agent) + 1;
+	return kept->texts ? kept->texts : "";
+}
 
-	if (strcmp(*kept ? *kept : "", agent) == 0)
+static const char *
+address_of(const struct kept_figures *kept)
+{
+	return kept->texts ? kept->texts + strlen(kept->texts) + 1 : "";
+}
+
+/* One client comes again and again by one agent, and mostly from one address. */
+static void
+set_texts(struct kept_figures *kept, const struct hello *hello)
+{
+	size_t agent = strlen(hello->agent) + 1, address = strlen(hello->address) + 1;
+
+	if (strcmp(agent_of(kept), hello->agent) == 0 &&
+	    strcmp(address_of(kept), hello->address) == 0)
 		return;
-	free(*kept);
-	*kept = size > 1 ? memcpy(must_alloc(size), agent, size) : NULL;
+	free(kept->texts);
+	kept->texts = NULL;
+	if (agent + address == 2)
+		return;
+	kept->texts = must_alloc(agent + address);
+	memcpy(kept->texts, hello->agent, agent);
+	memcpy(kept->texts + agent, hello->address, address);
 }
 
 void
 queue_set_hello(struct queue *queue, const struct hello *hello)
 {
 	queue->figures.hello.backlog = hello->backlog;
-	set_agent(queue, hello->agent);
+	set_texts(&queue->figures, hello);
 }
 
 void
@@ -379,7 +396,8 @@ queue_figures(const struct queue *queue, struct figures *out)
 	memset(out, 0, sizeof *out);
 	out->hello.seen = kept->hello.seen;
 	out->hello.backlog = kept->hello.backlog;
-	snprintf(out->hello.agent, sizeof out->hello.agent, "%s", kept->agent ? kept->agent : "");
+	snprintf(out->hello.agent, sizeof out->hello.agent, "%s", agent_of(kept));
+	snprintf(out->hello.address, sizeof out->hello.address, "%s", address_of(kept));
 	out->tally = kept->tally;
 }
 

@@ -40,7 +40,7 @@ struct kept_figures {
 		int64_t seen; /* queue_see()'s to set */
 		struct backlog backlog;
 	} hello;
-	char *agent; /* malloc'ed; NULL: not known */
+	char *texts; /* malloc'ed: agent, NUL, address, NUL; NULL: neither is known */
 	struct tally tally;
 };
 

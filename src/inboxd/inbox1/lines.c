@@ -10,10 +10,13 @@
 #include "inboxd/inbox1/items.h"
 #include "inboxd/inbox1/session.h"
 #include "inboxd/serve/ticket.h"
+#include "lib/address.h"
 #include "lib/conn.h"
 #include "lib/log.h"
 
 /* ---- HELLO */
+
+_Static_assert(sizeof((struct hello *)0)->address >= ADDRESS_HOST_ROOM, "there is room for any");
 
 static void on_join(struct request *request);
 
@@ -71,6 +74,7 @@ on_hello(struct session *s, const struct proto_line *line)
 	read_backlog(&join->hello.backlog, line);
 	if (proto_has(line, FIELD_AGENT))
 		span_copy(join->hello.agent, sizeof join->hello.agent, line->text[FIELD_AGENT]);
+	address_host(conn_peer_address(s->conn), join->hello.address);
 	session_enter(s, JOINING);
 	s->asked = 1;
 	s->shop->send(s->shop, &join->request.message);
