@@ -283,6 +283,38 @@ def silent_ones_keep_valid_ones_waiting_not_out(t):
 
 
 @test
+def where_handshakes_have_no_room_prefaces_wait_too(t):
+    """Strangers by a proxy, each from an address of his own."""
+    r = receiver(t, limits={"handshakes": "4"})
+    folder = "/proc/%d/fd" % r.process.pid
+    before, strangers = len(os.listdir(folder)), []
+
+    def amid_its_preface(sock):
+        sock.sendall(LINE[:10])
+        began = time.monotonic()
+        for n in range(40):
+            strangers.append(connect(r, binary(1, 0x11, four("203.0.113.%d" % n))))
+        until(lambda: r.metric("inboxd_handshake_waits_total") > 0, 5, "no room")
+        sock.sendall(LINE[10:])
+        time.sleep(0.2)
+        there = os.listdir(folder)
+        log = r.log()
+        if time.monotonic() - began < 0.9:  # when the first of them has to give way
+            assert len(there) < before + 20, there
+            assert "event=preface_read peer=192.0.2.1:" not in log, log
+
+    c = r.client(hello=t.queue(), before=amid_its_preface)
+    c.put(1, "status", b"x")
+    c.stored(1)
+    r.wait_log(r"event=session_ready client=\S+ peer=192\.0\.2\.1:4711 ")
+    c.quit()
+    for sock in strangers:
+        sock.close()
+    until(lambda: r.gauge("connections") == 0, 20, "all to go")
+    equal(counts(r)["unfinished"], 0, "prefaces that were held and then too late")
+
+
+@test
 def stop_waits_for_no_preface(t):
     r = receiver(t)
     socks = [connect(r, data) for data in (b"", LINE[:20])]
