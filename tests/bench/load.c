@@ -4,10 +4,12 @@
  * each with a queue of its own and so many PUTs in flight, as fast as answers
  * come.  The handshakes are done before the clock starts.
  *
- * usage: load HOST PORT CA CERTIFICATE KEY INBOX CONNECTIONS WINDOW SIZE SECONDS ITEMS [LARGE]
+ * usage: load HOST PORT CA CERTIFICATE KEY INBOX CONNECTIONS WINDOW SIZE SECONDS ITEMS
+ *            [LARGE [PACE]]
  * (it stops after SECONDS or ITEMS, and waits for what is in flight; LARGE: an item of so many
  * bytes is uploaded by OPEN on the first connection beside the others, and it stops when that one
- * is stored).
+ * is stored; PACE: each connection sends so many items a second, in turn with the others, and not
+ * as many as it may).
  *
  * Prints "<stored> <seconds> <p50> <p99> <max> <begin> <large>": items but for the large one,
  * the latencies from a PUT's writing to its STORED in microseconds, when it began (seconds of
@@ -48,7 +50,7 @@ struct run {
 	struct digest *digest;
 	const char *host, *port, *inbox;
 	uint64_t connections, window, size, most;
-	double seconds;
+	double seconds, pace;
 	/* What happens. */
 	uint64_t ready, sent, stored, closed;
 	double begin, end;
@@ -70,6 +72,7 @@ struct link {
 	uint64_t finished;        /* QUIT has been said */
 	int has_large, is_sending; /* the large item is this one's; the answer was SEND */
 	double *sent_at;          /* by number modulo window; 0: answered */
+	double phase;             /* of its pace: 0 to 1 */
 };
 
 static double
@@ -181,6 +184,16 @@ is_over(const struct run *run)
 	return run->sent >= run->most || now() - run->begin >= run->seconds;
 }
 
+/* Does the pace allow the next one? */
+static int
+is_due(const struct link *link)
+{
+	const struct run *run = link->run;
+
+	return run->pace <= 0.0 ||
+	    now() >= run->begin + ((double)(link->next - 1) + link->phase) / run->pace;
+}
+
 /* As many PUTs as fit; in the end SETTLED and QUIT. */
 static void
 go_on(struct link *link)
@@ -190,7 +203,7 @@ go_on(struct link *link)
 
 	if (run->ready < run->connections || link->finished)
 		return;
-	while (link->next < link->low + run->window && !is_over(run))
+	while (link->next < link->low + run->window && is_due(link) && !is_over(run))
 		say_put(link);
 	send_large(link);
 	if (link->low > link->told && (link->low == link->next ||
@@ -200,7 +213,7 @@ go_on(struct link *link)
 		say(link, &line);
 		link->told = link->low;
 	}
-	if (link->low == link->next) {
+	if (link->low == link->next && is_over(run)) {
 		proto_line_start(&line, VERB_QUIT);
 		say(link, &line);
 		link->finished = 1;
@@ -359,8 +372,8 @@ start_link(struct run *run, struct link *link)
 	conn_set_idle(link->conn, 60);
 }
 
-/* Links that were READY before the last one wait for it, and all must notice
- * that the time is over. */
+/* Links that were READY before the last one wait for it, or for their pace, and all must
+ * notice that the time is over. */
 static void
 on_tick(evutil_socket_t fd, short what, void *ctx)
 {
@@ -400,7 +413,7 @@ report(struct run *run)
 static int
 read_arguments(struct run *run, struct tls_settings *tls, int argc, char **argv)
 {
-	if (argc != 12 && argc != 13)
+	if (argc < 12 || argc > 14)
 		return -1;
 	run->host = argv[1];
 	run->port = argv[2];
@@ -413,7 +426,8 @@ read_arguments(struct run *run, struct tls_settings *tls, int argc, char **argv)
 	run->size = strtoull(argv[9], NULL, 10);
 	run->seconds = atof(argv[10]);
 	run->most = strtoull(argv[11], NULL, 10);
-	run->large = argc == 13 ? strtoull(argv[12], NULL, 10) : 0;
+	run->large = argc > 12 ? strtoull(argv[12], NULL, 10) : 0;
+	run->pace = argc > 13 ? atof(argv[13]) : 0.0;
 	memset(run->frame, 'l', sizeof run->frame);
 	return run->connections > 0 && run->window > 0 && run->window <= WINDOW_MAX &&
 	    run->most > 0 && run->seconds > 0.0 ? 0 : -1;
@@ -422,7 +436,7 @@ read_arguments(struct run *run, struct tls_settings *tls, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	struct timeval tick = {0, 10000};
+	struct timeval tick = {0, 5000};
 	static const char *const alpn[] = {PROTO_ALPN, NULL};
 	struct tls_settings settings = {.alpn = alpn};
 	static struct run run;
@@ -432,7 +446,7 @@ main(int argc, char **argv)
 
 	if (read_arguments(&run, &settings, argc, argv) < 0) {
 		fprintf(stderr, "usage: load HOST PORT CA CERTIFICATE KEY INBOX "
-		    "CONNECTIONS WINDOW SIZE SECONDS ITEMS [LARGE]\n");
+		    "CONNECTIONS WINDOW SIZE SECONDS ITEMS [LARGE [PACE]]\n");
 		return 64;
 	}
 	run.tls = tls_new(&settings, &error);
@@ -444,8 +458,10 @@ main(int argc, char **argv)
 	links = calloc(run.connections, sizeof *links);
 	if (!run.base || !run.digest || !run.bytes || !links)
 		die("start", "out of memory");
-	for (uint64_t i = 0; i < run.connections; i++)
+	for (uint64_t i = 0; i < run.connections; i++) {
+		links[i].phase = (double)i / (double)run.connections;
 		start_link(&run, &links[i]);
+	}
 	links[0].has_large = run.large > 0;
 	timer = event_new(run.base, -1, EV_PERSIST, on_tick, links);
 	if (!timer || event_add(timer, &tick) < 0)
