@@ -5,8 +5,8 @@
  *
  * It loops over SSL_read itself rather than through bufferevent_openssl
  * (fewer system calls, and no stall at watermarks).  Reading has a budget a
- * wake-up, so that one fast peer does not starve the rest, and can be paused:
- * back-pressure is not reading.
+ * wake-up, of bytes and of time, so that one fast peer does not starve the rest,
+ * and can be paused: back-pressure is not reading.
  *
  * A struct belongs to the thread that runs its event_base.  The program ignores
  * SIGPIPE.
@@ -90,6 +90,10 @@ size_t conn_unsent(const struct conn *conn);
  * also for bytes that had been read before. */
 void conn_pause(struct conn *conn);
 void conn_resume(struct conn *conn);
+
+/* In on_read: has it had its time?  Then it may return with bytes left that it could use, and
+ * is called again behind a look at the other connections. */
+int conn_must_yield(const struct conn *conn);
 
 /*
  * Ends it in order: nothing is read any more, the output goes out, then

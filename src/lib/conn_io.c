@@ -2,7 +2,8 @@
 /*
  * A connection's bytes.  Input is gathered from records into one buffer that
  * exists only while it holds something, and is given to on_read until that
- * pauses or the budget of the wake-up is used.  Output is one buffer as well,
+ * pauses or the budget of the wake-up is used, in bytes or in time: what costs time
+ * is not the bytes of many small items, but what is done for each.  Output is one buffer as well,
  * from which SSL_write takes what the kernel takes.
  */
 #include "config.h"
@@ -26,6 +27,7 @@
 
 #define IN_ROOM (4 * (size_t)CONN_CHUNK) /* one on_read's most */
 #define READ_BUDGET ((size_t)256 * 1024) /* bytes a wake-up */
+#define TIME_BUDGET 500                  /* microseconds a wake-up */
 #define RECORD_COST ((size_t)256)        /* of it that a record takes at least */
 #define OWN_MAX 32                       /* messages of TLS's own ... */
 #define OWN_QUIET ((size_t)1024 * 1024)  /* ... in so many bytes of data */
@@ -47,6 +49,12 @@ long long
 conn_now(void)
 {
 	return clock_monotonic() / 1000;
+}
+
+int
+conn_must_yield(const struct conn *c)
+{
+	return clock_monotonic() >= c->until;
 }
 
 int
@@ -313,6 +321,8 @@ deliver(struct conn *c)
 	assert(used > 0 || c->in_len < CONN_CHUNK || !conn_is_reading(c));
 	c->in_len -= used;
 	memmove(c->in, c->in + used, c->in_len);
+	/* It may have been cut short. */
+	c->unseen = used > 0 && c->in_len > 0 && conn_must_yield(c);
 }
 
 /* A half line may wait for days: it costs its own length only. */
@@ -338,9 +348,14 @@ void
 conn_read_some(struct conn *c)
 {
 	size_t spent = 0;
-	int more = 1;
+	int more = 1, delivered = 0;
 
+	c->until = clock_monotonic() + TIME_BUDGET;
 	while (conn_is_reading(c)) {
+		if (c->unseen && delivered++ && conn_must_yield(c)) {
+			call_later(c);
+			break;
+		}
 		if (c->unseen) {
 			deliver(c);
 			continue;
@@ -351,7 +366,7 @@ conn_read_some(struct conn *c)
 		}
 		if (!more)
 			break;
-		if (spent >= READ_BUDGET) {
+		if (spent >= READ_BUDGET || (spent > 0 && conn_must_yield(c))) {
 			call_later(c);
 			break;
 		}

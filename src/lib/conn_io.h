@@ -7,6 +7,7 @@
 #define LIB_CONN_IO_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/time.h>
 
 #include <event2/event_struct.h>
@@ -56,6 +57,7 @@ struct conn {
 	unsigned own;        /* of them; see conn_watch() */
 	unsigned idle;       /* seconds */
 	long long active;    /* when a byte went last, ms */
+	int64_t until;       /* the end of on_read's time in this wake-up, us */
 	long long deadline;  /* of conn_finish(), ms */
 	const char *alpn;    /* agreed; of `tls` */
 	char peer[ADDRESS_ROOM];

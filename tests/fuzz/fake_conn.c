@@ -172,6 +172,14 @@ conn_pause(struct conn *conn)
 	conn->paused = 1;
 }
 
+/* Never: on_read then takes all it can use. */
+int
+conn_must_yield(const struct conn *conn)
+{
+	FUZZ_CHECK(conn == current);
+	return 0;
+}
+
 void
 conn_resume(struct conn *conn)
 {

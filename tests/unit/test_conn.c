@@ -45,6 +45,8 @@ struct end {
 	int bad;             /* a byte was not what pattern() says */
 	int check;           /* compare with pattern() */
 	size_t use_most;     /* bytes used a call; 0: all */
+	int is_slow;         /* looks at its time before each byte */
+	size_t most_in_read;
 	int pause_each;      /* pause at each on_read */
 	int free_at_open, free_at_read, free_at_drained, free_at_idle;
 	const char *at_open; /* written at on_open */
@@ -53,6 +55,18 @@ struct end {
 	size_t sent;
 	int keep;            /* do not free at on_close */
 };
+
+int64_t __real_clock_monotonic(void);
+int64_t __wrap_clock_monotonic(void);
+
+static int64_t clock_step, clock_ahead; /* each look at the clock puts it on, microseconds */
+
+int64_t
+__wrap_clock_monotonic(void)
+{
+	clock_ahead += clock_step;
+	return __real_clock_monotonic() + clock_ahead;
+}
 
 static unsigned char
 pattern(size_t i)
@@ -101,6 +115,12 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 	size_t use = e->use_most > 0 && e->use_most < len ? e->use_most : len;
 
 	e->reads++;
+	if (e->is_slow) {
+		for (use = 1; use < len && !conn_must_yield(e->conn);)
+			use++;
+		if (use > e->most_in_read)
+			e->most_in_read = use;
+	}
 	for (size_t i = 0; i < use; i++) {
 		if (e->check && data[i] != pattern(e->got + i))
 			e->bad = 1;
@@ -412,6 +432,29 @@ reads_no_more_than_its_budget_in_a_turn(void **state)
 	}
 	assert_in_range(server.most_in_turn, 1, CHUNK_MAX);
 	assert_false(server.bad);
+	stop_both(&server, &client);
+}
+
+/* Who takes long for what has come is asked to let others have their turn, and is called again for
+ * the rest, though nothing more comes. */
+static void
+reads_for_no_longer_than_its_time_in_a_turn(void **state)
+{
+	struct end server = {.check = 1, .is_slow = 1}, client = {.to_send = 60000};
+
+	(void)state;
+	start(&server, &client);
+	clock_step = 10;
+	while (server.got < client.to_send) {
+		server.got_in_turn = 0;
+		UNTIL(server.got_in_turn > 0);
+		if (server.got_in_turn > server.most_in_turn)
+			server.most_in_turn = server.got_in_turn;
+	}
+	clock_step = 0;
+	assert_in_range(server.most_in_read, 1, 50);
+	assert_in_range(server.most_in_turn, 1, 100);
+	assert_int_equal(server.bad, 0);
 	stop_both(&server, &client);
 }
 
@@ -941,6 +984,7 @@ main(void)
 	    cmocka_unit_test(gives_again_what_was_not_used),
 	    cmocka_unit_test(delivers_all_before_it_tells_of_the_end),
 	    cmocka_unit_test(reads_no_more_than_its_budget_in_a_turn),
+	    cmocka_unit_test(reads_for_no_longer_than_its_time_in_a_turn),
 	    cmocka_unit_test(ends_in_order_while_the_peer_still_sends),
 	    cmocka_unit_test(ends_when_the_peer_does_not),
 	    cmocka_unit_test(waits_no_longer_than_linger_for_output),

@@ -38,6 +38,8 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 		if (taken == 0)
 			break; /* the rest of a line is still to come */
 		used += taken;
+		if (conn_must_yield(s->conn))
+			break;
 	}
 	session_note_wait(s);
 	deadlines_note_line(s, used, len - used);
