@@ -6,6 +6,7 @@ The journal's disk is made slow by the shim (tests/fault), so that the commit th
 what all wait for."""
 
 import os
+import statistics
 import time
 
 from client import sha256
@@ -110,6 +111,76 @@ def each_of_more_clients_than_the_queue_holds_is_served(t):
     assert stored(bulk) < 9000, "the first one was done"
     assert stored(bulk) - before <= 15 * QUEUE, stored(bulk) - before
     leave(t, r, clients)
+
+
+def wait_for_one(c, n, others):
+    """How long an item takes to be stored while others talk, too: seconds."""
+    began = time.monotonic()
+    offer(c, n, 1)
+    flow_until([c, *others], lambda: stored(c) == n, 20, "item %d" % n)
+    return time.monotonic() - began
+
+
+@test
+def fifty_wait_for_no_millionaire(t):
+    """It has filled what may wait for the publisher, which is slow; what they send has room."""
+    r = slow_disk(t, "fdatasync@draft:1:4ms:on", {"receiver": {"workers": "1"}})
+    greedy, *fifty = [r.client(hello=t.queue()) for _ in range(51)]
+    alone = statistics.median([wait_for_one(c, 1, []) for c in fifty])
+    r.wait_published()
+    arm(t)
+    data = t.bytes(2000)
+    for n in range(1, 5001):
+        greedy.put(n, "status", data)
+
+    def is_at_the_bound():
+        greedy.flow(0.05)
+        return r.gauge("unpublished_items") > 1000
+    until(is_at_the_bound, 20)
+    beside = statistics.median([wait_for_one(c, 2, [greedy]) for c in fifty])
+    assert stored(greedy) < 5000, "the millionaire is done"
+    assert beside < max(20 * alone, bound(0.15)), "alone %.3f s, beside %.3f s" % (alone, beside)
+    leave(t, r, [greedy, *fifty])
+
+
+def send_unread(c, text):
+    """As much of it as the receiver takes, and nothing is read."""
+    c._tls.write(text.encode("ascii"))
+    data = c._out_bio.read()
+    try:
+        while data:
+            data = data[c.sock.send(data):]
+    except BlockingIOError:
+        return False
+    return True
+
+
+@test
+def slow_ones_stall_nobody(t):
+    """One reads nothing, one sends a byte now and then, one has begun a line, one an item."""
+    r = t.receiver({"receiver": {"workers": "1"}})
+    c = r.client(hello=t.queue())
+    deaf, slow, half, midway = others = [r.client(hello=t.queue()) for _ in range(4)]
+    half.post("PUT 1 sta")
+    midway.post("PUT 1 status 100000 %s\n" % sha256(b"never") + "x" * 50000)
+    for _ in range(1000):
+        if not send_unread(deaf, "PING\n" * 10000):
+            break
+    else:
+        raise AssertionError("the receiver took all that was said, and its answers were not read")
+    line = "PUT 1 status 1 %s\nx" % sha256(b"x")
+    slow.asked[1] = ("status", sha256(b"x"))
+    times = []
+    for n in range(1, len(line) + 1):
+        slow.post(line[n - 1])
+        times.append(wait_for_one(c, n, []))
+    assert statistics.median(times) < bound(0.15), times
+    slow.stored(1)
+    r.others = True
+    for other in [deaf, half, midway]:
+        other.cut()
+    for other in [c, slow]:
+        other.quit()
 
 
 @test

@@ -30,6 +30,8 @@
 #include <cmocka.h>
 
 #include "calls.h"
+#include "inboxd/commit/strands.h"
+#include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/journal.h"
 #include "lib/log.h"
@@ -66,6 +68,17 @@ __wrap_behind_take_descriptor(int fd)
 		return -1;
 	}
 	return __real_behind_take_descriptor(fd);
+}
+
+int64_t __real_clock_monotonic(void);
+int64_t __wrap_clock_monotonic(void);
+
+static atomic_llong clock_step, clock_ahead; /* each look at the clock puts it on, microseconds */
+
+int64_t
+__wrap_clock_monotonic(void)
+{
+	return __real_clock_monotonic() + atomic_fetch_add(&clock_ahead, clock_step);
 }
 
 static int
@@ -105,6 +118,7 @@ static struct {
 	struct commit *commit;
 	struct mailbox *replies;
 	struct queue *queues[2];
+	struct strand strands[2]; /* of their sessions */
 	uint64_t generations[2];
 	struct commit_setup setup;
 } world;
@@ -243,6 +257,7 @@ new_question(int queue, uint64_t number, const char *bytes)
 	item->request.message.kind = COMMIT_ITEM;
 	item->request.reply = world.replies;
 	item->queue = world.queues[queue];
+	item->strand = &world.strands[queue];
 	item->generation = world.generations[queue];
 	item->number = number;
 	item->size = strlen(bytes);
@@ -581,6 +596,56 @@ makes_one_sync_for_a_batch(void **state)
 	assert_int_equal(sample_count_files(world.inbox.new), 21);
 }
 
+static void
+takes_sessions_in_turn(void **state)
+{
+	struct item *much[20], *little;
+
+	(void)state;
+	start_and_join();
+	calls_hold(CALL_DRAFT);
+	begin_batch();
+	for (uint64_t i = 0; i < 20; i++)
+		post(much[i] = new_item(0, i + 1, "one of many"));
+	post(little = new_item(1, 1, "the only one"));
+	end_batch(21);
+	assert_int_equal(little->seq, much[0]->seq + 1);
+	for (int i = 1; i < 20; i++) {
+		assert_int_equal(much[i]->seq, much[0]->seq + 1 + (uint64_t)i);
+		dispose(much[i]);
+	}
+	dispose(much[0]);
+	dispose(little);
+	calls_go(CALL_DRAFT);
+	stop_and_check(22);
+}
+
+/* Where each item takes as long to look at as the sync took, a turn takes few. */
+static void
+takes_no_more_in_a_turn_than_its_sync_is_worth(void **state)
+{
+	struct item *items[200];
+	unsigned syncs;
+
+	(void)state;
+	start_and_join();
+	calls_hold(CALL_DRAFT);
+	begin_batch();
+	for (uint64_t i = 0; i < 200; i++)
+		post(items[i] = new_item(0, i + 1, "one of many"));
+	syncs = calls_count(CALL_JOURNAL);
+	atomic_store(&clock_step, CLOCK_SECOND);
+	end_batch(200);
+	atomic_store(&clock_step, 0);
+	assert_in_range(calls_count(CALL_JOURNAL) - syncs, 200 / 70, 200 / 64 + 1);
+	for (int i = 0; i < 200; i++) {
+		assert_int_equal(items[i]->outcome, ITEM_STORED);
+		dispose(items[i]);
+	}
+	calls_go(CALL_DRAFT);
+	stop_and_check(201);
+}
+
 /* ---- what is known */
 
 static void
@@ -823,6 +888,33 @@ lets_items_wait_at_the_bound_of_items(void **state)
 	dispose(again);
 	stop_and_check(6);
 	assert_int_equal(sample_count_files(world.inbox.new), 6);
+}
+
+static void
+keeps_the_last_of_the_bound_for_who_sends_little(void **state)
+{
+	struct item *much[40], *little;
+
+	(void)state;
+	world.setup.lag_max = 16;
+	start_and_join();
+	calls_hold(CALL_DRAFT);
+	begin_batch();
+	for (uint64_t i = 0; i < 40; i++)
+		post(much[i] = new_item(0, i + 1, "one of many"));
+	end_batch(13); /* and the opener: all but an eighth */
+	assert_no_answer();
+	post(little = new_item(1, 1, "the only one"));
+	await(1);
+	assert_int_equal(little->outcome, ITEM_STORED);
+	assert_no_answer();
+	assert_int_equal(count(STAT_NOW_LAG_ITEMS), 15);
+	calls_go(CALL_DRAFT);
+	await(27);
+	for (int i = 0; i < 40; i++)
+		dispose(much[i]);
+	dispose(little);
+	stop_and_check(42);
 }
 
 #define MANY 150
@@ -1280,6 +1372,8 @@ main(void)
 	    TEST(starts_whole_or_takes_nothing),
 	    TEST(goes_the_way_of_an_item),
 	    TEST(makes_one_sync_for_a_batch),
+	    TEST(takes_sessions_in_turn),
+	    TEST(takes_no_more_in_a_turn_than_its_sync_is_worth),
 	    TEST(knows_duplicates_in_a_turn_and_later),
 	    TEST(answers_a_duplicate_of_what_is_not_visible_yet),
 	    TEST(takes_nothing_of_who_only_asks_or_is_superseded),
@@ -1288,6 +1382,7 @@ main(void)
 	    TEST(begins_sessions_without_room_until_too_much_has_gathered),
 	    TEST(gives_up_a_turn_whose_frames_have_no_room),
 	    TEST(lets_items_wait_at_the_bound_of_items),
+	    TEST(keeps_the_last_of_the_bound_for_who_sends_little),
 	    TEST(lets_items_wait_where_the_journal_is_full),
 	    TEST(syncs_a_large_draft_before_its_frame),
 	    TEST(puts_off_a_large_draft_that_finds_no_room),

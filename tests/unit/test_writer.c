@@ -644,11 +644,13 @@ keeps_a_batch_within_a_segment(void **state)
 	for (uint32_t i = 1; i < 4; i++) {
 		for (int n = 0; n < 14; n++)
 			add_frame(++seq, RECORD_LINE_MAX, JOURNAL_ITEM_MAX);
+		assert_true(writer_has_spare(writer));
 		sync_batch();
 		assert_int_equal(last_write.segment, i);
 	}
 	assert_false(writer_has_room(writer, RECORD_LINE_MAX, JOURNAL_ITEM_MAX));
 	assert_true(writer_has_room(writer, RECORD_LINE_MAX, 10000));
+	assert_false(writer_has_spare(writer));
 	assert_reads_as_synced();
 }
 

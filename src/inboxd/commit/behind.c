@@ -162,3 +162,16 @@ behind_take(struct behind *behind, struct publisher_news *news, struct books *bo
 	stats_set(behind->stats, STAT_NOW_PUBLISH_TROUBLE, news->trouble != DRAFT_OK);
 	free(news);
 }
+
+void
+behind_take_last(
+    struct behind *behind, struct mailbox *in, struct books *books, uint64_t acknowledged)
+{
+	struct message *message, *next;
+
+	for (message = mailbox_take(in); message; message = next) {
+		next = message->next;
+		assert(message->kind == COMMIT_NEWS);
+		behind_take(behind, (struct publisher_news *)message, books, acknowledged);
+	}
+}

@@ -53,5 +53,9 @@ void behind_ask(struct behind *behind, struct request *request);
  * more has been published. */
 void behind_take(struct behind *behind, struct publisher_news *news, struct books *books,
     uint64_t acknowledged);
+/* The same with what is in `in`, where nothing else can be any more: what the publisher has told
+ * when nobody read it. */
+void behind_take_last(
+    struct behind *behind, struct mailbox *in, struct books *books, uint64_t acknowledged);
 
 #endif

@@ -29,12 +29,22 @@
 #include "inboxd/base/thread.h"
 #include "inboxd/commit/behind.h"
 #include "inboxd/commit/item_list.h"
+#include "inboxd/commit/strands.h"
 #include "inboxd/publish/syncer.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
 /* How long the commit thread sleeps at most while the disk is full: milliseconds. */
 #define ROOM_EVERY 1000
+
+/* A turn looks at items for as long as its sync will take, as far as the last one tells, but for so
+ * many microseconds in any case, and at so many items: whoever comes meanwhile waits for little
+ * more than that sync, and where syncs are slow a batch may be large. */
+#define TURN_TIME 1000
+#define TURN_ITEMS 64
+
+/* One in so many of those that may wait for the publisher is for who sends little. */
+#define SPARE 8
 
 struct commit {
 	struct commit_setup setup;
@@ -45,9 +55,9 @@ struct commit {
 	struct mailbox *in;
 	struct stats stats;
 	pthread_t thread;
-	struct item_list arrived;  /* not looked at yet: the journal has no room, or the turn
-	                              begins */
+	struct strands arrived;    /* not looked at yet */
 	struct item_list accepted; /* in the batch, or duplicates */
+	int64_t sync_took;     /* the last one, microseconds */
 	size_t syncing;        /* items at the syncer */
 	int64_t full_until;    /* the journal had no room to be written: nothing is accepted before,
 	                          monotonic microseconds; 0: it has */
@@ -144,22 +154,33 @@ look_at_item(struct commit *commit, struct item *item)
 	}
 }
 
-/* Is there room for it, in the batch and for the publisher?  Where nothing is accepted none
- * is needed. */
+/* Is there room for it, in the batch and for the publisher?  The last of it is for those of whom
+ * one item waits.  Where nothing is accepted none is needed. */
 static int
-has_room(const struct commit *commit, const struct item *item)
+has_room(const void *ctx, const struct item *item, int is_alone)
 {
-	return commit->behind.trouble != DRAFT_OK || is_full(commit) ||
-	    (commit->behind.lag + writer_batched(commit->writer) < commit->setup.lag_max &&
-	        writer_has_room(
-	            commit->writer, RECORD_LINE_MAX, item->bytes ? (size_t)item->size : 0));
+	const struct commit *commit = ctx;
+	uint64_t lag = commit->behind.lag + writer_batched(commit->writer);
+
+	if (commit->behind.trouble != DRAFT_OK || is_full(commit))
+		return 1;
+	if (!is_alone)
+		lag += commit->setup.lag_max / SPARE;
+	return lag < commit->setup.lag_max && (is_alone || writer_has_spare(commit->writer)) &&
+	    writer_has_room(
+	        commit->writer, RECORD_LINE_MAX, item->bytes ? (size_t)item->size : 0);
 }
 
 static void
 look_at_arrived(struct commit *commit)
 {
-	while (commit->arrived.first && has_room(commit, commit->arrived.first))
-		look_at_item(commit, item_list_pop(&commit->arrived));
+	int64_t until = clock_monotonic() +
+	    (commit->sync_took > TURN_TIME ? commit->sync_took : TURN_TIME);
+	uint64_t count = 0;
+
+	while ((count++ < TURN_ITEMS || clock_monotonic() < until) &&
+	    strands_find(&commit->arrived, has_room, commit))
+		look_at_item(commit, strands_pop(&commit->arrived));
 }
 
 /* ---- the messages of a turn */
@@ -174,7 +195,7 @@ on_synced(struct commit *commit, struct sync_order *order)
 	if (order->no_room)
 		answer_later(item, CODE_LATER_FULL);
 	else
-		item_list_add(&commit->arrived, item);
+		strands_add(&commit->arrived, item);
 	free(order);
 }
 
@@ -186,7 +207,7 @@ take_message(struct commit *commit, struct message *message)
 	switch ((enum commit_message)message->kind) {
 	case COMMIT_ITEM:
 		queue_hold(((struct item *)request)->queue);
-		item_list_add(&commit->arrived, (struct item *)request);
+		strands_add(&commit->arrived, (struct item *)request);
 		return; /* it is answered when it is time */
 	case COMMIT_NEWS:
 		behind_take(&commit->behind, (struct publisher_news *)message, commit->books,
@@ -278,8 +299,9 @@ sync_journal(struct commit *commit)
 		give_up_accepted(commit);
 		return;
 	}
+	commit->sync_took = clock_monotonic() - began;
 	stats_add(&commit->stats, STAT_SYNCS, 1);
-	stats_add(&commit->stats, STAT_SYNC_MICROSECONDS, (uint64_t)(clock_monotonic() - began));
+	stats_add(&commit->stats, STAT_SYNC_MICROSECONDS, (uint64_t)commit->sync_took);
 	if (writer_durable(commit->writer) > durable)
 		behind_tell_marked(&commit->behind, writer_durable(commit->writer));
 }
@@ -360,7 +382,7 @@ turn(struct commit *commit)
 static struct message *
 take_messages(struct commit *commit)
 {
-	if (commit->arrived.first && has_room(commit, commit->arrived.first))
+	if (strands_find(&commit->arrived, has_room, commit))
 		return mailbox_take(commit->in);
 	return mailbox_wait(commit->in,
 	    commit->full_until != 0 || books_are_full(commit->books) ? ROOM_EVERY : -1);
@@ -434,7 +456,6 @@ commit_start(const struct commit_setup *setup, struct clients *clients,
 		return NULL;
 	commit->setup = *setup;
 	commit->writer = writer;
-	item_list_clear(&commit->arrived);
 	item_list_clear(&commit->accepted);
 	stats_add(&commit->stats, STAT_NOW_QUEUES, clients_count(clients));
 	stats_set(&commit->stats, STAT_NOW_JOURNAL_BYTES,
@@ -450,20 +471,6 @@ commit_start(const struct commit_setup *setup, struct clients *clients,
 	return NULL;
 }
 
-/* What the publisher has told when nobody read it any more. */
-static void
-drop_news(struct commit *commit)
-{
-	struct message *message, *next;
-
-	for (message = mailbox_take(commit->in); message; message = next) {
-		next = message->next;
-		assert(message->kind == COMMIT_NEWS);
-		behind_take(&commit->behind, (struct publisher_news *)message, commit->books,
-		    writer_last(commit->writer));
-	}
-}
-
 void
 commit_stop(struct commit *commit)
 {
@@ -473,7 +480,7 @@ commit_stop(struct commit *commit)
 	mailbox_post(commit->in, stop);
 	thread_join(commit->thread);
 	behind_stop(&commit->behind);
-	drop_news(commit);
+	behind_take_last(&commit->behind, commit->in, commit->books, writer_last(commit->writer));
 	writer_close(commit->writer);
 	books_close(commit->books);
 	free_commit(commit);

@@ -3,8 +3,9 @@
  * The commit thread: the one owner of what clients have stored, of the ledger and of the journal.
  * Workers hand it drafts; it hands back outcomes.  It makes no libevent call and holds no lock.
  *
- * It works in turns.  Each turn takes all that has arrived meanwhile (there is no timer: a batch
- * is what came while the last sync ran), and makes ONE sync, of the journal:
+ * It works in turns.  Each turn takes what has arrived meanwhile (there is no timer: a batch is
+ * what came while the last sync ran, of each session in turn, and no more than is worth a sync),
+ * and makes ONE sync, of the journal:
  *
  *	take the drafts; know duplicates; records into the ledger (not synced) and, with the
  *	    items' bytes, into a batch of the journal

@@ -18,6 +18,7 @@
 #include "lib/record.h"
 
 struct client_view;
+struct strand;
 struct queue;
 struct shares;
 
@@ -102,6 +103,7 @@ struct item {
 	struct request request;
 	struct queue *queue;
 	uint64_t generation;
+	struct strand *strand; /* the session's, where it waits (strands.h) */
 	uint64_t counted;   /* the session's: bytes that count against its window */
 	struct draft draft; /* whole: length and digest are right; or, if it
 	                       only asks, without a file (fd -1) */

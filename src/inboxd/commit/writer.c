@@ -270,6 +270,12 @@ writer_has_room(const struct writer *writer, size_t record_size, size_t item_siz
 	return fits(0, size, FOR_MARKS) && find_free(writer) < writer->next.segments;
 }
 
+int
+writer_has_spare(const struct writer *writer)
+{
+	return find_free(writer) < writer->next.segments;
+}
+
 void
 writer_add(struct writer *writer, uint64_t seq, const char *record, size_t record_size,
     const void *item, size_t item_size)

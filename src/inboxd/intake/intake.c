@@ -186,6 +186,7 @@ intake_new_item(struct intake *in, const struct intake_offer *offer)
 	request_fill(&item->request, COMMIT_ITEM, in->shop->replies, on_item, in);
 	item->queue = in->queue;
 	item->generation = in->generation;
+	item->strand = &in->strand;
 	item->number = offer->number;
 	item->size = offer->size;
 	item->sent = offer->sent;

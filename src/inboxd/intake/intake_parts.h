@@ -7,6 +7,7 @@
 #ifndef INBOXD_INTAKE_INTAKE_PARTS_H
 #define INBOXD_INTAKE_INTAKE_PARTS_H
 
+#include "inboxd/commit/strands.h"
 #include "inboxd/commit/request.h"
 #include "inboxd/drafts/draft.h"
 #include "inboxd/intake/intake.h"
@@ -26,6 +27,7 @@ struct intake {
 	struct queue *queue; /* the commit thread's token */
 	uint64_t generation;
 	const char *queue_id;
+	struct strand strand;  /* the commit thread's, while items are there */
 	uint64_t items, bytes; /* handed over and not come back */
 	uint64_t remaining;    /* bytes that follow, of what is next: */
 	uint64_t following;    /* of so many, */

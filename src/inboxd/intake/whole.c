@@ -12,8 +12,9 @@
 #include "inboxd/intake/intake_parts.h"
 #include "lib/journal.h"
 
-/* Of a worker, bytes. */
+/* Of a worker, bytes; and how much of it is for those who have nothing on its way already. */
 #define KEPT_MAX (UINT64_C(64) * 1024 * 1024)
+#define KEPT_SPARE (KEPT_MAX / 8)
 
 uint64_t
 intake_whole_most(const struct site *site)
@@ -79,11 +80,14 @@ open_draft(struct intake *in, struct item *item, struct inbox *inbox)
 }
 
 /* For the journal, which wants the bytes again; of one that is not kept the draft is synced first.
- * What clients may make us hold is bounded, however many of them stop midway. */
+ * What clients may make us hold is bounded, however many of them stop midway; and one that sends
+ * much leaves some of it to others. */
 static void
 keep(struct intake *in, struct item *item)
 {
-	if (item->size > JOURNAL_ITEM_MAX || in->shop->kept + item->size > KEPT_MAX)
+	uint64_t most = in->sharer->held > 0 ? KEPT_MAX - KEPT_SPARE : KEPT_MAX;
+
+	if (item->size > JOURNAL_ITEM_MAX || in->shop->kept + item->size > most)
 		return;
 	item->bytes = malloc(item->size + 1);
 	if (!item->bytes)
