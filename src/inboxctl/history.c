@@ -277,7 +277,8 @@ static void
 put_time(struct history *h, struct record *record)
 {
 	if (record->type == RECORD_QUEUE)
-		record->time = record->figures.hello.seen;
+		record->time =
+		    record->forgotten ? record->forgotten : record->figures.hello.seen;
 	else if (record->type != RECORD_BEGIN && record->type != RECORD_ACCEPT)
 		record->time = h->time;
 	if (!segments_in_state(h->segments) || record->type == RECORD_BEGIN)

@@ -33,13 +33,17 @@ struct row {
 	M("client", VISIBLE, identity, 1, IDENTITY_MAX), \
 	    M("queue", HEX, queue, PROTO_QUEUE_LEN, PROTO_QUEUE_LEN)
 
-static const struct member figures[FIGURES_COUNT + 1] = {
+static const struct member of_queue[] = {
 #define X(member, kind, most, name, head) M(name, kind, figures.member, 0, most),
     FIGURES(X)
 #undef X
+    COUNT(age),
+    TIME(forgotten),
+    M("reason", WORD, reason, 1, RECORD_REASON_ROOM - 1),
+    {{0}, 0},
 };
 
-_Static_assert(FIGURES_COUNT <= 32, "parse_key() has a bit for each");
+_Static_assert(sizeof of_queue / sizeof of_queue[0] <= 33, "parse_key() has a bit for each");
 
 static const struct member origin[] = {
     M("root", HEX, root, PROTO_ID_LEN, PROTO_ID_LEN),
@@ -52,7 +56,7 @@ static const struct member aged[] = {COUNT(age), {{0}, 0}};
 static const struct row rows[RECORD_TYPES] = {
     [RECORD_BEGIN] = {"begin",
         {M("version", NUMBER, version, 1, UINT32_MAX), TIME(time), FROM_1(seq)}, origin},
-    [RECORD_QUEUE] = {"queue", {QUEUE, FROM_1(settled)}, figures},
+    [RECORD_QUEUE] = {"queue", {QUEUE, FROM_1(settled)}, of_queue},
     [RECORD_ACCEPT] = {"accept",
         {FROM_1(seq), TIME(time), QUEUE, FROM_1(n),
             M("inbox", NAME, inbox, 1, PROTO_INBOX_MAX),

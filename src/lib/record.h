@@ -31,7 +31,9 @@
  *	                             segment; seq: the next accept's; root: whose it is, left out
  *	                             before roots had ids; journal: which one goes with it, from
  *	                             version 2 on (journal.h)
- *	queue   client queue settled [figure=value ...]           state of a queue
+ *	queue   client queue settled [figure=value ...] [age=seconds] [forgotten=time reason=word]
+ *	                             state of a queue; age: as of begin, when its client was seen
+ *	                             last; forgotten: the receiver knows it no more, from here on
  *	accept  seq time client queue n inbox size sha256 name sent hint
  *	mark    synced stored [age=seconds]  all accepts up to seq `synced` have been
  *	                             acknowledged (in version 1: are on stable storage as drafts);
@@ -78,7 +80,8 @@ struct record {
 	enum record_type type;
 	uint64_t version, seq, synced, stored;
 	char root[PROTO_ID_LEN + 1], journal[PROTO_ID_LEN + 1];
-	uint64_t age; /* for how long receivers have run on this ledger, seconds */
+	uint64_t age; /* for how long receivers have run on this ledger, or had, seconds */
+	int64_t forgotten; /* when a queue was, UTC microseconds; 0: it is known */
 	int64_t time;                          /* when, UTC microseconds since 1970 */
 	char identity[IDENTITY_MAX + 1];
 	char queue[PROTO_QUEUE_LEN + 1];
@@ -89,7 +92,7 @@ struct record {
 	char name[NAME_ROOM];
 	uint64_t sent;                /* PUT's time=, 0: none */
 	char hint[RECORD_HINT_ROOM];  /* PUT's name=, escaped; "" : none */
-	char reason[RECORD_REASON_ROOM]; /* SKIP's: a word, or "" */
+	char reason[RECORD_REASON_ROOM]; /* SKIP's, or why it is forgotten: a word, or "" */
 	struct figures figures;
 };
 

@@ -260,7 +260,8 @@ def each_type_of_record_is_told_with_all_its_fields(t):
     equal(rows[1], {"type": "queue", "settled": 5, "seen": last, "last_stored": None, "stored": 2,
                     "stored_bytes": 0, "pending": 7, "pending_oldest": None, "failed": 0,
                     "skipped": 0, "missing": 0, "reused": 0, "address": None,
-                    "agent": None, **whose})
+                    "agent": None, "age": 0, "forgotten": None, "reason": None,
+                    **whose})
     equal((rows[2]["type"], rows[2]["outcome"]), ("accept", "void"))
     equal(rows[3:], [{"type": "void", "time": last, "seq": 1},
                      {"type": "mark", "time": last, "synced": 1, "stored": 0, "age": 0},
@@ -274,7 +275,8 @@ def each_type_of_record_is_told_with_all_its_fields(t):
     equal([line for line in text.splitlines() if " void         pc17" not in line], [
         "2026-11-22T00:00:00Z begin        seq=1 root=- journal=- age=0",
         theirs % "queue" + " settled=5 last_stored=- stored=2 stored_bytes=0 pending=7 "
-        "pending_oldest=0 failed=0 skipped=0 missing=0 reused=0 address=- agent=-",
+        "pending_oldest=0 failed=0 skipped=0 missing=0 reused=0 address=- agent=- "
+        "age=0 forgotten=- reason=-",
         head % "void" + " seq=1", head % "mark" + " synced=1 stored=0 age=0",
         theirs % "skip" + " 6 removed", theirs % "skip" + " 7 -", theirs % "gap" + " 8 to 9",
         theirs % "settled" + " below 10"])

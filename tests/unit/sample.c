@@ -75,6 +75,15 @@ sample_queue(struct sample *segment, uint64_t settled)
 }
 
 void
+sample_forget(struct sample *segment, uint64_t settled)
+{
+	struct record record = {.type = RECORD_QUEUE, .settled = settled, .forgotten = TIME,
+	    .reason = "age"};
+
+	sample_add(segment, &record);
+}
+
+void
 sample_each_kind(struct sample *segment)
 {
 	sample_begin(segment, 40);
@@ -175,7 +184,7 @@ dump_queue(FILE *out, const struct queue *queue)
 			fprintf(out, " %s=%" PRId64, figure->field.name,
 			    member_number(figure, &figures));
 	}
-	fputc('\n', out);
+	fprintf(out, " age=%" PRIu64 "\n", queue->age);
 	while ((known = entries_next(&queue->entries, known))) {
 		const struct known_item *item = known->item;
 		fprintf(out, "  n=%" PRIu64 " skip=%d", known->number, known->is_skip);
@@ -341,6 +350,7 @@ sample_fill(struct clients *clients, size_t queues, uint64_t items)
 		snprintf(identity, sizeof identity, "pc%zu", i);
 		queue = clients_add(clients, identity, SAMPLE_QUEUE, 5);
 		sample_set_figures(queue, i + 1);
+		queue_see(queue, queue->figures.hello.seen, i + 3);
 		for (uint64_t n = 5; n < 5 + items; n++) {
 			struct record record;
 			snprintf(bytes, sizeof bytes, "%zu-%u", i, (unsigned)n);

@@ -35,6 +35,7 @@ void sample_begin(struct sample *segment, uint64_t seq);
 void sample_add(struct sample *segment, struct record *record);
 void sample_state(struct sample *segment);
 void sample_queue(struct sample *segment, uint64_t settled);
+void sample_forget(struct sample *segment, uint64_t settled);
 /* An item whose bytes are the string `bytes`. */
 void sample_accept(struct sample *segment, uint64_t seq, uint64_t n, const char *inbox,
     const char *name, const char *bytes);

@@ -355,6 +355,7 @@ static struct {
 	struct queue *queue; /* NULL: not known */
 	uint64_t arrival;
 	int64_t seen;
+	uint64_t age;
 	int holds, items, skips;
 } models[MODELS];
 static uint64_t arrivals;
@@ -398,6 +399,7 @@ change_model(size_t i)
 		models[i].queue = clients_add(clients, identity, model_id(i), 1);
 		models[i].arrival = arrivals++;
 		models[i].seen = 0;
+		models[i].age = 0;
 		return;
 	}
 	queue = models[i].queue;
@@ -413,8 +415,9 @@ change_model(size_t i)
 		}
 		break;
 	case 2:
-		models[i].seen = roll(100);
-		queue_see(queue, models[i].seen);
+		models[i].seen = roll(20);
+		models[i].age = roll(5);
+		queue_see(queue, models[i].seen, models[i].age);
 		break;
 	case 3:
 		models[i].skips += queue_add_skip(queue, queue->settled + roll(3));
@@ -436,10 +439,13 @@ change_model(size_t i)
 	}
 }
 
-/* Is the one unseen for longer, or, of two as long, has it come before? */
+/* Is the one unseen for longer, by the ledger's age, then by date; or, of two as long, has it come
+ * before? */
 static int
 is_before(size_t i, size_t j)
 {
+	if (models[i].age != models[j].age)
+		return models[i].age < models[j].age;
 	return models[i].seen != models[j].seen ? models[i].seen < models[j].seen
 	                                        : models[i].arrival < models[j].arrival;
 }
@@ -470,6 +476,25 @@ assert_clients_as_models(void)
 	assert_int_equal(clients_skips(clients), skips);
 }
 
+/* One after the other, and none is left out. */
+static void
+assert_all_that_rest(size_t from)
+{
+	const struct queue *at = from < MODELS ? models[from].queue : NULL;
+
+	while (at) {
+		size_t next = MODELS;
+		at = clients_longest_unseen(clients, at);
+		for (size_t i = 0; i < MODELS; i++)
+			if (models[i].queue && models[i].holds == 0 &&
+			    models[i].items + models[i].skips == 0 && is_before(from, i) &&
+			    (next == MODELS || is_before(i, next)))
+				next = i;
+		assert_ptr_equal(at, next < MODELS ? models[next].queue : NULL);
+		from = next;
+	}
+}
+
 static void
 assert_as_models(void)
 {
@@ -487,8 +512,9 @@ assert_as_models(void)
 			longest = i;
 	}
 	assert_int_equal(clients_count(clients), count);
-	assert_ptr_equal(clients_longest_unseen(clients),
+	assert_ptr_equal(clients_longest_unseen(clients, NULL),
 	    longest < MODELS ? models[longest].queue : NULL);
+	assert_all_that_rest(longest);
 	for (queue = NULL; (queue = clients_next(clients, queue)); count--) {
 		assert_true(before <= queue->arrival);
 		before = queue->arrival + 1;
@@ -523,6 +549,7 @@ tells_a_queue_in_a_record_and_back(void **state)
 	(void)state;
 	queue->settled = 12;
 	sample_set_figures(queue, 7);
+	queue->age = 99;
 	queue_record(queue, &record);
 	assert_int_equal(record.type, RECORD_QUEUE);
 	assert_int_equal(record_parse(line, record_format(&record, line) - 1, &back), 0);
@@ -530,6 +557,7 @@ tells_a_queue_in_a_record_and_back(void **state)
 	queue_restore(copy, &back);
 	assert_string_equal(copy->identity, queue->identity);
 	assert_int_equal(copy->settled, 12);
+	assert_int_equal(copy->age, 99);
 	queue_figures(queue, &figures);
 	queue_figures(copy, &again);
 	assert_memory_equal(&again, &figures, sizeof figures);

@@ -612,7 +612,7 @@ a_client_is_seen_while_it_is_connected(void **state)
 	books_join(books, &join);
 	queue = notice.queue = join.queue;
 	now = queue->figures.hello.seen;
-	assert_null(clients_longest_unseen(clients));
+	assert_null(clients_longest_unseen(clients, NULL));
 	/* An hour later, as it were: a session of before the last is nobody. */
 	queue->figures.hello.seen -= 3600 * INT64_C(1000000);
 	books_note(&notice);
@@ -629,7 +629,7 @@ a_client_is_seen_while_it_is_connected(void **state)
 	assert_int_equal(restarted(&replayed)->backlog.pending, 0);
 	clients_free(replayed);
 	books_leave(books, &notice);
-	assert_ptr_equal(clients_longest_unseen(clients), queue);
+	assert_ptr_equal(clients_longest_unseen(clients, NULL), queue);
 	assert_int_equal(books_flush(books), 0);
 	known = restarted(&replayed);
 	assert_in_range(known->seen, now, now + 60000000);

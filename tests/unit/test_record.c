@@ -146,6 +146,11 @@ reads_each_type(void **state)
 	assert_int_equal(r.figures.tally.skipped, 1);
 	assert_int_equal(r.figures.tally.missing, 2);
 	assert_int_equal(r.figures.tally.last_stored, MICROS);
+	assert_int_equal(r.forgotten, 0);
+	assert_comes_back("queue pc17 " QUEUE " 5 age=77 forgotten=" TIME " reason=room", &r);
+	assert_int_equal(r.age, 77);
+	assert_int_equal(r.forgotten, MICROS);
+	assert_string_equal(r.reason, "room");
 	assert_comes_back("accept 7 " TIME " pc17 " QUEUE " 9223372036854775807 status 3 " SHA
 	    " " NAME " 17 report%20%C3%A4.txt", &r);
 	assert_int_equal(r.type, RECORD_ACCEPT);
@@ -297,7 +302,9 @@ holds_the_longest_fields(void **state)
 	assert_int_equal(record_parse(line, len - 1, &back), 0);
 	assert_memory_equal(&back, &r, sizeof r);
 	r.type = RECORD_QUEUE;
-	r.settled = INT64_MAX;
+	r.settled = r.age = INT64_MAX;
+	r.forgotten = MICROS;
+	memset(r.reason, 'r', sizeof r.reason - 1);
 	for (size_t i = 0; i < FIGURES_COUNT; i++) {
 		const struct member *figure = &figures_rows[i].member;
 		int64_t most = figure->field.kind == KIND_TIME ? MICROS : INT64_MAX;
@@ -311,6 +318,8 @@ holds_the_longest_fields(void **state)
 	assert_int_equal(record_parse(line, len - 1, &back), 0);
 	assert_memory_equal(&back.figures, &r.figures, sizeof r.figures);
 	assert_string_equal(back.identity, r.identity);
+	assert_string_equal(back.reason, r.reason);
+	assert_int_equal(back.age, r.age);
 }
 
 static void

@@ -202,21 +202,19 @@ passes_over_added_fields(void **state)
 	free(added.memory);
 }
 
+/* The state's last line, which is the `state_end`-th of the segment, ends what must be whole. */
 static void
-cuts_a_tail_torn_at_any_byte(void **state)
+cut_at_any_byte(size_t state_end)
 {
-	size_t starts[LINES_MAX], count, line = 0, first = 0;
+	size_t starts[LINES_MAX], count = find_lines(starts), line = 0, first = 0;
 	char *before[LINES_MAX + 1];
 
-	(void)state;
-	sample_each_kind(&segment);
-	count = find_lines(starts);
 	for (size_t i = 0; i <= count; i++) {
 		before[i] = memory_of(starts, i);
 		if (!before[i])
 			first = i + 1;
 	}
-	assert_int_equal(first, 5); /* the state record's line ends what must be whole */
+	assert_int_equal(first, state_end);
 	for (size_t len = 0; len <= segment.len; len++) {
 		struct outcome outcome;
 		while (line < count && starts[line + 1] <= len)
@@ -234,6 +232,78 @@ cuts_a_tail_torn_at_any_byte(void **state)
 	}
 	for (size_t i = 0; i <= count; i++)
 		free(before[i]);
+}
+
+static void
+cuts_a_tail_torn_at_any_byte(void **state)
+{
+	(void)state;
+	sample_each_kind(&segment);
+	cut_at_any_byte(5);
+}
+
+/* A queue with an item, that is forgotten; and comes back, with another one, if `again`. */
+static void
+make_forgotten(int again)
+{
+	sample_begin(&segment, 40);
+	sample_queue(&segment, 3);
+	sample_state(&segment);
+	sample_accept(&segment, 40, 3, "status", "name-40", "forty");
+	sample_mark(&segment, 40, 40);
+	sample_settled(&segment, 4);
+	sample_forget(&segment, 4);
+	if (!again)
+		return;
+	sample_queue(&segment, 9);
+	sample_accept(&segment, 41, 9, "status", "name-41", "forty-one");
+	sample_settled(&segment, 10);
+}
+
+static void
+knows_a_forgotten_queue_no_more(void **state)
+{
+	struct outcome outcome;
+
+	(void)state;
+	make_forgotten(0);
+	cut_at_any_byte(3);
+	outcome = read_back(segment.text, segment.len);
+	assert_int_equal(outcome.rc, 0);
+	assert_string_equal(outcome.memory, "synced=40 stored=40 next=41 records=7\n");
+	free(outcome.memory);
+}
+
+/* From the mark that it said: nothing is missing before it, and nothing counted. */
+static void
+knows_a_forgotten_queue_that_came_back(void **state)
+{
+	(void)state;
+	make_forgotten(1);
+	cut_at_any_byte(3);
+	assert_reads(SAMPLE_CLIENT " " SAMPLE_QUEUE
+	             " settled=10 items=0 stored=1 bytes=9 skipped=0 missing=0 ");
+	assert_reads("tail seq=41 n=9 size=9 status/name-41\n");
+}
+
+/* A receiver writes no such record: what the tail stands on stays. */
+static void
+forgets_no_queue_with_an_item_in_the_tail(void **state)
+{
+	(void)state;
+	make_forgotten(1);
+	sample_forget(&segment, 10);
+	sample_void(&segment, 41);
+	cut_at_any_byte(3);
+	assert_reads(" settled=10 items=0 stored=0 ");
+	/* One that is not known, and one in the state, with an item. */
+	sample_begin(&segment, 40);
+	sample_queue(&segment, 3);
+	sample_accept(&segment, 38, 3, "status", "name-38", "thirty-eight");
+	sample_forget(&segment, 3);
+	sample_state(&segment);
+	sample_forget(&segment, 3);
+	assert_reads("synced=0 stored=0 next=40 records=6\n");
 }
 
 /* Line `bad` was damaged: a mark behind it is proof that it once was whole, in version 2 if it
@@ -694,6 +764,9 @@ main(void)
 	    TEST(reads_what_was_written),
 	    TEST(passes_over_added_fields),
 	    TEST(cuts_a_tail_torn_at_any_byte),
+	    TEST(knows_a_forgotten_queue_no_more),
+	    TEST(knows_a_forgotten_queue_that_came_back),
+	    TEST(forgets_no_queue_with_an_item_in_the_tail),
 	    TEST(believes_no_flipped_bit),
 	    TEST(names_the_damaged_line_and_the_mark_behind),
 	    TEST(cuts_before_a_missing_accept_that_no_mark_vouches_for),

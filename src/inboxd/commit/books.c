@@ -124,7 +124,7 @@ books_join(struct books *books, struct join *join)
 	queue->came = join->came;
 	queue_hold(queue);
 	queue_set_hello(queue, &join->hello);
-	queue_see(queue, now_utc());
+	queue_see(queue, now_utc(), ledger_age(books->ledger));
 	join->generation = ++queue->generation;
 	join->mark = queue->settled;
 	queue_record(queue, &record);
@@ -140,7 +140,7 @@ leave(struct books *books, struct queue *queue)
 
 	free(queue->superseded);
 	queue->superseded = NULL;
-	queue_see(queue, now);
+	queue_see(queue, now, ledger_age(books->ledger));
 	if (now - seen < LONG_SESSION || !may_gather(books))
 		return;
 	queue_record(queue, &record);
@@ -430,8 +430,10 @@ books_rotate(struct books *books)
 	struct queue *queue = NULL;
 
 	/* What the state says is all that a start after a crash knows. */
-	while ((queue = clients_next(books->clients, queue)))
-		queue_see(queue, last_seen(queue));
+	while ((queue = clients_next(books->clients, queue))) {
+		if (queue->superseded)
+			queue_see(queue, now_utc(), ledger_age(books->ledger));
+	}
 	if (ledger_rotate(books->ledger, books->clients, books->setup->ledger_days) < 0)
 		log_event(LOG_ERR, "ledger_not_rotated", "error=\"%s\" note=\"goes on as it is\"",
 		    strerror(errno));

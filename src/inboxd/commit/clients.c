@@ -56,6 +56,8 @@ compare_seen(const void *key, const struct node *node)
 	const struct queue *a = key, *b = tree_entry(node, const struct queue, by_seen);
 	int64_t seen = a->figures.hello.seen, other = b->figures.hello.seen;
 
+	if (a->age != b->age)
+		return a->age > b->age ? 1 : -1;
 	return seen == other ? compare_arrivals(&a->arrival, &b->by_arrival)
 			     : (seen > other) - (seen < other);
 }
@@ -228,9 +230,10 @@ clients_next(const struct clients *clients, const struct queue *queue)
 }
 
 struct queue *
-clients_longest_unseen(const struct clients *clients)
+clients_longest_unseen(const struct clients *clients, const struct queue *queue)
 {
-	struct node *node = tree_first(&clients->by_seen);
+	struct node *node = queue ? tree_behind(&clients->by_seen, queue, compare_seen)
+	                          : tree_first(&clients->by_seen);
 
 	return node ? tree_entry(node, struct queue, by_seen) : NULL;
 }
@@ -251,13 +254,14 @@ queue_release(struct queue *queue)
 }
 
 void
-queue_see(struct queue *queue, int64_t when)
+queue_see(struct queue *queue, int64_t when, uint64_t age)
 {
 	struct tree *resting = &queue->client->clients->by_seen;
 
 	if (queue->rests)
 		tree_remove(resting, &queue->by_seen, queue, compare_seen);
 	queue->figures.hello.seen = when;
+	queue->age = age;
 	if (queue->rests)
 		tree_add(resting, &queue->by_seen, queue, compare_seen);
 }
@@ -283,6 +287,7 @@ queue_add_item(struct queue *queue, const struct record *accept)
 	const struct entries before = queue->entries;
 	struct known *known = entries_add_item(&queue->entries, accept);
 
+	queue->last_seq = accept->seq;
 	update_entries(queue, &before);
 	return known;
 }
@@ -409,12 +414,13 @@ queue_record(const struct queue *queue, struct record *out)
 	snprintf(out->queue, sizeof out->queue, "%s", queue->id);
 	out->settled = queue->settled;
 	queue_figures(queue, &out->figures);
+	out->age = queue->age;
 }
 
 void
 queue_restore(struct queue *queue, const struct record *record)
 {
-	queue_see(queue, record->figures.hello.seen);
+	queue_see(queue, record->figures.hello.seen, record->age);
 	queue->settled = record->settled;
 	queue_set_hello(queue, &record->figures.hello);
 	queue->figures.tally = record->figures.tally;

@@ -54,6 +54,9 @@ struct queue {
 	int rests;
 	uint64_t settled; /* the mark: all below is settled; 1 at first */
 	struct entries entries; /* above it, or come late */
+	uint64_t last_seq; /* of its last accept in this run or the last segment; 0: none */
+	uint64_t age;      /* the ledger's when it was seen last, seconds, as queue_see() says; 0:
+	                      not known */
 	struct kept_figures figures; /* for /clients; in the ledger's state */
 	/* Who speaks for it now, and the newest connection that ever did in this run: books.c. */
 	uint64_t generation, came;
@@ -87,10 +90,11 @@ struct queue *clients_next(const struct clients *clients, const struct queue *qu
  */
 void queue_hold(struct queue *queue);
 void queue_release(struct queue *queue);
-/* Its client was there then: UTC microseconds. */
-void queue_see(struct queue *queue, int64_t when);
-/* Of those that rest the one unseen for longest; NULL: none rests. */
-struct queue *clients_longest_unseen(const struct clients *clients);
+/* Its client was there then: UTC microseconds, and the ledger's age. */
+void queue_see(struct queue *queue, int64_t when, uint64_t age);
+/* Of those that rest the one unseen for longest, by the ledger's age, which no date changes; or the
+ * next one after `queue`.  NULL: none rests, or no more. */
+struct queue *clients_longest_unseen(const struct clients *clients, const struct queue *queue);
 /* Forgets a queue that nobody holds, and frees it. */
 void clients_remove(struct clients *clients, struct queue *queue);
 

@@ -67,18 +67,24 @@ ledger_newest(const struct ledger *ledger, size_t *size)
 	return ledger->gathered + ledger->newest;
 }
 
-static uint64_t
-age_of(const struct ledger *ledger)
+uint64_t
+ledger_age(const struct ledger *ledger)
 {
 	return ledger->origin.age +
 	    (uint64_t)((clock_monotonic() - ledger->since) / CLOCK_SECOND);
+}
+
+uint64_t
+ledger_stored(const struct ledger *ledger)
+{
+	return ledger->origin.stored;
 }
 
 /* A run that is cut off counts up to its last note. */
 static void
 note_age(struct ledger *ledger, struct record *mark)
 {
-	uint64_t age = age_of(ledger);
+	uint64_t age = ledger_age(ledger);
 
 	if (age < ledger->noted + NOTE_EVERY)
 		return;
@@ -143,7 +149,7 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 	snprintf(record.root, sizeof record.root, "%s", ledger->origin.root);
 	if (ledger->origin.journal)
 		snprintf(record.journal, sizeof record.journal, "%s", ledger->origin.journal);
-	record.age = ledger->noted = age_of(ledger);
+	record.age = ledger->noted = ledger_age(ledger);
 	record.time = (int64_t)now->tv_sec * 1000000 + now->tv_nsec / 1000;
 	gather(ledger, &record);
 	while ((queue = clients_next(clients, queue))) {
@@ -374,7 +380,7 @@ void
 ledger_expire(const struct ledger *ledger, uint64_t days)
 {
 	char segment[SEGMENT_NAME_ROOM];
-	uint64_t ended, age = age_of(ledger);
+	uint64_t ended, age = ledger_age(ledger);
 
 	/* Oldest first, up to one that stays: history is never one with a hole in it. */
 	while (segment_find_next(ledger->dir, "", segment) == 0 &&
@@ -397,7 +403,7 @@ ledger_rotate(struct ledger *ledger, const struct clients *clients, uint64_t day
 	struct ledger_origin origin = ledger->origin;
 	struct ledger *next;
 
-	origin.age = age_of(ledger);
+	origin.age = ledger_age(ledger);
 	sync_or_end(disk_sync_data(ledger->fd));
 	give_back(ledger); /* first: what follows adds its last line */
 	next = ledger_start(ledger->dir, clients, &origin);

@@ -53,6 +53,11 @@ void ledger_append(struct ledger *ledger, struct record *record);
  * as it was before (if even that fails, the program ends). */
 MUST_CHECK int ledger_flush(struct ledger *ledger);
 
+/* For how long receivers have run on this ledger by now, seconds: what no date changes. */
+uint64_t ledger_age(const struct ledger *ledger);
+/* Up to which accept all are stored, by the last mark that was gathered. */
+uint64_t ledger_stored(const struct ledger *ledger);
+
 int ledger_fd(const struct ledger *ledger);
 /* Bytes in the open segment. */
 uint64_t ledger_size(const struct ledger *ledger);

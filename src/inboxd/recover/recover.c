@@ -252,6 +252,18 @@ take_over(struct recovery *r, struct recovered *out)
 	return make_journal(r, out);
 }
 
+/* Of a ledger of before it was noted when each queue was seen: as if now. */
+static void
+fill_in_ages(struct recovery *r)
+{
+	struct queue *queue = NULL;
+
+	while ((queue = clients_next(r->clients, queue))) {
+		if (queue->age == 0)
+			queue_see(queue, queue->figures.hello.seen, r->replay.age);
+	}
+}
+
 static int
 begin_new(struct recovery *r, struct recovered *out)
 {
@@ -264,6 +276,7 @@ begin_new(struct recovery *r, struct recovered *out)
 	    .age = r->replay.age,
 	};
 
+	fill_in_ages(r);
 	out->ledger = ledger_start(r->root->ledger, r->clients, &origin);
 	if (!out->ledger)
 		return recovery_fail(r, "begin a segment in", "ledger", "");

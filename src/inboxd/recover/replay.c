@@ -57,6 +57,7 @@ replay_add(struct replay *replay, struct clients *clients, const struct record *
 	struct tally *tally;
 
 	replay_describe(clients, record, item);
+	queue_hold(item->queue);
 	item->is_reuse = queue_has_used(item->queue, record->n);
 	(void)queue_add_item(item->queue, record);
 	tally = &item->queue->figures.tally;
@@ -132,8 +133,11 @@ on_mark(struct reading *reading, const struct record *record)
 	replay->synced = record->synced;
 	replay->stored = record->stored;
 	while (replay->first < replay->count &&
-	    replay->tail[replay->first].seq <= record->stored)
-		replay->synced_bytes = replay->tail[replay->first++].end;
+	    replay->tail[replay->first].seq <= record->stored) {
+		struct tail_item *item = &replay->tail[replay->first++];
+		replay->synced_bytes = item->end;
+		queue_release(item->queue);
+	}
 	if (replay->first == replay->count)
 		replay->first = replay->count = 0;
 }
@@ -163,12 +167,29 @@ on_settled(struct reading *reading, const struct record *record)
 	queue->figures.tally.missing += queue_settle(queue, record->n, ignore_gap, NULL);
 }
 
+/* None is while an item of it is in the tail: a record that says so is not ours, and the queue
+ * stays known. */
+static void
+on_forgotten(struct reading *reading, const struct record *record)
+{
+	struct queue *queue = clients_find(reading->clients, record->identity, record->queue);
+
+	if (queue && queue->holds == 0)
+		clients_remove(reading->clients, queue);
+}
+
 static void
 on_queue(struct reading *reading, const struct record *record)
 {
-	struct queue *queue = find_or_add(reading->clients, record);
-	struct tally counted = queue->figures.tally;
+	struct queue *queue;
+	struct tally counted;
 
+	if (record->forgotten) {
+		on_forgotten(reading, record);
+		return;
+	}
+	queue = find_or_add(reading->clients, record);
+	counted = queue->figures.tally;
 	queue_restore(queue, record);
 	/* Behind the state it is counted here, record by record. */
 	if (!reading->walk.in_state)
@@ -268,6 +289,9 @@ replay_segment(int fd, const char *name, struct clients *clients, struct replay 
 void
 replay_free(struct replay *replay)
 {
+	for (size_t i = replay->first; i < replay->count; i++)
+		queue_release(replay->tail[i].queue);
 	free(replay->tail);
 	replay->tail = NULL;
+	replay->first = replay->count = 0;
 }

@@ -16,7 +16,7 @@
 
 /* An accept that no mark says is stored. */
 struct tail_item {
-	struct queue *queue;
+	struct queue *queue; /* held, while it is in the tail */
 	uint64_t seq, number, size;
 	uint64_t end; /* of its line in the segment; 0: it is not there */
 	unsigned char sha256[DIGEST_SIZE];
@@ -58,6 +58,7 @@ struct replay {
  */
 MUST_CHECK int replay_segment(int fd, const char *name, struct clients *clients,
     struct replay *replay, struct why *error);
+/* Before the clients are freed. */
 void replay_free(struct replay *replay);
 
 /* What an accept's record says, for its queue, which is made where it is not known. */
