@@ -177,7 +177,7 @@ dump_queue(FILE *out, const struct queue *queue)
 	    tally->stored, tally->stored_bytes, tally->skipped, tally->missing, tally->reused);
 	for (size_t i = 0; i < FIGURES_COUNT; i++) {
 		const struct member *figure = &figures_rows[i].member;
-		if (figure->field.kind == KIND_ESCAPED)
+		if (figure->field.kind == KIND_ESCAPED || figure->field.kind == KIND_VISIBLE)
 			fprintf(out, " %s=%s", figure->field.name,
 			    (const char *)member_of(figure, &figures));
 		else
