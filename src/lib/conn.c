@@ -22,7 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -224,11 +223,15 @@ handshake_failed(struct conn *c, int why, int error)
 static void
 handshake(struct conn *c)
 {
+	uint64_t before;
 	int n, why;
 
 	ERR_clear_error();
 	errno = 0;
+	before = BIO_number_read(SSL_get_rbio(c->ssl));
 	n = SSL_do_handshake(c->ssl);
+	if (BIO_number_read(SSL_get_rbio(c->ssl)) != before)
+		c->spoken = conn_now();
 	if (n != 1) {
 		int error = errno;
 
@@ -451,12 +454,6 @@ conn_recheck(struct conn *c, struct tls *tls, struct why *error)
 	return tls_trusts(tls, c->ssl, error);
 }
 
-unsigned long
-conn_quiet(const struct conn *c)
-{
-	return (unsigned long)((conn_now() - c->active) / 1000);
-}
-
 int
 conn_was_silent(const struct conn *c)
 {
@@ -473,17 +470,6 @@ const char *
 conn_peer_address(const struct conn *c)
 {
 	return c->peer;
-}
-
-size_t
-conn_unsent(const struct conn *c)
-{
-	int queued = 0;
-
-#ifdef TIOCOUTQ /* tcp(7) */
-	(void)!ioctl(c->fd, TIOCOUTQ, &queued);
-#endif
-	return c->out_len + (size_t)queued;
 }
 
 void

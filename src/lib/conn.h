@@ -118,6 +118,9 @@ MUST_CHECK int conn_recheck(struct conn *conn, struct tls *tls, struct why *erro
 
 /* Has the peer gone before it had sent a byte, as one does who only looks whether we listen? */
 int conn_was_silent(const struct conn *conn);
+/* Amid the handshake: has the peer said something in the last so many seconds, or something that is
+ * not read yet? */
+int conn_has_spoken(const struct conn *conn, unsigned seconds);
 /* Did the handshake fail by a list of ours, which no peer can mend? */
 int conn_is_to_blame(const struct conn *conn);
 

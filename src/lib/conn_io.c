@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include <event2/event.h>
 #include <openssl/err.h>
@@ -396,3 +397,31 @@ conn_resume(struct conn *c)
 		call_later(c);
 }
 
+/* ---- how it goes */
+
+unsigned long
+conn_quiet(const struct conn *c)
+{
+	return (unsigned long)((conn_now() - c->active) / 1000);
+}
+
+int
+conn_has_spoken(const struct conn *c, unsigned seconds)
+{
+	int unread = 0;
+
+	if (ioctl(c->fd, FIONREAD, &unread) == 0 && unread > 0)
+		return 1;
+	return c->spoken > 0 && conn_now() - c->spoken < (long long)seconds * 1000;
+}
+
+size_t
+conn_unsent(const struct conn *c)
+{
+	int queued = 0;
+
+#ifdef TIOCOUTQ /* tcp(7) */
+	(void)!ioctl(c->fd, TIOCOUTQ, &queued);
+#endif
+	return c->out_len + (size_t)queued;
+}

@@ -58,6 +58,7 @@ struct conn {
 	unsigned idle;       /* seconds */
 	long long active;    /* when a byte went last, ms */
 	int64_t until;       /* the end of on_read's time in this wake-up, us */
+	long long spoken;    /* when words of the peer's handshake were read last, ms; 0: never */
 	long long deadline;  /* of conn_finish(), ms */
 	const char *alpn;    /* agreed; of `tls` */
 	char peer[ADDRESS_ROOM];

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -252,18 +253,26 @@ each_front_gets_the_connections_of_its_name(void **state)
 	hang_up(&one);
 }
 
-/* The next thing that main hears. */
-static void
-expect_news(const struct ticket *ticket, enum ticket_message kind)
+/* Is this the next thing that main hears?  Else it is still to be heard. */
+static int
+next_news(const struct ticket *ticket, enum ticket_message kind)
 {
 	static struct message *news;
 
 	if (!news)
 		news = mailbox_wait(main_box, PATIENCE * 1000);
 	assert_non_null(news);
-	assert_int_equal(news->kind, kind);
 	assert_ptr_equal(ticket_of(news), ticket);
+	if (news->kind != (int)kind)
+		return 0;
 	news = news->next;
+	return 1;
+}
+
+static void
+expect_news(const struct ticket *ticket, enum ticket_message kind)
+{
+	assert_true(next_news(ticket, kind));
 }
 
 static void
@@ -293,7 +302,7 @@ main_hears_of_a_handshake_and_of_the_end(void **state)
 }
 
 static void
-a_handshake_ends_when_main_wishes_it(void **state)
+a_silent_handshake_makes_way_when_it_is_asked(void **state)
 {
 	struct ticket silent = {.is_fault = 0};
 	int fd = arrive(&silent);
@@ -304,6 +313,36 @@ a_handshake_ends_when_main_wishes_it(void **state)
 	assert_int_equal(read(fd, &byte, 1), 0);
 	expect_news(&silent, TICKET_LEFT);
 	expect_news(&silent, TICKET_DISMISSED);
+	assert_true(silent.is_fault);
+	close(fd);
+}
+
+static void
+a_handshake_under_way_stays_for_some_seconds(void **state)
+{
+	static const unsigned char begun[] = {22, 3, 1, 2, 0}; /* of a record */
+	struct ticket slow = {.is_fault = 0};
+	int fd = arrive(&slow);
+	time_t began = time(NULL);
+	char byte;
+
+	(void)state;
+	assert_int_equal(write(fd, begun, sizeof begun), sizeof begun);
+	ticket_dismiss(&slow);
+	expect_news(&slow, TICKET_DISMISSED);
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+	for (;;) {
+		const struct timespec moment = {0, 200000000};
+
+		nanosleep(&moment, NULL);
+		ticket_dismiss(&slow);
+		if (!next_news(&slow, TICKET_DISMISSED))
+			break;
+		assert_true(time(NULL) - began < PATIENCE);
+	}
+	expect_news(&slow, TICKET_LEFT);
+	expect_news(&slow, TICKET_DISMISSED);
+	assert_true(time(NULL) - began >= 4);
 	close(fd);
 }
 
@@ -358,8 +397,8 @@ a_front_is_ticked_and_drained(void **state)
 	free(report);
 	worker_join(worker);
 	/* Main counts them when they come, and there is none here. */
-	assert_int_equal(stats_get(worker_stats(worker), STAT_NOW_CONNECTIONS) + 11, 0);
-	assert_int_equal(stats_get(worker_stats(worker), STAT_CONNECTIONS), 11);
+	assert_int_equal(stats_get(worker_stats(worker), STAT_NOW_CONNECTIONS) + 12, 0);
+	assert_int_equal(stats_get(worker_stats(worker), STAT_CONNECTIONS), 12);
 	worker_free(worker);
 }
 
@@ -369,7 +408,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_front_gets_the_connections_of_its_name),
 	    cmocka_unit_test(main_hears_of_a_handshake_and_of_the_end),
-	    cmocka_unit_test(a_handshake_ends_when_main_wishes_it),
+	    cmocka_unit_test(a_silent_handshake_makes_way_when_it_is_asked),
+	    cmocka_unit_test(a_handshake_under_way_stays_for_some_seconds),
 	    cmocka_unit_test(a_wish_that_comes_too_late_harms_nobody),
 	    cmocka_unit_test(a_front_is_ticked_and_drained),
 	};

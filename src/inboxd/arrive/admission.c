@@ -23,7 +23,7 @@
 struct visitor {
 	struct ticket ticket; /* first, see of_ticket() */
 	struct place place;
-	int is_dismissed; /* and the wish has not come back */
+	int is_asked; /* to make way, and the wish has not come back */
 	int has_left;
 };
 
@@ -102,9 +102,11 @@ turn_away(struct admission *admission, enum door_verdict verdict, int fd,
 }
 
 static void
-dismiss(struct visitor *visitor)
+ask(struct visitor *visitor)
 {
-	visitor->is_dismissed = 1;
+	if (visitor->is_asked)
+		return;
+	visitor->is_asked = 1;
 	ticket_dismiss(&visitor->ticket);
 }
 
@@ -117,6 +119,8 @@ try_to_enter(struct admission *admission, int fd, const struct sockaddr *client,
 	    .client = client, .now = clock_monotonic(), .place = &visitor->place};
 	enum door_verdict verdict = door_knock(admission->door, &knock);
 
+	if (knock.ask)
+		ask(of_place(knock.ask));
 	if (verdict != DOOR_OPEN) {
 		free(visitor);
 		if (verdict == DOOR_WAIT)
@@ -125,8 +129,6 @@ try_to_enter(struct admission *admission, int fd, const struct sockaddr *client,
 			turn_away(admission, verdict, fd, client);
 		return verdict;
 	}
-	if (knock.yields)
-		dismiss(of_place(knock.yields));
 	/* Counted here, not where it is served: of a burst, too many would be let in. */
 	stats_add(admission->setup.stats, STAT_NOW_CONNECTIONS, 1);
 	admission->setup.give(admission->setup.ctx, &visitor->ticket, fd, client);
@@ -237,7 +239,7 @@ admission_knock(void *ctx, int fd, const struct sockaddr *client)
 static void
 free_if_over(struct visitor *visitor)
 {
-	if (visitor->has_left && !visitor->is_dismissed)
+	if (visitor->has_left && !visitor->is_asked)
 		free(visitor);
 }
 
@@ -261,7 +263,7 @@ admission_take(struct admission *admission, struct message *message)
 			prefaces_closed(admission->prefaces);
 		}
 	} else {
-		visitor->is_dismissed = 0;
+		visitor->is_asked = 0;
 	}
 	free_if_over(visitor);
 	look_at_room(admission);

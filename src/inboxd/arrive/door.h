@@ -4,13 +4,13 @@
  * come from, and the rules; it knows no socket, and is told the time.
  *
  * Who has not shown a certificate yet is nobody, and nobody keeps out somebody.  So handshakes have
- * room of their own, beside that of connections which are through with it.  Where it is full, the
- * address with most handshakes gives up its oldest, if that has had its time: at least a second,
- * and four times as long as those take that succeed.  If it has not, the newcomer waits: a fleet
- * that comes at once is let in as fast as handshakes are done, and none of it is turned away.
+ * room of their own, beside that of connections which are through with it.  Where it is full, a
+ * newcomer waits, and the oldest handshake of the address that has most of them is asked to make
+ * way.  It does so if it is silent; one that is under way stays, and the next one is asked.  So a
+ * fleet that comes at once is let in as fast as handshakes are done, and none of it is turned away.
  *
- * An address whose handshakes keep failing is held to half of that room while room is short:
- * what it brings beyond is turned away at once, as waiting for it would keep others waiting.
+ * An address whose handshakes keep failing is held to half of that room: what it brings beyond is
+ * turned away at once, as waiting for it would keep others waiting.
  *
  * Belongs to the main thread.
  */
@@ -27,7 +27,8 @@ struct sockaddr;
 
 /* Connections beyond `connections` that are let through, so as to be told. */
 #define DOOR_CROWD 64
-/* How long a handshake may take whatever happens, microseconds. */
+/* Who has come, or was asked, is not asked for so long, microseconds; of an address that is held
+ * short, for a quarter of it. */
 #define DOOR_PATIENCE INT64_C(1000000)
 /* Failed handshakes of an address, a minute old at most, from which on it is held short. */
 #define DOOR_FAULTS 32
@@ -53,8 +54,8 @@ struct knock {
 	int64_t now; /* monotonic microseconds, here and below */
 	struct place *place; /* all 0; the door's from DOOR_OPEN to door_left() */
 	/* Answered: */
-	struct place *yields; /* DOOR_OPEN: this one's handshake has to end; NULL: none's */
-	int64_t again;        /* DOOR_WAIT: it will not be for longer than up to here */
+	struct place *ask; /* this one is to make way, if it is silent; NULL: none is */
+	int64_t again;     /* DOOR_WAIT: there is somebody to be asked then, at the latest */
 };
 
 /* `secret` is anything that nobody can guess. */

@@ -10,12 +10,8 @@ struct source;
 struct place {
 	struct place *older, *newer; /* handshakes of the same address */
 	struct source *address, *block;
-	int64_t began; /* monotonic microseconds */
-	enum place_state {
-		PLACE_HANDSHAKE,
-		PLACE_YIELDED, /* likewise, and to end: it counts as one no more */
-		PLACE_SERVED,
-	} state;
+	int64_t since; /* monotonic microseconds: when it came, or was asked to make way */
+	int is_served; /* its handshake is done */
 };
 
 #endif

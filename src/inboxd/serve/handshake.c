@@ -11,6 +11,8 @@
 #include "inboxd/serve/ticket.h"
 #include "lib/conn.h"
 
+#define SILENCE 5 /* seconds of one that had begun */
+
 struct handshake {
 	struct guest guest; /* first: a guest is cast back to it */
 	struct shop *shop;
@@ -93,7 +95,11 @@ static const struct front nobody = {.tick = tick, .drain = drain};
 void
 handshake_dismiss(struct handshake *h)
 {
+	if (conn_has_spoken(h->conn, SILENCE))
+		return;
 	stats_add(&h->shop->stats, STAT_CUT_DISPLACED, 1);
+	if (h->guest.ticket)
+		h->guest.ticket->is_fault = 1;
 	cut(h, "handshake: others wait for its place");
 }
 

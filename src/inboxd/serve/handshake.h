@@ -16,7 +16,8 @@ struct ticket;
  * NULL.  -1: no memory, and the descriptor is closed. */
 MUST_CHECK int handshake_start(struct shop *shop, int fd, const char *peer,
     struct ticket *ticket);
-/* Its room is wanted for others: ends it. */
+/* Its room is wanted for others: ends it, if the peer has said nothing at all, or nothing for 5
+ * seconds.  What it has said and we have not read counts: it does not wait for us in vain. */
 void handshake_dismiss(struct handshake *handshake);
 
 #endif

@@ -3,7 +3,7 @@
  * What main and a worker have to say to each other of one connection: a ticket goes to the worker
  * with it, and has room for each message in it, so that none can fail.
  *
- *	main -> worker    the connection, with its ticket; later perhaps that it has to end
+ *	main -> worker    the connection, with its ticket; later perhaps that it should make way
  *	worker -> main    its handshake is done; it is over
  *
  * The wish that a handshake should end may cross the news that it is done, or over: so that message
@@ -21,14 +21,14 @@
 struct handshake;
 struct shop;
 
-/* What a worker is told, beside enum worker_message: the handshake is to end. */
+/* What a worker is told, beside enum worker_message: the handshake is to end, if it is silent. */
 #define TICKET_DISMISS 150
 
 /* What main is told (beside WORKER_DRAINED). */
 enum ticket_message {
 	TICKET_SHAKEN = 210,
 	TICKET_LEFT,      /* the last of these two */
-	TICKET_DISMISSED, /* the wish was heard, and done if it came in time */
+	TICKET_DISMISSED, /* the wish was heard, and done if that was right */
 };
 
 struct ticket {
@@ -40,7 +40,8 @@ struct ticket {
 	int is_fault; /* its handshake failed, and that is not ours */
 };
 
-/* Main: its handshake is to end, if it has not.  Once. */
+/* Main: its handshake is to make way, see handshake.h.  Not again before TICKET_DISMISSED has
+ * come. */
 void ticket_dismiss(struct ticket *ticket);
 /* Whose message of enum ticket_message (or TICKET_DISMISS) it is. */
 MUST_CHECK struct ticket *ticket_of(struct message *message);

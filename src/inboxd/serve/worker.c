@@ -129,7 +129,7 @@ on_drain(struct worker *worker)
 	report_if_drained(worker);
 }
 
-/* It may have come too late: the handshake is done, or over. */
+/* It may have come too late: the handshake is done, or over; or it is under way. */
 static void
 on_dismiss(struct worker *worker, struct message *message)
 {
