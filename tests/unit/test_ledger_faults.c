@@ -253,6 +253,7 @@ teardown(void **state)
 static void
 assert_first_is_whole(const char *before, size_t len)
 {
+	struct clients *found;
 	struct replay replay;
 	size_t len_after;
 	char *after = sample_read(dir, first, &len_after);
@@ -260,8 +261,9 @@ assert_first_is_whole(const char *before, size_t len)
 	assert_non_null(after);
 	assert_true(len_after >= len);
 	assert_memory_equal(after, before, len);
-	clients_free(sample_replay(dir, first, &replay));
+	found = sample_replay(dir, first, &replay);
 	replay_free(&replay);
+	clients_free(found);
 	free(after);
 }
 
