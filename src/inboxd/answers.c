@@ -33,6 +33,10 @@ give_stats(void *ctx, uint64_t values[STATS_COUNT])
 	stats_set(answers->stats, STAT_MOST_HANDSHAKES, settings->handshakes);
 	stats_set(answers->stats, STAT_MOST_QUEUES, settings->queues);
 	stats_set(answers->stats, STAT_MOST_UNSETTLED, settings->unsettled);
+	stats_set(answers->stats, STAT_MOST_ALL_UNSETTLED, settings->all_unsettled);
+	stats_set(answers->stats, STAT_MOST_OPENS, settings->all_opens);
+	stats_set(answers->stats, STAT_MOST_SKIPS,
+	    settings->all_unsettled * COMMIT_SKIPS_AN_ITEM);
 	for (int i = 0; i < STATS_COUNT; i++)
 		values[i] = answers_sum(answers, (enum counter)i);
 }

@@ -55,8 +55,6 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	    .books = {
 	        .ledger_size = settings->ledger_size,
 	        .ledger_days = settings->ledger_days,
-	        .unsettled = settings->unsettled,
-	        .queues = settings->queues,
 	    },
 	    .start = start,
 	    .number = number,
@@ -68,6 +66,7 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	struct recovered recovered;
 	int code = recover_run(site, root, clients, &recovered, &error);
 
+	limits_set(&wanted.books.limits, settings);
 	if (code)
 		return start_failed(code, "recovery_failed", error.text);
 	threads->commit =
@@ -88,6 +87,7 @@ start_workers(struct threads *threads, struct site *site, const struct root *roo
 	    .commit = commit_mailbox(threads->commit),
 	    .main = threads->main,
 	    .staying = &threads->staying,
+	    .opens = &threads->opens,
 	};
 
 	threads->workers = must_alloc(count * sizeof(struct worker *));
@@ -185,9 +185,19 @@ threads_ask(struct threads *threads, struct request *request, enum commit_messag
 	mailbox_post(commit_mailbox(threads->commit), &request->message);
 }
 
+static void
+free_request(struct request *request)
+{
+	free(request);
+}
+
 void
 threads_set_site(struct threads *threads, struct site *site)
 {
+	struct new_limits *news = must_alloc(sizeof *news);
+
+	limits_set(&news->limits, site->settings);
+	threads_ask(threads, &news->request, COMMIT_LIMITS, free_request, NULL);
 	for (size_t i = 0; i < threads->count; i++) {
 		struct new_site *message = must_alloc(sizeof *message);
 		message->message.kind = WORKER_SITE;

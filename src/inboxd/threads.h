@@ -32,7 +32,7 @@ struct threads {
 	size_t count, next;   /* workers; who gets the next connection */
 	uint64_t came;        /* connections so far */
 	size_t drained;       /* workers that have no connection any more */
-	_Atomic uint64_t staying; /* connections of all workers, see struct shop */
+	_Atomic uint64_t staying, opens; /* of all workers, see struct shop */
 };
 
 /* Recovers, and starts them.  0, or an exit code (logged); then some may run, and the

@@ -121,6 +121,7 @@ answer_join(struct join *join)
 		join->superseded = NULL;
 	}
 	join->generation = 7;
+	join->opens = &worker.client_opens;
 	join->mark = join->settled;
 	(void)request_return(&join->request.message);
 }
@@ -295,6 +296,7 @@ fake_check_output(void)
 	}
 	FUZZ_CHECK(said[VERB_READY] <= 1 && said[VERB_GOAWAY] <= 1);
 	worker.said_ready += said[VERB_READY];
+	FUZZ_CHECK(worker.client_opens == 0 && worker.opens == 0);
 	FUZZ_CHECK(worker.said_ready == stats_get(&worker.shop.stats, STAT_SESSIONS));
 	FUZZ_CHECK(said[VERB_ERROR] <= stats_get(&worker.shop.stats, STAT_PROTOCOL_ERRORS));
 	for (; stored_seen < stored_count; stored_seen++)

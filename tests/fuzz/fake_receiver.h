@@ -18,6 +18,7 @@ struct worker {
 	/* What the commit thread knows of the session now. */
 	int has_joined, is_superseded, refuses_queue;
 	char queue_id[PROTO_QUEUE_LEN + 1];
+	_Atomic uint64_t client_opens, opens; /* nobody else has any open */
 	uint64_t in_items, in_large, in_bytes, in_notices;
 	/* Over all connections. */
 	uint64_t connections, steps, stored, again, stale, said_ready;

@@ -310,6 +310,8 @@ begin(unsigned flags, unsigned count)
 	settings = (struct settings){.connections = 1, .hello = 30, .line = 30, .rate = 1024,
 	    .session = 86400, .idle = 300, .item = 4096};
 	settings.window = flags & SMALL_WINDOW ? 2 : 64;
+	settings.client_opens = flags & SMALL_WINDOW ? 2 : 12;
+	settings.all_opens = flags & SMALL_BYTES ? 1 : 12;
 	settings.bytes = flags & SMALL_BYTES ? 100 : 65536;
 	settings.inline_size = count & NEEDS_OPEN ? 64 : 4096;
 	memset(&worker, 0, sizeof worker);
@@ -326,6 +328,7 @@ connect_again(unsigned flags)
 	static _Atomic uint64_t others; /* connections; one may be there */
 
 	worker.shop.staying = &others;
+	worker.shop.opens = &worker.opens;
 	worker.end = &worker.first;
 	worker.shop.base = base;
 	worker.shop.site = &site;

@@ -58,6 +58,13 @@ struct record sample_accept_record(uint64_t n, const char *bytes);
 uint64_t sample_append(struct ledger *ledger, struct clients *clients, uint64_t n,
     const char *bytes);
 
+/* What may be remembered of each queue, and how many there may be; the others are in nobody's
+ * way. */
+#define SAMPLE_LIMITS(unsettled, queues)                                                    \
+	{{[LIMIT_CLIENT_CONNECTIONS] = 1000, [LIMIT_QUEUES] = (queues),                     \
+	    [LIMIT_CLIENT_QUEUES] = 1000, [LIMIT_UNSETTLED] = (unsettled),                  \
+	    [LIMIT_CLIENT_UNSETTLED] = 1000000, [LIMIT_ALL_UNSETTLED] = 1000000}}
+
 /* Each figure with a value of its own, not empty. */
 void sample_fill_figures(struct figures *figures, size_t seed);
 /* Gives these to a queue. */

@@ -161,7 +161,8 @@ setup(void **state)
 	world.replies = mailbox_new();
 	assert_non_null(world.replies);
 	world.setup = (struct commit_setup){.root = world.root, .sync = SYNC_FILES,
-	    .books = {.ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 1000, .queues = 10},
+	    .books = {.ledger_size = 1 << 30, .ledger_days = 1,
+	        .limits = SAMPLE_LIMITS(1000, 10)},
 	    .number = 9, .lag_max = 1000};
 	log_setup(LOG_EMERG, LOG_FORMAT_PLAIN);
 	calls_begin(world.inbox.tmp, world.inbox.new);
@@ -721,7 +722,7 @@ puts_off_what_is_too_much_unsettled(void **state)
 	struct item *item;
 
 	(void)state;
-	world.setup.books.unsettled = 1;
+	world.setup.books.limits.most[LIMIT_UNSETTLED] = 1;
 	start_and_join();
 	assert_taken(0, 1, "one");
 	assert_later(item = send(new_item(0, 2, "two")), CODE_LATER_UNSETTLED);

@@ -546,7 +546,7 @@ static void
 a_restart_knows_the_figures_that_were_known(void **state)
 {
 	static const struct books_setup books_setup = {
-	    .ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 10, .queues = 1};
+	    .ledger_size = 1 << 30, .ledger_days = 1, .limits = SAMPLE_LIMITS(10, 1)};
 	static struct stats stats;
 	struct join join = {.identity = SAMPLE_CLIENT, .queue_id = SAMPLE_QUEUE, .settled = 1,
 	    .hello = {.backlog = {3, 1795356663, 2}, .agent = "inboxq/1",
@@ -595,7 +595,7 @@ static void
 a_client_is_seen_while_it_is_connected(void **state)
 {
 	static const struct books_setup books_setup = {
-	    .ledger_size = 1 << 30, .ledger_days = 1, .unsettled = 10, .queues = 1};
+	    .ledger_size = 1 << 30, .ledger_days = 1, .limits = SAMPLE_LIMITS(10, 1)};
 	static const struct backlog grown = {25, 1795356663, 2};
 	static struct stats stats;
 	struct join join = {.identity = SAMPLE_CLIENT, .queue_id = SAMPLE_QUEUE, .settled = 1,
@@ -650,7 +650,7 @@ a_view_has_a_part_of_the_queues(void **state)
 	} asks[] = {{0, VIEWS_MAX, VIEWS_MAX}, {VIEWS_MAX, VIEWS_MAX, 2 * VIEWS_MAX},
 	    {2 * VIEWS_MAX, 7, 0}, {2 * VIEWS_MAX + 6, 1, 0}, {2 * VIEWS_MAX + 7, 0, 0},
 	    {VIEWS_MAX + 7, VIEWS_MAX, 0}, {INT64_MAX, 0, 0}};
-	static const struct books_setup books_setup = {.queues = 3 * VIEWS_MAX};
+	static const struct books_setup books_setup = {.ledger_size = 0};
 	static struct stats stats;
 	struct books *books = books_open(clients, start(1), &books_setup, &stats);
 	char identity[32];

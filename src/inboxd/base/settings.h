@@ -50,7 +50,9 @@ struct settings {
 	uint64_t rate;          /* bytes a second; 0: no bound */
 	uint64_t window, bytes, inline_size, item, queue, idle, hello, partial;
 	uint64_t share; /* of what waits, bytes; 0: no bound */
-	uint64_t forgive, unsettled, queues, reserve, reserve_large, reserve_inodes;
+	uint64_t client_connections, client_opens, all_opens;
+	uint64_t queues, client_queues, unsettled, client_unsettled, all_unsettled;
+	uint64_t forgive, reserve, reserve_large, reserve_inodes;
 	/* [status] */
 	char *socket, *mode;
 	/* [log] */

@@ -80,6 +80,18 @@
 	    "Gaps of more than a million numbers, which no loss explains.")                     \
 	X(GAPS, "inboxd_numbers_missing_total", "",                                             \
 	    "Numbers settled that were neither stored nor skipped.")                            \
+	X(SKIPS_NOT_KEPT, "inboxd_skips_not_kept_total", "",                                    \
+	    "Numbers skipped that there was no room to remember.")                              \
+	X(LIMIT_CLIENT_CONNECTIONS, "inboxd_limit_reached_total",                               \
+	    "limit=\"client-connections\"", "How often a limit was in the way.")                \
+	X(LIMIT_QUEUES, "inboxd_limit_reached_total", "limit=\"queues\"", "")                   \
+	X(LIMIT_CLIENT_QUEUES, "inboxd_limit_reached_total", "limit=\"client-queues\"", "")     \
+	X(LIMIT_UNSETTLED, "inboxd_limit_reached_total", "limit=\"unsettled\"", "")             \
+	X(LIMIT_CLIENT_UNSETTLED, "inboxd_limit_reached_total",                                 \
+	    "limit=\"client-unsettled\"", "")                                                   \
+	X(LIMIT_ALL_UNSETTLED, "inboxd_limit_reached_total", "limit=\"all-unsettled\"", "")     \
+	X(LIMIT_CLIENT_OPENS, "inboxd_limit_reached_total", "limit=\"client-opens\"", "")       \
+	X(LIMIT_ALL_OPENS, "inboxd_limit_reached_total", "limit=\"all-opens\"", "")             \
 	X(SYNCS, "inboxd_syncs_total", "", "Syncs of the journal.")                             \
 	X(PUBLISHES, "inboxd_publish_rounds_total", "", "Syncs of files and their names.")      \
 	X(PUBLISH_FAILED, "inboxd_publish_failures_total", "",                                  \
@@ -108,12 +120,19 @@
 	X(NOW_IN_FLIGHT, "inboxd_items_in_flight", "", "Items offered and not answered.")   \
 	X(NOW_QUEUES, "inboxd_queues", "", "Queues known.")                                 \
 	X(NOW_UNSETTLED, "inboxd_items_unsettled", "", "Items remembered until settled.")   \
+	X(NOW_OPENS, "inboxd_opens", "", "Large items open.")                               \
+	X(NOW_SKIPS, "inboxd_skips", "", "Numbers skipped that are remembered until settled.") \
 	X(MOST_CONNECTIONS, "inboxd_connections_limit", "", "Connections that may be open.") \
 	X(MOST_HANDSHAKES, "inboxd_handshakes_limit", "",                                   \
 	    "Connections whose handshake may be under way.")                                \
 	X(MOST_QUEUES, "inboxd_queues_limit", "", "Queues that may be known.")              \
 	X(MOST_UNSETTLED, "inboxd_queue_unsettled_limit", "",                               \
 	    "Items of one queue that are remembered until settled, at most.")               \
+	X(MOST_ALL_UNSETTLED, "inboxd_items_unsettled_limit", "",                           \
+	    "Items that are remembered until settled, at most.")                            \
+	X(MOST_OPENS, "inboxd_opens_limit", "", "Large items that may be open.")            \
+	X(MOST_SKIPS, "inboxd_skips_limit", "",                                             \
+	    "Numbers skipped that are remembered, at most.")                                \
 	X(NOW_FREE_BYTES, "inboxd_free_bytes", "", "Room on the root's file system.")       \
 	X(NOW_FREE_INODES, "inboxd_free_inodes", "", "Files that it has room for.")         \
 	X(NOW_FULL, "inboxd_full", "",                                                      \

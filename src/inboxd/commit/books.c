@@ -8,13 +8,10 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/shares.h"
+#include "inboxd/commit/bounds.h"
 #include "inboxd/commit/view.h"
 #include "lib/clock.h"
 #include "lib/log.h"
-
-/* A SKIP costs little, but not nothing: a queue may have this many times as
- * many skips as items unsettled. */
-#define SKIPS_AN_ITEM 4
 
 /* While the disk is full records gather in memory.  From this many bytes on
  * sessions are not begun and what they settle or skip is not kept; their
@@ -32,6 +29,8 @@ struct books {
 	struct clients *clients;
 	struct ledger *ledger;
 	const struct books_setup *setup;
+	struct limits limits;
+	struct bounds_watch watch;
 	struct stats *stats;
 	uint64_t rotate_at; /* bytes of the segment */
 	int full;
@@ -51,6 +50,7 @@ books_open(struct clients *clients, struct ledger *ledger, const struct books_se
 	books->clients = clients;
 	books->ledger = ledger;
 	books->setup = setup;
+	books->limits = setup->limits;
 	books->stats = stats;
 	books->rotate_at = ledger_size(ledger) + setup->ledger_size;
 	return books;
@@ -96,6 +96,40 @@ supersede(struct books *books, struct queue *queue)
 }
 
 void
+books_set_limits(struct books *books, const struct limits *limits)
+{
+	books->limits = *limits;
+}
+
+void
+books_watch_limits(struct books *books)
+{
+	struct bounds_near near;
+
+	while (bounds_are_near(&books->watch, &books->limits, books->clients, &near))
+		log_event(LOG_WARNING, "limit_near", "limit=%s what=%s now=%llu most=%llu",
+		    limit_name(near.limit), near.what, (unsigned long long)near.now,
+		    (unsigned long long)near.most);
+}
+
+/* What it wants to join, made where it is not known.  NULL: a limit is in the way. */
+static struct queue *
+make_queue(struct books *books, struct join *join, struct queue *queue)
+{
+	struct client *client = clients_find_client(books->clients, join->identity);
+
+	join->limit = bounds_of_session(&books->limits, books->clients, client, queue);
+	if (join->limit != LIMIT_NONE) {
+		stats_add(books->stats, limit_counter(join->limit), 1);
+		return NULL;
+	}
+	if (queue)
+		return queue;
+	stats_add(books->stats, STAT_NOW_QUEUES, 1);
+	return clients_add(books->clients, join->identity, join->queue_id, join->settled);
+}
+
+void
 books_join(struct books *books, struct join *join)
 {
 	struct queue *queue = clients_find(books->clients, join->identity, join->queue_id);
@@ -109,23 +143,23 @@ books_join(struct books *books, struct join *join)
 		stats_add(books->stats, STAT_SUPERSEDED, 1);
 	if (join->is_late || !may_gather(books))
 		return;
-	if (!queue && clients_count(books->clients) < books->setup->queues) {
-		queue =
-		    clients_add(books->clients, join->identity, join->queue_id, join->settled);
-		stats_add(books->stats, STAT_NOW_QUEUES, 1);
-	}
+	queue = make_queue(books, join, queue);
 	join->queue = queue;
 	if (!queue)
 		return;
 	if (queue->superseded)
 		supersede(books, queue);
+	else
+		queue->client->speaking++;
 	queue->superseded = join->superseded;
 	join->superseded = NULL;
 	queue->came = join->came;
 	queue_hold(queue);
+	queue->client->sessions++;
 	queue_set_hello(queue, &join->hello);
 	queue_see(queue, now_utc(), ledger_age(books->ledger));
 	join->generation = ++queue->generation;
+	join->opens = &queue->client->opens;
 	join->mark = queue->settled;
 	queue_record(queue, &record);
 	ledger_append(books->ledger, &record);
@@ -140,6 +174,7 @@ leave(struct books *books, struct queue *queue)
 
 	free(queue->superseded);
 	queue->superseded = NULL;
+	queue->client->speaking--;
 	queue_see(queue, now, ledger_age(books->ledger));
 	if (now - seen < LONG_SESSION || !may_gather(books))
 		return;
@@ -152,6 +187,7 @@ books_leave(struct books *books, struct notice *notice)
 {
 	if (notice->generation == notice->queue->generation)
 		leave(books, notice->queue);
+	notice->queue->client->sessions--;
 	queue_release(notice->queue);
 }
 
@@ -197,6 +233,7 @@ books_settle(struct books *books, const struct notice *notice)
 	queue->figures.tally.missing += missing;
 	stats_add(books->stats, STAT_GAPS, missing);
 	stats_sub(books->stats, STAT_NOW_UNSETTLED, before.items - queue->entries.items);
+	stats_sub(books->stats, STAT_NOW_SKIPS, before.skips - queue->entries.skips);
 	/* What changed nothing costs nothing, however often it is said. */
 	if (queue->settled == mark && queue->entries.items == before.items &&
 	    queue->entries.skips == before.skips)
@@ -210,17 +247,22 @@ books_skip(struct books *books, const struct notice *notice)
 {
 	struct queue *queue = notice->queue;
 	struct record record = {.type = RECORD_SKIP, .n = notice->number};
+	enum limit limit;
 
 	if (notice->generation != queue->generation || !may_gather(books))
 		return;
-	if (queue->entries.skips >= SKIPS_AN_ITEM * books->setup->unsettled) {
+	limit = bounds_of_skip(&books->limits, queue);
+	if (limit != LIMIT_NONE) {
+		stats_add(books->stats, STAT_SKIPS_NOT_KEPT, 1);
 		log_limited(&books->gate, LOG_WARNING, "skip_not_kept",
-		    "client=%s queue=%s n=%llu note=\"too many; it will show as missing\"",
-		    queue->identity, queue->id, (unsigned long long)notice->number);
+		    "client=%s queue=%s n=%llu limit=%s note=\"it may show as missing\"",
+		    queue->identity, queue->id, (unsigned long long)notice->number,
+		    limit_name(limit));
 		return;
 	}
 	if (!queue_add_skip(queue, notice->number))
 		return;
+	stats_add(books->stats, STAT_NOW_SKIPS, 1);
 	queue->figures.tally.skipped++;
 	stats_add(books->stats, STAT_SKIPPED, 1);
 	name_queue(&record, queue);
@@ -271,9 +313,13 @@ books_find_name(const struct item *item)
 }
 
 int
-books_has_room(const struct books *books, const struct item *item)
+books_has_room(const struct books *books, struct item *item)
 {
-	return item->queue->entries.items < books->setup->unsettled;
+	item->limit = bounds_of_item(&books->limits, item->queue);
+	if (item->limit == LIMIT_NONE)
+		return 1;
+	stats_add(books->stats, limit_counter(item->limit), 1);
+	return 0;
 }
 
 int

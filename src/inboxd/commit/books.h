@@ -9,6 +9,7 @@
 
 #include <stdint.h>
 
+#include "inboxd/base/limits.h"
 #include "inboxd/commit/clients.h"
 #include "inboxd/commit/ledger.h"
 #include "inboxd/commit/request.h"
@@ -19,7 +20,7 @@ struct books;
 
 struct books_setup {
 	uint64_t ledger_size, ledger_days; /* of a segment, bytes; how long it is kept */
-	uint64_t unsettled, queues;        /* most items of a queue; most queues */
+	struct limits limits; /* at first */
 };
 
 /* Takes `clients` and `ledger`; `setup` and `stats` are borrowed. */
@@ -42,8 +43,12 @@ void books_view(const struct books *books, struct view *view);
 int books_is_current(const struct item *item);
 /* The name under which the item is known, or NULL. */
 const char *books_find_name(const struct item *item);
-/* May the queue have one more item unsettled? */
-int books_has_room(const struct books *books, const struct item *item);
+/* May its queue have one more item unsettled?  Else item->limit says why not. */
+int books_has_room(const struct books *books, struct item *item);
+/* From now on; what is more than that stays. */
+void books_set_limits(struct books *books, const struct limits *limits);
+/* Warns where what is remembered comes near a limit, once each time.  For each turn. */
+void books_watch_limits(struct books *books);
 
 /* Does what waits of its client leave room for it ([limits] share)? */
 int books_has_share(const struct books *books, const struct item *item);

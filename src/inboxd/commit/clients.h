@@ -31,6 +31,9 @@ struct client {
 	struct tree queues; /* by their ids */
 	size_t count;       /* of them */
 	size_t items, skips; /* of them all */
+	size_t sessions;    /* that are not known to be over: books.c; */
+	size_t speaking;    /* of these, those that none has superseded */
+	_Atomic uint64_t opens; /* large items open in these: counted by the workers */
 	char identity[];
 };
 

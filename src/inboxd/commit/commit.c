@@ -27,6 +27,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/thread.h"
+#include "inboxd/commit/asked.h"
 #include "inboxd/commit/behind.h"
 #include "inboxd/commit/item_list.h"
 #include "inboxd/commit/strands.h"
@@ -224,28 +225,16 @@ take_message(struct commit *commit, struct message *message)
 		behind_ask(&commit->behind, request);
 		return;
 	case COMMIT_JOIN:
-		books_join(commit->books, (struct join *)request);
-		break;
 	case COMMIT_SETTLED:
-		books_settle(commit->books, (struct notice *)request);
-		break;
 	case COMMIT_SKIP:
-		books_skip(commit->books, (struct notice *)request);
-		break;
 	case COMMIT_STATE:
-		books_note((struct notice *)request);
-		break;
 	case COMMIT_LEAVE:
-		books_leave(commit->books, (struct notice *)request);
-		break;
 	case COMMIT_VIEW:
-		books_view(commit->books, (struct view *)request);
-		break;
+	case COMMIT_LIMITS:
 	case COMMIT_SHARES:
-		books_take_shares(commit->books, (struct shares_news *)request);
-		break;
 	case COMMIT_SUPERSEDED:
 	case COMMIT_MESSAGES:
+		asked_answer(commit->books, request);
 		break;
 	}
 	give_back(request);
@@ -364,6 +353,7 @@ turn(struct commit *commit)
 	int flushed;
 
 	look_at_arrived(commit);
+	books_watch_limits(commit->books);
 	flushed = books_flush(commit->books) == 0;
 	if (!flushed)
 		give_up_accepted(commit);
@@ -450,7 +440,6 @@ commit_start(const struct commit_setup *setup, struct clients *clients,
     struct ledger *ledger, struct writer *writer)
 {
 	struct commit *commit = calloc(1, sizeof *commit);
-	const struct queue *queue = NULL;
 
 	if (!commit)
 		return NULL;
@@ -460,8 +449,8 @@ commit_start(const struct commit_setup *setup, struct clients *clients,
 	stats_add(&commit->stats, STAT_NOW_QUEUES, clients_count(clients));
 	stats_set(&commit->stats, STAT_NOW_JOURNAL_BYTES,
 	    (uint64_t)writer_segments(writer) * JOURNAL_SEGMENT);
-	while ((queue = clients_next(clients, queue)))
-		stats_add(&commit->stats, STAT_NOW_UNSETTLED, queue->entries.items);
+	stats_set(&commit->stats, STAT_NOW_UNSETTLED, clients_items(clients));
+	stats_set(&commit->stats, STAT_NOW_SKIPS, clients_skips(clients));
 	commit->in = mailbox_new();
 	commit->books = books_open(clients, ledger, &commit->setup.books, &commit->stats);
 	if (commit->in && commit->books && start_threads(commit) == 0)

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "inboxd/base/limits.h"
 #include "inboxd/drafts/draft.h"
 #include "inboxd/base/mailbox.h"
 #include "lib/digest.h"
@@ -34,6 +35,7 @@ enum commit_message {
 	COMMIT_LEAVE,   /* struct notice: the session is over */
 	COMMIT_VIEW,    /* struct view: /clients */
 	COMMIT_SHARES,  /* struct shares_news: what waits has been counted */
+	COMMIT_LIMITS,  /* struct new_limits: what clients may use up from now on */
 	COMMIT_PROBE,   /* struct request: are you alive? */
 	COMMIT_STOP,    /* a bare message: nothing may follow; freed there */
 	COMMIT_NEWS,    /* struct publisher_news, the publisher's: freed there */
@@ -83,11 +85,15 @@ struct join {
 	/* What is sent, unasked, when a newer session has the queue: taken by the
 	 * queue, which gives it to the asker then, or frees it. */
 	struct request *superseded;
-	/* The answer.  `queue` NULL: there are too many queues; or it `is_late`: a connection
-	 * that came after its own has had the queue, and may have settled what it would send. */
+	/* The answer.  `queue` NULL: `limit` is in the way, or the disk is full; or it `is_late`: a
+	 * connection that came after its own has had the queue, and may have settled what it would
+	 * send. */
+	enum limit limit;
 	int is_late;
 	struct queue *queue; /* the commit thread's own; a token for all others */
 	uint64_t generation; /* goes with it in each message of this session */
+	_Atomic uint64_t *opens; /* of its client: large items open, as all its sessions count them
+	                            that are not over */
 	uint64_t mark;
 };
 
@@ -130,6 +136,7 @@ struct item {
 	int is_durable; /* its draft, and the entry in tmp/ */
 	int is_reuse; /* its queue had used the number, for this or another item */
 	int over_share; /* LATER full is for this client alone */
+	enum limit limit; /* LATER unsettled: which was in the way */
 };
 
 /* A duplicate of an item known: it has a first name, and nothing of its own is
@@ -154,6 +161,15 @@ struct notice {
 struct shares_news {
 	struct request request;
 	struct shares *shares; /* taken */
+};
+
+/* A skip takes a quarter of the memory that an item does: where so many items may be remembered,
+ * so many times as many skips may. */
+#define COMMIT_SKIPS_AN_ITEM 4
+
+struct new_limits {
+	struct request request;
+	struct limits limits;
 };
 
 struct view {

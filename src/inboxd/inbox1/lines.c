@@ -110,13 +110,15 @@ on_join(struct request *request)
 	s->queue = join->queue;
 	s->generation = join->generation;
 	memcpy(s->queue_id, join->queue_id, sizeof s->queue_id);
-	intake_join(s->intake, s->queue, s->generation, s->queue_id);
+	intake_join(s->intake, join, s->queue_id);
 	if (join->is_late) {
 		give_way(s);
 	} else if (s->state == JOINING && !join->queue) {
-		log_limited(&s->shop->gate, LOG_WARNING, "queue_refused",
-		    "client=%s note=\"[limits] queues are known, or the disk is full\"",
-		    s->identity);
+		log_limited(&s->shop->gate, LOG_WARNING, "session_refused",
+		    "client=%s peer=%s queue=%s %s=%s", s->identity, conn_peer_address(s->conn),
+		    join->queue_id, join->limit != LIMIT_NONE ? "limit" : "note",
+		    join->limit != LIMIT_NONE ? limit_name(join->limit)
+		                              : "\"the disk is full\"");
 		session_go_away(s, SESSION_LATER, CODE_GOAWAY_CROWDED);
 	} else if (s->state == JOINING) {
 		stats_add(&s->shop->stats, STAT_SESSIONS, 1);

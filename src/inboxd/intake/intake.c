@@ -35,10 +35,11 @@ intake_new(struct shop *shop, struct sharer *sharer, const char *identity,
 }
 
 void
-intake_join(struct intake *in, struct queue *queue, uint64_t generation, const char *queue_id)
+intake_join(struct intake *in, const struct join *join, const char *queue_id)
 {
-	in->queue = queue;
-	in->generation = generation;
+	in->queue = join->queue;
+	in->generation = join->generation;
+	in->client_opens = join->opens;
 	in->queue_id = queue_id;
 }
 
@@ -231,10 +232,25 @@ intake_refuse(struct intake *in, const struct intake_offer *offer, enum proto_co
 	intake_hand_over(in, item);
 }
 
+static const char *
+later_text(const struct item *item, char text[INTAKE_TEXT_ROOM])
+{
+	if (item->over_share)
+		return "as much of this client waits here as may";
+	if (item->limit == LIMIT_NONE)
+		return "the receiver cannot take it now";
+	snprintf(text, INTAKE_TEXT_ROOM,
+	    "too many items that are stored are not settled ([limits] %s)",
+	    limit_name(item->limit));
+	return text;
+}
+
 /* Takes it. */
 static void
 end_item(struct intake *in, struct item *item)
 {
+	char text[INTAKE_TEXT_ROOM];
+
 	switch (item->outcome) {
 	case ITEM_STORED:
 		end_stored(in, item); /* the draft is the publisher's */
@@ -244,11 +260,7 @@ end_item(struct intake *in, struct item *item)
 		draft_discard(&item->draft);
 		break;
 	case ITEM_LATER:
-		intake_end_not_stored(in, item->number, item->code,
-		    item->over_share ? "as much of this client waits here as may"
-		    : item->code == CODE_LATER_UNSETTLED
-		        ? "too many items that are stored are not settled"
-		        : "the receiver cannot take it now");
+		intake_end_not_stored(in, item->number, item->code, later_text(item, text));
 		draft_discard(&item->draft);
 		break;
 	case ITEM_UNKNOWN:
@@ -260,6 +272,7 @@ end_item(struct intake *in, struct item *item)
 			pieces_begin(in, item);
 			return;
 		}
+		pieces_uncount(in);
 		intake_end_cut_off(in);
 		draft_discard(&item->draft);
 		break;
@@ -280,7 +293,7 @@ on_item(struct request *request)
 	in->items--;
 	in->bytes -= item->counted;
 	if (item->asks && !item->refusal && item->outcome != ITEM_UNKNOWN)
-		in->open_count--;
+		pieces_uncount(in);
 	share_give_back(&in->shop->share, in->sharer);
 	end_item(in, item);
 	in->owner->on_back(in->ctx);

@@ -21,7 +21,7 @@
 #include "lib/record.h"
 
 struct intake;
-struct queue;
+struct join;
 struct shop;
 struct site;
 
@@ -45,9 +45,9 @@ struct intake_owner {
 /* Borrows all: `sharer` is the connection's share of the way to the commit thread. */
 MUST_CHECK struct intake *intake_new(struct shop *shop, struct sharer *sharer,
     const char *identity, const struct intake_owner *owner, void *ctx);
-/* Once, before the first offer: whose items they are.  `queue_id` is borrowed. */
-void intake_join(struct intake *in, struct queue *queue, uint64_t generation,
-    const char *queue_id);
+/* Once, before the first offer: whose items they are, as the commit thread's answer says.
+ * `queue_id` is borrowed. */
+void intake_join(struct intake *in, const struct join *join, const char *queue_id);
 /* Only where it is not busy.  NULL is fine. */
 void intake_free(struct intake *in);
 

@@ -37,6 +37,7 @@ struct intake {
 	struct digest *digest; /* of `item` */
 	struct open *opens;    /* those whose bytes are wanted */
 	unsigned open_count;   /* also those that the commit thread is asked about */
+	_Atomic uint64_t *client_opens; /* of all sessions of this client */
 	uint64_t closed[INTAKE_CLOSED]; /* numbers that ended last: more pieces may come */
 	unsigned closed_at;
 	int is_cut_off;
@@ -81,6 +82,8 @@ void whole_cut_off(struct intake *in);
 
 /* ---- pieces.c */
 
+/* An item that was open, or asked about, is so no more. */
+void pieces_uncount(struct intake *in);
 /* The commit thread does not know the item: its bytes are wanted, if there is room.
  * Takes `item`. */
 void pieces_begin(struct intake *in, struct item *item);

@@ -8,6 +8,7 @@
  * with and turns out wrong begins again from 0, once: the bytes of before may
  * be to blame.
  */
+#include <assert.h>
 #include <event2/event.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/limits.h"
 #include "inboxd/drafts/partial.h"
 #include "inboxd/intake/intake_parts.h"
 
@@ -35,6 +37,52 @@ want(const struct open *open)
 	in->owner->on_wanted(in->ctx, open->item->number, open->partial.written);
 }
 
+/* One more, if there may be.  Whoever is beyond the limit takes his count back, so that two who
+ * meet there may both be put off; neither is let in that may not be. */
+static int
+count_up(_Atomic uint64_t *count, uint64_t most)
+{
+	if (atomic_fetch_add_explicit(count, 1, memory_order_relaxed) < most)
+		return 1;
+	atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+	return 0;
+}
+
+static void
+count_down(_Atomic uint64_t *count)
+{
+	uint64_t before = atomic_fetch_sub_explicit(count, 1, memory_order_relaxed);
+
+	assert(before > 0);
+	(void)before;
+}
+
+/* Counts one that is to be open; or says which limit is in the way. */
+static enum limit
+count_open(struct intake *in)
+{
+	const struct settings *settings = in->shop->site->settings;
+
+	if (!count_up(in->client_opens, settings->client_opens))
+		return LIMIT_CLIENT_OPENS;
+	if (!count_up(in->shop->opens, settings->all_opens)) {
+		count_down(in->client_opens);
+		return LIMIT_ALL_OPENS;
+	}
+	in->open_count++;
+	stats_add(&in->shop->stats, STAT_NOW_OPENS, 1);
+	return LIMIT_NONE;
+}
+
+void
+pieces_uncount(struct intake *in)
+{
+	count_down(in->client_opens);
+	count_down(in->shop->opens);
+	in->open_count--;
+	stats_sub(&in->shop->stats, STAT_NOW_OPENS, 1);
+}
+
 /* Takes it off the list, without the item and the partial. */
 static void
 remove_open(struct open *open)
@@ -47,7 +95,7 @@ remove_open(struct open *open)
 	*at = open->next;
 	if (in->piece == open)
 		in->piece = NULL; /* the rest of the piece goes nowhere */
-	in->open_count--;
+	pieces_uncount(in);
 	in->closed[in->closed_at++ % INTAKE_CLOSED] = open->item->number;
 	event_free(open->step);
 	free(open);
@@ -169,6 +217,7 @@ intake_open(struct intake *in, const struct intake_offer *offer)
 	struct inbox *inbox;
 	struct item *item;
 	enum proto_code code;
+	enum limit limit;
 
 	intake_count_offer(in);
 	code = intake_refusal(in, offer, &inbox, text);
@@ -182,6 +231,11 @@ intake_open(struct intake *in, const struct intake_offer *offer)
 	} else if (in->open_count >= PROTO_OPENS_MAX) {
 		snprintf(text, sizeof text, "%d items are open", PROTO_OPENS_MAX);
 		code = CODE_LATER_BUSY;
+	} else if ((limit = count_open(in)) != LIMIT_NONE) {
+		snprintf(text, sizeof text, "too many items are open ([limits] %s)",
+		    limit_name(limit));
+		stats_add(&in->shop->stats, limit_counter(limit), 1);
+		code = CODE_LATER_BUSY;
 	}
 	if (code != PROTO_CODE_COUNT) {
 		intake_end_not_stored(in, offer->number, code, text);
@@ -191,7 +245,6 @@ intake_open(struct intake *in, const struct intake_offer *offer)
 	item->asks = 1;
 	item->draft.inbox = inbox;
 	item->draft.site = site_ref(in->shop->site);
-	in->open_count++;
 	intake_hand_over(in, item);
 }
 
@@ -273,7 +326,7 @@ pieces_begin(struct intake *in, struct item *item)
 	open->in = in;
 	open->item = item;
 	if (!try_to_open(open)) {
-		in->open_count--;
+		pieces_uncount(in);
 		in->closed[in->closed_at++ % INTAKE_CLOSED] = item->number;
 		draft_close(&item->draft);
 		free(item);

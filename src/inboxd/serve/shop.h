@@ -42,6 +42,7 @@ struct shop {
 	/* Connections of all workers that are through the handshake, and stay; NULL: nobody
 	 * counts.  Like a counter, it is anybody's. */
 	_Atomic uint64_t *staying;
+	_Atomic uint64_t *opens; /* likewise large items that are open */
 	/* Hands a message to the commit thread. */
 	void (*send)(struct shop *shop, struct message *message);
 	/* Likewise main: ticket.h. */

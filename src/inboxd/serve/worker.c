@@ -266,6 +266,7 @@ worker_start(const struct worker_setup *setup, struct site *site)
 	worker->shop.send = send_message;
 	worker->shop.tell = tell_main;
 	worker->shop.staying = setup->staying;
+	worker->shop.opens = setup->opens;
 	worker->shop.fronts = setup->fronts;
 	worker->shop.id = setup->id;
 	worker->shop.on_empty = on_empty;

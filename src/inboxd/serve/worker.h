@@ -59,7 +59,7 @@ struct worker_setup {
 	const struct front *const *fronts; /* closed by NULL; borrowed */
 	struct mailbox *commit;
 	struct mailbox *main;
-	_Atomic uint64_t *staying; /* see struct shop */
+	_Atomic uint64_t *staying, *opens; /* see struct shop */
 };
 
 /* Starts the thread; takes a reference on `site`.  NULL with errno. */

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+#include "inboxd/commit/asked.h"
+
+void
+asked_answer(struct books *books, struct request *request)
+{
+	switch ((enum commit_message)request->message.kind) {
+	case COMMIT_JOIN:
+		books_join(books, (struct join *)request);
+		break;
+	case COMMIT_SETTLED:
+		books_settle(books, (struct notice *)request);
+		break;
+	case COMMIT_SKIP:
+		books_skip(books, (struct notice *)request);
+		break;
+	case COMMIT_STATE:
+		books_note((struct notice *)request);
+		break;
+	case COMMIT_LEAVE:
+		books_leave(books, (struct notice *)request);
+		break;
+	case COMMIT_VIEW:
+		books_view(books, (struct view *)request);
+		break;
+	case COMMIT_LIMITS:
+		books_set_limits(books, &((struct new_limits *)request)->limits);
+		break;
+	case COMMIT_SHARES:
+		books_take_shares(books, (struct shares_news *)request);
+		break;
+	case COMMIT_ITEM:
+	case COMMIT_PROBE:
+	case COMMIT_STOP:
+	case COMMIT_NEWS:
+	case COMMIT_SYNCED:
+	case COMMIT_SUPERSEDED:
+	case COMMIT_MESSAGES:
+		break;
+	}
+}
