@@ -274,6 +274,7 @@ def group_of_an_inbox_takes_its_items_out_and_nobody_else_does(t):
     c.put(1, "status", b"for the group")
     c.put(2, "reports", b"for nobody")
     mine, others = c.stored(1).name, c.stored(2).name
+    r.wait_published()
     script = 'cd "$1" && mv "new/$2" "cur/$2" && cat "cur/$2" && rm "cur/$2"'
 
     def take(inbox, name, gid):
