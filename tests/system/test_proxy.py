@@ -462,11 +462,16 @@ def haproxy_in_front_of_two_receivers(t):
     equal(set(home.values()), {0, 1}, "receivers that have clients")
     # One is killed: its clients come to the other, by the copy queue, too.
     gone, left = pair if home["127.0.0.1"] == 0 else pair[::-1]
-    gone.kill()
     q = Queue(t, servers=["127.0.0.1:%d" % proxy.port])
-    items = q.add("reports", *[b"item %d" % n for n in range(20)])
-    q("run", "--once")
-    all_there(left, items.values(), "reports")
+    for r, text in ((gone, b"first %d"), (left, b"then %d")):
+        items = q.add("reports", *[text % n for n in range(20)])
+        q("run", "--once")
+        all_there(r, items.values(), "reports")
+        # What the other one has is not missing here.
+        row = r.client_row(q.id())
+        equal((row["stored"], row["missing"]), (20, 0), "stored, missing")
+        if r is gone:
+            gone.kill()
     for source in home:
         c = left.client(hello=t.queue(), source=source)
         c.put(1, "status", source.encode())
