@@ -124,6 +124,7 @@ class ReceiverRun(Run):
         self.items = {}  # n -> (inbox, bytes)
         self.acked = {}  # n -> name
         self.baseline = None
+        self.before = None  # what is said before TLS
         self.is_full = False  # by its marks
         settings = {"receiver": {**SETTINGS["receiver"], "sync": sync},
                     "limits": dict(SETTINGS["limits"])}
@@ -148,6 +149,17 @@ class ReceiverRun(Run):
     def set_journal(self, size):
         self.r.sections["receiver"]["journal"] = size
         self.r.write_conf()
+
+    def listen_behind_a_proxy(self):
+        self.r.sections["receiver"].update(
+            {"listen": "", "listen-proxy": "127.0.0.1:0", "proxies": "127.0.0.1"})
+        self.r.write_conf()
+
+        def say_preface(sock):
+            sock.sendall(b"PROXY TCP4 192.0.2.1 ")
+            time.sleep(0.01)  # the rest has to be waited for
+            sock.sendall(b"192.0.2.2 4711 7117\r\n")
+        self.before = say_preface
 
     def reload(self):
         """Until it has said what came of it, or has ended."""
@@ -193,7 +205,7 @@ class ReceiverRun(Run):
         the connection broke."""
         c = None
         try:
-            c = self.r.client(timeout=wait)
+            c = self.r.client(timeout=wait, before=self.before)
             c.hello(self.queue)
             return converse(c, self.items, numbers, wait)
         except BROKEN as error:

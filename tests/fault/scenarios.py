@@ -59,6 +59,14 @@ def upload(run, roots):
     run.offer(run.new_items(3))
 
 
+def proxied(run, roots):
+    """By a proxy, whose preface comes in two pieces."""
+    run.listen_behind_a_proxy()
+    serving(run, roots["empty"])
+    run.arm()
+    run.offer(run.new_items(2))
+
+
 def duplicate(run, roots):
     serving(run, roots["empty"])
     numbers = run.new_items(3)
@@ -294,7 +302,7 @@ def run_large(run):
 
 
 RECEIVER = {function.__name__: function for function in (
-    first_start, start, grow, shrink, upload, duplicate, reload, rotation, recovery,
+    first_start, start, grow, shrink, upload, proxied, duplicate, reload, rotation, recovery,
     recovery_of_frames, takeover, stop, large, resume, expire, full, status)}
 QUEUE = {function.__name__: function for function in (
     first_add, add, add_stdin, requeue, offer_again, remove, run_once, run_large)}

@@ -24,6 +24,7 @@ SAMPLE = {
                "renameat2@draft:1:ENOSPC:once", "fsync@newdir:1:EIO:once",
                "accept4:1:EMFILE:once", "SSL_new:1:ENOMEM:once", "digest:1:ENOMEM:once",
                "malloc:2:ENOMEM:once", "fdatasync@journal:2:80ms:once"],
+    "proxied": ["event:1:ENOMEM:once", "read:1:EIO:once", "malloc:1:ENOMEM:once"],
     "duplicate": ["malloc:1:ENOMEM:once", "unlinkat:1:EIO:once"],
     "reload": ["open:1:EMFILE:once", "malloc:5:ENOMEM:once", "read:1:EIO:once"],
     "rotation": ["openat:5:ENOSPC:once", "write:4:SHORT:on", "unlinkat:1:EIO:on"],
