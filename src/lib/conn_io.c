@@ -26,7 +26,9 @@
 #include "lib/tls.h"
 #include "lib/why.h"
 
+#define IN_FIRST (2 * (size_t)CONN_CHUNK) /* where a wake-up begins with no more than a chunk */
 #define IN_ROOM (4 * (size_t)CONN_CHUNK) /* one on_read's most */
+#define AHEAD_ROOM (8 * (size_t)CONN_CHUNK) /* of TLS: what one read(2) takes of a bulk */
 #define READ_BUDGET ((size_t)256 * 1024) /* bytes a wake-up */
 #define TIME_BUDGET 500                  /* microseconds a wake-up */
 #define RECORD_COST ((size_t)256)        /* of it that a record takes at least */
@@ -280,8 +282,10 @@ read_failed(struct conn *c, int n)
 static int
 gather(struct conn *c, size_t *spent)
 {
-	if (c->in_room < IN_ROOM) {
-		unsigned char *grown = realloc(c->in, IN_ROOM);
+	size_t room = *spent == 0 && c->in_len <= CONN_CHUNK ? IN_FIRST : IN_ROOM;
+
+	if (c->in_room < room) {
+		unsigned char *grown = realloc(c->in, room);
 
 		if (!grown) {
 			c->failure = conn_no_memory;
@@ -289,7 +293,7 @@ gather(struct conn *c, size_t *spent)
 			return 0;
 		}
 		c->in = grown;
-		c->in_room = IN_ROOM;
+		c->in_room = room;
 	}
 	do {
 		int n;
@@ -375,6 +379,9 @@ conn_read_some(struct conn *c)
 	}
 	if (spent > 0)
 		c->active = conn_now();
+	/* For the next time that TLS takes a buffer, which it gives back whenever it is empty: a
+	 * line now and then costs no more than a record, a bulk takes few calls.  0: a record. */
+	SSL_set_default_read_buffer_len(c->ssl, spent >= CONN_CHUNK ? AHEAD_ROOM : 0);
 	tidy_input(c);
 }
 

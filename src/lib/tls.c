@@ -24,7 +24,6 @@
 #include "lib/tls_peer.h"
 #include "lib/tls_verdicts.h"
 
-#define READ_BUFFER (128 * 1024) /* bytes of records read ahead by one read(2) */
 #define OPTIONS (SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION)
 #define MODES (SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | \
 	SSL_MODE_RELEASE_BUFFERS)
@@ -98,9 +97,8 @@ set_rules(struct tls *tls, const struct tls_settings *s)
 	if (!tls->verdicts)
 		return -1;
 	SSL_CTX_set_cert_verify_callback(ctx, tls_verdicts_verify, tls->verdicts);
-	/* A server receives: fewer and larger read(2). */
+	/* A server receives: fewer and larger read(2); how large, conn.h says. */
 	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_default_read_buffer_len(ctx, READ_BUFFER);
 	return 0;
 }
 

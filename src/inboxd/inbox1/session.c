@@ -98,6 +98,7 @@ free_if_over(struct session *s)
 	}
 	intake_free(s->intake);
 	guest_leave(s->shop, &s->guest);
+	free(s->farewell);
 	free(s);
 }
 
@@ -107,9 +108,10 @@ finish_if_idle(struct session *s)
 {
 	if (intake_is_busy(s->intake))
 		return;
-	if (s->farewell[0])
+	if (s->farewell)
 		conn_write(s->conn, s->farewell, strlen(s->farewell));
-	s->farewell[0] = '\0';
+	free(s->farewell);
+	s->farewell = NULL;
 	conn_finish(s->conn, LINGER);
 }
 
@@ -123,8 +125,10 @@ session_leave(struct session *s, const struct proto_line *last)
 	intake_cut_off(s->intake);
 	share_wait(&s->shop->share, &s->sharer, 0);
 	conn_pause(s->conn);
-	if (last)
+	if (last) {
+		s->farewell = must_alloc(PROTO_LINE_MAX + 1);
 		(void)proto_format(last, s->farewell);
+	}
 	finish_if_idle(s);
 }
 

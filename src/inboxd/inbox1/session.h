@@ -53,7 +53,7 @@ struct session {
 	int asked;           /* a join or leave is on its way */
 	uint64_t notices;    /* SETTLED, SKIP and STATE */
 	uint64_t last_answer; /* seconds of shop->now */
-	char farewell[PROTO_LINE_MAX + 1]; /* the last line, said when nothing is in flight */
+	char *farewell; /* the last line, said when nothing is in flight; NULL: none */
 };
 
 /* The one place where the state changes. */
