@@ -19,6 +19,7 @@
 #include "inboxd/arrive/admission.h"
 #include "inboxd/arrive/listener.h"
 #include "inboxd/arrive/preface.h"
+#include "inboxd/ebb.h"
 #include "inboxd/expiry.h"
 #include "inboxd/fronts.h"
 #include "inboxd/loaded.h"
@@ -31,6 +32,7 @@
 #include "lib/log.h"
 #include "lib/log_writer.h"
 #include "lib/loop.h"
+#include "lib/memory.h"
 
 #define SIGNALS 3
 
@@ -40,13 +42,14 @@ struct server {
 	struct event_base *base;
 	struct root root;
 	struct mailbox *in;
-	struct event *inbound, *signals[SIGNALS], *watchdog, *deadline, *calendar;
+	struct event *inbound, *signals[SIGNALS], *watchdog, *deadline, *calendar, *look;
 	struct threads threads;
 	struct listener *listener;
 	struct prefaces *prefaces;
 	struct admission *admission;
 	struct answers answers;
 	struct expiry expiry;
+	struct ebb ebb;
 	struct why reload_error; /* of the last one; "": it was taken */
 	struct stats stats;
 	int draining;
@@ -87,6 +90,23 @@ on_calendar(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
 	look_at_calendar(arg);
+}
+
+/* ---- when a flood is over */
+
+static void
+on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct server *server = arg;
+	int64_t start = clock_monotonic();
+
+	(void)fd, (void)what;
+	if (!ebb_look(&server->ebb, answers_sum(&server->answers, STAT_NOW_CONNECTIONS),
+	    answers_sum(&server->answers, STAT_CONNECTIONS)))
+		return;
+	memory_give_back();
+	log_event(LOG_DEBUG, "memory_given_back", "microseconds=%lld",
+	    (long long)(clock_monotonic() - start));
 }
 
 /* ---- reload */
@@ -220,6 +240,7 @@ start_events(struct server *server)
 	static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
 	uint64_t interval = notify_watchdog_interval() / 2;
 	struct timeval every = {(time_t)(interval / 1000000), (suseconds_t)(interval % 1000000)};
+	const struct timeval look_every = {EBB_EVERY, 0};
 	sigset_t hangup;
 
 	server->inbound = event_new(server->base, mailbox_fd(server->in), EV_READ | EV_PERSIST,
@@ -227,8 +248,10 @@ start_events(struct server *server)
 	server->deadline = event_new(server->base, -1, 0, on_deadline, server);
 	server->watchdog = event_new(server->base, -1, EV_PERSIST, on_watchdog, server);
 	server->calendar = event_new(server->base, -1, 0, on_calendar, server);
+	server->look = event_new(server->base, -1, EV_PERSIST, on_look, server);
 	if (!server->inbound || !server->deadline || !server->watchdog || !server->calendar ||
-	    event_add(server->inbound, NULL) < 0 ||
+	    !server->look || event_add(server->inbound, NULL) < 0 ||
+	    event_add(server->look, &look_every) < 0 ||
 	    (interval > 0 && event_add(server->watchdog, &every) < 0))
 		return start_failed(EX_OSERR, "start_failed", "out of memory");
 	for (int i = 0; i < SIGNALS; i++) {
@@ -311,7 +334,8 @@ static void
 stop_events(struct server *server)
 {
 	struct event *events[] = {server->inbound, server->deadline, server->watchdog,
-	    server->calendar, server->signals[0], server->signals[1], server->signals[2]};
+	    server->calendar, server->look, server->signals[0], server->signals[1],
+	    server->signals[2]};
 	struct message *message, *next;
 
 	answers_close(&server->answers);
