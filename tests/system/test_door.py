@@ -116,6 +116,7 @@ def is_sent_away(r, c, reason, seconds=60):
     equal((line.seconds, line.code), (seconds, "idle"))
     c.wait_close()
     until(lambda: cut(r, reason) == 1, 5, "the counter of " + reason)
+    r.wait_log("event=session_cut client=pc1.example.org peer=[^ ]+ reason=%s\n" % reason)
     equal(sum(n for (name, _), n in r.metrics().items()
               if name == "inboxd_connections_cut_total"), 1, "connections that were cut")
 
@@ -276,7 +277,7 @@ def idle_session_makes_room_for_another_one(t):
 
 @test
 def session_with_something_under_way_makes_no_room(t):
-    r = t.receiver({"limits": {"connections": "3", "inline": "1024"},
+    r = t.receiver({"limits": {"connections": "3", "inline": "1024", "line": "300s"},
                     "receiver": {"workers": "1"}})
     data = t.bytes(2000)
     body, line, large = [r.client(hello=t.queue()) for _ in range(3)]

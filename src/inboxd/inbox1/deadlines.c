@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/inbox1/deadlines.h"
 
+#include <string.h>
+
 #include "inboxd/inbox1/session.h"
 #include "inboxd/intake/intake.h"
 #include "lib/conn.h"
@@ -14,13 +16,16 @@
  * says the queue's id, which was drawn at random. */
 #define SPREAD_DIGITS 4
 
+/* `which` has a label, reason="...". */
 static void
 cut(struct session *s, enum counter which, uint64_t seconds)
 {
+	const char *reason = strchr(stats_rows[which].label, '"') + 1;
+
 	stats_add(&s->shop->stats, which, 1);
-	log_limited(&s->shop->gate, LOG_INFO, "session_cut", "client=%s peer=%s %s",
+	log_limited(&s->shop->gate, LOG_INFO, "session_cut", "client=%s peer=%s reason=%.*s",
 	    s->identity[0] ? s->identity : "-", conn_peer_address(s->conn),
-	    stats_rows[which].label);
+	    (int)strcspn(reason, "\""), reason);
 	session_go_away(s, seconds, CODE_GOAWAY_IDLE);
 }
 
