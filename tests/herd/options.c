@@ -40,6 +40,7 @@ static const struct row rows[] = {
 	{"connect", CONNECT, AT(fresh), 0, 0, "keep (one connection), or fresh (one an item)"},
 	{"window", NUMBER, AT(window), 1, 65536, "items a client has in flight (16)"},
 	{"think", REAL, AT(think), 0, 0, "mean seconds between a client's items (0)"},
+	{"pace", REAL, AT(pace), 0, 0, "items a second of each client, in turn with the others"},
 	{"ramp", REAL, AT(ramp), 0, 0, "seconds within which the clients begin (0)"},
 	{"at-once", FLAG, AT(at_once), 0, 0, "all are due at one moment, the start of a second"},
 	{"all-ready", FLAG, AT(all_ready), 0, 0, "no item goes out before all have heard READY"},

@@ -31,7 +31,7 @@ struct options {
 	struct sizes sizes;
 	uint64_t clients, items, window, certificates, sources, threads, seed, open, pid;
 	uint64_t idle, large;
-	double seconds, think, ramp, limit, hold, patience;
+	double seconds, think, pace, ramp, limit, hold, patience;
 	double fault[FAULT_COUNT], wrong_digest, again; /* percent */
 	uint64_t fresh, at_once, all_ready, identical, json, no_verify, judge, handshakes;
 };

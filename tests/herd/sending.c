@@ -189,6 +189,18 @@ send_again(struct client *c)
 	}
 }
 
+/* --pace: whatever became of the ones before. */
+static void
+keep_pace(struct client *c)
+{
+	const struct options *options = c->crew->run->options;
+	double phase = (double)c->index / (double)options->clients;
+
+	if (options->pace > 0.0)
+		c->next_at = atomic_load(&c->crew->run->begin) + (int64_t)
+		    (((double)(c->next - 1) + phase) / options->pace * (double)CLOCK_SECOND);
+}
+
 static void
 send_new(struct client *c)
 {
@@ -196,6 +208,7 @@ send_new(struct client *c)
 
 	while (c->next < c->low + c->window && c->next <= options->items &&
 	    !run_is_over(c->crew->run, c->crew->now)) {
+		keep_pace(c);
 		if (c->next_at > c->crew->now) {
 			client_wake_by(c, c->next_at);
 			return;
@@ -293,6 +306,7 @@ client_pump(struct client *c)
 	if ((c->state != CLIENT_JOINING && c->state != CLIENT_READY) || !c->wire)
 		return;
 	if (begin == 0) { /* --all-ready, and they are not */
+		send_large(c); /* its digest takes a while */
 		wire_flush(c->wire);
 		return;
 	}
