@@ -142,20 +142,21 @@ static void
 drain(struct server *server)
 {
 	const struct timeval limit = {(time_t)server->site->settings->drain, 0};
+	uint64_t connections = answers_sum(&server->answers, STAT_NOW_CONNECTIONS);
 
 	if (server->draining)
 		return;
 	server->draining = 1;
 	notify_stopping();
 	log_event(LOG_NOTICE, "draining", "connections=%llu in_flight=%llu",
-	    (unsigned long long)answers_sum(&server->answers, STAT_NOW_CONNECTIONS),
+	    (unsigned long long)connections,
 	    (unsigned long long)answers_sum(&server->answers, STAT_NOW_IN_FLIGHT));
 	admission_set_listeners(server->admission, NULL, NULL);
 	listener_close(server->listener);
 	prefaces_close(server->prefaces);
 	server->listener = NULL;
 	server->prefaces = NULL;
-	threads_drain(&server->threads);
+	threads_drain(&server->threads, connections);
 	/* Without memory for the limit it is over now. */
 	if (event_add(server->deadline, &limit) < 0)
 		event_active(server->deadline, EV_TIMEOUT, 0);

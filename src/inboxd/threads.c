@@ -208,12 +208,13 @@ threads_set_site(struct threads *threads, struct site *site)
 }
 
 void
-threads_drain(struct threads *threads)
+threads_drain(struct threads *threads, uint64_t connections)
 {
 	for (size_t i = 0; i < threads->count; i++) {
-		struct message *message = must_alloc(sizeof *message);
-		message->kind = WORKER_DRAIN;
-		mailbox_post(worker_mailbox(threads->workers[i]), message);
+		struct drain_order *order = must_alloc(sizeof *order);
+		order->message.kind = WORKER_DRAIN;
+		order->connections = connections;
+		mailbox_post(worker_mailbox(threads->workers[i]), &order->message);
 	}
 }
 

@@ -54,8 +54,8 @@ void threads_ask(struct threads *threads, struct request *request, enum commit_m
     void (*take_back)(struct request *request), void *asker);
 /* The configuration from now on. */
 void threads_set_site(struct threads *threads, struct site *site);
-/* All connections end. */
-void threads_drain(struct threads *threads);
+/* All connections, of which there are so many, end. */
+void threads_drain(struct threads *threads, uint64_t connections);
 /* Takes a worker's message.  Was it the last one to have drained? */
 int threads_have_drained(struct threads *threads, struct message *message);
 

@@ -29,6 +29,7 @@
 #include "inboxq/spool/sentlog.h"
 #include "inboxq/loaded.h"
 #include "inboxq/queue/again.h"
+#include "inboxq/queue/backoff.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/scan.h"
 #include "inboxq/queue/schedule.h"
@@ -43,6 +44,7 @@
 #include "lib/loop.h"
 #include "lib/tls.h"
 
+#define SECOND ((uint64_t)CLOCK_SECOND)
 #define STOP_SECONDS 5
 #define DESCRIPTORS 32 /* without which no start can succeed */
 
@@ -62,7 +64,7 @@ struct run {
 	struct uplink *uplink;
 	size_t server;      /* the next one to try in this cycle */
 	int64_t *not_before; /* of each server, by its GOAWAY: monotonic seconds */
-	uint64_t backoff;   /* seconds */
+	struct backoff backoff;
 	uint64_t stored;    /* when the back-off was last looked at */
 	struct loaded *next; /* to be taken before the next session; or NULL */
 	int run_lock;
@@ -72,9 +74,10 @@ struct run {
 };
 
 static void
-step_in(struct run *run, uint64_t seconds)
+step_in(struct run *run, uint64_t microseconds)
 {
-	struct timeval wait = {.tv_sec = (time_t)seconds};
+	struct timeval wait = {.tv_sec = (time_t)(microseconds / SECOND),
+	    .tv_usec = (suseconds_t)(microseconds % SECOND)};
 
 	if (event_add(run->step, &wait) == 0)
 		return;
@@ -161,26 +164,24 @@ start_session(struct run *run)
 	return 0;
 }
 
-/* How long to wait for the next cycle. */
+/* How long to wait for the next cycle, microseconds. */
 static uint64_t
 next_wait(struct run *run)
 {
-	uint64_t stored = ends_counts(run->ends)->stored;
+	uint64_t stored = ends_counts(run->ends)->stored, wait, asked = 0;
 	int64_t now = clock_seconds(), first = INT64_MAX;
-	uint64_t wait;
 
 	if (stored != run->stored)
-		run->backoff = run->settings->retry_min;
+		run->backoff.wait = run->settings->retry_min;
 	run->stored = stored;
-	wait = run->backoff;
-	run->backoff = 2 * run->backoff < run->settings->retry_max ? 2 * run->backoff
-	                                                            : run->settings->retry_max;
+	wait = backoff_next(
+	    &run->backoff, run->settings->retry_min, run->settings->retry_max);
 	for (size_t i = 0; i < run->settings->servers.count; i++)
 		if (run->not_before[i] < first)
 			first = run->not_before[i];
-	if (first > now && wait < (uint64_t)(first - now))
-		wait = (uint64_t)(first - now);
-	return wait;
+	if (first > now)
+		asked = backoff_asked(&run->backoff, (uint64_t)(first - now));
+	return wait > asked ? wait : asked;
 }
 
 /* Between two sessions.  A server that asked us to stay away is still left
@@ -202,10 +203,10 @@ take_next(struct run *run)
 	loaded_free(next);
 	run->next = NULL;
 	run->server = 0;
-	if (run->backoff < run->settings->retry_min)
-		run->backoff = run->settings->retry_min;
-	if (run->backoff > run->settings->retry_max)
-		run->backoff = run->settings->retry_max;
+	if (run->backoff.wait < run->settings->retry_min)
+		run->backoff.wait = run->settings->retry_min;
+	if (run->backoff.wait > run->settings->retry_max)
+		run->backoff.wait = run->settings->retry_max;
 	log_setup(conf_log_level(&run->settings->log), (enum log_format)run->settings->log.format);
 	log_event(LOG_NOTICE, "reloaded", "servers=%zu", run->settings->servers.count);
 }
@@ -272,7 +273,7 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	}
 	wait = next_wait(run);
 	log_event(LOG_INFO, "cycle_over", "pending=%" PRIu64 " next_in=%" PRIu64,
-	    schedule_counts(run->schedule)->waiting, wait);
+	    schedule_counts(run->schedule)->waiting, (wait + SECOND - 1) / SECOND);
 	step_in(run, wait);
 }
 
@@ -427,7 +428,7 @@ run_queue(const char *config, struct settings *settings, struct spool *spool,
     const struct run_options *options)
 {
 	struct run run = {.config = config, .settings = settings, .options = options,
-	    .spool = spool, .backoff = settings->retry_min, .run_lock = -1};
+	    .spool = spool, .backoff.wait = settings->retry_min, .run_lock = -1};
 	const struct schedule_counts *counts;
 	const struct ends_counts *ends;
 	int rc = set_up(&run);
@@ -437,7 +438,9 @@ run_queue(const char *config, struct settings *settings, struct spool *spool,
 	run.begun = clock_monotonic();
 	log_event(LOG_NOTICE, "started", "version=%s queue=%s", PACKAGE_VERSION,
 	    spool_queue_id(spool));
-	step_in(&run, 0);
+	/* A fleet may be switched on in one moment; who asked for one cycle waits for it. */
+	spread_begin(&run.backoff.spread);
+	step_in(&run, options->once ? 0 : backoff_first(&run.backoff, settings->retry_min));
 	if (event_base_dispatch(run.base) < 0)
 		run.exit_code = EX_OSERR;
 	if (options->progress)

@@ -289,7 +289,9 @@ def session_with_something_under_way_makes_no_room(t):
     equal(large.answer(1).verb, "SEND")
     time.sleep(bound(3))
     newcomer = r.client()
-    equal(newcomer.expect("GOAWAY", bound(10)).code, "crowded")
+    away = newcomer.expect("GOAWAY", bound(10))
+    equal(away.code, "crowded")
+    assert 60 <= away.seconds <= 75, away
     newcomer.wait_close()
     equal(r.metric("inboxd_connections_crowded_total"), 1)
     equal(cut(r, "room"), 0)

@@ -564,7 +564,8 @@ def a_client_whose_items_wait_keeps_no_other_out(t):
     again = r.client(hello=t.queue())
     again.put(1, "status", t.bytes(6000))
     line = again.answer(1)
-    equal((line.verb, line.code, line.seconds), ("LATER", "full", 60))
+    equal((line.verb, line.code), ("LATER", "full"))
+    assert 60 <= line.seconds <= 75, line
     contains(line.text, "waits here")
     large = t.bytes(70000)
     again.announce(2, "status", large, verb="OPEN")
@@ -620,7 +621,8 @@ def what_may_be_a_slip_is_put_off_and_comes_when_it_is_mended(t):
                                        ("small", "too-large")), 1):
         c.put(n, inbox, b"a slip's item")
         line = c.answer(n)
-        equal((line.verb, line.code, line.seconds), ("LATER", code, 15))
+        equal((line.verb, line.code), ("LATER", code))
+        assert 15 <= line.seconds <= 18, line
         equal(r.items("later", code), 1, "counter")
     c.put(4, "status", b"another")
     c.stored(4)

@@ -217,13 +217,15 @@ say(struct client *client, const char *text)
 	assert_int_equal(SSL_write(client->ssl, text, (int)strlen(text)), (int)strlen(text));
 }
 
+static char heard[4096];
+
 /* What comes, up to a text or the end. */
 static void
 expect(struct client *client, const char *text)
 {
-	char heard[4096] = "";
 	size_t len = 0;
 
+	heard[0] = '\0';
 	while (!strstr(heard, text)) {
 		int n = SSL_read(client->ssl, heard + len, (int)(sizeof heard - 1 - len));
 		if (n <= 0)
@@ -376,7 +378,8 @@ a_front_is_ticked_and_drained(void **state)
 {
 	static const char *const both[] = {"echo/1", "inbox/1", NULL};
 	static const char *const echo_only[] = {"echo/1", NULL};
-	struct message *drain_all = calloc(1, sizeof *drain_all), *report;
+	struct drain_order *drain_all = calloc(1, sizeof *drain_all);
+	struct message *report;
 	struct client one, silent;
 
 	(void)state;
@@ -385,10 +388,14 @@ a_front_is_ticked_and_drained(void **state)
 	/* The receiver's order counts: this one is inbox/1's, and is told why it must go. */
 	assert_int_equal(dial(&silent, both), 1);
 	assert_non_null(drain_all);
-	drain_all->kind = WORKER_DRAIN;
-	mailbox_post(worker_mailbox(worker), drain_all);
+	drain_all->message.kind = WORKER_DRAIN;
+	drain_all->connections = UINT64_C(250) * 1000000;
+	mailbox_post(worker_mailbox(worker), &drain_all->message);
 	expect(&one, "bye");
-	expect(&silent, "GOAWAY 0 stopping");
+	/* So many come back by and by. */
+	expect(&silent, " stopping");
+	assert_int_equal(strncmp(heard, "GOAWAY ", 7), 0);
+	assert_in_range(strtol(heard + 7, NULL, 10), 1, 1000000);
 	hang_up(&one);
 	hang_up(&silent);
 	report = mailbox_wait(main_box, PATIENCE * 1000);

@@ -132,6 +132,20 @@ session_leave(struct session *s, const struct proto_line *last)
 	finish_if_idle(s);
 }
 
+/* Those who are told so in one moment should not come back in one. */
+static uint64_t
+away_seconds(struct session *s, uint64_t seconds, enum proto_code reason)
+{
+	struct spread *spread = &s->shop->spread;
+
+	if (reason == CODE_GOAWAY_STOPPING)
+		return seconds + spread_crowd(spread, s->shop->leaving);
+	if (reason == CODE_GOAWAY_CROWDED)
+		return spread_wait(spread, seconds) +
+		    spread_crowd(spread, settings_of(s)->connections);
+	return seconds;
+}
+
 void
 session_go_away(struct session *s, uint64_t seconds, enum proto_code reason)
 {
@@ -140,7 +154,7 @@ session_go_away(struct session *s, uint64_t seconds, enum proto_code reason)
 	if (s->state == LEAVING || s->state == CLOSED)
 		return;
 	proto_line_start(&line, VERB_GOAWAY);
-	proto_set_number(&line, FIELD_SECONDS, seconds);
+	proto_set_number(&line, FIELD_SECONDS, away_seconds(s, seconds, reason));
 	proto_set_text(&line, FIELD_CODE, proto_code_text(reason));
 	session_send(s, &line);
 	session_leave(s, NULL);

@@ -63,6 +63,7 @@ void session_send(struct session *s, const struct proto_line *line);
 /* Stops reading; `last` (or NULL) is the last line, said when nothing is in
  * flight any more. */
 void session_leave(struct session *s, const struct proto_line *last);
+/* After `seconds`, or some more, by lot: away_seconds(). */
 void session_go_away(struct session *s, uint64_t seconds, enum proto_code reason);
 void session_give_error(struct session *s, enum proto_code code, const char *text);
 /* The connection is over, and freed: in on_close(). */

@@ -119,7 +119,8 @@ intake_end_not_stored(struct intake *in, uint64_t number, enum proto_code code,
 	log_limited(&in->shop->gate, LOG_NOTICE, "item_not_stored",
 	    "client=%s n=%" PRIu64 " code=%s note=\"%s\"", in->identity, number,
 	    proto_code_text(code), text);
-	in->owner->on_not_stored(in->ctx, number, code, later_seconds(in, code), text);
+	in->owner->on_not_stored(in->ctx, number, code,
+	    spread_wait(&in->shop->spread, later_seconds(in, code)), text);
 }
 
 void

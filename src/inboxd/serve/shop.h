@@ -15,6 +15,7 @@
 #include "inboxd/base/stats.h"
 #include "lib/log.h"
 #include "lib/name.h"
+#include "lib/spread.h"
 
 struct event_base;
 struct front;
@@ -31,6 +32,7 @@ struct shop {
 	struct stats stats;
 	struct namer namer;
 	struct log_gate gate;
+	struct spread spread; /* of what many are told at once */
 	struct space space;
 	struct share share;
 	uint64_t kept; /* bytes of items that are held in memory for the journal */
@@ -38,6 +40,7 @@ struct shop {
 	unsigned rechecks; /* guests that may be held against a new configuration in this
 	                      tick: each costs a check of signatures */
 	int draining;
+	uint64_t leaving; /* connections of the whole receiver, when that began */
 	int is_short; /* room: deadlines are shorter, see shop_deadline() */
 	/* Connections of all workers that are through the handshake, and stay; NULL: nobody
 	 * counts.  Like a counter, it is anybody's. */

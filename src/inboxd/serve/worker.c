@@ -117,11 +117,13 @@ on_site(struct worker *worker, struct new_site *message)
 }
 
 static void
-on_drain(struct worker *worker)
+on_drain(struct worker *worker, struct drain_order *order)
 {
 	struct guest *guest, *next;
 
 	worker->shop.draining = 1;
+	worker->shop.leaving = order->connections;
+	free(order);
 	for (guest = worker->shop.guests; guest; guest = next) {
 		next = guest->next;
 		guest->front->drain(guest);
@@ -159,8 +161,7 @@ on_message(struct worker *worker, struct message *message)
 		on_site(worker, (struct new_site *)message);
 		break;
 	case WORKER_DRAIN:
-		free(message);
-		on_drain(worker);
+		on_drain(worker, (struct drain_order *)message);
 		break;
 	case TICKET_DISMISS:
 		on_dismiss(worker, message);
@@ -257,6 +258,7 @@ worker_start(const struct worker_setup *setup, struct site *site)
 
 	worker->setup = *setup;
 	worker->shop.site = site_ref(site);
+	spread_begin(&worker->shop.spread);
 	worker->shop.namer.start = setup->start;
 	worker->shop.namer.worker = setup->number;
 	read_clock(worker);

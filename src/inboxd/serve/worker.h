@@ -25,7 +25,7 @@ struct worker;
 enum worker_message {
 	WORKER_CONNECTION = 100, /* struct newcomer */
 	WORKER_SITE,             /* struct new_site: the configuration from now on */
-	WORKER_DRAIN,            /* struct message: say GOAWAY to all, then report */
+	WORKER_DRAIN,            /* struct drain_order: say GOAWAY to all, then report */
 	WORKER_SHORT,            /* struct shortage */
 };
 
@@ -39,6 +39,11 @@ struct newcomer {
 struct shortage {
 	struct message message;
 	int is_short; /* room: deadlines are a quarter of what they are else */
+};
+
+struct drain_order {
+	struct message message;
+	uint64_t connections; /* of the whole receiver */
 };
 
 struct new_site {
