@@ -213,8 +213,9 @@ def reload_takes_new_limits(t):
     c.put(2, "status", b"two")
     c.stored(2)
     put_off(c, 3, "unsettled")
-    r.client(PC1, hello=t.queue()).quit()
+    other = r.client(PC1, hello=t.queue())
     refused(t, r, PC1)
+    other.quit()
     c.quit()
 
 

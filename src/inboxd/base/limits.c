@@ -20,6 +20,7 @@ limits_set(struct limits *limits, const struct settings *settings)
 #define X(value, member, name) limits->most[LIMIT_##value] = settings->member;
 	LIMITS(X)
 #undef X
+	limits->forget = settings->forget;
 }
 
 const char *

@@ -33,6 +33,7 @@ enum limit {
 /* Those that are in force. */
 struct limits {
 	uint64_t most[LIMIT_COUNT];
+	uint64_t forget; /* seconds until a queue is forgotten, unseen; 0: for ever */
 };
 
 void limits_set(struct limits *limits, const struct settings *settings);

@@ -153,6 +153,7 @@ static const struct conf_key keys[] = {
         .max = 1000000},
     {"limits", "all-opens", CONF_NUMBER, AT(all_opens), .fallback = "4096", .min = 1,
         .max = 1000000},
+    {"limits", "forget", CONF_SECONDS, AT(forget), .fallback = "90d", .max = 100 * YEAR},
     {"limits", "reserve", CONF_SIZE, AT(reserve), .fallback = "64M", .max = 1024 * TEBI},
     {"limits", "reserve-large", CONF_SIZE, AT(reserve_large), .fallback = "256M",
         .max = 1024 * TEBI},

@@ -52,7 +52,7 @@ struct settings {
 	uint64_t share; /* of what waits, bytes; 0: no bound */
 	uint64_t client_connections, client_opens, all_opens;
 	uint64_t queues, client_queues, unsettled, client_unsettled, all_unsettled;
-	uint64_t forgive, reserve, reserve_large, reserve_inodes;
+	uint64_t forgive, forget, reserve, reserve_large, reserve_inodes;
 	/* [status] */
 	char *socket, *mode;
 	/* [log] */

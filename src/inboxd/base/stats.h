@@ -92,6 +92,10 @@
 	X(LIMIT_ALL_UNSETTLED, "inboxd_limit_reached_total", "limit=\"all-unsettled\"", "")     \
 	X(LIMIT_CLIENT_OPENS, "inboxd_limit_reached_total", "limit=\"client-opens\"", "")       \
 	X(LIMIT_ALL_OPENS, "inboxd_limit_reached_total", "limit=\"all-opens\"", "")             \
+	X(FORGOTTEN_AGE, "inboxd_queues_forgotten_total", "reason=\"age\"",                     \
+	    "Queues that are known no more.")                                                   \
+	X(FORGOTTEN_ROOM, "inboxd_queues_forgotten_total", "reason=\"room\"", "")               \
+	X(FORGOTTEN_COMMAND, "inboxd_queues_forgotten_total", "reason=\"command\"", "")         \
 	X(SYNCS, "inboxd_syncs_total", "", "Syncs of the journal.")                             \
 	X(PUBLISHES, "inboxd_publish_rounds_total", "", "Syncs of files and their names.")      \
 	X(PUBLISH_FAILED, "inboxd_publish_failures_total", "",                                  \

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/commit/asked.h"
 
+#include "inboxd/commit/forgetting.h"
+
 void
 asked_answer(struct books *books, struct request *request)
 {
@@ -22,6 +24,9 @@ asked_answer(struct books *books, struct request *request)
 		break;
 	case COMMIT_VIEW:
 		books_view(books, (struct view *)request);
+		break;
+	case COMMIT_FORGET:
+		forgetting_by_wish(books_forgetting(books), (struct forget *)request);
 		break;
 	case COMMIT_LIMITS:
 		books_set_limits(books, &((struct new_limits *)request)->limits);

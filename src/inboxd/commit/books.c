@@ -9,6 +9,7 @@
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/shares.h"
 #include "inboxd/commit/bounds.h"
+#include "inboxd/commit/forgetting.h"
 #include "inboxd/commit/view.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -36,6 +37,7 @@ struct books {
 	int full;
 	int64_t retry_at; /* while full: monotonic microseconds */
 	struct log_gate gate;
+	struct forgetting forgetting;
 	struct shares *shares; /* NULL: nothing is known yet, or there is no bound */
 };
 
@@ -53,6 +55,8 @@ books_open(struct clients *clients, struct ledger *ledger, const struct books_se
 	books->limits = setup->limits;
 	books->stats = stats;
 	books->rotate_at = ledger_size(ledger) + setup->ledger_size;
+	books->forgetting = (struct forgetting){
+	    .clients = clients, .ledger = ledger, .stats = stats, .limits = &books->limits};
 	return books;
 }
 
@@ -65,12 +69,6 @@ books_close(struct books *books)
 	clients_free(books->clients);
 	shares_free(books->shares);
 	free(books);
-}
-
-static int64_t
-now_utc(void)
-{
-	return clock_utc();
 }
 
 static void
@@ -116,9 +114,13 @@ books_watch_limits(struct books *books)
 static struct queue *
 make_queue(struct books *books, struct join *join, struct queue *queue)
 {
-	struct client *client = clients_find_client(books->clients, join->identity);
+	int made = 0; /* room for so many: there are far too many if a limit has become lower */
 
-	join->limit = bounds_of_session(&books->limits, books->clients, client, queue);
+	do
+		join->limit = bounds_of_session(&books->limits, books->clients,
+		    clients_find_client(books->clients, join->identity), queue);
+	while (made++ < FORGETTING_STEP &&
+	    forgetting_by_room(&books->forgetting, join->limit, join->identity));
 	if (join->limit != LIMIT_NONE) {
 		stats_add(books->stats, limit_counter(join->limit), 1);
 		return NULL;
@@ -138,7 +140,7 @@ books_join(struct books *books, struct join *join)
 	/* A client that cuts a connection and comes back can be heard on the new one first.  What
 	 * it sent on the old one may be settled by now, and so forgotten: it would be stored
 	 * again. */
-	join->is_late = queue && join->came < queue->came;
+	join->is_late = join->came < (queue ? queue->came : books->forgetting.came);
 	if (join->is_late)
 		stats_add(books->stats, STAT_SUPERSEDED, 1);
 	if (join->is_late || !may_gather(books))
@@ -157,7 +159,7 @@ books_join(struct books *books, struct join *join)
 	queue_hold(queue);
 	queue->client->sessions++;
 	queue_set_hello(queue, &join->hello);
-	queue_see(queue, now_utc(), ledger_age(books->ledger));
+	queue_see(queue, clock_utc(), ledger_age(books->ledger));
 	join->generation = ++queue->generation;
 	join->opens = &queue->client->opens;
 	join->mark = queue->settled;
@@ -170,7 +172,7 @@ static void
 leave(struct books *books, struct queue *queue)
 {
 	struct record record = {.type = RECORD_QUEUE};
-	int64_t now = now_utc(), seen = queue->figures.hello.seen;
+	int64_t now = clock_utc(), seen = queue->figures.hello.seen;
 
 	free(queue->superseded);
 	queue->superseded = NULL;
@@ -202,7 +204,7 @@ books_note(const struct notice *notice)
 static int64_t
 last_seen(const struct queue *queue)
 {
-	return queue->superseded ? now_utc() : queue->figures.hello.seen;
+	return queue->superseded ? clock_utc() : queue->figures.hello.seen;
 }
 
 static void
@@ -295,6 +297,12 @@ books_view(const struct books *books, struct view *view)
 	}
 }
 
+struct forgetting *
+books_forgetting(struct books *books)
+{
+	return may_gather(books) ? &books->forgetting : NULL;
+}
+
 /* ---- items */
 
 int
@@ -365,7 +373,7 @@ books_accept(struct books *books, struct item *item, size_t *size)
 		log_limited(&books->gate, LOG_WARNING, "number_reused",
 		    "client=%s queue=%s n=%llu note=\"a cloned or restored queue?\"",
 		    queue->identity, queue->id, (unsigned long long)item->number);
-	record.time = now_utc();
+	record.time = clock_utc();
 	name_queue(&record, queue);
 	record.n = item->number;
 	record.size = item->size;
@@ -399,7 +407,7 @@ books_count_stored(struct books *books, const struct item *item)
 
 	tally->stored++;
 	tally->stored_bytes += item->size;
-	tally->last_stored = now_utc();
+	tally->last_stored = clock_utc();
 	tally->reused += (uint64_t)item->is_reuse;
 	stats_add(books->stats, STAT_NUMBERS_REUSED, (uint64_t)item->is_reuse);
 	stats_add(books->stats, STAT_BYTES_STORED, item->size);
@@ -478,7 +486,7 @@ books_rotate(struct books *books)
 	/* What the state says is all that a start after a crash knows. */
 	while ((queue = clients_next(books->clients, queue))) {
 		if (queue->superseded)
-			queue_see(queue, now_utc(), ledger_age(books->ledger));
+			queue_see(queue, clock_utc(), ledger_age(books->ledger));
 	}
 	if (ledger_rotate(books->ledger, books->clients, books->setup->ledger_days) < 0)
 		log_event(LOG_ERR, "ledger_not_rotated", "error=\"%s\" note=\"goes on as it is\"",

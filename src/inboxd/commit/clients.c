@@ -238,6 +238,21 @@ clients_longest_unseen(const struct clients *clients, const struct queue *queue)
 	return node ? tree_entry(node, struct queue, by_seen) : NULL;
 }
 
+int
+queue_is_longer_unseen(const struct queue *queue, const struct queue *than)
+{
+	return compare_seen(queue, &than->by_seen) < 0;
+}
+
+struct queue *
+client_next(const struct client *client, const struct queue *queue)
+{
+	struct node *node = queue ? tree_behind(&client->queues, queue->id, compare_ids)
+	                          : tree_first(&client->queues);
+
+	return node ? tree_entry(node, struct queue, by_id) : NULL;
+}
+
 void
 queue_hold(struct queue *queue)
 {

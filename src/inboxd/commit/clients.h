@@ -98,7 +98,11 @@ void queue_see(struct queue *queue, int64_t when, uint64_t age);
 /* Of those that rest the one unseen for longest, by the ledger's age, which no date changes; or the
  * next one after `queue`.  NULL: none rests, or no more. */
 struct queue *clients_longest_unseen(const struct clients *clients, const struct queue *queue);
-/* Forgets a queue that nobody holds, and frees it. */
+/* Of two queues, was the first unseen for longer, in that order? */
+int queue_is_longer_unseen(const struct queue *queue, const struct queue *than);
+/* Of the client's queues, by their ids: the one after `queue`, or the first one after NULL. */
+struct queue *client_next(const struct client *client, const struct queue *queue);
+/* Forgets a queue that nobody holds, and frees it; its client, too, if it was the last one. */
 void clients_remove(struct clients *clients, struct queue *queue);
 
 /* What HELLO said; not when.  And all that is known. */

@@ -29,6 +29,7 @@
 #include "inboxd/base/thread.h"
 #include "inboxd/commit/asked.h"
 #include "inboxd/commit/behind.h"
+#include "inboxd/commit/forgetting.h"
 #include "inboxd/commit/item_list.h"
 #include "inboxd/commit/strands.h"
 #include "inboxd/publish/syncer.h"
@@ -230,6 +231,7 @@ take_message(struct commit *commit, struct message *message)
 	case COMMIT_STATE:
 	case COMMIT_LEAVE:
 	case COMMIT_VIEW:
+	case COMMIT_FORGET:
 	case COMMIT_LIMITS:
 	case COMMIT_SHARES:
 	case COMMIT_SUPERSEDED:
@@ -354,6 +356,7 @@ turn(struct commit *commit)
 
 	look_at_arrived(commit);
 	books_watch_limits(commit->books);
+	forgetting_in_steps(books_forgetting(commit->books));
 	flushed = books_flush(commit->books) == 0;
 	if (!flushed)
 		give_up_accepted(commit);
@@ -374,8 +377,9 @@ take_messages(struct commit *commit)
 {
 	if (strands_find(&commit->arrived, has_room, commit))
 		return mailbox_take(commit->in);
-	return mailbox_wait(commit->in,
-	    commit->full_until != 0 || books_are_full(commit->books) ? ROOM_EVERY : -1);
+	if (commit->full_until != 0 || books_are_full(commit->books))
+		return mailbox_wait(commit->in, ROOM_EVERY);
+	return mailbox_wait(commit->in, forgetting_wait(books_forgetting(commit->books)));
 }
 
 static void *

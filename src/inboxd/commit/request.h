@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "inboxd/base/limits.h"
+#include "inboxd/commit/view.h"
 #include "inboxd/drafts/draft.h"
 #include "inboxd/base/mailbox.h"
 #include "lib/digest.h"
@@ -18,7 +19,6 @@
 #include "lib/proto.h"
 #include "lib/record.h"
 
-struct client_view;
 struct strand;
 struct queue;
 struct shares;
@@ -34,6 +34,7 @@ enum commit_message {
 	COMMIT_STATE,   /* likewise: what lies at the client */
 	COMMIT_LEAVE,   /* struct notice: the session is over */
 	COMMIT_VIEW,    /* struct view: /clients */
+	COMMIT_FORGET,  /* struct forget: queues are forgotten, as somebody wants it */
 	COMMIT_SHARES,  /* struct shares_news: what waits has been counted */
 	COMMIT_LIMITS,  /* struct new_limits: what clients may use up from now on */
 	COMMIT_PROBE,   /* struct request: are you alive? */
@@ -178,6 +179,12 @@ struct view {
 	struct client_view *views; /* malloc'ed, NULL: out of memory */
 	size_t count;
 	uint64_t next; /* where to go on; 0: these were the last */
+};
+
+struct forget {
+	struct request request;
+	struct forget_wish wish;
+	struct forget_answer answer;
 };
 
 #endif
