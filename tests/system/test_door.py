@@ -276,6 +276,21 @@ def idle_session_makes_room_for_another_one(t):
 
 
 @test
+def one_that_goes_takes_no_place_any_more(t):
+    """It has been told, and its client has not closed yet."""
+    r = t.receiver({"limits": {"connections": "2"}, "receiver": {"workers": "1"}})
+    first = r.client(hello=t.queue())
+    time.sleep(bound(1))
+    second = r.client(hello=t.queue())
+    time.sleep(bound(3))
+    r.client(hello=t.queue()).quit()
+    equal(first.expect("GOAWAY", bound(10)).code, "idle")
+    r.client(hello=t.queue()).quit()
+    equal(cut(r, "room"), 1)
+    second.ping()
+
+
+@test
 def session_with_something_under_way_makes_no_room(t):
     r = t.receiver({"limits": {"connections": "3", "inline": "1024", "line": "300s"},
                     "receiver": {"workers": "1"}})

@@ -949,6 +949,28 @@ refuses_a_client_without_certificate_or_with_old_tls(void **state)
 	    "protocol version");
 }
 
+static void
+knows_whether_a_handshake_is_under_way(void **state)
+{
+	static const unsigned char begun[] = {22, 3, 1, 2, 0}; /* of a record */
+	struct end e = {0};
+	int fds[2];
+
+	(void)state;
+	make_pair(fds);
+	e.conn = new_end(fds[0], server_tls, NULL, &e);
+	assert_false(conn_has_spoken(e.conn, 5));
+	assert_int_equal(write(fds[1], begun, sizeof(begun)), sizeof(begun));
+	/* Not read yet, and then no seconds ago. */
+	assert_true(conn_has_spoken(e.conn, 0));
+	UNTIL(!conn_has_spoken(e.conn, 0));
+	assert_true(conn_has_spoken(e.conn, 5));
+	clock_ahead += 6000000;
+	assert_false(conn_has_spoken(e.conn, 5));
+	let_go(&e);
+	close(fds[1]);
+}
+
 static int
 setup(void **state)
 {
@@ -1003,6 +1025,7 @@ main(void)
 	    cmocka_unit_test(sleeps_while_tls_cannot_write),
 	    cmocka_unit_test(cuts_off_who_only_asks_for_keys),
 	    cmocka_unit_test(refuses_a_client_without_certificate_or_with_old_tls),
+	    cmocka_unit_test(knows_whether_a_handshake_is_under_way),
 	    /* last: it makes a new CA */
 	    cmocka_unit_test(blames_no_peer_for_a_list_that_has_run_out),
 	};

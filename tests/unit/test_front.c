@@ -362,6 +362,7 @@ a_wish_that_comes_too_late_harms_nobody(void **state)
 	/* Main has not looked at the news yet. */
 	ticket_dismiss(&session);
 	expect_news(&session, TICKET_SHAKEN);
+	assert_null(session.handshake);
 	expect_news(&session, TICKET_DISMISSED);
 	say(&one, "still there");
 	expect(&one, "still there");

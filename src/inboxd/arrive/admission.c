@@ -43,6 +43,7 @@ struct admission {
 	struct waiting *first, **last;
 	struct log_gate gate;
 	int is_short;
+	size_t visitors;
 };
 
 static struct visitor *
@@ -131,6 +132,7 @@ try_to_enter(struct admission *admission, int fd, const struct sockaddr *client,
 	}
 	/* Counted here, not where it is served: of a burst, too many would be let in. */
 	stats_add(admission->setup.stats, STAT_NOW_CONNECTIONS, 1);
+	admission->visitors++;
 	admission->setup.give(admission->setup.ctx, &visitor->ticket, fd, client);
 	look_at_room(admission);
 	return verdict;
@@ -237,10 +239,12 @@ admission_knock(void *ctx, int fd, const struct sockaddr *client)
 /* ---- what becomes of it */
 
 static void
-free_if_over(struct visitor *visitor)
+free_if_over(struct admission *admission, struct visitor *visitor)
 {
-	if (visitor->has_left && !visitor->is_asked)
-		free(visitor);
+	if (!visitor->has_left || visitor->is_asked)
+		return;
+	free(visitor);
+	admission->visitors--;
 }
 
 int
@@ -265,7 +269,7 @@ admission_take(struct admission *admission, struct message *message)
 	} else {
 		visitor->is_asked = 0;
 	}
-	free_if_over(visitor);
+	free_if_over(admission, visitor);
 	look_at_room(admission);
 	go_on(admission);
 	return 1;
@@ -327,6 +331,7 @@ admission_free(struct admission *admission)
 {
 	if (!admission)
 		return;
+	assert(admission->visitors == 0);
 	admission_set_listeners(admission, NULL, NULL);
 	event_free(admission->again);
 	door_free(admission->door);
