@@ -127,11 +127,31 @@ ask_clients(void *ctx, uint64_t from)
 	threads_ask(answers->threads, &view->request, COMMIT_VIEW, on_view, answers);
 }
 
+static void
+on_forgotten(struct request *request)
+{
+	struct answers *answers = request->asker;
+	struct forget *forget = (struct forget *)request;
+
+	status_forgotten(answers->status, &forget->answer);
+	free(forget);
+}
+
+static void
+ask_forget(void *ctx, const struct forget_wish *wish)
+{
+	struct answers *answers = ctx;
+	struct forget *forget = must_alloc(sizeof *forget);
+
+	forget->wish = *wish;
+	threads_ask(answers->threads, &forget->request, COMMIT_FORGET, on_forgotten, answers);
+}
+
 int
 answers_open(struct answers *answers, struct event_base *base, struct why *why)
 {
 	const struct status_source source = {give_stats, give_inbox, ask_count, give_trouble,
-	    give_reload_error, ask_clients, answers};
+	    give_reload_error, ask_clients, ask_forget, answers};
 	const struct settings *settings = (*answers->site)->settings;
 
 	answers->status =

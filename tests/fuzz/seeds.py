@@ -398,6 +398,15 @@ def status():
     case("old", "GET /clients HTTP/1.0\r\n\r\n", 0, 1)
     case("oldest", "GET /status\r\n")
     case("post", "POST /status HTTP/1.1\r\nContent-Length: 3\r\n\r\nfoo", 0, 5)
+    forget = "POST /forget HTTP/1.1\r\nContent-Length: %d\r\n\r\n%s"
+    for name, form in (("all", "identity=pc17.example.org"), ("wrong", "identity=%00&queue=x"),
+                       ("one", "queue=6d0f&force=1&identity=a%2Bb"), ("empty", "")):
+        case("forget-" + name, forget % (len(form), form))
+    case("forget-late", forget % (13, "identity=pc17"), 1, 3)
+    case("forget-gone", forget % (13, "identity=pc17"), 5)
+    case("forget-half", forget % (14, "identity=pc17"), 8)
+    case("forget-long", forget % (2049, 2049 * "x"))
+    case("forget-get", "GET /forget HTTP/1.1\r\n\r\n")
     case("body-too-long", "POST / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n" + 2000 * "x")
     case("chunked", "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nfoo\r\n0\r\n\r\n")
     case("pipeline", 3 * "GET /healthz HTTP/1.1\r\n\r\n")

@@ -28,6 +28,7 @@
 #include "inboxd/status/status.h"
 #include "inboxd/base/inbox.h"
 #include "inboxd/commit/view.h"
+#include "lib/parse.h"
 #include "lib/why.h"
 
 enum flag {
@@ -40,7 +41,7 @@ enum flag {
 static struct event_base *base;
 static struct status *status;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
-static size_t asked;
+static size_t asked, wanted; /* that are not answered yet */
 static unsigned flags;
 static uint8_t odd[32]; /* bytes of the input, where a folder's name may have any */
 
@@ -95,6 +96,31 @@ ask_clients(void *ctx, uint64_t from)
 }
 
 static void
+forget(void)
+{
+	struct forget_answer answer = {.outcome = odd[0] % FORGET_OUTCOMES, .queues = odd[1],
+	    .unsettled = UINT64_MAX};
+
+	status_forgotten(status, &answer);
+}
+
+static void
+ask_forget(void *ctx, const struct forget_wish *wish)
+{
+	(void)ctx;
+	FUZZ_CHECK(wish->identity[0]);
+	for (const char *c = wish->identity; *c; c++)
+		FUZZ_CHECK(*c > 0x20 && *c < 0x7f);
+	FUZZ_CHECK(is_hex(wish->queue, strlen(wish->queue), strlen(wish->queue)));
+	if (!(flags & LATE)) {
+		forget();
+		return;
+	}
+	wanted++;
+	FUZZ_CHECK(wanted == 1);
+}
+
+static void
 count(void *ctx)
 {
 	(void)ctx;
@@ -127,7 +153,8 @@ static void
 set_up(void)
 {
 	static const struct status_source source = {
-	    give_stats, give_inbox, count, give_trouble, give_reload_error, ask_clients, NULL};
+	    give_stats, give_inbox, count, give_trouble, give_reload_error, ask_clients, ask_forget,
+	    NULL};
 	struct why why;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -208,6 +235,10 @@ answer_late(void)
 	while (asked) {
 		asked--;
 		answer();
+	}
+	while (wanted) {
+		wanted--;
+		forget();
 	}
 }
 

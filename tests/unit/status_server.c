@@ -154,6 +154,7 @@ fake_count(void *ctx)
 }
 
 struct why server_trouble;
+enum forget_outcome server_outcome;
 
 static int
 fake_trouble(void *ctx, struct why *why)
@@ -170,8 +171,21 @@ fake_reload_error(void *ctx)
 	return NULL;
 }
 
+/* What was wanted, in the answer: the identity's length, and whether by force. */
+static void
+fake_forget(void *ctx, const struct forget_wish *wish)
+{
+	struct forget_answer answer = {.outcome = server_outcome,
+	    .queues = strlen(wish->identity), .unsettled = (uint64_t)wish->force};
+
+	(void)ctx;
+	snprintf(answer.queue, sizeof answer.queue, "%s", wish->queue);
+	status_forgotten(status, &answer);
+}
+
 const struct status_source server_source = {
-    fake_stats, fake_inbox, fake_count, fake_trouble, fake_reload_error, fake_clients, NULL};
+    fake_stats, fake_inbox, fake_count, fake_trouble, fake_reload_error, fake_clients,
+    fake_forget, NULL};
 
 static void
 on_term(evutil_socket_t fd, short what, void *arg)
@@ -265,6 +279,7 @@ server_setup(void **state)
 		return -1;
 	snprintf(server_path, sizeof(server_path), "%s/sock", server_folder);
 	server_answer = ANSWER_AT_ONCE;
+	server_outcome = FORGET_DONE;
 	return 0;
 }
 

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "inboxd/commit/view.h"
 #include "inboxd/status/status.h"
 
 #define WAIT_MS 20000 /* for anything */
@@ -21,6 +22,8 @@ enum server_answer { ANSWER_AT_ONCE, ANSWER_SOON, ANSWER_PAGES, ANSWER_LARGE,
 extern enum server_answer server_answer;
 extern const struct status_source server_source;
 extern struct why server_trouble; /* what /healthz has to say; "": nothing */
+
+extern enum forget_outcome server_outcome; /* of each wish to forget */
 
 extern char server_folder[64];
 extern char server_path[96];

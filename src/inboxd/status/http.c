@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * A place is free, reads a request, has been asked (then nothing is watched: whoever has
- * to answer does so), or writes the answer, after which the connection is closed.  A reader
- * that has gone, or sends more, shows when it is written to, or by the deadline.
+ * A place is free, reads a request (its head, and a body if it is a POST), has been asked (then
+ * nothing is watched: whoever has to answer does so), or writes the answer, after which the
+ * connection is closed.  A reader that has gone, or sends more, shows when it is written to, or by
+ * the deadline.
  */
 #include "config.h"
 
@@ -19,9 +20,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inboxd/status/head.h"
+#include "inboxd/status/local.h"
 #include "lib/log.h"
 
-#define REQUEST_MAX 8192  /* bytes, with its headers */
+#define REQUEST_MAX 8192  /* bytes, with its headers and its body */
 #define HEAD_ROOM 512     /* of an answer */
 #define DEADLINE 15       /* seconds for a request, and for the answer to be read */
 #define PAUSE 1           /* seconds without accept after it failed */
@@ -33,9 +36,9 @@ struct http_request {
 	struct event io, deadline;
 	size_t got;
 	char in[REQUEST_MAX + 1]; /* later cut into parts by NULs */
-	const char *path, *query, *headers;
-	int is_head;
-	char head[HEAD_ROOM];
+	size_t in_head; /* bytes of the request's head; 0: it is not whole yet */
+	struct head asked; /* what it says; a path only once it was taken apart */
+	char head[HEAD_ROOM]; /* of the answer */
 	char *body;
 	size_t head_len, body_len, sent;
 };
@@ -43,6 +46,7 @@ struct http_request {
 struct http {
 	struct evconnlistener *listener;
 	struct event resume;
+	const char *posted;
 	http_serve *serve;
 	void *ctx;
 	struct log_gate gate;
@@ -91,10 +95,18 @@ reason_of(int code)
 		return "OK";
 	case 400:
 		return "Bad Request";
+	case 403:
+		return "Forbidden";
 	case 404:
 		return "Not Found";
 	case 405:
 		return "Method Not Allowed";
+	case 409:
+		return "Conflict";
+	case 411:
+		return "Length Required";
+	case 413:
+		return "Content Too Large";
 	case 431:
 		return "Request Header Fields Too Large";
 	case 503:
@@ -105,8 +117,9 @@ reason_of(int code)
 	return "Internal Server Error";
 }
 
+/* `allow`: the methods there, for a 405. */
 static size_t
-print_head(char head[HEAD_ROOM], int code, const char *type, size_t length)
+print_head(char head[HEAD_ROOM], int code, const char *allow, const char *type, size_t length)
 {
 	time_t now = time(NULL);
 	struct tm tm;
@@ -115,9 +128,9 @@ print_head(char head[HEAD_ROOM], int code, const char *type, size_t length)
 	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
 	return (size_t)snprintf(head, HEAD_ROOM,
 	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-	    "Cache-Control: no-store\r\n%sConnection: close\r\n\r\n",
-	    code, reason_of(code), date, type, length,
-	    code == 405 ? "Allow: GET, HEAD\r\n" : "");
+	    "Cache-Control: no-store\r\n%s%s%sConnection: close\r\n\r\n",
+	    code, reason_of(code), date, type, length, code == 405 ? "Allow: " : "",
+	    code == 405 ? allow : "", code == 405 ? "\r\n" : "");
 }
 
 /* Sends what the kernel takes.  Has all been sent, or nobody is there to read it? */
@@ -157,8 +170,8 @@ answer(struct http_request *place, int code, const char *type, char *text)
 	if (!text)
 		code = 500;
 	place->body = text;
-	place->body_len = place->is_head ? 0 : len;
-	place->head_len = print_head(place->head, code, type, len);
+	place->body_len = place->asked.is_head ? 0 : len;
+	place->head_len = print_head(place->head, code, place->asked.allow, type, len);
 	if (send_on(place))
 		end(place);
 	else
@@ -182,88 +195,62 @@ http_reply_page(struct http_request *request, const char *type, char *text)
 
 /* ---- requests */
 
-/* The next word of the line, ended by a blank or the line's end. */
-static char *
-next_word(char **rest)
+/* Nothing is watched until it is answered. */
+static void
+stop_reading(struct http_request *place)
 {
-	char *word = *rest, *end = word + strcspn(word, " ");
-
-	*rest = *end ? end + 1 : end;
-	*end = '\0';
-	return word;
-}
-
-/* RFC 9112: an origin-form, or an absolute-form of http, whose host is ours whatever it is. */
-static char *
-path_of(char *target)
-{
-	static const char scheme[] = "http://";
-	size_t len = sizeof scheme - 1;
-
-	if (strncmp(target, scheme, len) == 0) {
-		target += len;
-		target += strcspn(target, "/?");
-	}
-	return *target == '/' ? target : NULL;
-}
-
-/* Takes the request apart; its head is whole, and has no NUL.  0, or the code that answers it,
- * with why. */
-static int
-parse(struct http_request *place, const char **why)
-{
-	char *line = place->in, *stop = strchr(line, '\n');
-	char *method, *path, *version;
-
-	place->headers = stop + 1;
-	if (stop > line && stop[-1] == '\r')
-		stop--;
-	*stop = '\0';
-	method = next_word(&line);
-	path = path_of(next_word(&line));
-	version = line;
-	*why = "this is no request of HTTP/1.1\n";
-	if (strncmp(version, "HTTP/1.", 7) != 0 || strspn(version + 7, "0123456789") != 1 ||
-	    version[8] != '\0')
-		return 400;
-	*why = "all pages are read-only: GET or HEAD\n";
-	place->is_head = strcmp(method, "HEAD") == 0;
-	if (!place->is_head && strcmp(method, "GET") != 0)
-		return 405;
-	*why = "the request has no path\n";
-	if (!path)
-		return 400;
-	place->path = path;
-	path = strchr(path, '?');
-	if (path) {
-		*path = '\0';
-		place->query = path + 1;
-	}
-	return 0;
-}
-
-/* Is there the empty line that ends the headers?  1; 0: not yet; -1: there cannot be one. */
-static int
-is_whole(const struct http_request *place)
-{
-	if (strlen(place->in) != place->got)
-		return -1;
-	return strstr(place->in, "\n\r\n") || strstr(place->in, "\n\n");
+	event_del(&place->io);
+	event_del(&place->deadline);
 }
 
 static void
-on_request(struct http_request *place)
+refuse(struct http_request *place, int code, const char *why)
 {
-	const char *why;
-	int code = parse(place, &why);
+	stop_reading(place);
+	http_reply(place, code, HTTP_TEXT, why);
+}
 
-	/* Nothing is watched until it is answered. */
-	event_del(&place->io);
-	event_del(&place->deadline);
+/* Takes the head apart, once it is whole.  1; 0: it is not yet, or it was refused. */
+static int
+take_head(struct http_request *place)
+{
+	const char *why = "the request has a NUL\n";
+	int code = 400;
+
+	if (strlen(place->in) == place->got) {
+		place->in_head = head_find_end(place->in);
+		if (place->in_head == 0 && place->got < REQUEST_MAX)
+			return 0;
+		code = 431;
+		why = "the request is too long\n";
+	}
+	if (place->in_head > 0)
+		code = head_parse(
+		    place->in, place->in_head, place->http->posted, &place->asked, &why);
+	if (code == 0 && place->asked.body > REQUEST_MAX - place->in_head) {
+		code = 413;
+		why = "the request is too long\n";
+	}
 	if (code)
-		http_reply(place, code, HTTP_TEXT, why);
-	else
-		place->http->serve(place->http->ctx, place);
+		refuse(place, code, why);
+	return code == 0;
+}
+
+/* Has it served, once the body is whole.  What is behind that is not looked at. */
+static void
+take_body(struct http_request *place)
+{
+	char *body = place->in + place->in_head;
+
+	if (place->got < place->in_head + place->asked.body)
+		return;
+	body[place->asked.body] = '\0';
+	if (strlen(body) != place->asked.body) {
+		refuse(place, 400, "the request has a NUL\n");
+		return;
+	}
+	stop_reading(place);
+	place->http->serve(place->http->ctx, place);
 }
 
 static void
@@ -281,43 +268,38 @@ on_readable(evutil_socket_t fd, short what, void *arg)
 	}
 	place->got += (size_t)n;
 	place->in[place->got] = '\0';
-	switch (is_whole(place)) {
-	case 1:
-		on_request(place);
-		return;
-	case -1:
-		http_reply(place, 400, HTTP_TEXT, "the request has a NUL\n");
-		return;
-	}
-	if (place->got == REQUEST_MAX)
-		http_reply(place, 431, HTTP_TEXT, "the request is too long\n");
+	if (place->in_head > 0 || take_head(place))
+		take_body(place);
 }
 
 const char *
 http_path(const struct http_request *request)
 {
-	return request->path;
+	return request->asked.path;
 }
 
 const char *
 http_query(const struct http_request *request)
 {
-	return request->query;
+	return request->asked.query;
+}
+
+const char *
+http_body(const struct http_request *request)
+{
+	return request->in + request->in_head;
+}
+
+int
+http_peer(const struct http_request *request, uid_t *uid)
+{
+	return local_peer(request->fd, uid);
 }
 
 int
 http_accepts(const struct http_request *request, const char *type)
 {
-	static const char name[] = "accept:";
-	const char *found, *stop;
-
-	for (const char *line = request->headers; *line; line = stop + (*stop != '\0')) {
-		stop = line + strcspn(line, "\n");
-		found = strcasestr(line, type);
-		if (strncasecmp(line, name, sizeof name - 1) == 0 && found && found < stop)
-			return 1;
-	}
-	return 0;
+	return head_accepts(&request->asked, type);
 }
 
 /* ---- connections */
@@ -328,7 +310,7 @@ turn_away(int fd)
 {
 	static const char text[] = "too many read the status pages, ask again\n";
 	char whole[HEAD_ROOM + sizeof text];
-	size_t len = print_head(whole, 503, HTTP_TEXT, sizeof text - 1);
+	size_t len = print_head(whole, 503, "", HTTP_TEXT, sizeof text - 1);
 
 	memcpy(whole + len, text, sizeof text - 1);
 	(void)!send(fd, whole, len + sizeof text - 1, MSG_NOSIGNAL);
@@ -355,9 +337,8 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 	struct http_request *place = &http->places[i];
 	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof buffer);
 	place->fd = fd;
-	place->got = place->head_len = place->body_len = place->sent = 0;
-	place->query = NULL;
-	place->is_head = 0;
+	place->got = place->in_head = place->head_len = place->body_len = place->sent = 0;
+	place->asked = (struct head){.allow = ""};
 	watch(place, EV_READ, on_readable);
 }
 
@@ -388,7 +369,7 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 }
 
 struct http *
-http_open(struct event_base *base, int fd, http_serve *serve, void *ctx)
+http_open(struct event_base *base, int fd, const char *posted, http_serve *serve, void *ctx)
 {
 	struct http *http = calloc(1, sizeof *http);
 
@@ -396,6 +377,7 @@ http_open(struct event_base *base, int fd, http_serve *serve, void *ctx)
 		close(fd);
 		return NULL;
 	}
+	http->posted = posted;
 	http->serve = serve;
 	http->ctx = ctx;
 	int rc = event_assign(&http->resume, base, -1, 0, on_resume, http);

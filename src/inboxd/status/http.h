@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * As much of an HTTP/1.1 server as read-only pages on a UNIX socket need: GET and HEAD, one
- * request a connection, an answer of known length.
+ * As much of an HTTP/1.1 server as pages on a UNIX socket need: GET and HEAD, and POST with a
+ * short body for the one path that is no page; one request a connection, an answer of known
+ * length.
  *
  * What it costs is bounded, whatever those who read do: HTTP_CONNECTIONS places, each with
  * one small request and one answer.  Who comes when all are taken is told 503, and a
@@ -12,6 +13,8 @@
  */
 #ifndef INBOXD_STATUS_HTTP_H
 #define INBOXD_STATUS_HTTP_H
+
+#include <sys/types.h>
 
 #include "lib/attr.h"
 
@@ -24,15 +27,20 @@ struct http_request;
 /* Gets each request that is one.  It is the callee's until he replies, once, at any time. */
 typedef void http_serve(void *ctx, struct http_request *request);
 
-/* Serves what comes in on `fd`, which listens, does not block and is taken.  NULL: out of
- * memory. */
-MUST_CHECK struct http *http_open(struct event_base *base, int fd, http_serve *serve, void *ctx);
+/* Serves what comes in on `fd`, which listens, does not block and is taken.  `posted` (borrowed)
+ * is the path that takes POST, and nothing else.  NULL: out of memory. */
+MUST_CHECK struct http *http_open(struct event_base *base, int fd, const char *posted,
+    http_serve *serve, void *ctx);
 /* Ends all connections.  NULL: does nothing. */
 void http_close(struct http *http);
 
 /* What was asked for: its path, and what stood behind the "?" (NULL: none). */
 const char *http_path(const struct http_request *request);
 const char *http_query(const struct http_request *request);
+/* A POST's body, without a NUL; "" for all others. */
+const char *http_body(const struct http_request *request);
+/* Whose process asks: as local_peer(). */
+MUST_CHECK int http_peer(const struct http_request *request, uid_t *uid);
 /* Does the client say that it takes this media type? */
 int http_accepts(const struct http_request *request, const char *type);
 

@@ -97,6 +97,28 @@ fail:
 	return -1;
 }
 
+int
+local_peer(int fd, uid_t *uid)
+{
+#if defined(SO_PEERCRED) && !defined(DISK_PORTABLE)
+	struct ucred who;
+	socklen_t len = sizeof who;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0)
+		return -1;
+	*uid = who.uid;
+	return 0;
+#elif defined(HAVE_GETPEEREID)
+	gid_t gid;
+
+	return getpeereid(fd, uid, &gid);
+#else
+	(void)fd, (void)uid;
+	errno = ENOTSUP;
+	return -1;
+#endif
+}
+
 /* Between lstat and unlink nobody takes the name over: whoever would has to
  * find this socket refusing, and it still listens. */
 void

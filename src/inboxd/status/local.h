@@ -27,6 +27,9 @@ struct local {
  */
 MUST_CHECK int local_listen(struct local *local, const char *path, unsigned mode,
     struct why *why);
+/* Whose process is at the other end of `fd`, as the kernel has it: the effective user when it
+ * connected.  0; -1: the system does not say. */
+MUST_CHECK int local_peer(int fd, uid_t *uid);
 /* Removes the file, if it is still the one that local_listen() made. */
 void local_remove(const struct local *local);
 

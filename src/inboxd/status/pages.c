@@ -43,6 +43,11 @@
  *	   "unsettled": 2,               items remembered at or above it
  *	   "stored": 40, ...}]}          and each of its figures by its name: lib/figures.h
  *
+ * /forget, once it is done
+ *	{"schema": 1, "now": 1795359600,
+ *	 "queues": 1,                   that were forgotten
+ *	 "unsettled": 0}                items of theirs that would be stored again
+ *
  * An array has one element a line.  Elements are made, written and dropped one
  * by one: a tree of 100,000 clients would cost 100 MB for the time of a page.
  */
@@ -312,6 +317,18 @@ pages_clients(const struct client_view *views, size_t count, uint64_t next, int6
 	for (size_t i = 0; i < count && !list.failed; i++)
 		list_add(&list, client_json(&views[i]));
 	return list_close(&list);
+}
+
+char *
+pages_forgotten(const struct forget_answer *answer, int64_t now)
+{
+	json_t *page = json_pack("{s:i, s:o, s:o, s:o}", "schema", STATUS_SCHEMA, "now",
+	    json_time(now), "queues", json_count(answer->queues), "unsettled",
+	    json_count(answer->unsettled));
+	char *text = page ? json_dumps(page, DUMP_FLAGS) : NULL;
+
+	json_decref(page);
+	return text;
 }
 
 /* ---- metrics */

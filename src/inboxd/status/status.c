@@ -3,8 +3,11 @@
  * The status socket.  What the pages say, and their JSON, is in pages.c; the HTTP in http.c;
  * how the socket comes to be, in local.c.
  *
- * Requests are answered at once; only /clients waits for the commit thread and /inboxes for
- * the survey, as waiters that hold their request until the answer comes or PATIENCE is over.
+ * Requests are answered at once; only /clients and /forget wait for the commit thread and /inboxes
+ * for the survey, as waiters that hold their request until the answer comes or PATIENCE is over.
+ *
+ * Whoever may open the socket may read; to have something done takes root or our own user, by what
+ * the kernel says of who asks.
  *
  * Rejected: a TCP port, which any local user and any web page in a browser on
  * this host could reach; the file's mode says who may ask.
@@ -18,25 +21,35 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "inboxd/commit/view.h"
 #include "inboxd/status/http.h"
 #include "inboxd/status/local.h"
 #include "inboxd/status/pages.h"
 #include "inboxd/status/source.h"
+#include "inboxd/status/wish.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 
 #define PATIENCE 10 /* seconds for an answer of the commit thread */
 
-enum asked { CLIENTS, INBOXES, ASKED };
+#define FORGET_PATH "/forget"
+
+enum asked { CLIENTS, INBOXES, FORGET, ASKED };
+
+struct question {
+	enum asked page;
+	uint64_t from;           /* of /clients */
+	struct forget_wish wish; /* of /forget */
+};
 
 struct waiter {
 	struct status *status;
 	struct event *timer;
 	struct http_request *req; /* NULL: place is free */
-	enum asked page;
 	uint64_t ticket; /* in order of arrival */
-	uint64_t from;   /* of /clients */
+	struct question question;
 };
 
 struct status {
@@ -117,7 +130,7 @@ first_waiter(struct status *status, enum asked page)
 
 	for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {
 		struct waiter *waiter = &status->waiting[i];
-		if (waiter->req && waiter->page == page &&
+		if (waiter->req && waiter->question.page == page &&
 		    (!first || waiter->ticket < first->ticket))
 			first = waiter;
 	}
@@ -133,12 +146,20 @@ ask(struct status *status, enum asked page)
 
 	if (!first || status->asked[page])
 		return;
-	if (page == CLIENTS) {
-		status->asked[CLIENTS] = first->ticket;
-		status->source.clients(status->source.ctx, first->from);
-	} else {
+	status->asked[page] = first->ticket;
+	switch (page) {
+	case CLIENTS:
+		status->source.clients(status->source.ctx, first->question.from);
+		break;
+	case INBOXES:
 		status->asked[INBOXES] = status->last_ticket; /* one count is for all of them */
 		status->source.count(status->source.ctx);
+		break;
+	case FORGET:
+		status->source.forget(status->source.ctx, &first->question.wish);
+		break;
+	case ASKED:
+		break;
 	}
 }
 
@@ -156,17 +177,19 @@ on_patience(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (waiter->page == INBOXES) {
+	if (waiter->question.page == INBOXES) {
 		reply_inboxes(waiter->status, req);
 		return;
 	}
-	log_limited(&waiter->status->gate, LOG_WARNING, "status_late", "page=/clients seconds=%d",
-	    PATIENCE);
-	http_reply(req, 504, HTTP_TEXT, "the commit thread is busy, ask again\n");
+	log_limited(&waiter->status->gate, LOG_WARNING, "status_late", "page=%s seconds=%d",
+	    http_path(req), PATIENCE);
+	http_reply(req, 504, HTTP_TEXT, waiter->question.page == FORGET
+	        ? "the commit thread is busy: it is asked, and may still do it\n"
+	        : "the commit thread is busy, ask again\n");
 }
 
 static void
-wait_for(struct status *status, struct http_request *req, enum asked page, uint64_t from,
+wait_for(struct status *status, struct http_request *req, const struct question *question,
     int seconds)
 {
 	const struct timeval patience = {seconds, 0};
@@ -179,10 +202,9 @@ wait_for(struct status *status, struct http_request *req, enum asked page, uint6
 		return;
 	}
 	waiter->req = req;
-	waiter->page = page;
-	waiter->from = from;
+	waiter->question = *question;
 	waiter->ticket = ++status->last_ticket;
-	ask(status, page);
+	ask(status, question->page);
 }
 
 static void
@@ -190,32 +212,77 @@ serve_clients(struct status *status, struct http_request *req)
 {
 	static const char key[] = "from=";
 	const char *query = http_query(req);
-	uint64_t from = 0;
+	struct question question = {.page = CLIENTS};
 
 	if (query && (strncmp(query, key, sizeof key - 1) != 0 ||
 	        parse_u64(query + sizeof key - 1, strlen(query + sizeof key - 1), INT64_MAX,
-	            &from) == -1))
+	            &question.from) == -1))
 		http_reply(req, 400, HTTP_TEXT, "it takes ?from=N, a number, and nothing else\n");
 	else
-		wait_for(status, req, CLIENTS, from, PATIENCE);
+		wait_for(status, req, &question, PATIENCE);
 }
 
 static void
 serve_inboxes(struct status *status, struct http_request *req)
 {
-	wait_for(status, req, INBOXES, 0, STATUS_COUNT_PATIENCE);
+	const struct question question = {.page = INBOXES};
+
+	wait_for(status, req, &question, STATUS_COUNT_PATIENCE);
+}
+
+/* May who asks have something done? */
+static int
+may_act(struct status *status, const struct http_request *req, struct why *why)
+{
+	uid_t uid;
+
+	if (http_peer(req, &uid) < 0) {
+		why_say(why, "this system does not say who asks, so nobody may\n");
+		return 0;
+	}
+	if (uid == 0 || uid == geteuid())
+		return 1;
+	log_limited(&status->gate, LOG_WARNING, "status_denied", "path=%s uid=%lu", http_path(req),
+	    (unsigned long)uid);
+	why_say(why, "root and the receiver's own user may, and nobody else\n");
+	return 0;
+}
+
+static void
+serve_forget(struct status *status, struct http_request *req)
+{
+	struct question question = {.page = FORGET};
+	struct why why;
+
+	if (!may_act(status, req, &why)) {
+		http_reply(req, 403, HTTP_TEXT, why.text);
+	} else if (wish_read(http_body(req), &question.wish, &why) < 0) {
+		why_say(&why, "%s\n", why.text);
+		http_reply(req, 400, HTTP_TEXT, why.text);
+	} else {
+		wait_for(status, req, &question, PATIENCE);
+	}
+}
+
+/* The one that has waited for this answer; NULL: he has lost patience.  The next one is to be
+ * asked for then. */
+static struct http_request *
+take_asker(struct status *status, enum asked page)
+{
+	struct waiter *waiter = first_waiter(status, page);
+	uint64_t ticket = status->asked[page];
+
+	status->asked[page] = 0;
+	return waiter && waiter->ticket == ticket ? waiter_end(waiter) : NULL;
 }
 
 void
 status_clients(struct status *status, struct client_view *views, size_t count, uint64_t next)
 {
-	struct waiter *waiter = first_waiter(status, CLIENTS);
-	uint64_t ticket = status->asked[CLIENTS];
+	struct http_request *req = take_asker(status, CLIENTS);
 
-	status->asked[CLIENTS] = 0;
-	/* Unless who asked has lost patience. */
-	if (waiter && waiter->ticket == ticket)
-		http_reply_page(waiter_end(waiter), HTTP_JSON,
+	if (req)
+		http_reply_page(req, HTTP_JSON,
 		    !views ? NULL : pages_clients(views, count, next, seconds_now()));
 	free(views);
 	ask(status, CLIENTS);
@@ -233,6 +300,22 @@ status_counted(struct status *status)
 	ask(status, INBOXES);
 }
 
+void
+status_forgotten(struct status *status, const struct forget_answer *answer)
+{
+	struct http_request *req = take_asker(status, FORGET);
+	struct why text;
+	int code = wish_tell(answer, &text);
+
+	if (req && code == 200) {
+		http_reply_page(req, HTTP_JSON, pages_forgotten(answer, seconds_now()));
+	} else if (req) {
+		why_say(&text, "%s\n", text.text);
+		http_reply(req, code, HTTP_TEXT, text.text);
+	}
+	ask(status, FORGET);
+}
+
 /* ---- requests */
 
 static const struct page {
@@ -244,6 +327,7 @@ static const struct page {
     {"/inboxes", serve_inboxes},
     {"/metrics", serve_metrics},
     {"/healthz", serve_healthz},
+    {FORGET_PATH, serve_forget},
 };
 
 static void
@@ -265,7 +349,7 @@ on_request(void *ctx, struct http_request *req)
 static int
 serve_on(struct status *status, struct event_base *base, int fd)
 {
-	status->http = http_open(base, fd, on_request, status);
+	status->http = http_open(base, fd, FORGET_PATH, on_request, status);
 	if (!status->http)
 		return -1;
 	for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {

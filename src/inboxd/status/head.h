@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The head of a request of HTTP/1.1 (RFC 9112), taken apart: as much of it as the status socket
+ * needs.  Pure.
+ */
+#ifndef INBOXD_STATUS_HEAD_H
+#define INBOXD_STATUS_HEAD_H
+
+#include <stddef.h>
+
+#include "lib/attr.h"
+
+#define HEAD_BODY_MAX 2048 /* bytes */
+
+struct head {
+	/* Within the text; `query`: what stood behind the "?", NULL: none. */
+	const char *path, *query, *headers;
+	const char *allow; /* the methods that the path has: a constant */
+	int is_head;
+	size_t body; /* bytes that follow, of a POST; 0 for all others, whatever they say */
+};
+
+/* How long the head is, with the empty line that ends it; 0: that is not in the text, which a NUL
+ * ends. */
+size_t head_find_end(const char *text);
+
+/*
+ * Takes the head of `len` bytes apart, in place: `out` points into it.  `posted` is the path that
+ * takes POST alone; all others take GET and HEAD.  0, or the code that answers it, with why, which
+ * is a line; *out tells then what was understood.
+ */
+MUST_CHECK int head_parse(char *text, size_t len, const char *posted, struct head *out,
+    const char **why);
+
+/* Does the client say that it takes this media type? */
+int head_accepts(const struct head *head, const char *type);
+
+#endif
