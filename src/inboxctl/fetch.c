@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * As much of an HTTP client as one GET over a UNIX socket needs: HTTP/1.0, so
+ * As much of an HTTP client as one GET or POST over a UNIX socket needs: HTTP/1.0, so
  * that the reply is not chunked, and it ends where the connection ends; its
  * Content-Length, which the receiver always sends, must agree.
  *
@@ -190,6 +190,7 @@ parse_reply(struct fetch_page *page, const char *path)
 	if (length != body_len)
 		return fail(page, FETCH_PROTOCOL, "the reply was cut: %zu of %ju bytes", body_len,
 		    (uintmax_t)length);
+	page->code = code;
 	if (code != 200)
 		return fail(page, code == 503 || code == 504 ? FETCH_REFUSED : FETCH_PROTOCOL,
 		    "%s: %d %.*s", path, code, (int)strcspn(body, "\r\n"), body);
@@ -212,22 +213,21 @@ pid_of_peer(int fd)
 	return -1;
 }
 
-enum fetch_result
-fetch_page(const char *socket_path, const char *path, struct fetch_page *page)
+/* Sends the request, which is whole, and reads the answer. */
+static enum fetch_result
+ask(const char *socket_path, const char *path, const char *request, struct fetch_page *page)
 {
 	int64_t deadline = now_ms() + TIMEOUT_MS;
 	enum fetch_result result;
-	char request[256];
 
 	page->text = NULL;
 	page->len = 0;
+	page->code = 0;
 	int fd = connect_to(socket_path);
 	if (fd == -1)
 		return fail(page, FETCH_UNREACHABLE, "%s", strerror(errno));
 	page->pid = pid_of_peer(fd);
-	int len = snprintf(request, sizeof request,
-	    "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-	if ((send_all(fd, request, (size_t)len, deadline) == -1 && errno != EPIPE) ||
+	if ((send_all(fd, request, strlen(request), deadline) == -1 && errno != EPIPE) ||
 	    read_all(fd, &page->text, &page->len, deadline) == -1) {
 		if (errno == EFBIG)
 			result = fail(page, FETCH_PROTOCOL, "the reply is over %u bytes",
@@ -244,4 +244,26 @@ fetch_page(const char *socket_path, const char *path, struct fetch_page *page)
 		page->text = NULL;
 	}
 	return result;
+}
+
+enum fetch_result
+fetch_page(const char *socket_path, const char *path, struct fetch_page *page)
+{
+	char request[256];
+
+	snprintf(request, sizeof request,
+	    "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+	return ask(socket_path, path, request, page);
+}
+
+enum fetch_result
+fetch_post(const char *socket_path, const char *path, const char *form, struct fetch_page *page)
+{
+	char request[FETCH_FORM_MAX + 256];
+
+	snprintf(request, sizeof request,
+	    "POST %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n"
+	    "Content-Type: application/x-www-form-urlencoded\r\n"
+	    "Content-Length: %zu\r\n\r\n%s", path, strlen(form), form);
+	return ask(socket_path, path, request, page);
 }

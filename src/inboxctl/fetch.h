@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Gets one page of the receiver's status socket.
+ * Gets one page of the receiver's status socket, or has it do what is asked by POST.
  */
 #ifndef INBOXCTL_FETCH_H
 #define INBOXCTL_FETCH_H
@@ -14,13 +14,13 @@ enum fetch_result {
 	FETCH_OK,
 	FETCH_UNREACHABLE, /* nobody listens, not allowed, or too slow */
 	FETCH_REFUSED,     /* the receiver cannot answer now; asking again may help */
-	FETCH_PROTOCOL,    /* what came is not the page of a receiver */
+	FETCH_PROTOCOL,    /* what came is not the page of a receiver; or `code` says what it is */
 };
-
 
 struct fetch_page {
 	char *text; /* closed by NUL, to be freed; NULL unless FETCH_OK */
 	size_t len;
+	int code; /* of HTTP; 0: no answer came */
 	long pid; /* of who listens, as the system has it; 0: not in our sight; -1: it cannot say */
 	struct why why; /* may hold bytes of the peer, unescaped */
 };
@@ -28,5 +28,9 @@ struct fetch_page {
 /* Waits 15 seconds at most, for all of it.  `path` is "/status" and the like. */
 MUST_CHECK enum fetch_result fetch_page(const char *socket_path, const char *path,
     struct fetch_page *page);
+/* Likewise; `form` is what is asked, as name=value&..., of FETCH_FORM_MAX bytes at most. */
+MUST_CHECK enum fetch_result fetch_post(const char *socket_path, const char *path,
+    const char *form, struct fetch_page *page);
+#define FETCH_FORM_MAX 2048
 
 #endif

@@ -16,6 +16,7 @@
 #include "inboxctl/arguments.h"
 #include "inboxctl/complain.h"
 #include "inboxctl/fetch.h"
+#include "inboxctl/forget.h"
 #include "inboxctl/places.h"
 #include "inboxctl/print.h"
 #include "inboxctl/reload.h"
@@ -27,8 +28,9 @@
 #define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
 
 /* Which commands an option is for, and what they need to know the place of. */
-enum { PAGE = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, SHOWN = PAGE | LEDGER | VERIFY,
-	AT_ROOT = LEDGER | VERIFY | PRINT, AT_SOCKET = PAGE | RELOAD };
+enum { PAGE = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32,
+	SHOWN = PAGE | LEDGER | VERIFY | FORGET, AT_ROOT = LEDGER | VERIFY | PRINT,
+	AT_SOCKET = PAGE | RELOAD | FORGET };
 
 static const struct command {
 	const char *name, *help;
@@ -37,20 +39,23 @@ static const struct command {
 	show_fn *show;
 	int (*run)(const struct arguments *arguments);
 	const char *operand; /* what it has to have behind it; NULL: nothing */
+	const char *second;  /* and what it may have behind that */
 } commands[] = {
     {"status", "how the receiver is and how its items ended", PAGE, "/status", show_status, NULL,
-        NULL},
-    {"clients", "each client's queue: seen, stored, pending, missing", PAGE, "/clients",
-        show_clients, NULL, NULL},
-    {"inboxes", "each inbox: what waits in it, and since when", PAGE, "/inboxes", show_inboxes,
         NULL, NULL},
+    {"clients", "each client's queue: seen, stored, pending, missing", PAGE, "/clients",
+        show_clients, NULL, NULL, NULL},
+    {"inboxes", "each inbox: what waits in it, and since when", PAGE, "/inboxes", show_inboxes,
+        NULL, NULL, NULL},
     {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,
-        show_ledger, NULL},
+        show_ledger, NULL, NULL},
     {"verify", "the inboxes against ledger and journal: sizes, digests, strangers", VERIFY, NULL,
-        NULL, verify, NULL},
-    {"print", "an item's bytes, wherever they are", PRINT, NULL, NULL, print_item, "NAME"},
+        NULL, verify, NULL, NULL},
+    {"print", "an item's bytes, wherever they are", PRINT, NULL, NULL, print_item, "NAME", NULL},
     {"reload", "has the receiver take its configuration anew, or says why it does not", RELOAD,
-        NULL, NULL, reload, NULL},
+        NULL, NULL, reload, NULL, NULL},
+    {"forget", "has the receiver forget a client's queues, or one of them", FORGET, NULL, NULL,
+        forget, "CLIENT", "[QUEUE]"},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -65,7 +70,7 @@ static const struct choice {
 #define CHOICE(member, value, commands, letter, help) \
 	{#member, value, help, letter, commands, offsetof(struct arguments, member)}
     CHOICE(json, NULL, SHOWN, LONG_ONLY, "for programs"),
-    CHOICE(config, "FILE", SHOWN | PRINT | RELOAD, 'c',
+    CHOICE(config, "FILE", AT_SOCKET | AT_ROOT, 'c',
         "the receiver's configuration (" DEFAULT_CONFIG ")"),
     CHOICE(socket, "SOCKET", AT_SOCKET, 's',
         "the receiver's status socket, whatever that says"),
@@ -79,6 +84,7 @@ static const struct choice {
     CHOICE(until, "TIME", LEDGER, LONG_ONLY + 7, "before"),
     CHOICE(type, "TYPE,...", LEDGER, LONG_ONLY + 8, "these records, or all (accept)"),
     CHOICE(quick, NULL, VERIFY, LONG_ONLY + 9, "sizes only, no digests"),
+    CHOICE(force, NULL, FORGET, LONG_ONLY + 10, "with items that may be stored again then"),
 };
 #define CHOICES (sizeof choices / sizeof choices[0])
 
@@ -89,9 +95,9 @@ put_usage(FILE *out)
 
 	fputs("usage: inboxctl [-hV] COMMAND [OPTION...]\n\n", out);
 	for (size_t i = 0; i < COMMANDS; i++) {
-		const char *operand = commands[i].operand;
-		snprintf(shown, sizeof shown, "%s%s%s", commands[i].name, operand ? " " : "",
-		    operand ? operand : "");
+		const char *operand = commands[i].operand, *second = commands[i].second;
+		snprintf(shown, sizeof shown, "%s%s%s%s%s", commands[i].name, operand ? " " : "",
+		    operand ? operand : "", second ? " " : "", second ? second : "");
 		fprintf(out, "  %-10s %s\n", shown, commands[i].help);
 	}
 	for (size_t i = 0; i < CHOICES; i++) {
@@ -260,17 +266,23 @@ main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return usage_error("no command",
-		    "which of status, clients, inboxes, ledger, verify, print, reload?");
+		    "which of status, clients, inboxes, ledger, verify, print, reload, "
+		    "forget?");
 	command = find_command(argv[optind++]);
 	if (!command)
 		return usage_error(argv[optind - 1], "no such command");
 	if (command->operand && optind == argc)
-		return usage_error(command->name, "of which item?  It wants a NAME");
+		return usage_error(command->name, command->second
+		        ? "whose queues?  It wants a CLIENT"
+		        : "of which item?  It wants a NAME");
 	if (command->operand)
 		arguments.operand = argv[optind++];
+	if (command->second && optind < argc)
+		arguments.second = argv[optind++];
 	if (optind < argc)
-		return usage_error(argv[optind],
-		    command->operand ? "one item at a time" : "one command at a time");
+		return usage_error(argv[optind], command->second ? "one queue at a time"
+		        : command->operand                       ? "one item at a time"
+		                                                 : "one command at a time");
 	for (size_t i = 0; i < CHOICES; i++)
 		if ((given & 1u << i) && !(choices[i].commands & command->kind)) {
 			complain("%s: has no option --%s", command->name, choices[i].name);

@@ -333,6 +333,21 @@ show_status(const json_t *page, FILE *out, struct why *why)
 }
 
 int
+show_forgotten(const json_t *page, FILE *out, struct why *why)
+{
+	if (check_page(page, "queues", JSON_INTEGER, why) == -1)
+		return -1;
+	int64_t queues = integer_of(page, "queues"), items = integer_of(page, "unsettled");
+	fprintf(out, "forgotten: %" PRId64 " queue%s\n", queues, queues == 1 ? "" : "s");
+	if (items > 0)
+		fprintf(out,
+		    "%" PRId64 " item%s may be stored twice: the client has not said that it knows "
+		    "the answer\n",
+		    items, items == 1 ? "" : "s");
+	return 0;
+}
+
+int
 show_inboxes(const json_t *page, FILE *out, struct why *why)
 {
 	static const char *const names[] = {"INBOX", "WAITING", "OLDEST", "CLAIMED",

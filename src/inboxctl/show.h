@@ -30,6 +30,6 @@ void show_free(struct json_t *page);
 
 /* Prints to `out`; where the page is not what it should be some lines may be out. */
 typedef int show_fn(const struct json_t *page, FILE *out, struct why *why);
-show_fn show_status, show_clients, show_inboxes, show_json;
+show_fn show_status, show_clients, show_inboxes, show_forgotten, show_json;
 
 #endif
