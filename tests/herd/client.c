@@ -72,6 +72,8 @@ client_is_finished(const struct client *c, int64_t now)
 {
 	const struct options *options = c->crew->run->options;
 
+	if (atomic_load(&c->crew->run->begin) == 0) /* it joins the others first, whatever it has */
+		return 0;
 	if (c->low < c->next || (c->upload.n != 0 && !c->large_done))
 		return 0;
 	if (options->large && c->index == 0 && !c->large_done)

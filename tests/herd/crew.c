@@ -4,6 +4,7 @@
 
 #include "crew.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -131,8 +132,8 @@ make(struct crew *crew, uint64_t from, uint64_t step)
 		client_make(&crew->clients[i], crew, from + i * step);
 }
 
-void
-crew_run(struct crew *crew, uint64_t from, uint64_t step)
+static void
+run_clients(struct crew *crew, uint64_t from, uint64_t step)
 {
 	const struct options *options = crew->run->options;
 	struct timeval limit = {(time_t)options->limit, 0};
@@ -151,8 +152,8 @@ crew_run(struct crew *crew, uint64_t from, uint64_t step)
 		client_end(&crew->clients[i]);
 }
 
-void
-crew_free(struct crew *crew)
+static void
+clear(struct crew *crew)
 {
 	free(crew->clients);
 	free(crew->room);
@@ -161,4 +162,61 @@ crew_free(struct crew *crew)
 	event_base_free(crew->base);
 	tally_free(&crew->tally);
 	book_free(&crew->book);
+}
+
+/* ---- the threads */
+
+struct worker {
+	pthread_t thread;
+	struct crew crew;
+	uint64_t from, step;
+};
+
+struct crews {
+	uint64_t count;
+	struct worker worker[];
+};
+
+static void *
+work(void *arg)
+{
+	struct worker *worker = arg;
+
+	run_clients(&worker->crew, worker->from, worker->step);
+	return NULL;
+}
+
+struct crews *
+crews_start(struct run *run)
+{
+	uint64_t count = run->options->threads;
+	struct crews *crews = calloc(1, sizeof *crews + count * sizeof crews->worker[0]);
+
+	if (!crews)
+		run_die("out of memory");
+	crews->count = count;
+	for (uint64_t i = 0; i < count; i++) {
+		struct worker *worker = &crews->worker[i];
+
+		worker->crew.run = run;
+		worker->from = i;
+		worker->step = count;
+		if (pthread_create(&worker->thread, NULL, work, worker) != 0)
+			run_die("no thread can be made");
+	}
+	return crews;
+}
+
+void
+crews_join(struct crews *crews, struct tally *tally, struct book *book)
+{
+	for (uint64_t i = 0; i < crews->count; i++) {
+		struct worker *worker = &crews->worker[i];
+
+		pthread_join(worker->thread, NULL);
+		tally_add(tally, &worker->crew.tally);
+		book_join(book, &worker->crew.book);
+		clear(&worker->crew);
+	}
+	free(crews);
 }

@@ -38,9 +38,13 @@ struct crew {
 	int told_begin, told_over;
 };
 
-/* Runs clients from, from + step, ... to their end; `crew` is zeroed but for `run`. */
-void crew_run(struct crew *crew, uint64_t from, uint64_t step);
-void crew_free(struct crew *crew);
+/* All of them. */
+struct crews;
+
+/* As many threads as options say, which have the clients in turn. */
+MUST_CHECK struct crews *crews_start(struct run *run);
+/* Waits for their end; adds up what they have counted and written down. */
+void crews_join(struct crews *crews, struct tally *tally, struct book *book);
 
 /* A place for a connection: 1, or 0 and the client is called by client_connect() later. */
 int crew_take_place(struct crew *crew, struct client *client);

@@ -61,7 +61,7 @@ on_ready(struct client *c, const struct proto_line *line)
 	if (!c->was_ready) {
 		c->was_ready = 1;
 		if (atomic_fetch_add(&run->ready, 1) + 1 == run->options->clients &&
-		    atomic_load(&run->begin) == 0)
+		    run->options->idle == 0 && atomic_load(&run->begin) == 0)
 			atomic_store(&run->begin, crew->now);
 	}
 }
@@ -153,7 +153,8 @@ on_stored(struct client *c, const struct proto_line *line, const char *text, siz
 		return;
 	}
 	c->failures = 0;
-	c->here++;
+	if (c->here++ == 0)
+		tally_time(&crew->tally, SERIES_VISIT, crew->now - c->connected_at);
 	size = items_get(&crew->run->items, c->origin, n).size;
 	crew->tally.count[COUNT_AGAIN] += proto_has(line, FIELD_AGAIN) ? 1 : 0;
 	write_down(c, n, size, slot->sha256, line->text[FIELD_NAME]);

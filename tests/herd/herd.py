@@ -6,6 +6,13 @@ make check-herd runs all(): CLIENTS (2000) virtual clients, each with a certific
 its own, due in the same second, a good part of whose connections go wrong; then a smaller herd
 whose receiver is killed and started again meanwhile.  test_herd_sample.py has the same, smaller.
 SEED repeats what is drawn.
+
+HERD=100000 is the whole fleet instead: so many clients, each with one item, all due in the same
+second, against the same clients' bare handshakes with a TLS server that stores nothing
+(tests/bench/tls_server.c); then 10,000 connections that are open and idle, and one more.  No more
+than AT_ONCE connections are under way at a time: descriptors are finite, and beyond the listener's
+backlog the kernel would have clients wait for seconds by its own clock.  Who is due meanwhile
+waits, and that is counted.
 """
 
 import json
@@ -29,21 +36,28 @@ FAULTS = {"lost-ack": 10, "slow-read": 2, "slow-write": 2, "silent": 3, "half-op
 SOURCES = 500  # addresses, of which each has good clients and bad ones
 DEFAULTS = {"receiver": {"sync": None, "journal": None, "workers": None, "drain": None},
             "limits": {"forgive": None}, "log": {"level": "notice"}}
+TLS_SERVER = os.path.join(TOP_BUILD, "tests/bench/tls_server")
+AT_ONCE = 4000
+IDLE = 10000
 FIGURES = ("done", "seconds", "per_second", "ack_ms_p50", "ack_ms_p99", "ack_ms_p999",
            "due_ms_p99", "due_ms_max", "connect_ms_p99", "connections", "resent", "again",
            "cpu_s_per_1000", "own_cpu_s_per_1000", "syncs_per_item", "peak")
 
 
+def options_of(options):
+    """A value of True: the option takes none."""
+    words = []
+    for name, value in options.items():
+        words += ["--" + name.replace("_", "-"), *([] if value is True else [str(value)])]
+    return words
+
+
 def command(r, seed, clients, **options):
-    """inboxload's, judged; an option's value is True where it takes none."""
+    """inboxload's, judged."""
     words = [INBOXLOAD, "--json", "--pki", r.pki.folder, "--name", "cap1", "--root", r.root,
              "--pid", str(r.process.pid), "--socket", r.socket, "--seed", str(seed),
              "--clients", str(clients), "--book", os.path.join(r.folder, "book")]
-    for name, value in options.items():
-        words.append("--" + name.replace("_", "-"))
-        if value is not True:
-            words.append(str(value))
-    return [*words, "127.0.0.1:%d" % r.port]
+    return [*words, *options_of(options), "127.0.0.1:%d" % r.port]
 
 
 def finish(herd, what, seconds):
@@ -64,8 +78,8 @@ def start(t, words):
 def run(t, r, clients, seconds, seed=None, **options):
     """A herd to its end."""
     r.others = True
-    words = command(r, seed or t.random.getrandbits(32), clients, limit=int(bound(seconds)),
-                    **options)
+    words = command(r, seed or t.random.getrandbits(32), clients,
+                    **{"limit": int(bound(seconds)), **options})
     t.note(" ".join(words))
     return finish(start(t, words), t.name, seconds + 30)
 
@@ -116,7 +130,58 @@ def with_kills(t, clients, items, kills, seconds):
     equal(report["lost"] + report["torn"] + report["twice"] + report["unexpected"], 0, "findings")
 
 
+# ---- the whole fleet
+
+def at_once(clients, seconds):
+    return {"clients": clients, "items": 1, "open": AT_ONCE, "sources": clients, "at_once": True,
+            "limit": seconds, "patience": seconds, "no_verify": True}
+
+
+def bare_handshakes(t, clients, seconds):
+    """The same clients at a server that does nothing else."""
+    pair = t.pki.server()
+    server = t.spawn([TLS_SERVER, t.pki.ca.cert, pair.cert, pair.key, str(os.cpu_count()), "0"],
+                     stdout=subprocess.PIPE, text=True)
+    words = [INBOXLOAD, "--json", "--pki", t.pki.folder, "--pid", str(server.pid), "--handshakes",
+             *options_of(at_once(clients, seconds)),
+             "127.0.0.1:%s" % server.stdout.readline().strip()]
+    try:
+        return finish(start(t, words), "handshakes", seconds)
+    finally:
+        server.kill()
+
+
+def whole_fleet(t, clients):
+    seconds = 60 + clients // 40
+    r = t.receiver(DEFAULTS)
+    bare = [bare_handshakes(t, clients // 5, seconds)]
+    options = at_once(clients, seconds)
+    report = run(t, r, options.pop("clients"), seconds, **options)
+    bare.append(bare_handshakes(t, clients // 5, seconds))
+    tell(t, report)
+    check(r, report, clients, 1)
+    for name in ("per_second", "cpu_s_per_1000"):
+        there = sum(one[name] for one in bare) / len(bare)
+        t.note("%s: bare handshakes %s, mean %.3f; the fleet %.3f, its share %.2f" % (
+            name, [one[name] for one in bare], there, report[name], report[name] / there))
+
+
+def idle_connections_are_held(t):
+    r = t.receiver(DEFAULTS)
+    report = run(t, r, 1, 300, idle=IDLE, sources=IDLE, open=AT_ONCE * 4, hold=20)
+    t.note(", ".join("%s %s" % pair for pair in report.items()))
+    equal(report["held"], IDLE, "connections that heard READY")
+
+
 def main():
+    if os.environ.get("HERD"):
+        @test
+        def fleet_due_in_one_second_is_stored_whole_and_once(t):
+            whole_fleet(t, int(os.environ["HERD"]))
+
+        test(idle_connections_are_held)
+        harness.main()
+        return
     clients = int(os.environ.get("CLIENTS") or 2000)
 
     @test

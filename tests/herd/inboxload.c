@@ -12,7 +12,6 @@
 #include "config.h"
 
 #include <netdb.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 
 #include "book.h"
 #include "crew.h"
+#include "idle.h"
 #include "judge.h"
 #include "lib/clock.h"
 #include "options.h"
@@ -28,23 +28,6 @@
 #include "report.h"
 #include "run.h"
 #include "tally.h"
-
-#define THREADS_MAX 64
-
-struct worker {
-	pthread_t thread;
-	struct crew crew;
-	uint64_t from, step;
-};
-
-static void *
-work(void *arg)
-{
-	struct worker *worker = arg;
-
-	crew_run(&worker->crew, worker->from, worker->step);
-	return NULL;
-}
 
 static void
 find_receiver(struct run *run)
@@ -71,27 +54,6 @@ choose_begin(const struct options *options)
 }
 
 static void
-run_all(struct run *run, struct tally *tally, struct book *book)
-{
-	static struct worker worker[THREADS_MAX];
-	uint64_t threads = run->options->threads;
-
-	for (uint64_t i = 0; i < threads; i++) {
-		worker[i].crew.run = run;
-		worker[i].from = i;
-		worker[i].step = threads;
-		if (pthread_create(&worker[i].thread, NULL, work, &worker[i]) != 0)
-			run_die("no thread can be made");
-	}
-	for (uint64_t i = 0; i < threads; i++) {
-		pthread_join(worker[i].thread, NULL);
-		tally_add(tally, &worker[i].crew.tally);
-		book_join(book, &worker[i].crew.book);
-		crew_free(&worker[i].crew);
-	}
-}
-
-static int
 load(const struct options *options, struct report *report, struct book *book)
 {
 	static struct run run;
@@ -105,24 +67,32 @@ load(const struct options *options, struct report *report, struct book *book)
 	if (!run.mint)
 		run_die("%s", why.text);
 	receiver_begin(&report->receiver, options);
-	atomic_store(&run.begin, choose_begin(options));
-	run_all(&run, &report->tally, book);
+	if (options->idle) {
+		idle_run(&report->idle, &run, &report->tally, book);
+	} else {
+		atomic_store(&run.begin, choose_begin(options));
+		crews_join(crews_start(&run), &report->tally, book);
+	}
 	receiver_end(&report->receiver, options);
 	report->begin = atomic_load(&run.begin);
 	report->end = atomic_load(&run.end);
 	report->large_end = atomic_load(&run.large_end);
 	mint_free(run.mint);
 	items_free(&run.items);
-	return 0;
 }
 
 /* What was sent and is not acknowledged; with --seconds as much as there was time for is all. */
 static int
-is_unfinished(const struct options *options, const struct tally *tally, const struct book *book)
+is_unfinished(const struct options *options, const struct report *report,
+    const struct book *book)
 {
+	const struct tally *tally = &report->tally;
+
 	for (size_t i = 0; i < book->count; i++)
 		if (strcmp(book->entry[i].name, BOOK_UNHEARD) == 0)
 			return 1;
+	if (options->idle)
+		return report->idle.held < options->idle || report->idle.away > 0;
 	if (options->handshakes)
 		return tally->series[SERIES_ROUND].count == 0;
 	return options->seconds <= 0.0 && options->large == 0 &&
@@ -146,7 +116,7 @@ main(int argc, char **argv)
 	} else {
 		load(&options, &report, &book);
 		tally_sort(&report.tally);
-		is_short = is_unfinished(&options, &report.tally, &book);
+		is_short = is_unfinished(&options, &report, &book);
 		if (options.book && book_write(&book, options.book, &why) < 0)
 			run_die("%s", why.text);
 	}

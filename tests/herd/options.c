@@ -202,6 +202,13 @@ check(struct options *options, int count, char **words)
 		bad_usage(words[0], "want HOST:PORT");
 	snprintf(options->host, sizeof options->host, "%.*s", (int)(colon - words[0]), words[0]);
 	snprintf(options->port, sizeof options->port, "%s", colon + 1);
+	if (options->idle && !options->pid)
+		bad_usage("idle", "want --pid, too");
+	if (options->idle) {
+		options->clients = options->idle;
+		options->items = 0;
+		options->all_ready = 1;
+	}
 	if (options->threads > options->clients)
 		options->threads = options->clients;
 	if (options->open < options->threads)

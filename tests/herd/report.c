@@ -113,6 +113,25 @@ put_receiver(const struct report *report, const struct options *options, uint64_
 }
 
 static void
+put_idle(const struct report *report)
+{
+	const struct idle *idle = &report->idle;
+	uint64_t before = report->receiver.rss_before;
+
+	put_count("held", idle->held);
+	put_share("kib_per_connection", idle->rss == RECEIVER_UNKNOWN ? RECEIVER_UNKNOWN :
+	    idle->rss - before, 1.0 / 1024.0, idle->held);
+	put_share("kib_left_after", idle->rss_after == RECEIVER_UNKNOWN ? RECEIVER_UNKNOWN :
+	    idle->rss_after > before ? idle->rss_after - before : 0, 1.0 / 1024.0, 1);
+	put_share("idle_cpu_percent", idle->cpu, 100.0, (uint64_t)idle->measured);
+	put_count("sent_away", idle->away);
+	put_real("alone_ms_p50", (double)idle->alone.p50 / 1000.0);
+	put_real("alone_ms_p99", (double)idle->alone.p99 / 1000.0);
+	put_real("beside_ms_p50", (double)idle->beside.p50 / 1000.0);
+	put_real("beside_ms_p99", (double)idle->beside.p99 / 1000.0);
+}
+
+static void
 put_load(const struct report *report, const struct options *options)
 {
 	const struct tally *tally = &report->tally;
@@ -144,7 +163,9 @@ report_print(const struct report *report, const struct options *options)
 
 	is_json = options->json != 0;
 	is_first = 1;
-	if (!options->judge)
+	if (options->idle)
+		put_idle(report);
+	else if (!options->judge)
 		put_load(report, options);
 	if (options->root) {
 		put_count("judged_acknowledged", verdict->acknowledged);

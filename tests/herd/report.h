@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "idle.h"
 #include "judge.h"
 #include "options.h"
 #include "receiver.h"
@@ -14,6 +15,7 @@ struct report {
 	struct tally tally;     /* sorted */
 	struct receiver receiver;
 	struct verdict verdict;
+	struct idle idle;       /* of --idle */
 	int64_t begin, end, large_end; /* microseconds of clock_monotonic(); 0: never */
 };
 

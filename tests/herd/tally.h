@@ -40,6 +40,7 @@ enum count {
 	X(READY, "ready", "connect() to READY")                                      \
 	X(ACK, "ack", "an item's first byte to its STORED")                          \
 	X(DUE, "due", "when an item was due to its STORED, whatever came between")   \
+	X(VISIT, "visit", "connect() to the first STORED of the connection")         \
 	X(ROUND, "round", "--handshakes: connect() to the connection's end")
 
 enum series {
