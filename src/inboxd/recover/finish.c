@@ -450,4 +450,5 @@ finish_free(struct recovery *r)
 	free(r->closed);
 	free(r->wanted);
 	free(r->all);
+	free(r->remembered);
 }

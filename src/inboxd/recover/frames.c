@@ -157,27 +157,63 @@ read_frame(const struct recovery *r, const struct journal_frame *frame, struct r
 	return wants_bytes ? is_of_bytes(record, bytes, frame->item_size) : 1;
 }
 
-/* Of an accept that stands in the state, or before the segment. */
 static int
-find_in_books(const struct recovery *r, uint64_t seq, struct tail_item *out)
+by_accept(const void *left, const void *right)
+{
+	const struct remembered *a = left, *b = right;
+
+	return (a->known->item->seq > b->known->item->seq) -
+	    (a->known->item->seq < b->known->item->seq);
+}
+
+/* Those that are not published, of the accepts that stand in the state: few, of what may be
+ * millions of items.  A damaged journal asks for many of them, and all are looked at once. */
+static void
+list_remembered(struct recovery *r)
 {
 	const struct known *known = NULL;
 	struct queue *queue = NULL;
 
+	r->has_remembered = 1;
 	while ((queue = clients_next(r->clients, queue))) {
 		while ((known = entries_next(&queue->entries, known))) {
-			const struct known_item *item = known->item;
-			if (known->is_skip || item->seq != seq)
+			if (known->is_skip || known->item->seq <= r->published)
 				continue;
-			*out = (struct tail_item){.queue = queue, .seq = seq,
-			    .number = known->number, .size = item->size};
-			memcpy(out->sha256, item->sha256, DIGEST_SIZE);
-			snprintf(out->inbox, sizeof out->inbox, "%s", item->inbox);
-			snprintf(out->name, sizeof out->name, "%s", item->name);
-			return 1;
+			r->remembered = must_grow(r->remembered, r->remembered_count,
+			    &r->remembered_room, sizeof *r->remembered);
+			r->remembered[r->remembered_count++] =
+			    (struct remembered){queue, known};
 		}
 	}
-	return 0;
+	if (r->remembered_count > 0)
+		qsort(r->remembered, r->remembered_count, sizeof *r->remembered, by_accept);
+}
+
+/* Of an accept that stands in the state, or before the segment. */
+static int
+find_in_books(struct recovery *r, uint64_t seq, struct tail_item *out)
+{
+	const struct known_item *item;
+	size_t low = 0, high;
+
+	if (!r->has_remembered)
+		list_remembered(r);
+	for (high = r->remembered_count; low < high;) {
+		size_t middle = low + (high - low) / 2;
+		if (r->remembered[middle].known->item->seq < seq)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	if (low == r->remembered_count || r->remembered[low].known->item->seq != seq)
+		return 0;
+	item = r->remembered[low].known->item;
+	*out = (struct tail_item){.queue = r->remembered[low].queue, .seq = seq,
+	    .number = r->remembered[low].known->number, .size = item->size};
+	memcpy(out->sha256, item->sha256, DIGEST_SIZE);
+	snprintf(out->inbox, sizeof out->inbox, "%s", item->inbox);
+	snprintf(out->name, sizeof out->name, "%s", item->name);
+	return 1;
 }
 
 /* Its frame says nothing: does the ledger?  There the numbers leave none out, so what is not an

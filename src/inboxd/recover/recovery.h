@@ -38,6 +38,11 @@ struct unfinished {
 	enum verdict verdict;
 };
 
+struct remembered {
+	struct queue *queue;
+	const struct known *known; /* an item of it */
+};
+
 struct recovery {
 	struct site *site;
 	struct root *root;
@@ -48,6 +53,9 @@ struct recovery {
 	uint64_t published;  /* up to this seq, say journal or ledger */
 	uint64_t last;       /* the last seq that may have been acknowledged */
 	uint64_t due_seq;    /* the first that the ledger lacks */
+	int has_remembered;  /* these are listed: frames.c's */
+	struct remembered *remembered; /* by seq */
+	size_t remembered_count, remembered_room;
 	struct unfinished *all; /* by seq */
 	size_t count, room;
 	struct unfinished **wanted; /* by name: those whose drafts are wanted as they are */

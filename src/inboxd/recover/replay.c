@@ -125,6 +125,21 @@ on_renamed(struct reading *reading, uint64_t seq)
 		item->is_renamed = 1;
 }
 
+/* The mark lags behind in a busy ledger, all of which would be here else.  Half of what is kept at
+ * most is moved, and as much goes. */
+static void
+drop_covered(struct replay *replay)
+{
+	size_t left = replay->count - replay->first;
+
+	if (replay->first < left)
+		return;
+	if (left > 0)
+		memmove(replay->tail, &replay->tail[replay->first], left * sizeof *replay->tail);
+	replay->first = 0;
+	replay->count = left;
+}
+
 static void
 on_mark(struct reading *reading, const struct record *record)
 {
@@ -138,8 +153,7 @@ on_mark(struct reading *reading, const struct record *record)
 		replay->synced_bytes = item->end;
 		queue_release(item->queue);
 	}
-	if (replay->first == replay->count)
-		replay->first = replay->count = 0;
+	drop_covered(replay);
 }
 
 static void

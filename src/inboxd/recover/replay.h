@@ -32,8 +32,8 @@ struct tail_item {
 void tail_void(struct tail_item *item);
 
 struct replay {
-	/* All that a mark did not cover are here, by seq: from `first` on those that the last one
-	 * does not. */
+	/* By seq; from `first` on those that the last mark does not cover, and no more than as many
+	 * before. */
 	struct tail_item *tail;
 	size_t first, count, room;
 	uint64_t version, first_seq; /* of the begin record */
