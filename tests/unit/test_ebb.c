@@ -57,6 +57,16 @@ memory_is_not_given_back_while_it_falls(void **state)
 }
 
 static void
+nor_while_the_next_one_rises(void **state)
+{
+	struct ebb ebb = {0};
+
+	(void)state;
+	assert_int_equal(LOOK({10000, 10000}, {0, 0}, {1000, 1000}, {2000, 1000}), -1);
+	assert_int_equal(LOOK({2000, 0}), 0);
+}
+
+static void
 a_flood_between_two_looks_is_one(void **state)
 {
 	struct ebb ebb = {0};
@@ -95,6 +105,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(it_is_over_when_more_than_half_are_gone_and_the_rest_stay),
 	    cmocka_unit_test(memory_is_not_given_back_while_it_falls),
+	    cmocka_unit_test(nor_while_the_next_one_rises),
 	    cmocka_unit_test(a_flood_between_two_looks_is_one),
 	    cmocka_unit_test(many_short_ones_are_left_alone_until_they_end),
 	    cmocka_unit_test(a_few_are_no_flood),
