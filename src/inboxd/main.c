@@ -87,9 +87,9 @@ static int
 raise_limits(const struct settings *settings)
 {
 	/* A connection needs a descriptor, and so does its draft; a draft at the commit
-	 * thread, or the publisher, needs one. */
+	 * thread, or the publisher, needs one, and so does a large item that is open. */
 	uint64_t wanted = 2 * settings->connections + settings->handshakes +
-	    settings->queue + THREADS_LAG_MAX + 128;
+	    settings->all_opens + settings->queue + THREADS_LAG_MAX + 128;
 	/* An event loop and its mailbox need some, an inbox has four folders. */
 	uint64_t least = 32 + 8 * (1 + settings->workers) + 4 * settings->inbox_count;
 	uint64_t descriptors = inherit_limit(RLIMIT_NOFILE);
