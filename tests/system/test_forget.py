@@ -36,6 +36,7 @@ def known(r):
 def reasons(t, r):
     """Why which queues were forgotten, as the ledger has it."""
     rows, _ = ledger(t, r.root, "--type", "queue")
+    assert all(row["time"] == row["forgotten"] for row in rows if row["forgotten"]), rows
     return [(row["client"], row["reason"]) for row in rows if row["forgotten"]]
 
 

@@ -90,6 +90,8 @@ post(const char *headers, const char *body, size_t len, int slow)
 	assert_int_not_equal(fd, -1);
 	snprintf(head, sizeof head, "POST /forget HTTP/1.1\r\nHost: x\r\n%s\r\n", headers);
 	say(fd, head, strlen(head));
+	if (slow)
+		usleep(20000); /* so that the head is read alone */
 	for (size_t i = 0; slow && i < len; i++)
 		say(fd, body + i, 1);
 	if (!slow)
