@@ -209,6 +209,66 @@ def time_in_which_we_do_not_read_is_not_the_clients(t):
 
 
 @test
+def time_in_which_we_stand_still_is_not_the_clients(t):
+    """As a host does that was suspended, or whose disk hangs: what came meanwhile is read first."""
+    limit = "%ds" % bound(2)
+    r = t.receiver({"limits": {"hello": limit, "line": limit, "rate": "1M"},
+                    "receiver": {"workers": "1"}})
+    body, line = [[r.client(hello=t.queue()) for _ in range(8)] for _ in range(2)]
+    greeting = [r.client() for _ in range(30)]
+    for c in body:
+        c.announce(1, "status", b"an item")
+        c.post(b"an ")
+    for c in line:
+        c.post("PI")
+    for c in body + line:
+        c.flow(0.01)
+    r.process.send_signal(signal.SIGSTOP)
+    try:
+        # The loop looks at 32 of them in its first turn, and at the clock before the others.
+        for c in greeting:
+            c.post("HELLO 1 %s 1\n" % t.queue())
+        for c in body:
+            c.post(b"item")
+        for c in line:
+            c.post("NG\n")
+        shaking = [Shaking(r.address, t.client_context("pc1.example.org")) for _ in range(50)]
+        for c in greeting + body + line:
+            assert c.flow(0.01)
+        time.sleep(bound(2) + 2)
+    finally:
+        r.process.send_signal(signal.SIGCONT)
+    for c in line:
+        c.expect("PONG", bound(10))
+    for c in body:
+        c.stored(1)
+    for c in greeting:
+        c.expect("READY", bound(10))
+    for one in shaking:
+        one.join(bound(20))
+        equal(one.error, None)
+    equal([cut(r, reason) for reason in ("handshake", "hello", "line", "item")], [0] * 4)
+
+
+class Shaking(threading.Thread):
+    """A client whose handshake begins while nobody is there."""
+
+    def __init__(self, address, tls):
+        super().__init__(daemon=True)
+        self.address, self.tls, self.error = address, tls, "not over"
+        self.start()
+
+    def run(self):
+        try:
+            with Client(self.address, self.tls, timeout=bound(20)) as c:
+                c.hello("%032x" % id(self))
+                c.quit()
+            self.error = None
+        except (OSError, Closed, Timeout) as error:
+            self.error = error
+
+
+@test
 def session_ends_in_order_after_its_time(t):
     r = t.receiver({"limits": {"session": "2s"}})
     c = r.client(hello=t.queue())

@@ -36,7 +36,7 @@ deadlines_note_line(struct session *s, size_t taken, size_t rest)
 		s->has_begun_line = 0;
 	else if (taken > 0 || !s->has_begun_line) {
 		s->has_begun_line = 1;
-		s->line_began = s->shop->now;
+		s->line_began = s->shop->awake;
 	}
 }
 
@@ -72,7 +72,7 @@ int
 deadlines_look(struct session *s)
 {
 	const struct settings *settings = s->shop->site->settings;
-	uint64_t now = s->shop->now, age = now - s->guest.began;
+	uint64_t now = s->shop->awake, age = now - s->guest.began;
 
 	if (s->state == LEAVING || s->state == CLOSED)
 		return 0;
@@ -98,7 +98,7 @@ deadlines_make_room(struct guest *guest)
 {
 	struct session *s = (struct session *)guest;
 
-	if (s->state != READY || s->has_begun_line || s->shop->now - guest->touched < USELESS ||
+	if (s->state != READY || s->has_begun_line || s->shop->awake - guest->touched < USELESS ||
 	    s->sharer.held > 0 || !intake_is_empty(s->intake) || conn_pending(s->conn) > 0)
 		return 0;
 	cut(s, STAT_CUT_ROOM, 0);

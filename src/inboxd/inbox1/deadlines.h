@@ -2,7 +2,7 @@
 /*
  * How long a session may take for what it does, and for nothing: each of [limits] hello, line,
  * rate, idle and session, looked at once a second.  A deadline runs only while what we wait for is
- * the client's to send.
+ * the client's to send, and the worker is there to read it (shop->awake).
  */
 #ifndef INBOXD_INBOX1_DEADLINES_H
 #define INBOXD_INBOX1_DEADLINES_H

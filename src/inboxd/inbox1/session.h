@@ -41,7 +41,7 @@ struct session {
 	enum state state;
 	int paused;
 	int has_begun_line;  /* and its rest is still to come; */
-	uint64_t line_began; /* since these seconds of shop->now */
+	uint64_t line_began; /* since these seconds of shop->awake */
 	int has_quit; /* the client: nothing is owed to us any more */
 	char identity[IDENTITY_MAX + 1];
 	char queue_id[PROTO_QUEUE_LEN + 1];

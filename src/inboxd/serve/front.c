@@ -41,8 +41,8 @@ guest_enter(struct shop *shop, struct guest *guest, const struct front *front,
 {
 	guest->front = front;
 	guest->ticket = from ? from->ticket : NULL;
-	guest->began = from ? from->began : shop->now;
-	guest->touched = shop->now;
+	guest->began = from ? from->began : shop->awake;
+	guest->touched = shop->awake;
 	guest->site_number = from ? from->site_number : shop->site_number;
 	guest->stays = from && from->stays;
 	guest->is_crowded = from && from->is_crowded;
@@ -60,7 +60,7 @@ guest_leave(struct shop *shop, struct guest *guest)
 void
 guest_touch(struct shop *shop, struct guest *guest)
 {
-	guest->touched = shop->now;
+	guest->touched = shop->awake;
 	if (shop->guests == guest)
 		return;
 	unlink_guest(shop, guest);

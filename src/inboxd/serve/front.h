@@ -21,7 +21,7 @@ struct guest {
 	struct guest *next, *previous; /* who was useful later, and earlier, see guest_touch() */
 	const struct front *front;
 	struct ticket *ticket; /* for main's news of it; NULL: nobody wants any */
-	uint64_t began;       /* seconds of shop->now: when the connection came */
+	uint64_t began;       /* seconds of shop->awake: when the connection came */
 	uint64_t touched;     /* likewise: when it was useful last */
 	uint64_t site_number; /* of the configuration that trusts its peer */
 	int stays;            /* it counts among shop->staying */

@@ -78,7 +78,7 @@ tick(struct guest *guest)
 	struct handshake *h = (struct handshake *)guest;
 	struct shop *shop = h->shop;
 
-	if (shop->now - guest->began <= shop_deadline(shop, shop->site->settings->hello))
+	if (shop->awake - guest->began <= shop_deadline(shop, shop->site->settings->hello))
 		return;
 	stats_add(&shop->stats, STAT_CUT_HANDSHAKE, 1);
 	on_close(h, "handshake: took too long");

@@ -29,6 +29,8 @@ struct shop {
 	struct site *site;    /* the configuration in force; another one after a reload */
 	uint64_t site_number; /* counts them */
 	uint64_t now;         /* monotonic seconds, as of the last tick */
+	uint64_t awake;       /* likewise, but for those in which the worker was held up: what a
+	                         client said meanwhile lies unread, and that is not its fault */
 	struct stats stats;
 	struct namer namer;
 	struct log_gate gate;

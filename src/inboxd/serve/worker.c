@@ -215,6 +215,7 @@ on_tick(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	read_clock(worker);
+	worker->shop.awake++; /* by one, however long it took to come here */
 	expire_partials(worker);
 	look_at_space(worker);
 	worker->shop.rechecks = RECHECKS;
