@@ -57,14 +57,21 @@ guest_leave(struct shop *shop, struct guest *guest)
 		shop->on_empty(shop);
 }
 
-void
-guest_touch(struct shop *shop, struct guest *guest)
+/* The last one to be asked to make room. */
+static void
+move_first(struct shop *shop, struct guest *guest)
 {
-	guest->touched = shop->awake;
 	if (shop->guests == guest)
 		return;
 	unlink_guest(shop, guest);
 	link_first(shop, guest);
+}
+
+void
+guest_touch(struct shop *shop, struct guest *guest)
+{
+	guest->touched = shop->awake;
+	move_first(shop, guest);
 }
 
 /* ---- places */
@@ -82,20 +89,24 @@ guest_settle(struct shop *shop, struct guest *guest)
 void
 guest_retire(struct shop *shop, struct guest *guest)
 {
-	if (guest->stays)
-		atomic_fetch_sub_explicit(shop->staying, 1, memory_order_relaxed);
+	if (!guest->stays)
+		return;
+	atomic_fetch_sub_explicit(shop->staying, 1, memory_order_relaxed);
 	guest->stays = 0;
+	move_first(shop, guest);
 }
 
+/* Who cannot go is out of the way then: else many who never can would hide all others for ever. */
 int
 guest_make_room(struct shop *shop)
 {
-	struct guest *guest = shop->last_guest, *previous;
+	struct guest *guest = shop->last_guest, *newest = shop->guests, *previous;
 
 	for (unsigned asked = 0; guest && asked < ASKED_MAX; asked++, guest = previous) {
-		previous = guest->previous;
+		previous = guest == newest ? NULL : guest->previous;
 		if (guest->stays && guest->front->make_room && guest->front->make_room(guest))
 			return 1;
+		move_first(shop, guest);
 	}
 	return 0;
 }

@@ -50,11 +50,13 @@ void guest_leave(struct shop *shop, struct guest *guest);
 
 /* Its handshake is done: it counts, and may be one too many. */
 void guest_settle(struct shop *shop, struct guest *guest);
-/* It is about to go, and takes no place from others any more.  Any number of times. */
+/* It is about to go, and takes no place from others any more; nor is it among the first to be asked
+ * for one.  Any number of times. */
 void guest_retire(struct shop *shop, struct guest *guest);
 /* It does what it is here for: of all guests it is now the last that would have to make room. */
 void guest_touch(struct shop *shop, struct guest *guest);
-/* Has one of those that do nothing made room?  Who was useful longest ago is asked first. */
+/* Has one of those that do nothing made room?  Who was useful longest ago is asked first; who could
+ * not, last the next time. */
 MUST_CHECK int guest_make_room(struct shop *shop);
 
 /* Counts and logs that the connection is over, and frees it: for on_close().  `identity`:
