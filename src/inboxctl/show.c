@@ -249,36 +249,60 @@ ends_with(const char *name, size_t len, const char *end)
 	return len > end_len && memcmp(name + len - end_len, end, end_len) == 0;
 }
 
-/* The number in a unit for people, or "". */
-static void
-print_detail(char detail[TABLE_CELL_ROOM + 8], const char *name, size_t len, int64_t value,
-    int64_t now)
+struct numbers {
+	const json_t *all;
+	int64_t now;
+	FILE *out;
+};
+
+#define LIMIT_END "_limit"
+
+/* The number whose name has `end` behind the first `len` bytes of this one; NULL: there is none. */
+static const json_t *
+find_number(const json_t *numbers, const char *name, size_t len, const char *end)
 {
+	char other[128];
+
+	snprintf(other, sizeof other, "%.*s%s", (int)len, name, end);
+	return json_object_get(numbers, other);
+}
+
+/* The number in a unit for people, or how much it is of its limit, or "". */
+static void
+print_detail(char detail[TABLE_CELL_ROOM + 40], const char *name, size_t len, int64_t value,
+    const struct numbers *numbers)
+{
+	int64_t now = numbers->now, most;
 	char span[TABLE_CELL_ROOM];
 
+	most = json_integer_value(find_number(numbers->all, name, len, LIMIT_END));
 	detail[0] = '\0';
 	if (ends_with(name, len, "_bytes"))
 		table_size(detail, (uint64_t)value);
+	if (most > 0)
+		snprintf(detail, TABLE_CELL_ROOM + 40, "of %" PRId64 " (%.0f%%)", most,
+		    100.0 * (double)value / (double)most);
 	if (!ends_with(name, len, "_timestamp_seconds") || value == 0)
 		return;
 	table_span(span, value > now ? value - now : now - value);
-	snprintf(detail, TABLE_CELL_ROOM + 8, value > now ? "in %s" : "%s ago", span);
+	snprintf(detail, TABLE_CELL_ROOM + 40, value > now ? "in %s" : "%s ago", span);
 }
 
 /* Without "inboxd_" and "_total", which each has or has not. */
 static void
-show_number(const char *name, const char *label, const json_t *value, int64_t now, FILE *out)
+show_number(const struct numbers *numbers, const char *name, const char *label,
+    const json_t *value)
 {
 	static const char prefix[] = "inboxd_", suffix[] = "_total";
-	char detail[TABLE_CELL_ROOM + 8];
+	char detail[TABLE_CELL_ROOM + 40];
+	FILE *out = numbers->out;
 
-	if (strncmp(name, prefix, sizeof prefix - 1) == 0)
-		name += sizeof prefix - 1;
 	size_t len = strlen(name);
-	if (len > sizeof suffix - 1 && strcmp(name + len - (sizeof suffix - 1), suffix) == 0)
+	if (ends_with(name, len, suffix))
 		len -= sizeof suffix - 1;
-	char *shown = strndup(name, len);
-	print_detail(detail, name, len, json_integer_value(value), now);
+	print_detail(detail, name, len, json_integer_value(value), numbers);
+	size_t skip = strncmp(name, prefix, sizeof prefix - 1) == 0 ? sizeof prefix - 1 : 0;
+	char *shown = strndup(name + skip, len - skip);
 	if (json_is_real(value))
 		fprintf(out, "  %14.3f  ", json_real_value(value));
 	else
@@ -295,17 +319,21 @@ show_number(const char *name, const char *label, const json_t *value, int64_t no
 static void
 show_numbers(const json_t *numbers, const char *title, int64_t now, FILE *out)
 {
+	const struct numbers all = {numbers, now, out};
 	const char *key, *label;
 	json_t *value, *part;
 
 	fprintf(out, "%s\n", title);
 	json_object_foreach ((json_t *)(uintptr_t)numbers, key, value) {
-		if (!json_is_object(value)) {
-			show_number(key, NULL, value, now, out);
+		size_t len = strlen(key);
+		/* The limit of another, which shows it. */
+		if (ends_with(key, len, LIMIT_END) &&
+		    find_number(numbers, key, len - strlen(LIMIT_END), ""))
 			continue;
-		}
+		if (!json_is_object(value))
+			show_number(&all, key, NULL, value);
 		json_object_foreach (value, label, part)
-			show_number(key, label, part, now, out);
+			show_number(&all, key, label, part);
 	}
 }
 

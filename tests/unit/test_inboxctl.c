@@ -21,6 +21,7 @@
 
 #include <cmocka.h>
 
+#include "inboxd/base/stats.h"
 #include "status_server.h"
 
 /* Runs it with up to three arguments; its standard output, to be freed, and
@@ -80,13 +81,17 @@ static void
 inboxctl_shows_each_page(void **state)
 {
 	(void)state;
+	char limit[64];
+
 	server_answer = ANSWER_SOON;
+	snprintf(limit, sizeof limit, "%d  queues  of %d (9", STAT_NOW_QUEUES + 1,
+	    STAT_MOST_QUEUES + 1);
 	server_start();
 	assert_shows("status", (const char *const[]){"inboxd " PACKAGE_VERSION, "offered",
 	                           "every item offered is accounted for", "use-open", "in flight",
 	                           "acknowledged and not in new/ yet: ",
-	                           " 0.000  sync_seconds\n",
-	                           NULL});
+	                           " 0.000  sync_seconds\n", limit,
+	                           "  stored_bytes  ", "queue_unsettled_limit\n", NULL});
 	assert_shows("inboxes", (const char *const[]){"inbox0", "%1B[31mred%FF", "3m ago",
 	                            "1.0 MiB", "No such file", "4m ago", "2h ago", NULL});
 	assert_shows("clients", (const char *const[]){"pc1.example.com  aaaaaaaa  no", "1d 1h ago",
