@@ -9,7 +9,8 @@
 
 struct event_base;
 
-/* `flags` of enum event_base_config_flag.  NULL: out of memory or descriptors. */
+/* `flags` of enum event_base_config_flag.  NULL: out of memory or descriptors.  Not from two
+ * threads at once: the first call sets up what all share. */
 MUST_CHECK struct event_base *loop_new(int flags);
 
 #endif

@@ -118,14 +118,13 @@ make(struct crew *crew, uint64_t from, uint64_t step)
 {
 	const struct options *options = crew->run->options;
 
-	crew->base = loop_new(EVENT_BASE_FLAG_NOLOCK);
 	crew->digest = digest_new();
 	crew->room = malloc(ITEM_CHUNK);
 	crew->count = crew->left = share(options->clients, from, step);
 	crew->clients = calloc(crew->count, sizeof *crew->clients);
 	crew->open_most = share(options->open, from, step);
 	crew->dice.state = dice_of(options->seed, from, 1);
-	if (!crew->base || !crew->digest || !crew->room || !crew->clients)
+	if (!crew->digest || !crew->room || !crew->clients)
 		run_die("out of memory");
 	make_context(crew);
 	for (uint64_t i = 0; i < crew->count; i++)
@@ -198,11 +197,13 @@ crews_start(struct run *run)
 	for (uint64_t i = 0; i < count; i++) {
 		struct worker *worker = &crews->worker[i];
 
-		worker->crew.run = run;
 		worker->from = i;
 		worker->step = count;
-		if (pthread_create(&worker->thread, NULL, work, worker) != 0)
-			run_die("no thread can be made");
+		worker->crew.run = run;
+		worker->crew.base = loop_new(EVENT_BASE_FLAG_NOLOCK); /* see loop.h */
+		if (!worker->crew.base ||
+		    pthread_create(&worker->thread, NULL, work, worker) != 0)
+			run_die("no thread, or no event loop, can be made");
 	}
 	return crews;
 }
