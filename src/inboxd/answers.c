@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/limits.h"
 #include "inboxd/base/site.h"
 #include "inboxd/commit/request.h"
 #include "inboxd/expiry.h"
@@ -36,7 +37,7 @@ give_stats(void *ctx, uint64_t values[STATS_COUNT])
 	stats_set(answers->stats, STAT_MOST_ALL_UNSETTLED, settings->all_unsettled);
 	stats_set(answers->stats, STAT_MOST_OPENS, settings->all_opens);
 	stats_set(answers->stats, STAT_MOST_SKIPS,
-	    settings->all_unsettled * COMMIT_SKIPS_AN_ITEM);
+	    settings->all_unsettled * LIMITS_SKIPS_AN_ITEM);
 	for (int i = 0; i < STATS_COUNT; i++)
 		values[i] = answers_sum(answers, (enum counter)i);
 }

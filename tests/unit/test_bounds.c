@@ -157,7 +157,7 @@ counts_items_of_a_queue_a_client_and_all(void **state)
 	(void)state;
 	for (unsigned i = 0; i < 4; i++) {
 		add_items(i, counts[i]);
-		add_skips(i, counts[i] * COMMIT_SKIPS_AN_ITEM);
+		add_skips(i, counts[i] * LIMITS_SKIPS_AN_ITEM);
 	}
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		limits.most[cases[i].limit] = cases[i].most;

@@ -11,16 +11,21 @@
 
 struct settings;
 
-/* Of a queue or of all; of one identity. */
-#define LIMITS(X)                                     \
+/* Value, member of struct settings, name.  CLIENT_ is of one identity, UNSETTLED of one queue, the
+ * others of all. */
+#define LIMITS(X)                                                       \
 	X(CLIENT_CONNECTIONS, client_connections, "client-connections") \
-	X(QUEUES, queues, "queues")                         \
-	X(CLIENT_QUEUES, client_queues, "client-queues")    \
-	X(UNSETTLED, unsettled, "unsettled")                \
-	X(CLIENT_UNSETTLED, client_unsettled, "client-unsettled") \
-	X(ALL_UNSETTLED, all_unsettled, "all-unsettled")    \
-	X(CLIENT_OPENS, client_opens, "client-opens")       \
+	X(QUEUES, queues, "queues")                                     \
+	X(CLIENT_QUEUES, client_queues, "client-queues")                \
+	X(UNSETTLED, unsettled, "unsettled")                            \
+	X(CLIENT_UNSETTLED, client_unsettled, "client-unsettled")       \
+	X(ALL_UNSETTLED, all_unsettled, "all-unsettled")                \
+	X(CLIENT_OPENS, client_opens, "client-opens")                   \
 	X(ALL_OPENS, all_opens, "all-opens")
+
+/* A skip takes a quarter of the memory that an item does: where so many items may be remembered,
+ * so many times as many skips may. */
+#define LIMITS_SKIPS_AN_ITEM 4
 
 enum limit {
 	LIMIT_NONE, /* none is in the way */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/commit/bounds.h"
 
-#include "inboxd/commit/request.h"
-
 /* One that takes its queue over from an older one makes room for itself: that one is told to go,
  * which takes it a while.  So many may be on their way at once. */
 #define GOING_MAX 32
@@ -60,7 +58,7 @@ bounds_of_skip(const struct limits *limits, const struct queue *queue)
 {
 	const struct client *client = queue->client;
 
-	return reached(limits, COMMIT_SKIPS_AN_ITEM, queue->entries.skips, client->skips,
+	return reached(limits, LIMITS_SKIPS_AN_ITEM, queue->entries.skips, client->skips,
 	    clients_skips(client->clients));
 }
 
@@ -87,7 +85,7 @@ bounds_are_near(struct bounds_watch *watch, const struct limits *limits,
 	    {LIMIT_QUEUES, "queues", clients_count(clients), queues},
 	    {LIMIT_ALL_UNSETTLED, "items", clients_items(clients), items},
 	    {LIMIT_ALL_UNSETTLED, "skips", clients_skips(clients),
-	        items * COMMIT_SKIPS_AN_ITEM},
+	        items * LIMITS_SKIPS_AN_ITEM},
 	};
 
 	for (size_t i = 0; i < BOUNDS_WATCHED; i++) {

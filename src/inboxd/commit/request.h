@@ -157,21 +157,17 @@ struct notice {
 	struct backlog backlog;
 };
 
-#define VIEWS_MAX 250 /* queues in one answer: nobody waits long for who asks */
-
 struct shares_news {
 	struct request request;
 	struct shares *shares; /* taken */
 };
 
-/* A skip takes a quarter of the memory that an item does: where so many items may be remembered,
- * so many times as many skips may. */
-#define COMMIT_SKIPS_AN_ITEM 4
-
 struct new_limits {
 	struct request request;
 	struct limits limits;
 };
+
+#define VIEWS_MAX 250 /* queues in one answer: nobody waits long for who asks */
 
 struct view {
 	struct request request;
