@@ -62,3 +62,15 @@ address_bytes(const struct sockaddr *address, unsigned char bytes[ADDRESS_BYTES]
 	memcpy(bytes, &in6.sin6_addr, ADDRESS_BYTES);
 	return IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
 }
+
+void
+address_copy(const struct sockaddr *address, struct sockaddr_storage *out)
+{
+	memset(out, 0, sizeof *out);
+	if (address->sa_family == AF_INET)
+		memcpy(out, address, sizeof(struct sockaddr_in));
+	else if (address->sa_family == AF_INET6)
+		memcpy(out, address, sizeof(struct sockaddr_in6));
+	else
+		out->ss_family = address->sa_family;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-/* A peer's address as text, for logs: "192.0.2.1:4711", "[2001:db8::1]:4711"; and as bytes, by
- * which it is counted. */
+/* A peer's address as text, for logs: "192.0.2.1:4711", "[2001:db8::1]:4711"; as bytes, by which it
+ * is counted; and kept. */
 #ifndef LIB_ADDRESS_H
 #define LIB_ADDRESS_H
 
@@ -24,5 +24,8 @@ void address_host(const char *text, char host[ADDRESS_HOST_ROOM]);
 /* Without the port, and an IPv4 address in the form of IPv6 (RFC 4291, 2.5.5.2): is it one?  A
  * family that we do not know has 0 in all of them. */
 int address_bytes(const struct sockaddr *address, unsigned char bytes[ADDRESS_BYTES]);
+
+/* All of it; of a family that we do not know, that alone. */
+void address_copy(const struct sockaddr *address, struct sockaddr_storage *out);
 
 #endif

@@ -79,12 +79,34 @@ an_ipv4_address_has_the_same_bytes_in_both_forms(void **state)
 	assert_memory_equal(bytes, none, sizeof none);
 }
 
+static void
+a_copy_is_all_of_it(void **state)
+{
+	struct sockaddr_in in4 = {.sin_family = AF_INET, .sin_port = htons(4711)};
+	struct sockaddr_in6 in6 = {
+	    .sin6_family = AF_INET6, .sin6_port = htons(4711), .sin6_scope_id = 3};
+	struct sockaddr_un un = {.sun_family = AF_UNIX, .sun_path = "/run/socket"};
+	struct sockaddr_storage copy;
+
+	(void)state;
+	inet_pton(AF_INET, "192.0.2.1", &in4.sin_addr);
+	address_copy((struct sockaddr *)&in4, &copy);
+	assert_memory_equal(&copy, &in4, sizeof in4);
+	inet_pton(AF_INET6, "2001:db8::7", &in6.sin6_addr);
+	address_copy((struct sockaddr *)&in6, &copy);
+	assert_memory_equal(&copy, &in6, sizeof in6);
+	address_copy((struct sockaddr *)&un, &copy);
+	assert_int_equal(copy.ss_family, AF_UNIX);
+	assert_int_equal(((struct sockaddr_un *)&copy)->sun_path[0], 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {cmocka_unit_test(each_family_has_its_form),
 	    cmocka_unit_test(a_host_is_its_address_without_the_port),
-	    cmocka_unit_test(an_ipv4_address_has_the_same_bytes_in_both_forms)};
+	    cmocka_unit_test(an_ipv4_address_has_the_same_bytes_in_both_forms),
+	    cmocka_unit_test(a_copy_is_all_of_it)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,9 +4,8 @@
 #include <assert.h>
 #include <errno.h>
 #include <event2/event.h>
-#include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -210,9 +209,7 @@ line_up(struct admission *admission, int fd, const struct sockaddr *client)
 	struct waiting *waiting = must_alloc(sizeof *waiting);
 
 	waiting->fd = fd;
-	memcpy(&waiting->client, client, client->sa_family == AF_INET6
-	    ? sizeof(struct sockaddr_in6) : client->sa_family == AF_INET
-	    ? sizeof(struct sockaddr_in) : sizeof client->sa_family);
+	address_copy(client, &waiting->client);
 	*admission->last = waiting;
 	admission->last = &waiting->next;
 }

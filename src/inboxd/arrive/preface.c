@@ -13,7 +13,6 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -237,8 +236,7 @@ on_connection(void *ctx, int fd, const struct sockaddr *peer)
 	p = must_alloc(sizeof *p);
 	p->all = all;
 	p->fd = fd;
-	memcpy(&p->proxy, peer,
-	    peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+	address_copy(peer, &p->proxy);
 	p->deadline = clock_monotonic() + PATIENCE;
 	event_assign(&p->event, all->base, fd, EV_READ, on_event, p);
 	p->next = all->first;
