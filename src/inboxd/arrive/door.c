@@ -130,17 +130,17 @@ door_knock(struct door *door, struct knock *knock)
 /* ---- on, and out */
 
 static void
-end_handshake(struct door *door, struct place *place, int has_failed, int64_t now)
+end_handshake(struct door *door, struct place *place)
 {
 	sources_leave(door->sources, place->address, place);
 	door->handshakes--;
-	source_note(place->address, has_failed, now);
 }
 
 void
 door_shaken(struct door *door, struct place *place, int64_t now)
 {
-	end_handshake(door, place, 0, now);
+	end_handshake(door, place);
+	source_note(place->address, 0, now);
 	place->is_served = 1;
 	door->served++;
 }
@@ -148,14 +148,12 @@ door_shaken(struct door *door, struct place *place, int64_t now)
 void
 door_left(struct door *door, struct place *place, int is_fault, int64_t now)
 {
-	if (place->is_served) {
+	if (place->is_served)
 		door->served--;
-	} else if (is_fault) {
-		end_handshake(door, place, 1, now);
-	} else {
-		sources_leave(door->sources, place->address, place);
-		door->handshakes--;
-	}
+	else
+		end_handshake(door, place);
+	if (is_fault)
+		source_note(place->address, 1, now);
 	drop_sources(door, place, now);
 }
 
