@@ -21,8 +21,8 @@
 
 #define SCRATCH ((size_t)64 * 1024)
 #define READS_MAX 16   /* SSL_read()s a wake-up */
-#define CRUMB_READ 128 /* bytes; of output an eighth, and a little */
-#define CRUMB_WRITE 64
+#define CRUMB_READ 128 /* bytes; of output a quarter, and a little */
+#define CRUMB_WRITE 256
 #define KEEP_MAX 4096  /* bytes of an output buffer that is kept though empty */
 
 static const struct timeval pace = {0, 100000};
@@ -320,7 +320,7 @@ on_pace(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	w->busy = 1;
 	if (w->state == OPEN && w->slow_write)
-		write_some(w, w->out_len / 8 + CRUMB_WRITE);
+		write_some(w, w->out_len / 4 + CRUMB_WRITE);
 	if (w->state == OPEN && before > 0 && w->out_len == 0)
 		w->events->on_drained(w->ctx);
 	if (w->state == OPEN && !w->freed && (w->slow_read || w->broken))
