@@ -23,7 +23,7 @@
 #define STATS_COUNTERS(X)                                                                       \
 	X(CONNECTIONS, "inboxd_connections_accepted_total", "", "Connections accepted.")        \
 	X(CONNECTIONS_FAILED, "inboxd_connections_failed_total", "",                            \
-	    "Connections that ended with an error of TLS or of the network.")                   \
+	    "Connections ended by an error of TLS or of the network, or amid the handshake.")   \
 	X(CONNECTIONS_SILENT, "inboxd_connections_silent_total", "",                            \
 	    "Connections that the peer closed before it had sent a byte: health checks.")       \
 	X(CONNECTIONS_CROWDED, "inboxd_connections_crowded_total", "",                          \
@@ -126,7 +126,8 @@
 	X(NOW_UNSETTLED, "inboxd_items_unsettled", "", "Items remembered until settled.")   \
 	X(NOW_OPENS, "inboxd_opens", "", "Large items open.")                               \
 	X(NOW_SKIPS, "inboxd_skips", "", "Numbers skipped that are remembered until settled.") \
-	X(MOST_CONNECTIONS, "inboxd_connections_limit", "", "Connections that may be open.") \
+	X(MOST_CONNECTIONS, "inboxd_connections_limit", "",                                 \
+	    "Connections that may be open, beside those whose handshake is not done.")      \
 	X(MOST_HANDSHAKES, "inboxd_handshakes_limit", "",                                   \
 	    "Connections whose handshake may be under way.")                                \
 	X(MOST_QUEUES, "inboxd_queues_limit", "", "Queues that may be known.")              \
