@@ -320,7 +320,7 @@ answer_accepted(struct commit *commit)
 static int
 is_over(const struct commit *commit)
 {
-	return commit->stopping && !commit->arrived.first && commit->syncing == 0 &&
+	return commit->stopping && strands_are_empty(&commit->arrived) && commit->syncing == 0 &&
 	    (commit->behind.lag == 0 || commit->behind.trouble != DRAFT_OK ||
 	        commit->full_until != 0);
 }

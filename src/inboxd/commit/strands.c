@@ -4,23 +4,29 @@
 #include <stddef.h>
 
 static void
-add_strand(struct strands *strands, struct strand *strand)
+add_strand(struct strand_list *list, struct strand *strand)
 {
 	strand->next = NULL;
-	if (strands->first)
-		strands->last->next = strand;
+	if (list->first)
+		list->last->next = strand;
 	else
-		strands->first = strand;
-	strands->last = strand;
+		list->first = strand;
+	list->last = strand;
 }
 
 static struct strand *
-take_strand(struct strands *strands)
+take_strand(struct strand_list *list)
 {
-	struct strand *strand = strands->first;
+	struct strand *strand = list->first;
 
-	strands->first = strand->next;
+	list->first = strand->next;
 	return strand;
+}
+
+static int
+is_alone(const struct item *item)
+{
+	return !item->next;
 }
 
 void
@@ -30,28 +36,33 @@ strands_add(struct strands *strands, struct item *item)
 
 	if (!strand->items.first) {
 		item_list_clear(&strand->items);
-		add_strand(strands, strand);
+		add_strand(&strands->waiting, strand);
 	}
 	item_list_add(&strand->items, item);
+}
+
+int
+strands_are_empty(const struct strands *strands)
+{
+	return !strands->waiting.first && !strands->passed.first;
 }
 
 int
 strands_find(struct strands *strands,
     int (*has_room)(const void *ctx, const struct item *item, int is_alone), const void *ctx)
 {
-	const struct strand *begin = strands->first;
+	const struct item *item = strands->passed.first ? strands->passed.first->items.first : NULL;
 
-	while (strands->first) {
-		const struct item *item = strands->first->items.first;
-		int is_alone = !item->next;
-
-		if (has_room(ctx, item, is_alone))
+	strands->is_passed = item && has_room(ctx, item, is_alone(item));
+	if (strands->is_passed)
+		return 1;
+	while (strands->waiting.first) {
+		item = strands->waiting.first->items.first;
+		if (has_room(ctx, item, is_alone(item)))
 			return 1;
-		if (is_alone)
+		if (is_alone(item))
 			return 0;
-		add_strand(strands, take_strand(strands));
-		if (strands->first == begin)
-			return 0;
+		add_strand(&strands->passed, take_strand(&strands->waiting));
 	}
 	return 0;
 }
@@ -59,10 +70,11 @@ strands_find(struct strands *strands,
 struct item *
 strands_pop(struct strands *strands)
 {
-	struct strand *strand = take_strand(strands);
+	struct strand *strand =
+	    take_strand(strands->is_passed ? &strands->passed : &strands->waiting);
 	struct item *item = item_list_pop(&strand->items);
 
 	if (strand->items.first)
-		add_strand(strands, strand);
+		add_strand(&strands->waiting, strand);
 	return item;
 }

@@ -18,18 +18,29 @@ struct strand {
 	struct strand *next;
 };
 
+struct strand_list {
+	struct strand *first, *last;
+};
+
+/* All zero: nothing waits.  No strand in it is empty. */
 struct strands {
-	struct strand *first, *last; /* whose turn it is, first to last; none is empty */
+	struct strand_list waiting; /* for their turn, first to last */
+	/* Whose turn came when there was room only for items that are alone: theirs comes before all
+	 * others as soon as there is enough.  (Behind the others again, they would wait for ever where
+	 * those that send one item after the other are enough to fill what is left.) */
+	struct strand_list passed;
+	int is_passed; /* it is the turn of the first of those */
 };
 
 /* Behind the others of its strand, `item->strand`. */
 void strands_add(struct strands *strands, struct item *item);
+int strands_are_empty(const struct strands *strands);
 /* Makes it the turn of the next strand whose first item has room, by `has_room`, who is told
  * whether it waits alone there.  0: nothing waits, or has room; where one that is alone has none,
  * no other is asked for. */
 int strands_find(struct strands *strands,
     int (*has_room)(const void *ctx, const struct item *item, int is_alone), const void *ctx);
-/* Takes out the first item of the strand whose turn it is; there must be one. */
+/* Takes out the first item of the strand whose turn it is, as strands_find() has just said. */
 struct item *strands_pop(struct strands *strands);
 
 #endif
