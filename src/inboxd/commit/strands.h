@@ -25,9 +25,9 @@ struct strand_list {
 /* All zero: nothing waits.  No strand in it is empty. */
 struct strands {
 	struct strand_list waiting; /* for their turn, first to last */
-	/* Whose turn came when there was room only for items that are alone: theirs comes before all
-	 * others as soon as there is enough.  (Behind the others again, they would wait for ever where
-	 * those that send one item after the other are enough to fill what is left.) */
+	/* Whose turn came when there was room only for items that are alone: theirs comes before
+	 * all others as soon as there is enough.  (Behind the others again, they would wait for
+	 * ever where those that send one item after the other fill what is left.) */
 	struct strand_list passed;
 	int is_passed; /* it is the turn of the first of those */
 };
