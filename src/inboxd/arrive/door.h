@@ -27,9 +27,9 @@ struct sockaddr;
 
 /* Connections beyond `connections` that are let through, so as to be told. */
 #define DOOR_CROWD 64
-/* Who has come, or was asked, is not asked for so long, microseconds; of an address that is held
- * short, for a quarter of it. */
-#define DOOR_PATIENCE INT64_C(1000000)
+/* Who has come, or was asked, is not asked for so long, microseconds: a first packet that was lost
+ * comes again after a second (RFC 6298).  Of an address that is held short, for a quarter of it. */
+#define DOOR_PATIENCE INT64_C(2000000)
 /* Failed handshakes of an address, a minute old at most, from which on it is held short. */
 #define DOOR_FAULTS 32
 
