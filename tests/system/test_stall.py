@@ -12,7 +12,7 @@ import time
 
 from harness import SHIMMED, Skip, bound, equal, main, test, until
 
-STALL = 11.5      # seconds
+STALL = 8.0       # seconds: a WAIT is due after 5
 QUICK = 2.0       # what does not wait for the disk comes within
 
 
