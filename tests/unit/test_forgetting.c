@@ -179,6 +179,15 @@ settle(struct guest guest, uint64_t n)
 	books_settle(books, &notice);
 }
 
+static void
+say_skip(struct guest guest, uint64_t n)
+{
+	struct notice notice = {
+	    .queue = guest.queue, .generation = guest.generation, .number = n};
+
+	books_skip(books, &notice);
+}
+
 static int
 is_known(unsigned i)
 {
@@ -498,6 +507,7 @@ comes_down_to_a_lower_limit(void **state)
 	assert_int_equal(clients_count(clients), 20);
 	books_setup.limits.most[LIMIT_QUEUES] = 3;
 	books_set_limits(books, &books_setup.limits);
+	assert_int_equal(forgetting_wait(books_forgetting(books)), 1000);
 	for (int i = 0; i < 2; i++, ran++)
 		forgetting_in_steps(books_forgetting(books));
 	assert_int_equal(clients_count(clients), 3);
@@ -582,6 +592,7 @@ forgets_items_by_force_alone(void **state)
 	accept_item(guest, 1);
 	accept_item(guest, 2);
 	seq = accept_item(guest, 3);
+	say_skip(guest, 4);
 	leave(guest);
 	assert_int_equal(wish("pc1", "", 1).outcome, FORGET_UNDER_WAY);
 	books_mark(books, seq, seq);
@@ -590,12 +601,37 @@ forgets_items_by_force_alone(void **state)
 	assert_int_equal(answer.unsettled, 3);
 	assert_true(is_known(1));
 	assert_int_equal(stats_get(&stats, STAT_NOW_UNSETTLED), 3);
+	assert_int_equal(stats_get(&stats, STAT_NOW_SKIPS), 1);
 	answer = wish("pc1", "", 1);
 	assert_int_equal(answer.outcome, FORGET_DONE);
 	assert_int_equal(answer.unsettled, 3);
 	assert_false(is_known(1));
 	assert_int_equal(stats_get(&stats, STAT_NOW_UNSETTLED), 0);
+	assert_int_equal(stats_get(&stats, STAT_NOW_SKIPS), 0);
 	assert_recorded(4, 0);
+}
+
+/* Force would be of no use there. */
+static void
+tells_first_of_a_queue_that_is_connected(void **state)
+{
+	struct forget_answer answer;
+	struct guest guest, other;
+	uint64_t seq;
+
+	(void)state;
+	start(10, 0);
+	guest = join_again('a');
+	other = join_again('b');
+	seq = accept_item(other, 1);
+	books_mark(books, seq, seq);
+	leave(other);
+	answer = wish("pc1", "", 0);
+	assert_int_equal(answer.outcome, FORGET_CONNECTED);
+	assert_string_equal(answer.queue, guest.queue->id);
+	assert_int_equal(answer.unsettled, 1);
+	leave(guest);
+	assert_int_equal(wish("pc1", "", 0).outcome, FORGET_UNSETTLED);
 }
 
 /* ---- and back */
@@ -649,6 +685,7 @@ main(void)
 	    T(forgets_by_hand_what_rests),
 	    T(forgets_all_queues_of_a_client_or_none),
 	    T(forgets_items_by_force_alone),
+	    T(tells_first_of_a_queue_that_is_connected),
 	    T(a_queue_that_comes_back_begins_at_its_own_mark),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

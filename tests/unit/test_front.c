@@ -105,11 +105,12 @@ static const char *const alpn[] = {"inbox/1", "echo/1", NULL};
 /* ---- a worker with both */
 
 static char dir[64];
-static struct settings settings = {.hello = PATIENCE, .line = PATIENCE,
+static struct settings settings = {.connections = 100, .hello = PATIENCE, .line = PATIENCE,
     .session = 1000, .idle = PATIENCE, .window = 8,
     .bytes = 4096, .item = 4096, .inline_size = 4096};
 static struct site site = {.settings = &settings, .item = 4096, .host = "cap"};
 static struct mailbox *commit_box, *main_box;
+static _Atomic uint64_t staying;
 static struct worker *worker;
 
 static struct tls *
@@ -133,7 +134,8 @@ load(const char *who, int is_server, const char *const *names)
 static int
 set_up(void **state)
 {
-	struct worker_setup wanted = {.queue = 8, .root = -1, .fronts = fronts};
+	struct worker_setup wanted = {
+	    .queue = 8, .root = -1, .fronts = fronts, .staying = &staying};
 
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
@@ -290,8 +292,10 @@ main_hears_of_a_handshake_and_of_the_end(void **state)
 	say(&one, "hello");
 	expect(&one, "hello");
 	expect_news(&good, TICKET_SHAKEN);
+	assert_int_equal(staying, 1);
 	hang_up(&one);
 	expect_news(&good, TICKET_LEFT);
+	assert_int_equal(staying, 0);
 	assert_false(good.is_fault);
 	assert_int_not_equal(dial_with(&two, others, &bad), 1);
 	hang_up(&two);
