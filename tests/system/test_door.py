@@ -211,7 +211,7 @@ def time_in_which_we_do_not_read_is_not_the_clients(t):
 @test
 def time_in_which_we_stand_still_is_not_the_clients(t):
     """As a host does that was suspended, or whose disk hangs: what came meanwhile is read first."""
-    limit = "%ds" % bound(2)
+    limit = "%ds" % bound(3)
     r = t.receiver({"limits": {"hello": limit, "line": limit, "rate": "1M"},
                     "receiver": {"workers": "1"}})
     body, line = [[r.client(hello=t.queue()) for _ in range(8)] for _ in range(2)]
@@ -235,7 +235,7 @@ def time_in_which_we_stand_still_is_not_the_clients(t):
         shaking = [Shaking(r.address, t.client_context("pc1.example.org")) for _ in range(50)]
         for c in greeting + body + line:
             assert c.flow(0.01)
-        time.sleep(bound(2) + 2)
+        time.sleep(bound(3) + 2)
     finally:
         r.process.send_signal(signal.SIGCONT)
     for c in line:
