@@ -17,10 +17,12 @@
 
 #include <cmocka.h>
 
+#include "inboxd/arrive/door.h"
 #include "inboxd/base/mailbox.h"
 #include "inboxd/base/settings.h"
 #include "inboxd/base/stats.h"
 #include "inboxd/serve/ticket.h"
+#include "lib/clock.h"
 
 #define GIVEN_MAX 8
 
@@ -99,11 +101,11 @@ say(struct message *message, enum ticket_message kind)
 	assert_true(admission_take(admission, message));
 }
 
-/* Up to 1.1 seconds, after which each handshake has had its time. */
+/* A tenth of a second more than each handshake has. */
 static void
 let_time_pass(void)
 {
-	const struct timeval limit = {1, 100000};
+	const struct timeval limit = {DOOR_PATIENCE / CLOCK_SECOND, 100000};
 
 	event_base_loopexit(base, &limit);
 	event_base_dispatch(base);
