@@ -270,6 +270,16 @@ connections_have_room_beside_the_handshakes(void **state)
 }
 
 static void
+assert_fullest(const char *limit, uint64_t count)
+{
+	struct door_room room = door_fullest(door);
+
+	assert_string_equal(room.limit, limit);
+	assert_int_equal(room.now, count);
+	assert_int_equal(room.most, 8);
+}
+
+static void
 short_begins_above_three_quarters_and_ends_at_half(void **state)
 {
 	struct place places[8];
@@ -281,6 +291,7 @@ short_begins_above_three_quarters_and_ends_at_half(void **state)
 	assert_false(door_is_short(door));
 	fill(1, places + 6, 1);
 	assert_true(door_is_short(door));
+	assert_fullest("handshakes", 7);
 	leave(&places[0], 0);
 	leave(&places[1], 0);
 	assert_true(door_is_short(door));
@@ -295,6 +306,7 @@ short_begins_above_three_quarters_and_ends_at_half(void **state)
 		door_shaken(door, &places[i], now);
 	}
 	assert_true(door_is_short(door));
+	assert_fullest("connections", 7);
 	door_free(door);
 }
 

@@ -61,17 +61,17 @@ static void
 look_at_room(struct admission *admission)
 {
 	struct stats *stats = admission->setup.stats;
-	uint64_t handshakes = door_handshakes(admission->door);
+	struct door_room room = door_fullest(admission->door);
 	int is_short = door_is_short(admission->door);
 
-	stats_set(stats, STAT_NOW_HANDSHAKES, handshakes);
+	stats_set(stats, STAT_NOW_HANDSHAKES, door_handshakes(admission->door));
 	if (is_short == admission->is_short)
 		return;
 	admission->is_short = is_short;
 	stats_set(stats, STAT_NOW_SHORT, (uint64_t)is_short);
 	log_limited(&admission->gate, is_short ? LOG_WARNING : LOG_NOTICE,
-	    is_short ? "room_short" : "room_again", "handshakes=%llu note=\"%s\"",
-	    (unsigned long long)handshakes,
+	    is_short ? "room_short" : "room_again", "limit=%s now=%llu most=%llu note=\"%s\"",
+	    room.limit, (unsigned long long)room.now, (unsigned long long)room.most,
 	    is_short ? "deadlines are a quarter from now on" : "deadlines are as set");
 	admission->setup.on_short(admission->setup.ctx, is_short);
 }

@@ -163,6 +163,16 @@ door_handshakes(const struct door *door)
 	return door->handshakes;
 }
 
+struct door_room
+door_fullest(const struct door *door)
+{
+	const struct door_limits *limits = &door->limits;
+
+	if (door->served * limits->handshakes > door->handshakes * limits->connections)
+		return (struct door_room){"connections", door->served, limits->connections};
+	return (struct door_room){"handshakes", door->handshakes, limits->handshakes};
+}
+
 static int
 is_beyond(const struct door *door, uint64_t quarters)
 {

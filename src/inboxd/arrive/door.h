@@ -58,6 +58,11 @@ struct knock {
 	int64_t again;     /* DOOR_WAIT: there is somebody to be asked then, at the latest */
 };
 
+struct door_room {
+	const char *limit; /* the setting's name */
+	uint64_t now, most;
+};
+
 /* `secret` is anything that nobody can guess. */
 struct door *door_new(uint64_t secret);
 /* NULL is fine. */
@@ -71,6 +76,8 @@ void door_shaken(struct door *door, struct place *place, int64_t now);
 void door_left(struct door *door, struct place *place, int is_fault, int64_t now);
 
 uint64_t door_handshakes(const struct door *door);
+/* The room of which the larger share is taken. */
+struct door_room door_fullest(const struct door *door);
 /* Is more than three quarters of any room taken, or has it been, and not yet fallen to a half? */
 int door_is_short(struct door *door);
 

@@ -94,8 +94,8 @@ find_room(struct session *s)
 	if (guest_make_room(s->shop))
 		return;
 	stats_add(&s->shop->stats, STAT_CONNECTIONS_CROWDED, 1);
-	log_limited(&s->shop->gate, LOG_WARNING, "connections_crowded", "client=%s peer=%s",
-	    s->identity, conn_peer_address(s->conn));
+	log_limited(&s->shop->gate, LOG_WARNING, "connections_crowded",
+	    "client=%s peer=%s limit=connections", s->identity, conn_peer_address(s->conn));
 	session_go_away(s, SESSION_LATER, CODE_GOAWAY_CROWDED);
 }
 
