@@ -194,7 +194,7 @@ each_outcome_has_its_code(void **state)
 	    {FORGET_UNKNOWN, 404, "no such client or queue is known\n"},
 	    {FORGET_AMBIGUOUS, 409, "4 queues of this client begin so"},
 	    {FORGET_CONNECTED, 409, "queue 6d0f3b5a is connected"},
-	    {FORGET_UNSETTLED, 409, "1 items are remembered that the client has not settled"},
+	    {FORGET_UNSETTLED, 409, "nothing was forgotten: 1 items are remembered"},
 	    {FORGET_UNDER_WAY, 409, "queue 6d0f3b5a has items that are not durable"},
 	    {FORGET_FULL, 503, "the ledger has no room"},
 	};

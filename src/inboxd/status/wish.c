@@ -113,8 +113,9 @@ wish_tell(const struct forget_answer *answer, struct why *text)
 		    answer->queue);
 		return 409;
 	case FORGET_UNSETTLED:
-		why_say(text, "%" PRIu64 " items are remembered that the client has not settled: "
-		    "forgotten by force, they are stored twice if it sends them again",
+		why_say(text, "nothing was forgotten: %" PRIu64 " items are remembered that the "
+		    "client has not settled; it is done by force, and then they are stored twice "
+		    "if it sends them again",
 		    answer->unsettled);
 		return 409;
 	case FORGET_UNDER_WAY:
