@@ -86,6 +86,16 @@ on_limit(evutil_socket_t fd, short what, void *arg)
 	event_base_loopbreak(crew->base);
 }
 
+/* It is another receiver than the one meant, and no further try will mend that. */
+static int
+on_verified(int is_good, X509_STORE_CTX *store)
+{
+	if (!is_good)
+		run_die("the receiver's certificate: %s (--name, --pki, or --no-verify)",
+		    X509_verify_cert_error_string(X509_STORE_CTX_get_error(store)));
+	return is_good;
+}
+
 static void
 make_context(struct crew *crew)
 {
@@ -104,7 +114,7 @@ make_context(struct crew *crew)
 	SSL_CTX_set_mode(crew->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS |
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	if (!options->no_verify)
-		SSL_CTX_set_verify(crew->ctx, SSL_VERIFY_PEER, NULL);
+		SSL_CTX_set_verify(crew->ctx, SSL_VERIFY_PEER, on_verified);
 }
 
 static uint64_t

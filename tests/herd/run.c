@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 
@@ -23,8 +24,12 @@ say(const char *fmt, va_list args)
 void
 run_die(const char *fmt, ...)
 {
+	static atomic_flag is_dying = ATOMIC_FLAG_INIT;
 	va_list args;
 
+	/* One thread alone may say so and exit. */
+	while (atomic_flag_test_and_set(&is_dying))
+		pause();
 	va_start(args, fmt);
 	say(fmt, args);
 	va_end(args);

@@ -31,6 +31,16 @@ def machines_that_are_alike_in_all_but_their_certificates_lose_nothing(t):
     equal(report["again"], 0, "items taken for another's")
 
 
+@test
+def another_receiver_than_the_one_meant_is_told_at_once(t):
+    r = t.receiver(herd.DEFAULTS)
+    done = t.run([herd.INBOXLOAD, "--pki", t.pki.folder, "--name", "cap2", "--clients", "20",
+                  "127.0.0.1:%d" % r.port])
+    equal(done.returncode, 69, "exit code")
+    equal(done.stderr, "inboxload: the receiver's certificate: hostname mismatch "
+          "(--name, --pki, or --no-verify)\n", "standard error")
+
+
 def delete(_inbox, path):
     os.unlink(path)
 
