@@ -525,6 +525,23 @@ starts_whole_or_takes_nothing(void **state)
 	stop_and_check(0);
 }
 
+/* Later, peers may have them all. */
+static void
+has_the_publishers_descriptor_when_it_starts(void **state)
+{
+	(void)state;
+	atomic_store(&no_descriptor, 1);
+	assert_null(start());
+	assert_int_equal(errno, EMFILE);
+	atomic_store(&no_descriptor, 0);
+	world.commit = start();
+	assert_non_null(world.commit);
+	atomic_store(&no_descriptor, 1);
+	join_queue(0);
+	stop_and_check(0);
+	atomic_store(&no_descriptor, 0);
+}
+
 /* ---- the order */
 
 /* The whole way of one item, call by call: its frame; the draft, its entry and the record; the
@@ -1347,23 +1364,6 @@ ends_with_74_and_answers_nothing_when_a_sync_fails(void **state)
 	commit_stop(world.commit);
 }
 
-static void
-run_without_a_descriptor(void)
-{
-	atomic_store(&no_descriptor, 1);
-	(void)start();
-	pause();
-}
-
-static void
-ends_with_71_where_the_publisher_can_have_no_ledger(void **state)
-{
-	(void)state;
-	assert_ends(run_without_a_descriptor, EX_OSERR, "event=ledger_failed call=dup");
-	start_and_join();
-	commit_stop(world.commit);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -1371,6 +1371,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(starts_whole_or_takes_nothing),
+	    TEST(has_the_publishers_descriptor_when_it_starts),
 	    TEST(goes_the_way_of_an_item),
 	    TEST(makes_one_sync_for_a_batch),
 	    TEST(takes_sessions_in_turn),
@@ -1398,7 +1399,6 @@ main(void)
 	    TEST(gives_back_what_it_has_no_use_for),
 	    TEST(lets_the_publisher_answer_a_probe),
 	    TEST(ends_with_74_and_answers_nothing_when_a_sync_fails),
-	    TEST(ends_with_71_where_the_publisher_can_have_no_ledger),
 	};
 
 	alarm(120); /* no wait is without end */

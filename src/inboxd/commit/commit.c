@@ -388,8 +388,6 @@ run(void *arg)
 	struct commit *commit = arg;
 	struct message *message, *next;
 
-	behind_tell_ledger(&commit->behind, books_fd(commit->books),
-	    behind_take_descriptor(books_fd(commit->books)));
 	while (!is_over(commit)) {
 		for (message = take_messages(commit); message; message = next) {
 			next = message->next;
@@ -419,11 +417,17 @@ start_threads(struct commit *commit)
 	    .start = commit->setup.start,
 	    .number = commit->setup.number,
 	};
+	int ledger = books_fd(commit->books), fd;
 
 	commit->syncer = syncer_start();
 	if (!commit->syncer || behind_start(&commit->behind, &wanted, &commit->stats,
 	    commit->setup.patience) < 0)
 		return -1;
+	/* Here, where nobody is served yet: peers can take all descriptors there are. */
+	fd = behind_take_descriptor(ledger);
+	if (fd < 0)
+		return -1;
+	behind_tell_ledger(&commit->behind, ledger, fd);
 	return thread_start(&commit->thread, run, commit);
 }
 
