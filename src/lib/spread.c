@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/mix.h"
 
 #define A_SECOND 250 /* connections: handshakes cost more than anything else */
 
@@ -18,11 +19,8 @@ spread_begin(struct spread *spread)
 static uint64_t
 next(struct spread *spread)
 {
-	uint64_t z = spread->state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return z ^ (z >> 31);
+	spread->state += UINT64_C(0x9e3779b97f4a7c15);
+	return mix(spread->state);
 }
 
 uint64_t

@@ -8,6 +8,7 @@
 #include "inboxd/arrive/place.h"
 #include "inboxd/base/fatal.h"
 #include "lib/clock.h"
+#include "lib/mix.h"
 
 #define SLOTS_MIN 64
 #define HALF_LIFE (60 * CLOCK_SECOND)
@@ -51,15 +52,6 @@ ring_remove(struct source **first, struct source *source)
 }
 
 /* ---- the table */
-
-/* The finalizer of MurmurHash3, which is public domain. */
-static uint64_t
-mix(uint64_t x)
-{
-	x = (x ^ x >> 33) * UINT64_C(0xff51afd7ed558ccd);
-	x = (x ^ x >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-	return x ^ x >> 33;
-}
 
 static size_t
 slot_of(const struct sources *sources, const unsigned char *address, unsigned bits)

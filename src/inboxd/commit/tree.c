@@ -4,16 +4,14 @@
 #include <assert.h>
 #include <stdint.h>
 
-/* The higher one stands above.  What a peer sees tells it no address; multiplied so, neighbours
- * in memory have nothing in common. */
+#include "lib/mix.h"
+
+/* The higher one stands above.  What a peer sees tells it no address; mixed, neighbours in memory
+ * have nothing in common. */
 static uint64_t
 height(const struct node *node)
 {
-	uint64_t x = (uint64_t)(uintptr_t)node;
-
-	x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
-	return x ^ (x >> 31);
+	return mix((uint64_t)(uintptr_t)node);
 }
 
 /* What hangs at `rest` goes below the node: what is before its key to the left. */
