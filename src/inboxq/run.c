@@ -69,6 +69,7 @@ struct run {
 	struct loaded *next; /* to be taken before the next session; or NULL */
 	int run_lock;
 	int stopping, served; /* served: a session came to its orderly end */
+	int rests; /* sent away with nothing to send: the first item ends the wait */
 	int exit_code;
 	int64_t begun; /* clock_monotonic() */
 };
@@ -134,6 +135,7 @@ on_end(void *ctx, enum uplink_end end, uint64_t seconds, int error)
 	case UPLINK_LOST:
 		break;
 	case UPLINK_AWAY:
+		run->rests = seconds == 0 && counts->waiting + counts->sent == 0;
 		run->served |= counts->waiting + counts->sent == 0;
 		run->not_before[tried] = clock_seconds() + (int64_t)seconds;
 		break;
@@ -265,8 +267,10 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	if (!run->stopping && look(run) < 0)
 		on_trouble(run, "scan", errno);
 	is_over = run->stopping || (run->options->once && run->served);
-	if (!is_over && start_session(run))
+	if (!is_over && start_session(run)) {
+		run->rests = 0;
 		return;
+	}
 	if (is_over || run->options->once) {
 		event_base_loopbreak(run->base);
 		return;
@@ -284,10 +288,15 @@ on_tick(evutil_socket_t fd, short events, void *ctx)
 
 	(void)fd, (void)events;
 	/* One cycle takes what was there when it began. */
-	if (run->uplink && !run->options->once && !run->stopping && look(run) < 0) {
+	if ((run->uplink || run->rests) && !run->options->once && !run->stopping &&
+	    look(run) < 0) {
 		on_trouble(run, "scan", errno);
 		step_in(run, 0);
 		return;
+	}
+	if (!run->uplink && run->rests && schedule_counts(run->schedule)->waiting > 0) {
+		run->rests = 0;
+		step_in(run, 0);
 	}
 	if (run->options->progress)
 		print_progress(run);

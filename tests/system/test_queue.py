@@ -44,6 +44,19 @@ def files_go_through_the_queue_to_the_inbox(t):
 
 
 @test
+def who_is_sent_away_with_nothing_to_send_comes_back_with_the_first_item(t):
+    """Its place was wanted, or its time was over: that is no failure to be waited out."""
+    r = t.receiver({"limits": {"session": "1s"}})
+    q = Queue(t, r, **{"retry-max": "900s", "retry-min": "20s"})
+    q.add("status", b"one")
+    run_in_background(t, q)
+    until(q.sent_log, 30, "the first item")
+    until(lambda: "event=cycle_over pending=0" in said(q), 20, "the client to be sent away")
+    q.add("status", b"two")
+    until(lambda: len(q.sent_log()) == 2, 10, "the second item")
+
+
+@test
 def standard_input_is_an_item(t):
     r = t.receiver()
     q = Queue(t, r)
