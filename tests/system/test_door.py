@@ -378,6 +378,26 @@ def session_with_something_under_way_makes_no_room(t):
     large.stored(1)
 
 
+@test
+def session_that_has_just_sent_an_item_makes_no_room(t):
+    """It would only come again.  Where this host is too slow for that, it is tried again."""
+    r = t.receiver({"limits": {"connections": "1"}, "receiver": {"workers": "1"}})
+
+    def newcomer_is_told_to_come_back():
+        c = r.client(hello=t.queue())
+        c.put(1, "status", b"an item")
+        c.stored(1)
+        newcomer = r.client()
+        newcomer.hello(t.queue(), wait=False)
+        until(lambda: newcomer.flow(0.05) or len(newcomer.history) > 0, 10, "a word")
+        word = newcomer.history[0]
+        for one in (newcomer, c):
+            one.cut()
+        until(lambda: r.gauge("connections") == 0, 10, "both to be gone")
+        return word.verb == "GOAWAY" and word.code == "crowded"
+    until(newcomer_is_told_to_come_back, 20, "one that is not let in")
+
+
 # ---- limits of an address, descriptors, reload
 
 @test
