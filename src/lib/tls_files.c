@@ -398,13 +398,31 @@ load_trust(struct load *load)
 	return rc;
 }
 
+/* What is sent behind our own certificate, where its file has nothing: what leads to the CA, as
+ * far as `ca` has it, but not the root, which the other end has, or will not believe.  Else OpenSSL
+ * would look for that and verify it in each handshake, and send the root: the other end would
+ * decode it each time, and keep it with the connection. */
+static int
+find_chain(struct load *load)
+{
+	STACK_OF(X509) *chain = NULL;
+
+	if (SSL_CTX_get0_chain_certs(load->ctx, &chain) == 1 && sk_X509_num(chain) > 0)
+		return 0;
+	if (SSL_CTX_build_cert_chain(load->ctx, SSL_BUILD_CHAIN_FLAG_NO_ROOT |
+	    SSL_BUILD_CHAIN_FLAG_IGNORE_ERROR | SSL_BUILD_CHAIN_FLAG_CLEAR_ERROR) > 0)
+		return 0;
+	return complain_why(load, load->settings->certificate, "its chain cannot be used");
+}
+
 int
 tls_load_files(SSL_CTX *ctx, const struct tls_settings *settings,
     struct tls_date dates[TLS_KINDS], struct why *error)
 {
 	struct load load = {.ctx = ctx, .settings = settings, .dates = dates, .error = error};
 
-	if (load_certificate(&load) == 0 && load_key(&load) == 0 && load_trust(&load) == 0)
+	if (load_certificate(&load) == 0 && load_key(&load) == 0 && load_trust(&load) == 0 &&
+	    find_chain(&load) == 0)
 		return 0;
 	errno = load.passes ? EAGAIN : EINVAL;
 	return -1;

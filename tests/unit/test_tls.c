@@ -3,6 +3,7 @@
 #include "lib/tls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -273,6 +275,115 @@ wants_a_name_at_the_client_and_none_at_the_server(void **state)
 	tls_unref(NULL);
 }
 
+/* A file made of two others. */
+static void
+join(const char *name, const char *first, const char *second)
+{
+	const char *const parts[] = {first, second};
+	char path[128], bytes[4096];
+	FILE *out, *in;
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	out = fopen(path, "w");
+	assert_non_null(out);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof path, "%s/%s", dir, parts[i]);
+		in = fopen(path, "r");
+		assert_non_null(in);
+		for (size_t n; (n = fread(bytes, 1, sizeof bytes, in)) > 0;)
+			assert_int_equal(fwrite(bytes, 1, n, out), n);
+		fclose(in);
+	}
+	assert_int_equal(fclose(out), 0);
+}
+
+/* ---- what a handshake sends, and leaves */
+
+struct pair {
+	int fds[2];
+	SSL *server, *client;
+};
+
+/* Takes `client`. */
+static void
+shake(struct pair *pair, struct tls *server, SSL *client)
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair->fds), 0);
+	for (size_t i = 0; i < 2; i++)
+		assert_int_equal(fcntl(pair->fds[i], F_SETFL, O_NONBLOCK), 0);
+	pair->server = tls_connection(server, pair->fds[0], NULL);
+	pair->client = client;
+	assert_non_null(pair->server);
+	assert_int_equal(SSL_set_fd(client, pair->fds[1]), 1);
+	for (int i = 0; i < 20 && !SSL_is_init_finished(pair->server); i++) {
+		(void)SSL_do_handshake(pair->client);
+		(void)SSL_do_handshake(pair->server);
+	}
+	assert_true(SSL_is_init_finished(pair->server));
+}
+
+static void
+part(struct pair *pair)
+{
+	SSL_free(pair->server);
+	SSL_free(pair->client);
+	close(pair->fds[0]);
+	close(pair->fds[1]);
+}
+
+/* The names of what came, behind the leaf, each with a blank before it. */
+static const char *
+chain_of(SSL *ssl, int first)
+{
+	static char names[512];
+	char name[128];
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+
+	names[0] = '\0';
+	for (int i = first; i < sk_X509_num(chain); i++) {
+		assert_true(X509_NAME_get_text_by_NID(
+		    X509_get_subject_name(sk_X509_value(chain, i)), NID_commonName, name,
+		    sizeof name) > 0);
+		strcat(strcat(names, " "), name);
+	}
+	return names;
+}
+
+/* The chain of a file is as its owner made it; else it is what the other end may lack. */
+static void
+sends_what_leads_to_the_ca_and_no_root(void **state)
+{
+	static const struct {
+		const char *certificate, *ca, *crl, *sent;
+	} cases[] = {
+	    {"client.crt", "ca.crt", NULL, ""},
+	    {"client.crt", "deep-ca.crt", NULL, ""},
+	    {"deep.crt", "deep-ca.crt", NULL, " middle CA"},
+	    {"deep.crt", "ca.crt", NULL, ""},
+	    {"deep.crt", "deep-ca.crt", "deep.crl", " middle CA"},
+	    {"whole.crt", "ca.crt", NULL, " middle CA"},
+	    {"whole.crt", "deep-ca.crt", NULL, " middle CA"},
+	};
+	struct tls *server = make(1, "server.crt", "server.key", "deep-ca.crt", "deep.crl");
+
+	(void)state;
+	join("whole.crt", "deep.crt", "mid.crt");
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const char *key = cases[i].certificate[0] == 'c' ? "client.key" : "deep.key";
+		struct tls *client =
+		    make(0, cases[i].certificate, key, cases[i].ca, cases[i].crl);
+		struct pair pair;
+
+		assert_non_null(client);
+		shake(&pair, server, tls_connection(client, 0, "cap.example"));
+		assert_string_equal(chain_of(pair.server, 0), cases[i].sent);
+		assert_string_equal(chain_of(pair.client, 1), "");
+		part(&pair);
+		tls_unref(client);
+	}
+	tls_unref(server);
+}
+
 static void
 gives_one_line_for_an_empty_queue(void **state)
 {
@@ -314,6 +425,7 @@ main(void)
 	    cmocka_unit_test(tells_what_time_mends),
 	    cmocka_unit_test(refuses_a_crl_that_is_old_or_another_ca_s),
 	    cmocka_unit_test(wants_a_name_at_the_client_and_none_at_the_server),
+	    cmocka_unit_test(sends_what_leads_to_the_ca_and_no_root),
 	    cmocka_unit_test(gives_one_line_for_an_empty_queue),
 	};
 
