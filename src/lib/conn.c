@@ -248,6 +248,7 @@ handshake(struct conn *c)
 		refuse(c, "handshake: the peer has agreed to no protocol%s", "");
 		return;
 	}
+	tls_peer_drop_roots(c->ssl);
 	c->state = OPEN;
 	c->active = conn_now();
 	if (!c->finishing && c->events->on_open)

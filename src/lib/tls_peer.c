@@ -179,6 +179,18 @@ tls_peer_on_verdict(int ok, X509_STORE_CTX *check)
 	return 0;
 }
 
+void
+tls_peer_drop_roots(SSL *ssl)
+{
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+
+	for (int i = sk_X509_num(chain) - 1; i >= 0; i--) {
+		if (X509_self_signed(sk_X509_value(chain, i), 0) == 1)
+			X509_free(sk_X509_delete(chain, i));
+	}
+	ERR_clear_error();
+}
+
 int
 tls_peer_recheck(SSL_CTX *ctx, SSL *ssl, struct why *error)
 {

@@ -37,6 +37,10 @@ const char *tls_peer_trouble(const SSL *ssl);
  * cannot be a name, or out of memory. */
 MUST_CHECK int tls_peer_expect(SSL *ssl, const char *host);
 
+/* After the handshake.  Forgets what the peer sent that is signed by itself, some 4 KiB each: no
+ * verdict goes by that, now or after a reload, as a root counts only where it is one of ours. */
+void tls_peer_drop_roots(SSL *ssl);
+
 /* Would `ctx` accept the peer of the open connection `ssl` now?  0, or -1 with
  * the reason. */
 MUST_CHECK int tls_peer_recheck(SSL_CTX *ctx, SSL *ssl, struct why *error);

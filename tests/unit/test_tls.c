@@ -21,6 +21,7 @@
 
 #include "certs.h"
 #include "lib/proto.h"
+#include "lib/tls_peer.h"
 
 static char dir[64];
 static struct why error;
@@ -384,6 +385,37 @@ sends_what_leads_to_the_ca_and_no_root(void **state)
 	tls_unref(server);
 }
 
+/* Others send the root as well. */
+static void
+keeps_no_root_that_was_sent(void **state)
+{
+	struct tls *server = make(1, "server.crt", "server.key", "ca.crt", NULL);
+	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+	char path[128];
+	struct pair pair;
+	SSL *client;
+
+	(void)state;
+	snprintf(path, sizeof path, "%s/deep.key", dir);
+	assert_int_equal(SSL_CTX_use_PrivateKey_file(ctx, path, SSL_FILETYPE_PEM), 1);
+	snprintf(path, sizeof path, "%s/whole.crt", dir);
+	join("whole.crt", "deep.crt", "deep-ca.crt");
+	assert_int_equal(SSL_CTX_use_certificate_chain_file(ctx, path), 1);
+	assert_int_equal(SSL_CTX_set_alpn_protos(ctx, (const unsigned char *)"\7" PROTO_ALPN,
+	    sizeof "\7" PROTO_ALPN - 1), 0);
+	client = SSL_new(ctx);
+	SSL_set_connect_state(client);
+	shake(&pair, server, client);
+	assert_string_equal(chain_of(pair.server, 0), " test CA middle CA");
+	tls_peer_drop_roots(pair.server);
+	assert_string_equal(chain_of(pair.server, 0), " middle CA");
+	/* As after a reload: what is left will do. */
+	assert_int_equal(tls_trusts(server, pair.server, &error), 0);
+	part(&pair);
+	SSL_CTX_free(ctx);
+	tls_unref(server);
+}
+
 static void
 gives_one_line_for_an_empty_queue(void **state)
 {
@@ -426,6 +458,7 @@ main(void)
 	    cmocka_unit_test(refuses_a_crl_that_is_old_or_another_ca_s),
 	    cmocka_unit_test(wants_a_name_at_the_client_and_none_at_the_server),
 	    cmocka_unit_test(sends_what_leads_to_the_ca_and_no_root),
+	    cmocka_unit_test(keeps_no_root_that_was_sent),
 	    cmocka_unit_test(gives_one_line_for_an_empty_queue),
 	};
 
