@@ -40,7 +40,8 @@ check(const struct arguments *arguments)
 		return -1;
 	}
 	if (queue && (len == 0 || len > PROTO_QUEUE_LEN || !is_hex(queue, len, len))) {
-		complain("%s: want the first digits of a queue's identifier", queue);
+		complain("%s: want the first digits of a queue's identifier, as clients shows them",
+		    queue);
 		return -1;
 	}
 	return 0;
