@@ -78,8 +78,6 @@ void conn_free(struct conn *conn);
  * conn_finish().
  */
 void conn_write(struct conn *conn, const void *data, size_t len);
-/* Seconds since a byte went either way. */
-unsigned long conn_quiet(const struct conn *conn);
 /* Bytes of output that wait. */
 size_t conn_pending(const struct conn *conn);
 /* Those, and where the system tells, the bytes that it has taken and the peer's not yet. */

@@ -406,12 +406,6 @@ conn_resume(struct conn *c)
 
 /* ---- how it goes */
 
-unsigned long
-conn_quiet(const struct conn *c)
-{
-	return (unsigned long)((conn_now() - c->active) / 1000);
-}
-
 int
 conn_has_spoken(const struct conn *c, unsigned seconds)
 {

@@ -159,13 +159,6 @@ conn_has_spoken(const struct conn *conn, unsigned seconds)
 	return 0;
 }
 
-unsigned long
-conn_quiet(const struct conn *conn)
-{
-	FUZZ_CHECK(conn == current);
-	return 0;
-}
-
 size_t
 conn_pending(const struct conn *conn)
 {

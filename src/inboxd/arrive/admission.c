@@ -72,7 +72,7 @@ look_at_room(struct admission *admission)
 	log_limited(&admission->gate, is_short ? LOG_WARNING : LOG_NOTICE,
 	    is_short ? "room_short" : "room_again", "limit=%s now=%llu most=%llu note=\"%s\"",
 	    room.limit, (unsigned long long)room.now, (unsigned long long)room.most,
-	    is_short ? "deadlines are a quarter from now on" : "deadlines are as set");
+	    is_short ? "hello and line are a quarter from now on" : "hello and line are as set");
 	admission->setup.on_short(admission->setup.ctx, is_short);
 }
 

@@ -59,15 +59,6 @@ spread(const struct session *s, uint64_t seconds)
 	return seconds / 4 * at >> 4 * SPREAD_DIGITS;
 }
 
-/* Only where room is short: else the connection's own timer says so, on_idle(). */
-static int
-is_idle(const struct session *s)
-{
-	return s->shop->is_short && s->state == READY && !s->paused &&
-	    conn_quiet(s->conn) >= shop_deadline(s->shop, s->shop->site->settings->idle) &&
-	    s->sharer.held == 0 && !intake_is_due(s->intake);
-}
-
 int
 deadlines_look(struct session *s)
 {
@@ -84,8 +75,6 @@ deadlines_look(struct session *s)
 		cut(s, STAT_CUT_LINE, SESSION_LATER);
 	else if (!s->paused && intake_is_late(s->intake))
 		cut(s, STAT_CUT_ITEM, SESSION_LATER);
-	else if (is_idle(s))
-		cut(s, STAT_CUT_IDLE, 0);
 	else if (age > settings->session + spread(s, settings->session))
 		cut(s, STAT_CUT_SESSION, 0);
 	else

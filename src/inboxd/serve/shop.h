@@ -60,7 +60,9 @@ struct shop {
 	void (*on_empty)(struct shop *shop);
 };
 
-/* A deadline of the settings, seconds: a quarter of it while room is short. */
+/* A deadline of the settings, seconds: a quarter of it while room is short.  Not for `idle`: who
+ * does nothing makes room as soon as another comes (guest_make_room()), and before that takes none
+ * from anybody. */
 static inline uint64_t
 shop_deadline(const struct shop *shop, uint64_t seconds)
 {
