@@ -280,7 +280,7 @@ assert_fullest(const char *limit, uint64_t count)
 }
 
 static void
-short_begins_above_three_quarters_and_ends_at_half(void **state)
+short_begins_at_a_share_of_each_room_and_ends_at_a_smaller_one(void **state)
 {
 	struct place places[8];
 	struct door_limits limits = {.connections = 8, .handshakes = 8};
@@ -305,8 +305,15 @@ short_begins_above_three_quarters_and_ends_at_half(void **state)
 		fill(1, &places[i], 1);
 		door_shaken(door, &places[i], now);
 	}
+	assert_false(door_is_short(door));
+	fill(1, &places[7], 1);
+	door_shaken(door, &places[7], now);
 	assert_true(door_is_short(door));
-	assert_fullest("connections", 7);
+	assert_fullest("connections", 8);
+	leave(&places[7], 0);
+	assert_true(door_is_short(door));
+	leave(&places[6], 0);
+	assert_false(door_is_short(door));
 	door_free(door);
 }
 
@@ -440,7 +447,7 @@ main(void)
 	    cmocka_unit_test(a_failing_address_is_not_held_short_where_there_is_room),
 	    cmocka_unit_test(an_address_and_a_block_have_bounds_of_their_own),
 	    cmocka_unit_test(connections_have_room_beside_the_handshakes),
-	    cmocka_unit_test(short_begins_above_three_quarters_and_ends_at_half),
+	    cmocka_unit_test(short_begins_at_a_share_of_each_room_and_ends_at_a_smaller_one),
 	    cmocka_unit_test(a_bounded_number_of_addresses_is_remembered),
 	    cmocka_unit_test(the_counts_are_right_whatever_comes),
 	    cmocka_unit_test(a_hundred_thousand_arrivals_take_no_more_than_their_number),

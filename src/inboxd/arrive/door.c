@@ -173,16 +173,15 @@ door_fullest(const struct door *door)
 	return (struct door_room){"handshakes", door->handshakes, limits->handshakes};
 }
 
-static int
-is_beyond(const struct door *door, uint64_t quarters)
-{
-	return 4 * door->handshakes > quarters * door->limits.handshakes ||
-	    4 * door->served > quarters * door->limits.connections;
-}
-
+/* Handshakes come and go by the burst, connections stay: a fleet that fills four fifths of their
+ * room all year is none that it is short for. */
 int
 door_is_short(struct door *door)
 {
-	door->is_short = is_beyond(door, door->is_short ? 2 : 3);
+	const struct door_limits *limits = &door->limits;
+	uint64_t quarters = door->is_short ? 2 : 3, tenths = door->is_short ? 8 : 9;
+
+	door->is_short = 4 * door->handshakes > quarters * limits->handshakes ||
+	    10 * door->served > tenths * limits->connections;
 	return door->is_short;
 }

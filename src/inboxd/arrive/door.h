@@ -78,7 +78,8 @@ void door_left(struct door *door, struct place *place, int is_fault, int64_t now
 uint64_t door_handshakes(const struct door *door);
 /* The room of which the larger share is taken. */
 struct door_room door_fullest(const struct door *door);
-/* Is more than three quarters of any room taken, or has it been, and not yet fallen to a half? */
+/* Are more than three quarters of the handshakes there may be under way, or nine tenths of the
+ * connections there; or has that been, and they have not yet fallen to a half, and eight tenths? */
 int door_is_short(struct door *door);
 
 #endif
