@@ -266,9 +266,10 @@ class ReceiverRun(Run):
                 self.reload()
             try:
                 self.judge_living()
-            except ConnectionRefusedError:
-                # What fails behind the acknowledgement ends it when it comes to that.
-                self.await_end("it takes no connections")
+            except ConnectionError:
+                # What fails behind the acknowledgement ends it when it comes to that, also amid
+                # an answer.
+                self.await_end("it gives no answer")
         self.end_faulty()
         self.judge_restart()
 
