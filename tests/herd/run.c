@@ -27,13 +27,15 @@ run_die(const char *fmt, ...)
 	static atomic_flag is_dying = ATOMIC_FLAG_INIT;
 	va_list args;
 
-	/* One thread alone may say so and exit. */
+	/* One thread alone may say so; and at once, as the others go on: exit() would take down
+	 * beneath them what OpenSSL has. */
 	while (atomic_flag_test_and_set(&is_dying))
 		pause();
 	va_start(args, fmt);
 	say(fmt, args);
 	va_end(args);
-	exit(69);
+	(void)fflush(stdout);
+	_exit(69);
 }
 
 void
