@@ -282,7 +282,8 @@ static void
 header_holds_the_longest_of_all_fields(void **state)
 {
 	char header[SPOOL_HEADER];
-	struct spool_item item = {.size = INT64_MAX, .time = 99999999999}, back;
+	struct spool_item item = {.size = INT64_MAX, .time = 99999999999, .priority = ITEM_HIGH};
+	struct spool_item back;
 
 	(void)state;
 	memset(item.inbox, 'i', PROTO_INBOX_MAX);
@@ -297,6 +298,38 @@ header_holds_the_longest_of_all_fields(void **state)
 	assert_string_equal(back.sha256, item.sha256);
 	assert_int_equal(back.size, item.size);
 	assert_int_equal(back.time, item.time);
+	assert_int_equal(back.priority, ITEM_HIGH);
+}
+
+static void
+header_passes_over_what_it_does_not_know(void **state)
+{
+	static const struct {
+		const char *fields;
+		enum item_priority priority;
+		const char *name;
+	} rows[] = {
+	    {"", ITEM_NORMAL, ""},
+	    {" priority=low", ITEM_LOW, ""},
+	    {" priority=urgent name=a", ITEM_NORMAL, "a"},
+	    {" name=b claim=4711 priority=high color=blue", ITEM_HIGH, "b"},
+	};
+	char header[SPOOL_HEADER];
+	struct spool_item item;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		int len = snprintf(header, sizeof header, "inboxq-item 1 box 3 %064d time=1%s", 0,
+		    rows[i].fields);
+
+		memset(header + len, ' ', sizeof header - (size_t)len);
+		header[SPOOL_HEADER - 1] = '\n';
+		assert_int_equal(item_header_parse(header, &item), 0);
+		assert_int_equal(item.priority, rows[i].priority);
+		assert_string_equal(item.name, rows[i].name);
+	}
+	assert_int_equal(item_priority_parse("normal", &item.priority), 0);
+	assert_int_equal(item_priority_parse("", &item.priority), -1);
 }
 
 /* ---- a file that others write to while it is copied */
@@ -1272,6 +1305,7 @@ main(void)
 	    TEST(copies_an_item_whole_with_its_digest),
 	    TEST(sees_a_damaged_item),
 	    TEST(header_holds_the_longest_of_all_fields),
+	    TEST(header_passes_over_what_it_does_not_know),
 	    TEST(takes_a_file_that_grows_as_it_was),
 	    TEST(takes_a_standard_input_that_grows_as_it_was),
 	    TEST(reads_anew_what_was_rewritten),

@@ -21,15 +21,39 @@
 
 #define MAGIC "inboxq-item"
 
+static const char *const priority_texts[ITEM_PRIORITIES] = {
+    [ITEM_NORMAL] = "normal", [ITEM_LOW] = "low", [ITEM_HIGH] = "high"};
+
+const char *
+item_priority_text(enum item_priority priority)
+{
+	return priority_texts[priority];
+}
+
+int
+item_priority_parse(const char *text, enum item_priority *priority)
+{
+	for (int i = 0; i < ITEM_PRIORITIES; i++) {
+		if (strcmp(text, priority_texts[i]) == 0) {
+			*priority = (enum item_priority)i;
+			return 0;
+		}
+	}
+	return -1;
+}
+
 void
 item_header_format(char header[SPOOL_HEADER], const struct spool_item *item)
 {
 	char line[SPOOL_HEADER];
-	int len = snprintf(line, sizeof line, MAGIC " 1 %s %" PRIu64 " %s time=%" PRIu64 "%s%s",
-	    item->inbox, item->size, item->sha256, item->time, item->name[0] ? " name=" : "",
-	    item->name);
+	int is_normal = item->priority == ITEM_NORMAL;
+	int len = snprintf(line, sizeof line,
+	    MAGIC " 1 %s %" PRIu64 " %s time=%" PRIu64 "%s%s%s%s", item->inbox, item->size,
+	    item->sha256, item->time, is_normal ? "" : " priority=",
+	    is_normal ? "" : item_priority_text(item->priority),
+	    item->name[0] ? " name=" : "", item->name);
 
-	/* The longest one has 950 bytes. */
+	/* The longest one has 964 bytes. */
 	memset(header, ' ', SPOOL_HEADER);
 	memcpy(header, line, (size_t)len);
 	header[SPOOL_HEADER - 1] = '\n';
@@ -48,6 +72,24 @@ take_field(const char **at, const char *end, char *dst, size_t room)
 	dst[len] = '\0';
 	*at += len + (space != NULL);
 	return len;
+}
+
+/* One of the fields behind the time. */
+static int
+take_key(const char *text, size_t len, struct spool_item *item)
+{
+	char decoded[PROTO_NAME_MAX];
+
+	if (len > 5 && memcmp(text, "name=", 5) == 0) {
+		if (escape_decode(decoded, sizeof decoded, text + 5, len - 5) < 0)
+			return -1;
+		memcpy(item->name, text + 5, len - 5 + 1);
+	}
+	/* A word of a time to come is no damage: such an item is as any other. */
+	if (len > 9 && memcmp(text, "priority=", 9) == 0 &&
+	    item_priority_parse(text + 9, &item->priority) < 0)
+		item->priority = ITEM_NORMAL;
+	return 0;
 }
 
 int
@@ -76,14 +118,10 @@ item_header_parse(const char header[SPOOL_HEADER], struct spool_item *item)
 	    parse_u64(text + 5, len - 5, PROTO_NUMBER_MAX, &item->time) < 0)
 		return -1;
 	item->name[0] = '\0';
-	len = take_field(&at, end, text, sizeof text);
-	if (len > 5 && memcmp(text, "name=", 5) == 0) {
-		char decoded[PROTO_NAME_MAX];
-
-		if (escape_decode(decoded, sizeof decoded, text + 5, len - 5) < 0)
+	item->priority = ITEM_NORMAL;
+	while ((len = take_field(&at, end, text, sizeof text)))
+		if (take_key(text, len, item) < 0)
 			return -1;
-		memcpy(item->name, text + 5, len - 5 + 1);
-	}
 	return 0;
 }
 

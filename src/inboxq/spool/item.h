@@ -3,7 +3,9 @@
  * An item in the spool is one file: a header of SPOOL_HEADER bytes, which is
  * one line of text padded with spaces, LF last, then its bytes.
  *
- *	inboxq-item 1 <inbox> <size> <sha256> time=<seconds> [name=<escaped>]
+ *	inboxq-item 1 <inbox> <size> <sha256> time=<seconds> [priority=<low|high>] [name=<escaped>]
+ *
+ * What follows the time stands in any order, and what is not known there is passed over.
  *
  * The digest is taken while the bytes are copied in, so it protects them all
  * the way to the receiver's disk.
@@ -22,16 +24,24 @@
 #include "lib/escape.h"
 #include "lib/proto.h"
 
-#define SPOOL_HEADER 1024     /* bytes; the longest header has 950 */
+#define SPOOL_HEADER 1024     /* bytes; the longest header has 964 */
 #define SPOOL_REASON_MAX 1024 /* bytes */
+
+/* How it is told from others that wait; zero is what an item is that says nothing of it. */
+enum item_priority { ITEM_NORMAL, ITEM_LOW, ITEM_HIGH, ITEM_PRIORITIES };
 
 struct spool_item {
 	char inbox[PROTO_INBOX_MAX + 1];
 	uint64_t size; /* bytes, without the header */
 	char sha256[DIGEST_TEXT_ROOM];
 	uint64_t time;                          /* when it was taken in, seconds since 1970 UTC */
+	enum item_priority priority;
 	char name[ESCAPE_ROOM(PROTO_NAME_MAX)]; /* the file's name, escaped; "": none */
 };
+
+/* "low", "normal", "high"; and back: 0, or -1 where it is none of these. */
+const char *item_priority_text(enum item_priority priority);
+MUST_CHECK int item_priority_parse(const char *text, enum item_priority *priority);
 
 void item_header_format(char header[SPOOL_HEADER], const struct spool_item *item);
 /* 0, or -1 where it is not a header. */
