@@ -410,8 +410,31 @@ def options_of(source):
 
 
 @check
+def commands_and_options_of_inboxq_stand_in_the_manual():
+    """By the rows in src/inboxq/commands."""
+    page, commands, options = read("src/inboxq/inboxq.1"), set(), set()
+    for path in tree("src/inboxq/commands", ends=(".c",)):
+        commands.update(re.findall(r'^    \.name = "(\w+)"', read(path), re.M))
+        options.update(re.findall(
+            r"^    \{(0|'\w'), \"([\w-]+)\", (?:\"(\w+)\"|NULL),", read(path), re.M))
+    if len(commands) < 7 or len(options) < 7:
+        yield "src/inboxq/commands: found only %r and %r" % (sorted(commands), sorted(options))
+    told = {name: entry for entry in re.findall(r"^\.It (Fl .*)$", page, re.M)
+            for name in re.findall(r"Fl -([\w-]+)", entry)}
+    for name in sorted(commands):
+        if not re.search(r"^\.It Cm %s\b" % name, page, re.M) or \
+                not re.search(r"^\.Cm %s$" % name, page, re.M):
+            yield "inboxq.1: %s has no entry or no synopsis" % name
+    for letter, name, value in sorted(options):
+        entry = told.get(name, "")
+        if not entry or letter != "0" and "Fl %s" % letter.strip("'") not in entry or \
+                value and "Ar %s" % value.lower() not in entry:
+            yield "inboxq.1: %s --%s %s" % (letter, name, value)
+
+
+@check
 def options_stand_in_the_manuals():
-    for program, page in (("inboxd", "src/inboxd/inboxd.8"), ("inboxq", "src/inboxq/inboxq.1"),
+    for program, page in (("inboxd", "src/inboxd/inboxd.8"),
                           ("inboxctl", "src/inboxctl/inboxctl.8")):
         letters = options_of(read("src/%s/main.c" % program))
         if not letters:

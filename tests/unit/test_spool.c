@@ -25,7 +25,7 @@
 
 #include <cmocka.h>
 
-#include "inboxq/commands.h"
+#include "inboxq/commands/rows.h"
 #include "inboxq/spool/sentlog.h"
 #include "inboxq/spool/intake.h"
 #include "inboxq/spool/item.h"
@@ -1104,22 +1104,33 @@ prints_no_number_that_a_crash_may_take_back(void **state)
 	spool_close(spool);
 }
 
+/* Runs a command on what is named, with the first of its options set to `value` (NULL: not). */
+static int
+call_command(const struct command *command, struct spool *spool, const char *value, char *first,
+    char *second)
+{
+	char *rest[] = {first, second, NULL};
+	struct command_call call = {.command = command, .spool = spool, .values = {value},
+	    .rest = rest, .count = second ? 2 : 1};
+
+	return command->run(&call);
+}
+
 static void
 removes_items_for_good(void **state)
 {
 	struct spool *spool = open_spool();
-	const uint64_t numbers[] = {1, 2};
 
 	(void)state;
 	assert_int_equal(add_items(spool, 2), 2);
 	assert_int_equal(item_set_aside(spool, 2), 0);
 	synced_count = 0;
-	assert_int_equal(command_remove(spool, numbers, 2), 0);
+	assert_int_equal(call_command(&command_remove, spool, NULL, "1", "2"), 0);
 	assert_true(was_synced("spool/queue") && was_synced("spool/failed"));
 	assert_int_equal(count_files(spool, SPOOL_QUEUE) + count_files(spool, SPOOL_FAILED), 0);
 	assert_int_equal(add_items(spool, 1), 3);
 	fails = inode_of("spool/queue");
-	assert_int_equal(command_remove(spool, (const uint64_t[]){3}, 1), 74);
+	assert_int_equal(call_command(&command_remove, spool, NULL, "3", NULL), 74);
 	fails = 0;
 	spool_close(spool);
 }
@@ -1137,13 +1148,12 @@ static void
 removes_an_item_that_is_set_aside_meanwhile(void **state)
 {
 	struct spool *spool = open_spool();
-	const uint64_t numbers[] = {1};
 
 	(void)state;
 	assert_int_equal(add_items(spool, 1), 1);
 	assert_int_equal(item_write_reason(spool, 1, "inbox: none of that name"), 0);
 	before_read = set_aside_meanwhile;
-	assert_int_equal(command_remove(spool, numbers, 1), 0);
+	assert_int_equal(call_command(&command_remove, spool, NULL, "1", NULL), 0);
 	before_read = NULL;
 	assert_int_equal(count_files(spool, SPOOL_QUEUE), 0);
 	assert_int_equal(count_files(spool, SPOOL_FAILED), 0);
@@ -1181,21 +1191,20 @@ start_holder(int *says)
 static void
 commands_beside_a_held_lock_say_to_come_again(void **state)
 {
-	const uint64_t numbers[] = {1};
 	struct spool *spool = open_spool();
-	char *files[] = {NULL};
+	char *file;
 	int says, status;
 	pid_t holder;
 
 	(void)state;
 	assert_int_equal(add_items(spool, 1), 1);
-	files[0] = strdup(below("item"));
+	file = strdup(below("item"));
 	holder = start_holder(&says);
 	pauses = 0;
-	assert_int_equal(command_add(spool, "status", NULL, files, 1), 75);
+	assert_int_equal(call_command(&command_add, spool, "status", file, NULL), 75);
 	assert_true(pauses > 1000);
-	assert_int_equal(command_requeue(spool, numbers, 1), 75);
-	assert_int_equal(command_remove(spool, numbers, 1), 75);
+	assert_int_equal(call_command(&command_requeue, spool, NULL, "1", NULL), 75);
+	assert_int_equal(call_command(&command_remove, spool, NULL, "1", NULL), 75);
 	pauses = -1;
 	assert_int_equal(count_files(spool, SPOOL_TMP), 0);
 	assert_int_equal(count_files(spool, SPOOL_QUEUE), 1);
@@ -1203,7 +1212,7 @@ commands_beside_a_held_lock_say_to_come_again(void **state)
 	assert_int_equal(waitpid(holder, &status, 0), holder);
 	assert_int_equal(status, 0);
 	assert_int_equal(add_items(spool, 1), 2);
-	free(files[0]);
+	free(file);
 	spool_close(spool);
 }
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "inboxq/commands/command.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "lib/log.h"
+
+const char *
+command_value(const struct command_call *call, const char *name)
+{
+	const struct command_option *option = call->command->options;
+
+	for (size_t i = 0; option && option[i].name; i++)
+		if (strcmp(option[i].name, name) == 0)
+			return call->values[i];
+	assert(!"an option of this command");
+	return NULL;
+}
+
+int
+command_misused(const struct command_call *call, const char *fmt, ...)
+{
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof text, fmt, args);
+	va_end(args);
+	log_complain("inboxq", "%s: %s", call->command->name, text);
+	fprintf(stderr, "Try 'inboxq %s -h'.\n", call->command->name);
+	return EX_USAGE;
+}
+
+int
+command_trouble(const char *what)
+{
+	int error = errno;
+
+	log_complain("inboxq", "%s: %s", what, strerror(error));
+	return error == EWOULDBLOCK ? EX_TEMPFAIL : EX_IOERR;
+}
