@@ -99,10 +99,10 @@ MUST_CHECK int disk_check_dir(int dirfd, dev_t dev, dev_t *dev_out, struct why *
 MUST_CHECK int disk_check_shared_dir(int dirfd, dev_t dev, struct why *why);
 
 /*
- * Takes the exclusive lock of a program: fcntl(F_SETLK) on `name` in `dirfd`,
- * made if missing.  Returns the descriptor, which holds the lock until it is
- * closed; -1 with errno, and for EWOULDBLOCK the holder's process id in
- * *holder (0: unknown).
+ * Takes the exclusive lock of a program, for its life (else: lock.h): fcntl(F_SETLK) on
+ * `name` in `dirfd`, made if missing.  Returns the descriptor, which holds the lock until it
+ * is closed; -1 with errno, and for EWOULDBLOCK the holder's process id in *holder
+ * (0: unknown).
  */
 MUST_CHECK int disk_lock(int dirfd, const char *name, pid_t *holder);
 

@@ -22,20 +22,20 @@
 
 #include "lib/disk.h"
 #include "lib/id.h"
+#include "lib/lock.h"
 #include "lib/parse.h"
 #include "lib/proto.h"
 
-#define LOCK_WAIT_MS 30000
-#define LOCK_POLL_MS 5
+#define LOCK_WAIT 30000 /* ms */
 #define DRAFT_AGE (24 * 60 * 60) /* seconds */
 #define NO_NUMBER "00000000000000000000"
 
 struct spool {
 	int folder[SPOOL_PARTS];
-	int lock; /* -1: not held */
+	struct lock lock;
 	char id[ID_ROOM];
 	uint64_t durable; /* `last` is known to be at or above it on the disk; what it reads
-	                     may only be in the page cache */
+	                     may only be in the page cache; under the lock */
 };
 
 static const char *const folder_names[SPOOL_PARTS] = {NULL, "tmp", "queue", "failed"};
@@ -150,7 +150,7 @@ spool_open(const char *path, int make, struct why *why)
 		why_say(why, "out of memory");
 		return NULL;
 	}
-	spool->lock = -1;
+	lock_begin(&spool->lock);
 	for (int i = 0; i < SPOOL_PARTS; i++)
 		spool->folder[i] = -1;
 	if (open_folders(spool, path, make, &what) < 0)
@@ -187,10 +187,10 @@ spool_close(struct spool *spool)
 {
 	if (!spool)
 		return;
-	spool_unlock(spool);
 	for (int i = 0; i < SPOOL_PARTS; i++)
 		if (spool->folder[i] >= 0)
 			close(spool->folder[i]);
+	lock_end(&spool->lock);
 	free(spool);
 }
 
@@ -209,25 +209,13 @@ spool_queue_id(const struct spool *spool)
 int
 spool_lock(struct spool *spool)
 {
-	struct timespec pause = {0, LOCK_POLL_MS * 1000000L};
-	pid_t holder;
-
-	for (int waited = 0;; waited += LOCK_POLL_MS) {
-		spool->lock = disk_lock(spool->folder[SPOOL_TOP], "lock", &holder);
-		if (spool->lock >= 0)
-			return 0;
-		if (errno != EWOULDBLOCK || waited >= LOCK_WAIT_MS)
-			return -1;
-		nanosleep(&pause, NULL);
-	}
+	return lock_take(&spool->lock, spool->folder[SPOOL_TOP], "lock", LOCK_WAIT);
 }
 
 void
 spool_unlock(struct spool *spool)
 {
-	if (spool->lock >= 0)
-		close(spool->lock);
-	spool->lock = -1;
+	lock_release(&spool->lock);
 }
 
 void

@@ -51,7 +51,8 @@ const char *spool_queue_id(const struct spool *spool);
 
 /* All below return 0, or -1 with errno set, unless said otherwise. */
 
-/* Waits up to 30 seconds, then fails with EWOULDBLOCK.  Not nested. */
+/* Keeps out other processes, and the threads of this one.  Waits up to 30 seconds, then fails with
+ * EWOULDBLOCK.  Not nested; a call below that is "under the lock" takes it from its caller. */
 MUST_CHECK int spool_lock(struct spool *spool);
 void spool_unlock(struct spool *spool);
 
