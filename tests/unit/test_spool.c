@@ -288,6 +288,7 @@ header_holds_the_longest_of_all_fields(void **state)
 	(void)state;
 	memset(item.inbox, 'i', PROTO_INBOX_MAX);
 	memset(item.sha256, 'f', sizeof item.sha256 - 1);
+	memset(item.claim, 'c', sizeof item.claim - 1);
 	for (int i = 0; i < PROTO_NAME_MAX; i++)
 		memcpy(item.name + 3 * i, "%0A", 4);
 	item_header_format(header, &item);
@@ -299,6 +300,7 @@ header_holds_the_longest_of_all_fields(void **state)
 	assert_int_equal(back.size, item.size);
 	assert_int_equal(back.time, item.time);
 	assert_int_equal(back.priority, ITEM_HIGH);
+	assert_string_equal(back.claim, item.claim);
 }
 
 static void
@@ -734,6 +736,42 @@ servers_are_told_apart_by_id_else_by_host(void **state)
 	assert_false(sentlog_is_same("cap1", "cap"));
 	assert_false(sentlog_is_same("cap/" ONE, "cap1"));
 	assert_false(sentlog_is_same("-", "cap1/" ONE));
+}
+
+/* A watch that was killed finds the ends of its claims there. */
+static void
+sentlog_gives_back_claims(void **state)
+{
+	struct spool *spool = open_spool();
+	struct sentlog *sentlog = sentlog_open(spool);
+	struct spool_item item = {.inbox = "status", .size = 3, .name = "a%20b", .claim = ONE};
+	struct seen seen = {0};
+	off_t from = 0;
+
+	(void)state;
+	memset(item.sha256, 'a', sizeof item.sha256 - 1);
+	assert_int_equal(sentlog_add(sentlog, 1, SENTLOG_STORED, "cap1", "name", &item), 0);
+	assert_int_equal(sentlog_sync(sentlog), 0);
+	assert_int_equal(sentlog_read(spool, &from, on_line, &seen), 0);
+	assert_string_equal(seen.last.claim, ONE);
+	assert_string_equal(seen.last.name, item.name);
+	assert_string_equal(seen.last.sha256, item.sha256);
+	/* A name that looks like one is a name. */
+	item.claim[0] = '\0';
+	snprintf(item.name, sizeof item.name, "claim=" ONE);
+	assert_int_equal(sentlog_add(sentlog, 2, SENTLOG_STORED, "cap1", "name", &item), 0);
+	item.name[0] = item.sha256[0] = '\0';
+	assert_int_equal(sentlog_sync(sentlog), 0);
+	assert_int_equal(sentlog_read(spool, &from, on_line, &seen), 0);
+	assert_string_equal(seen.last.name, "claim=" ONE);
+	assert_string_equal(seen.last.claim, "");
+	assert_int_equal(sentlog_add(sentlog, 3, SENTLOG_REMOVED, NULL, NULL, &item), 0);
+	assert_int_equal(sentlog_sync(sentlog), 0);
+	assert_int_equal(sentlog_read(spool, &from, on_line, &seen), 0);
+	assert_string_equal(seen.last.sha256, "");
+	assert_string_equal(seen.last.name, "");
+	sentlog_close(sentlog);
+	spool_close(spool);
 }
 
 /* As long as a host and an id can be. */
@@ -1328,6 +1366,7 @@ main(void)
 	    TEST(opens_no_spool_that_others_may_write_to),
 	    TEST(sentlog_goes_on_after_a_cut_line),
 	    TEST(servers_are_told_apart_by_id_else_by_host),
+	    TEST(sentlog_gives_back_claims),
 	    TEST(sentlog_gives_back_the_longest_server),
 	    TEST(runner_sees_the_mark_move_as_answers_come),
 	    TEST(waits_as_long_as_later_says),

@@ -48,12 +48,13 @@ item_header_format(char header[SPOOL_HEADER], const struct spool_item *item)
 	char line[SPOOL_HEADER];
 	int is_normal = item->priority == ITEM_NORMAL;
 	int len = snprintf(line, sizeof line,
-	    MAGIC " 1 %s %" PRIu64 " %s time=%" PRIu64 "%s%s%s%s", item->inbox, item->size,
+	    MAGIC " 1 %s %" PRIu64 " %s time=%" PRIu64 "%s%s%s%s%s%s", item->inbox, item->size,
 	    item->sha256, item->time, is_normal ? "" : " priority=",
 	    is_normal ? "" : item_priority_text(item->priority),
-	    item->name[0] ? " name=" : "", item->name);
+	    item->claim[0] ? " claim=" : "", item->claim, item->name[0] ? " name=" : "",
+	    item->name);
 
-	/* The longest one has 964 bytes. */
+	/* The longest one has 1004 bytes. */
 	memset(header, ' ', SPOOL_HEADER);
 	memcpy(header, line, (size_t)len);
 	header[SPOOL_HEADER - 1] = '\n';
@@ -85,6 +86,8 @@ take_key(const char *text, size_t len, struct spool_item *item)
 			return -1;
 		memcpy(item->name, text + 5, len - 5 + 1);
 	}
+	if (len > 6 && memcmp(text, "claim=", 6) == 0 && is_hex(text + 6, len - 6, PROTO_ID_LEN))
+		memcpy(item->claim, text + 6, len - 6 + 1);
 	/* A word of a time to come is no damage: such an item is as any other. */
 	if (len > 9 && memcmp(text, "priority=", 9) == 0 &&
 	    item_priority_parse(text + 9, &item->priority) < 0)
@@ -117,7 +120,7 @@ item_header_parse(const char header[SPOOL_HEADER], struct spool_item *item)
 	if (len < 6 || memcmp(text, "time=", 5) != 0 ||
 	    parse_u64(text + 5, len - 5, PROTO_NUMBER_MAX, &item->time) < 0)
 		return -1;
-	item->name[0] = '\0';
+	item->name[0] = item->claim[0] = '\0';
 	item->priority = ITEM_NORMAL;
 	while ((len = take_field(&at, end, text, sizeof text)))
 		if (take_key(text, len, item) < 0)

@@ -3,7 +3,8 @@
  * An item in the spool is one file: a header of SPOOL_HEADER bytes, which is
  * one line of text padded with spaces, LF last, then its bytes.
  *
- *	inboxq-item 1 <inbox> <size> <sha256> time=<seconds> [priority=<low|high>] [name=<escaped>]
+ *	inboxq-item 1 <inbox> <size> <sha256> time=<seconds> [priority=<low|high>] [claim=<id>]
+ *	    [name=<escaped>]
  *
  * What follows the time stands in any order, and what is not known there is passed over.
  *
@@ -22,9 +23,10 @@
 #include "lib/attr.h"
 #include "lib/digest.h"
 #include "lib/escape.h"
+#include "lib/id.h"
 #include "lib/proto.h"
 
-#define SPOOL_HEADER 1024     /* bytes; the longest header has 964 */
+#define SPOOL_HEADER 1024     /* bytes; the longest header has 1004 */
 #define SPOOL_REASON_MAX 1024 /* bytes */
 
 /* How it is told from others that wait; zero is what an item is that says nothing of it. */
@@ -36,6 +38,7 @@ struct spool_item {
 	char sha256[DIGEST_TEXT_ROOM];
 	uint64_t time;                          /* when it was taken in, seconds since 1970 UTC */
 	enum item_priority priority;
+	char claim[ID_ROOM]; /* of a file that a hot folder gave up: the claim's id; else "" */
 	char name[ESCAPE_ROOM(PROTO_NAME_MAX)]; /* the file's name, escaped; "": none */
 };
 

@@ -119,9 +119,10 @@ sentlog_add(struct sentlog *sentlog, uint64_t n, enum sentlog_end end, const cha
 	clock_gettime(CLOCK_REALTIME, &now);
 	print_time(when, &now);
 	len = snprintf(sentlog->batch + sentlog->len, SENTLOG_LINE_ROOM,
-	    "%s %" PRIu64 " %s %s %s %s %" PRIu64 " %s%s%s\n", when, n, end_names[end],
+	    "%s %" PRIu64 " %s %s %s %s %" PRIu64 " %s%s%s%s%s\n", when, n, end_names[end],
 	    server ? server : "-", name ? name : "-", item->inbox[0] ? item->inbox : "-",
-	    item->size, item->sha256[0] ? item->sha256 : "-", item->name[0] ? " " : "", item->name);
+	    item->size, item->sha256[0] ? item->sha256 : "-", item->name[0] ? " " : "", item->name,
+	    item->claim[0] ? " claim=" : "", item->claim);
 	sentlog->len += (size_t)len;
 	return 0;
 }
@@ -162,19 +163,35 @@ sentlog_is_same(const char *server, const char *other)
 	return host == strcspn(other, "/") && memcmp(server, other, host) == 0;
 }
 
+/* What stands behind the size: the digest, a name if there is one, and perhaps a claim.
+ * Nothing hangs on these but whether a claim is known. */
+static void
+parse_rest(const char *text, struct sentlog_line *line)
+{
+	line->sha256[0] = line->name[0] = line->claim[0] = '\0';
+	(void)sscanf(text, "%64s %765s claim=%32s", line->sha256, line->name, line->claim);
+	if (!is_hex(line->sha256, strlen(line->sha256), sizeof line->sha256 - 1))
+		line->sha256[0] = '\0';
+	if (!is_hex(line->claim, strlen(line->claim), PROTO_ID_LEN))
+		line->claim[0] = '\0';
+}
+
 static int
 parse_line(const char *text, size_t len, struct sentlog_line *line)
 {
 	char number[24], end[16];
 	char copy[SENTLOG_LINE_ROOM];
+	int rest = 0;
 
 	if (len >= sizeof copy)
 		return -1;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	if (sscanf(copy, "%31s %23s %15s %288s", line->time, number, end, line->server) != 4 ||
+	if (sscanf(copy, "%31s %23s %15s %288s %*s %*s %*s %n", line->time, number, end,
+		line->server, &rest) != 4 ||
 	    parse_u64(number, strlen(number), PROTO_NUMBER_MAX, &line->n) < 0)
 		return -1;
+	parse_rest(rest ? copy + rest : "", line);
 	for (int i = 0; i < SENTLOG_ENDS; i++) {
 		if (strcmp(end, end_names[i]) == 0) {
 			line->end = (enum sentlog_end)i;

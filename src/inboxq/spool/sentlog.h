@@ -7,6 +7,7 @@
  *	<UTC time> <n> REFUSED <server> <code>       <inbox> <size> <sha256> [file name]
  *	<UTC time> <n> REMOVED -        -            <inbox> <size> <sha256> [file name]
  *
+ * Where the item's header names a claim (spool/item.h), " claim=<id>" stands at the end.
  * It is a log for people, and what a receiver that was away is told about the
  * numbers it missed (SKIP).  An item set aside without a server's word is
  * REFUSED with server "-".  Else that is "host/id", as READY has them; "host" where it has no
@@ -58,6 +59,9 @@ struct sentlog_line {
 	enum sentlog_end end;
 	char server[SENTLOG_SERVER_ROOM];
 	char time[32];
+	char sha256[DIGEST_TEXT_ROOM];          /* "": not known */
+	char claim[ID_ROOM];                    /* "": none */
+	char name[ESCAPE_ROOM(PROTO_NAME_MAX)]; /* the file's, as in the header; "": none */
 };
 
 /*
