@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "inboxctl/table.h"
+#include "lib/table.h"
 
 #define COMPLAINT_ROOM 2048 /* what is longer is cut */
 

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inboxctl/table.h"
 #include "lib/figures.h"
+#include "lib/table.h"
 
 /* ---- cells */
 

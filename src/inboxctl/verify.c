@@ -31,8 +31,8 @@
 #include "inboxctl/journaled.h"
 #include "inboxctl/look.h"
 #include "inboxctl/root.h"
-#include "inboxctl/table.h"
 #include "lib/parse.h"
+#include "lib/table.h"
 
 /* No session holds a draft so long without writing to it. */
 #define DRAFT_IS_OLD 3600 /* seconds */

@@ -23,7 +23,6 @@
 #include "inboxd/expiry.h"
 #include "inboxd/fronts.h"
 #include "inboxd/loaded.h"
-#include "inboxd/notify.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
 #include "inboxd/status/survey.h"
@@ -33,6 +32,7 @@
 #include "lib/log_writer.h"
 #include "lib/loop.h"
 #include "lib/memory.h"
+#include "lib/notify.h"
 
 #define SIGNALS 3
 

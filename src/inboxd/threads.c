@@ -13,7 +13,6 @@
 #include "inboxd/base/site.h"
 #include "inboxd/commit/commit.h"
 #include "inboxd/fronts.h"
-#include "inboxd/notify.h"
 #include "inboxd/recover/recover.h"
 #include "inboxd/serve/ticket.h"
 #include "inboxd/serve/worker.h"
@@ -21,6 +20,7 @@
 #include "lib/address.h"
 #include "lib/inherit.h"
 #include "lib/log.h"
+#include "lib/notify.h"
 
 /* The publisher may be silent for so many times the interval in which a supervisor wants to hear of
  * us: others may have much to write that its sync takes along. */

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "inboxd/notify.h"
+#include "lib/notify.h"
 
 #include <inttypes.h>
 #include <setjmp.h>

@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "inboxd/notify.h"
+#include "lib/notify.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -3,14 +3,14 @@
  * sd_notify(3) by hand: the protocol is documented as stable and is one
  * datagram.  Without NOTIFY_SOCKET in the environment every call does
  * nothing.  A message that cannot be sent is logged once and never an error:
- * the receiver serves its clients whatever its supervisor does.
+ * a service does its work whatever its supervisor does.
  *
- * Main thread only.  notify_watchdog() may be called only while the commit
- * thread makes progress, and the publisher, of whom one sync may take some
- * intervals (threads.c).
+ * Main thread only.  notify_watchdog() may be called only while there is progress: for the
+ * receiver, of the commit thread, and of the publisher, of whom one sync may take some
+ * intervals (inboxd/threads.c).
  */
-#ifndef INBOXD_NOTIFY_H
-#define INBOXD_NOTIFY_H
+#ifndef LIB_NOTIFY_H
+#define LIB_NOTIFY_H
 
 #include <stdint.h>
 

@@ -2,8 +2,8 @@
 /*
  * Text for a person's terminal: aligned columns, sizes, spans of time.
  */
-#ifndef INBOXCTL_TABLE_H
-#define INBOXCTL_TABLE_H
+#ifndef LIB_TABLE_H
+#define LIB_TABLE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "inboxctl/table.h"
+#include "lib/table.h"
 
 #include <inttypes.h>
 #include <stdint.h>
