@@ -129,6 +129,7 @@ set_up(void)
 	char path[200], name[SPOOL_NAME_ROOM];
 	struct why why;
 	uint64_t numbers[INTAKE_BATCH];
+	const struct intake_wish wish = {.inbox = "status"};
 	struct intake *intake;
 	char *bytes = calloc(1, sizes[ITEMS - 1]);
 	size_t count;
@@ -140,12 +141,12 @@ set_up(void)
 	snprintf(path, sizeof path, "%s/spool", fuzz_folder());
 	spool = spool_open(path, 1, &why);
 	FUZZ_CHECK(base && spool && bytes);
-	intake = intake_new(spool, "status");
+	intake = intake_new(spool);
 	FUZZ_CHECK(intake);
 	snprintf(path, sizeof path, "%s/item", fuzz_folder());
 	for (size_t i = 0; i < FIRST - 1 + ITEMS; i++) {
 		write_whole(AT_FDCWD, path, bytes, i < FIRST - 1 ? 3 : sizes[i + 1 - FIRST]);
-		FUZZ_CHECK(intake_copy(intake, path, NULL, &why) == INTAKE_OK);
+		FUZZ_CHECK(intake_file(intake, &wish, path, &why) == INTAKE_OK);
 	}
 	FUZZ_CHECK(intake_queue(intake, numbers, &count, &why) == INTAKE_OK);
 	FUZZ_CHECK(count == FIRST - 1 + ITEMS && numbers[count - 1] == count);

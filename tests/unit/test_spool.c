@@ -171,18 +171,20 @@ write_file(const char *name, const char *text)
 	assert_int_equal(fclose(file), 0);
 }
 
+static const struct intake_wish wish = {.inbox = "status"};
+
 /* Queues `count` copies of a file; the last number. */
 static uint64_t
 add_items(struct spool *spool, unsigned count)
 {
-	struct intake *intake = intake_new(spool, "status");
+	struct intake *intake = intake_new(spool);
 	uint64_t numbers[INTAKE_BATCH] = {0};
 	size_t queued;
 
 	assert_non_null(intake);
 	write_file("item", "foo");
 	for (unsigned i = 0; i < count; i++)
-		assert_int_equal(intake_copy(intake, below("item"), NULL, &why), INTAKE_OK);
+		assert_int_equal(intake_file(intake, &wish, below("item"), &why), INTAKE_OK);
 	assert_int_equal(intake_queue(intake, numbers, &queued, &why), INTAKE_OK);
 	assert_int_equal(queued, count);
 	intake_free(intake);
@@ -355,18 +357,21 @@ make_source(char byte, size_t size)
 	reads = 0;
 }
 
+static int must_hold_still;
+
 /* Adds it while `others` do something before each read. */
 static enum intake_result
 add_beside(struct spool *spool, void (*others)(void))
 {
-	struct intake *intake = intake_new(spool, "status");
+	const struct intake_wish asked = {.inbox = "status", .holds_still = must_hold_still};
+	struct intake *intake = intake_new(spool);
 	enum intake_result result;
 	uint64_t numbers[INTAKE_BATCH];
 	size_t queued;
 
 	assert_non_null(intake);
 	before_read = others;
-	result = intake_copy(intake, below("item"), NULL, &why);
+	result = intake_file(intake, &asked, below("item"), &why);
 	before_read = NULL;
 	if (result == INTAKE_OK) {
 		struct why remark = why;
@@ -432,7 +437,7 @@ static void
 takes_a_standard_input_that_grows_as_it_was(void **state)
 {
 	struct spool *spool = open_spool();
-	struct intake *intake = intake_new(spool, "status");
+	struct intake *intake = intake_new(spool);
 	int saved = dup(STDIN_FILENO);
 
 	(void)state;
@@ -440,7 +445,7 @@ takes_a_standard_input_that_grows_as_it_was(void **state)
 	assert_int_equal(lseek(written, 0, SEEK_SET), 0);
 	dup2(written, STDIN_FILENO);
 	before_read = append_much;
-	assert_int_equal(intake_copy(intake, NULL, "hint", &why), INTAKE_OK);
+	assert_int_equal(intake_fd(intake, &wish, STDIN_FILENO, "hint", &why), INTAKE_OK);
 	before_read = NULL;
 	assert_non_null(strstr(why.text, "hint: grew while it was copied"));
 	dup2(saved, STDIN_FILENO);
@@ -482,6 +487,27 @@ rewrite_always(void)
 	char byte = (char)++reads;
 
 	assert_int_equal(pwrite(written, &byte, 1, 0), 1);
+}
+
+static void
+takes_only_what_holds_still_where_that_is_asked(void **state)
+{
+	struct spool *spool = open_spool();
+	uint64_t size;
+
+	(void)state;
+	must_hold_still = 1;
+	make_source('a', 500000);
+	assert_int_equal(add_beside(spool, append_much), INTAKE_MOVING);
+	assert_non_null(strstr(why.text, "item: grew while it was copied: not taken"));
+	make_source('b', 500000);
+	assert_int_equal(add_beside(spool, rewrite_always), INTAKE_MOVING);
+	assert_int_equal(count_files(spool, SPOOL_QUEUE), 0);
+	make_source('c', 500000);
+	assert_int_equal(add_beside(spool, NULL), INTAKE_OK);
+	assert_int_equal(byte_of_item(spool, 1, 499999, &size), 'c');
+	must_hold_still = 0;
+	spool_close(spool);
 }
 
 static void
@@ -573,8 +599,9 @@ static void
 takes_only_regular_files_with_short_names(void **state)
 {
 	struct spool *spool = open_spool();
-	struct intake *intake = intake_new(spool, "status");
+	struct intake *intake = intake_new(spool);
 	char name[300];
+	const struct intake_wish long_name = {.inbox = "status", .name = name};
 	uint64_t numbers[INTAKE_BATCH];
 	size_t queued;
 
@@ -582,10 +609,10 @@ takes_only_regular_files_with_short_names(void **state)
 	memset(name, 'x', sizeof name);
 	name[256] = '\0';
 	assert_int_equal(mkfifo(below("fifo"), 0600), 0);
-	assert_int_equal(intake_copy(intake, below("fifo"), NULL, &why), INTAKE_NOT_TAKEN);
-	assert_int_equal(intake_copy(intake, folder, NULL, &why), INTAKE_NOT_TAKEN);
-	assert_int_equal(intake_copy(intake, below("nothing"), NULL, &why), INTAKE_NOT_TAKEN);
-	assert_int_equal(intake_copy(intake, NULL, name, &why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_file(intake, &wish, below("fifo"), &why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_file(intake, &wish, folder, &why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_file(intake, &wish, below("nothing"), &why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_fd(intake, &long_name, STDIN_FILENO, name, &why), INTAKE_NOT_TAKEN);
 	assert_int_equal(intake_queue(intake, numbers, &queued, &why), INTAKE_OK);
 	assert_int_equal(queued, 0);
 	intake_free(intake);
@@ -637,9 +664,9 @@ gives_each_of_many_adders_numbers_of_its_own(void **state)
 
 			alarm(60);
 			for (int k = 0; mine && k < ITEMS; k++) {
-				struct intake *intake = intake_new(mine, "status");
+				struct intake *intake = intake_new(mine);
 
-				if (intake_copy(intake, below("item"), NULL, &why) != INTAKE_OK ||
+				if (intake_file(intake, &wish, below("item"), &why) != INTAKE_OK ||
 				    intake_queue(intake, given, &queued, &why) != INTAKE_OK)
 					_exit(1);
 				intake_free(intake);
@@ -1126,15 +1153,15 @@ static void
 prints_no_number_that_a_crash_may_take_back(void **state)
 {
 	struct spool *spool = open_spool();
-	struct intake *intake = intake_new(spool, "status");
+	struct intake *intake = intake_new(spool);
 	uint64_t numbers[INTAKE_BATCH];
 	size_t queued = 1;
 
 	(void)state;
 	write_file("item", "foo");
-	assert_int_equal(intake_copy(intake, below("item"), NULL, &why), INTAKE_OK);
+	assert_int_equal(intake_file(intake, &wish, below("item"), &why), INTAKE_OK);
 	fails = inode_of("spool/queue");
-	assert_int_equal(intake_queue(intake, numbers, &queued, &why), INTAKE_TROUBLE);
+	assert_int_equal(intake_queue(intake, numbers, &queued, &why), INTAKE_UNSURE);
 	fails = 0;
 	assert_int_equal(queued, 0);
 	assert_non_null(strstr(why.text, "items 1 to 1 are in it"));
@@ -1258,14 +1285,14 @@ static void
 says_why_standard_input_is_none(void **state)
 {
 	struct spool *spool = open_spool();
-	struct intake *intake = intake_new(spool, "status");
+	struct intake *intake = intake_new(spool);
 	int saved = dup(STDIN_FILENO);
 	enum intake_result result;
 
 	(void)state;
 	why_say(&why, "nothing was said");
 	close(STDIN_FILENO);
-	result = intake_copy(intake, NULL, NULL, &why);
+	result = intake_fd(intake, &wish, STDIN_FILENO, "standard input", &why);
 	if (saved >= 0) {
 		assert_int_equal(dup2(saved, STDIN_FILENO), STDIN_FILENO);
 		close(saved);
@@ -1356,6 +1383,7 @@ main(void)
 	    TEST(takes_a_file_that_grows_as_it_was),
 	    TEST(takes_a_standard_input_that_grows_as_it_was),
 	    TEST(reads_anew_what_was_rewritten),
+	    TEST(takes_only_what_holds_still_where_that_is_asked),
 	    TEST(says_that_a_file_is_rewritten_under_its_hands),
 	    TEST(takes_a_file_that_was_cut_as_it_is),
 	    TEST(takes_a_file_that_is_only_touched),

@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "inboxq/spool/intake.h"
-#include "inboxq/spool/sentlog.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 #include "lib/proto.h"
@@ -57,35 +57,44 @@ check(struct command_call *call)
 	return EX_OK;
 }
 
+/* The i-th file, or standard input. */
+static enum intake_result
+take(struct intake *intake, const struct command_call *call, size_t i, struct why *why)
+{
+	const struct intake_wish wish = {.inbox = command_value(call, "inbox"),
+	    .name = command_value(call, "name")};
+
+	if (call->count)
+		return intake_file(intake, &wish, call->rest[i], why);
+	return intake_fd(intake, &wish, STDIN_FILENO, wish.name ? wish.name : "standard input",
+	    why);
+}
+
 static int
 run(struct command_call *call)
 {
-	struct intake *intake = intake_new(call->spool, command_value(call, "inbox"));
+	struct intake *intake = intake_new(call->spool);
 	enum intake_result result = INTAKE_OK;
 	size_t tries = call->count ? call->count : 1;
 	struct why why;
-	int rc = EX_OK, queued;
+	int rc = EX_OK, queued, is_hopeless = 0;
 
 	if (!intake) {
 		log_complain("inboxq", "out of memory");
 		return EX_OSERR;
 	}
-	if (sentlog_take_room(call->spool) < 0) {
-		rc = command_trouble("cannot take room for sent.log; nothing is queued");
-		tries = 0;
-	}
-	for (size_t i = 0; i < tries && result != INTAKE_TROUBLE;) {
-		result = intake_copy(intake, call->count ? call->rest[i] : NULL,
-		    command_value(call, "name"), &why);
+	for (size_t i = 0; i < tries && !is_hopeless;) {
+		result = take(intake, call, i, &why);
 		if (result != INTAKE_FULL)
 			i++;
 		if (result != INTAKE_FULL && why.text[0])
 			log_complain("inboxq", "%s", why.text);
+		is_hopeless = result == INTAKE_TROUBLE || result == INTAKE_NO_ROOM;
 		if (result == INTAKE_NOT_TAKEN)
 			rc = EX_NOINPUT;
-		else if (result == INTAKE_TROUBLE)
+		else if (is_hopeless)
 			rc = EX_IOERR;
-		if (result != INTAKE_FULL && i < tries && result != INTAKE_TROUBLE)
+		if (result != INTAKE_FULL && i < tries && !is_hopeless)
 			continue;
 		queued = queue_batch(intake);
 		if (queued != EX_OK) {

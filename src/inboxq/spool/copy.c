@@ -8,6 +8,7 @@
 #include "inboxq/spool/copy.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -91,6 +92,22 @@ has_grown_beyond(int from, uint64_t size, off_t *first)
 	return *first > 0 && size >= (uint64_t)*first && st.st_size > *first;
 }
 
+/* read(2), past signals; one that does not block is waited for. */
+static ssize_t
+read_some(int from, unsigned char *chunk, size_t room)
+{
+	struct pollfd ready = {from, POLLIN, 0};
+
+	for (;;) {
+		ssize_t len = read(from, chunk, room);
+
+		if (len >= 0 || (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK))
+			return len;
+		if (errno != EINTR && poll(&ready, 1, -1) < 0 && errno != EINTR)
+			return -1;
+	}
+}
+
 static enum copy_result
 copy_once(struct copy *copy, int from, int to, off_t at, uint64_t *size)
 {
@@ -105,9 +122,8 @@ copy_once(struct copy *copy, int from, int to, off_t at, uint64_t *size)
 	if (digest_start(copy->digest) < 0)
 		return COPY_NO_DIGEST;
 	(void)has_grown_beyond(from, 0, &first);
-	while (result == COPY_OK && (len = read(from, copy->chunk, sizeof copy->chunk)) != 0) {
-		if (len < 0 && errno == EINTR)
-			continue;
+	while (result == COPY_OK &&
+	    (len = read_some(from, copy->chunk, sizeof copy->chunk)) != 0) {
 		if (len < 0)
 			return COPY_UNREADABLE;
 		if (digest_add(copy->digest, copy->chunk, (size_t)len) < 0)
@@ -196,4 +212,16 @@ copy_bytes(struct copy *copy, int from, int is_file, int to, off_t at, uint64_t 
 	for (int i = 0; i < TRIES && result == COPY_CHANGING; i++)
 		result = try_file(copy, from, to, at, size, sha256);
 	return result;
+}
+
+enum copy_result
+copy_memory(struct copy *copy, const void *data, size_t size, int to, off_t at,
+    unsigned char sha256[DIGEST_SIZE])
+{
+	if (digest_start(copy->digest) < 0 || digest_add(copy->digest, data, size) < 0 ||
+	    digest_end(copy->digest, sha256) < 0)
+		return COPY_NO_DIGEST;
+	if (write_sparsely(to, at, data, size) < 0 || ftruncate(to, at + (off_t)size) < 0)
+		return COPY_UNWRITABLE;
+	return COPY_OK;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The bytes of a file, or of standard input, into a draft.  What is taken is what could be
+ * The bytes of a file, of a descriptor, or in memory, into a draft.  What is taken is what could be
  * read, from the first byte to the end, with its digest; the size that the system tells
  * is not relied on, since /proc, /sys and some others tell none.
  *
@@ -34,9 +34,14 @@ enum copy_result {
 MUST_CHECK struct copy *copy_new(void);
 void copy_free(struct copy *copy);
 
-/* From `from`, which is a regular file if `is_file` (else it is read once, as it comes), to
+/* From `from`, which is a regular file if `is_file` (else it is read once, as it comes, and waited
+ * for where it does not block), to
  * `to` at byte `at`.  *size and sha256 tell what was taken. */
 MUST_CHECK enum copy_result copy_bytes(struct copy *copy, int from, int is_file, int to, off_t at,
     uint64_t *size, unsigned char sha256[DIGEST_SIZE]);
+
+/* From memory. */
+MUST_CHECK enum copy_result copy_memory(struct copy *copy, const void *data, size_t size, int to,
+    off_t at, unsigned char sha256[DIGEST_SIZE]);
 
 #endif

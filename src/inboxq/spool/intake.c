@@ -19,20 +19,30 @@
 
 #include "inboxq/spool/copy.h"
 #include "inboxq/spool/item.h"
+#include "inboxq/spool/sentlog.h"
 #include "lib/digest.h"
 #include "lib/disk.h"
 
 #define DRAFT_ROOM 64
 #define SPARE 8 /* descriptors */
+#define NAME_TRIES 100
 
 struct draft {
-	int fd, is_of_file;
+	int fd;
 	char name[DRAFT_ROOM];
+};
+
+/* Where bytes come from: a descriptor, or memory. */
+struct source {
+	const char *what; /* to people */
+	int fd;           /* -1: memory */
+	int is_file;      /* read from its beginning */
+	const void *data;
+	size_t size;
 };
 
 struct intake {
 	struct spool *spool;
-	const char *inbox;
 	struct copy *copy;
 	unsigned counter;
 	struct draft drafts[INTAKE_BATCH];
@@ -40,14 +50,13 @@ struct intake {
 };
 
 struct intake *
-intake_new(struct spool *spool, const char *inbox)
+intake_new(struct spool *spool)
 {
 	struct intake *intake = calloc(1, sizeof *intake);
 
 	if (!intake)
 		return NULL;
 	intake->spool = spool;
-	intake->inbox = inbox;
 	intake->copy = copy_new();
 	if (!intake->copy) {
 		free(intake);
@@ -85,93 +94,107 @@ say(struct why *why, enum intake_result result, const char *file, const char *wh
 	return result;
 }
 
+/* A name that is taken (another thread or a process of this number drew it) is no bad luck of
+ * the item's: another is drawn. */
 static int
 open_draft(struct intake *intake, struct draft *draft)
 {
 	uint32_t random;
 
-	if (getentropy(&random, sizeof random) < 0)
-		return -1;
-	snprintf(draft->name, sizeof draft->name, "%ld.%u-%08" PRIx32, (long)getpid(),
-	    intake->counter++, random);
-	draft->fd = openat(spool_folder(intake->spool, SPOOL_TMP), draft->name,
-	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	draft->fd = -1;
+	for (int i = 0; i < NAME_TRIES && draft->fd < 0; i++) {
+		if (getentropy(&random, sizeof random) < 0)
+			return -1;
+		snprintf(draft->name, sizeof draft->name, "%ld.%u-%08" PRIx32, (long)getpid(),
+		    intake->counter++, random);
+		draft->fd = openat(spool_folder(intake->spool, SPOOL_TMP), draft->name,
+		    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (draft->fd < 0 && errno != EEXIST)
+			return -1;
+	}
 	return draft->fd < 0 ? -1 : 0;
 }
 
+/* Something about the spool, by errno. */
 static enum intake_result
-say_unwritable(struct why *why, const char *file)
+say_trouble(struct why *why, const char *what)
+{
+	enum intake_result result = disk_is_full(errno) ? INTAKE_NO_ROOM : INTAKE_TROUBLE;
+
+	return say(why, result, what, strerror(errno));
+}
+
+static enum intake_result
+say_unwritable(struct why *why, const char *what)
 {
 	/* A limit of the size of a file is met by this one; the next may be smaller. */
-	enum intake_result result = errno == EFBIG ? INTAKE_NOT_TAKEN : INTAKE_TROUBLE;
+	enum intake_result result = errno == EFBIG ? INTAKE_NOT_TAKEN
+	    : disk_is_full(errno)                  ? INTAKE_NO_ROOM
+	                                           : INTAKE_TROUBLE;
 
-	why_say(why, "%s: cannot write to the spool: %s", file, strerror(errno));
+	why_say(why, "%s: cannot write to the spool: %s", what, strerror(errno));
 	return result;
 }
 
-/* All bytes of `from` to behind the draft's header. */
+/* What of `what` could be taken: it was written to meanwhile. */
 static enum intake_result
-take_bytes(struct intake *intake, int from, const struct draft *draft, const char *file,
-    struct spool_item *item, struct why *why)
+say_moving(struct why *why, const char *what, const struct intake_wish *wish,
+    enum copy_result result, uint64_t size)
 {
-	unsigned char sha256[DIGEST_SIZE];
-	enum copy_result result = copy_bytes(intake->copy, from, draft->is_of_file, draft->fd,
-	    SPOOL_HEADER, &item->size, sha256);
-
-	switch (result) {
-	case COPY_GREW:
-		why_say(why,
-		    "%s: grew while it was copied: its first %" PRIu64 " bytes are taken", file,
-		    item->size);
-		break;
-	case COPY_OK:
-		break;
-	case COPY_CHANGING:
-		return say(why, INTAKE_NOT_TAKEN, file,
+	if (result == COPY_CHANGING)
+		return say(why, wish->holds_still ? INTAKE_MOVING : INTAKE_NOT_TAKEN, what,
 		    "is rewritten while it is read: not taken; add a copy of it");
-	case COPY_UNREADABLE:
-		return say(why, INTAKE_NOT_TAKEN, file, strerror(errno));
-	case COPY_UNWRITABLE:
-		return say_unwritable(why, file);
-	case COPY_NO_DIGEST:
-		return say(why, INTAKE_TROUBLE, file, "SHA-256 failed");
-	}
-	digest_print(item->sha256, sha256);
+	if (wish->holds_still)
+		return say(why, INTAKE_MOVING, what, "grew while it was copied: not taken");
+	why_say(why, "%s: grew while it was copied: its first %" PRIu64 " bytes are taken", what,
+	    size);
 	return INTAKE_OK;
 }
 
+/* All bytes of the source to behind the draft's header. */
 static enum intake_result
-write_header(int fd, const char *file, const struct spool_item *item, struct why *why)
+take_bytes(struct intake *intake, const struct source *source, const struct draft *draft,
+    const struct intake_wish *wish, struct spool_item *item, struct why *why)
+{
+	enum intake_result moved = INTAKE_OK;
+	unsigned char sha256[DIGEST_SIZE];
+	enum copy_result result;
+
+	item->size = source->size;
+	if (source->fd >= 0)
+		result = copy_bytes(intake->copy, source->fd, source->is_file, draft->fd,
+		    SPOOL_HEADER, &item->size, sha256);
+	else
+		result = copy_memory(intake->copy, source->data, source->size, draft->fd,
+		    SPOOL_HEADER, sha256);
+	switch (result) {
+	case COPY_OK:
+		break;
+	case COPY_GREW:
+	case COPY_CHANGING:
+		moved = say_moving(why, source->what, wish, result, item->size);
+		break;
+	case COPY_UNREADABLE:
+		return say(why, INTAKE_NOT_TAKEN, source->what, strerror(errno));
+	case COPY_UNWRITABLE:
+		return say_unwritable(why, source->what);
+	case COPY_NO_DIGEST:
+		return say(why, INTAKE_TROUBLE, source->what, "SHA-256 failed");
+	}
+	if (moved == INTAKE_OK)
+		digest_print(item->sha256, sha256);
+	return moved;
+}
+
+static enum intake_result
+write_header(int fd, const char *what, const struct spool_item *item, struct why *why)
 {
 	char header[SPOOL_HEADER];
 
 	item_header_format(header, item);
 	if (lseek(fd, 0, SEEK_SET) < 0 || disk_write(fd, header, sizeof header) < 0)
-		return say_unwritable(why, file);
+		return say_unwritable(why, what);
 	return INTAKE_OK;
-}
-
-/* Opens what is to be copied; standard input may be anything. */
-static int
-open_source(const char *path, struct why *why)
-{
-	struct stat st;
-	int fd;
-
-	if (!path) {
-		fd = dup(STDIN_FILENO);
-		if (fd < 0)
-			why_say(why, "standard input: %s", strerror(errno));
-		return fd;
-	}
-	/* O_NONBLOCK, lest a FIFO without a writer hold us. */
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
-		return fd;
-	why_say(why, "%s: %s", path, fd >= 0 ? "not a regular file" : strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
 }
 
 /* Each draft has a descriptor, the lowest that is free, and to queue them takes some, too. */
@@ -183,61 +206,111 @@ is_full(const struct intake *intake)
 	        intake->drafts[intake->count - 1].fd + SPARE >= sysconf(_SC_OPEN_MAX));
 }
 
+/* What the header says beside size and digest.  `path`: of a file, or NULL. */
 static enum intake_result
-set_name(struct spool_item *item, const char *path, const char *hint, const char *file,
-    struct why *why)
+describe(struct spool_item *item, const struct intake_wish *wish, const char *path,
+    const char *what, struct why *why)
 {
-	const char *slash;
+	const char *name = wish->name, *slash;
 
-	if (path) {
+	*item = (struct spool_item){.time = (uint64_t)time(NULL), .priority = wish->priority};
+	snprintf(item->inbox, sizeof item->inbox, "%s", wish->inbox);
+	snprintf(item->claim, sizeof item->claim, "%s", wish->claim ? wish->claim : "");
+	if (!name && path) {
 		slash = strrchr(path, '/');
-		hint = slash ? slash + 1 : path;
+		name = slash ? slash + 1 : path;
 	}
-	if (!hint)
+	if (!name)
 		return INTAKE_OK;
-	if (strlen(hint) > PROTO_NAME_MAX) {
+	if (strlen(name) > PROTO_NAME_MAX) {
 		why_say(why, "%.80s...: its name has %zu bytes, want at most %d",
-		    file, strlen(hint), PROTO_NAME_MAX);
+		    what, strlen(name), PROTO_NAME_MAX);
 		return INTAKE_NOT_TAKEN;
 	}
-	escape_bytes(item->name, sizeof item->name, hint, strlen(hint));
+	escape_bytes(item->name, sizeof item->name, name, strlen(name));
 	return INTAKE_OK;
 }
 
-enum intake_result
-intake_copy(struct intake *intake, const char *path, const char *hint, struct why *why)
+static enum intake_result
+take(struct intake *intake, const struct source *source, const struct intake_wish *wish,
+    struct spool_item *item, struct why *why)
 {
 	struct draft *draft = &intake->drafts[intake->count];
-	const char *file = path ? path : hint ? hint : "standard input";
-	struct spool_item item = {.time = (uint64_t)time(NULL)};
 	enum intake_result result;
-	int from;
+
+	if (intake->count == 0 && sentlog_take_room(intake->spool) < 0)
+		return say_trouble(why, "cannot take room for sent.log; nothing is queued");
+	if (open_draft(intake, draft) < 0)
+		return say_trouble(why, "cannot make a file in the spool's tmp");
+	intake->count++;
+	result = take_bytes(intake, source, draft, wish, item, why);
+	if (result == INTAKE_OK)
+		result = write_header(draft->fd, source->what, item, why);
+	if (result != INTAKE_OK)
+		drop_drafts(intake, intake->count - 1);
+	return result;
+}
+
+enum intake_result
+intake_file(struct intake *intake, const struct intake_wish *wish, const char *path,
+    struct why *why)
+{
+	struct source source = {.what = path, .fd = -1, .is_file = 1};
+	enum intake_result result;
+	struct spool_item item;
+	struct stat st;
 
 	why->text[0] = '\0';
 	if (is_full(intake))
 		return INTAKE_FULL;
-	snprintf(item.inbox, sizeof item.inbox, "%s", intake->inbox);
-	result = set_name(&item, path, hint, file, why);
+	result = describe(&item, wish, path, path, why);
 	if (result != INTAKE_OK)
 		return result;
-	from = open_source(path, why);
-	if (from < 0)
-		return INTAKE_NOT_TAKEN;
-	draft->is_of_file = path != NULL;
-	if (open_draft(intake, draft) < 0) {
-		result = say(why, INTAKE_TROUBLE, "cannot make a file in the spool's tmp",
-		    strerror(errno));
-		close(from);
-		return result;
-	}
-	intake->count++;
-	result = take_bytes(intake, from, draft, file, &item, why);
-	if (result == INTAKE_OK)
-		result = write_header(draft->fd, file, &item, why);
-	close(from);
-	if (result != INTAKE_OK)
-		drop_drafts(intake, intake->count - 1);
+	/* O_NONBLOCK, lest a FIFO without a writer hold us. */
+	source.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (source.fd < 0)
+		return say(why, INTAKE_NOT_TAKEN, path, strerror(errno));
+	if (fstat(source.fd, &st) < 0)
+		result = say(why, INTAKE_NOT_TAKEN, path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		result = say(why, INTAKE_NOT_TAKEN, path, "not a regular file");
+	else
+		result = take(intake, &source, wish, &item, why);
+	close(source.fd);
 	return result;
+}
+
+enum intake_result
+intake_fd(struct intake *intake, const struct intake_wish *wish, int fd, const char *what,
+    struct why *why)
+{
+	struct source source = {.what = what, .fd = fd, .is_file = wish->holds_still};
+	enum intake_result result;
+	struct spool_item item;
+
+	why->text[0] = '\0';
+	if (is_full(intake))
+		return INTAKE_FULL;
+	if (fd < 0)
+		return say(why, INTAKE_NOT_TAKEN, what, strerror(EBADF));
+	result = describe(&item, wish, NULL, what, why);
+	return result == INTAKE_OK ? take(intake, &source, wish, &item, why) : result;
+}
+
+enum intake_result
+intake_memory(struct intake *intake, const struct intake_wish *wish, const void *data, size_t size,
+    struct why *why)
+{
+	struct source source = {.what = wish->name ? wish->name : "the item", .fd = -1,
+	    .data = data, .size = size};
+	enum intake_result result;
+	struct spool_item item;
+
+	why->text[0] = '\0';
+	if (is_full(intake))
+		return INTAKE_FULL;
+	result = describe(&item, wish, NULL, source.what, why);
+	return result == INTAKE_OK ? take(intake, &source, wish, &item, why) : result;
 }
 
 /* Waits until all drafts are on stable storage. */
@@ -276,7 +349,7 @@ static enum intake_result
 say_no_number(struct why *why)
 {
 	if (errno != EWOULDBLOCK)
-		return say(why, INTAKE_TROUBLE, "cannot give a number", strerror(errno));
+		return say_trouble(why, "cannot give a number");
 	return say(why, INTAKE_BUSY, "not queued", "another program keeps the spool locked");
 }
 
@@ -289,9 +362,9 @@ intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, struct why
 	if (intake->count == 0)
 		return INTAKE_OK;
 	if (sync_drafts(intake) < 0) {
+		result = say_trouble(why, "cannot sync the spool; not queued");
 		drop_drafts(intake, 0);
-		return say(
-		    why, INTAKE_TROUBLE, "cannot sync the spool; not queued", strerror(errno));
+		return result;
 	}
 	if (give_numbers(intake, numbers, count) < 0)
 		result = say_no_number(why);
@@ -306,7 +379,7 @@ intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, struct why
 		    " are in it, and may be lost by a power failure",
 		    strerror(errno), numbers[0], numbers[*count - 1]);
 		*count = 0;
-		return INTAKE_TROUBLE;
+		return INTAKE_UNSURE;
 	}
 	return result;
 }
