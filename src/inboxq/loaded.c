@@ -21,6 +21,13 @@ loaded_tls(const struct settings *settings, struct why *error)
 	return tls_new(&tls, error);
 }
 
+struct servers *
+loaded_servers(const struct settings *settings)
+{
+	return servers_new(settings->servers.items, settings->servers.count, settings->retry_min,
+	    settings->retry_max);
+}
+
 /* A file's errors each have a line; the first is the reload's reason. */
 static void
 on_conf_error(void *ctx, const char *message)
@@ -38,7 +45,7 @@ loaded_free(struct loaded *loaded)
 	if (!loaded)
 		return;
 	tls_unref(loaded->tls);
-	free(loaded->not_before);
+	servers_free(loaded->servers);
 	settings_free(&loaded->settings);
 	free(loaded);
 }
@@ -59,8 +66,8 @@ loaded_read(const char *config, const struct settings *now, struct why *reason)
 	loaded->tls = loaded_tls(&loaded->settings, reason);
 	if (!loaded->tls)
 		goto fail;
-	loaded->not_before = calloc(loaded->settings.servers.count, sizeof *loaded->not_before);
-	if (loaded->not_before)
+	loaded->servers = loaded_servers(&loaded->settings);
+	if (loaded->servers)
 		return loaded;
 no_memory:
 	why_say(reason, "%s", strerror(ENOMEM));

@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * A configuration read whole, as a reload needs it: settings, the TLS context that they
- * name, and room for what is known of each server.  It comes in force as a whole (run.c)
- * or not at all.
+ * name, and the servers.  It comes in force as a whole (cycle.c) or not at all.
  */
 #ifndef INBOXQ_LOADED_H
 #define INBOXQ_LOADED_H
 
-#include <stdint.h>
-
 #include "inboxq/base/settings.h"
+#include "inboxq/queue/servers.h"
 #include "lib/attr.h"
 #include "lib/tls.h"
 
 struct loaded {
 	struct settings settings;
 	struct tls *tls;
-	int64_t *not_before; /* of each server */
+	struct servers *servers;
 };
 
 /* Reads the file `config`; keys that need a restart must be as in `now`.  NULL with the
@@ -26,7 +24,8 @@ MUST_CHECK struct loaded *loaded_read(const char *config, const struct settings 
 /* With all that is in it.  NULL is fine. */
 void loaded_free(struct loaded *loaded);
 
-/* The context alone, as tls_new(). */
+/* Its parts alone: the context, as tls_new(); the servers in their order, NULL: out of memory. */
 MUST_CHECK struct tls *loaded_tls(const struct settings *settings, struct why *error);
+MUST_CHECK struct servers *loaded_servers(const struct settings *settings);
 
 #endif

@@ -10,23 +10,10 @@ least(uint64_t a, uint64_t b)
 }
 
 uint64_t
-backoff_first(struct backoff *backoff, uint64_t min)
+backoff_next(struct backoff *backoff, struct spread *spread, uint64_t min, uint64_t max)
 {
-	return spread_draw(&backoff->spread, 0, min * SECOND);
-}
-
-uint64_t
-backoff_next(struct backoff *backoff, uint64_t min, uint64_t max)
-{
-	uint64_t high = least(3 * backoff->wait, max) * SECOND;
-	uint64_t low = least(backoff->wait * SECOND, high / 2);
+	uint64_t most = least(3 * backoff->wait, max);
 
 	backoff->wait = least(2 * backoff->wait, max);
-	return spread_draw(&backoff->spread, low < min * SECOND ? min * SECOND : low, high);
-}
-
-uint64_t
-backoff_asked(struct backoff *backoff, uint64_t seconds)
-{
-	return spread_wait(&backoff->spread, seconds * SECOND);
+	return spread_draw(spread, min * SECOND, most * SECOND);
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * How long to wait between two copy cycles.  It doubles from [server] retry-min to retry-max, and
- * is drawn by lot, since a fleet whose receiver stops sees that in one moment.
+ * How long to leave a server alone that did not do.  What it is at most doubles from thrice
+ * [server] retry-min to retry-max, and of that it is any part, by lot: a fleet whose receiver
+ * stops sees that in one moment, and the wider the range, the thinner it comes back.
+ *
+ * Rejected: a range that begins higher each time, which is as wide as its end is high and no
+ * wider: those who wait longest for their server would come back in half of that time.
  */
 #ifndef INBOXQ_QUEUE_BACKOFF_H
 #define INBOXQ_QUEUE_BACKOFF_H
@@ -11,16 +15,11 @@
 #include "lib/spread.h"
 
 struct backoff {
-	struct spread spread;
 	uint64_t wait; /* seconds, before the lot: the next one */
 };
 
-/* Before the first cycle of a runner: microseconds, up to `min` seconds. */
-uint64_t backoff_first(struct backoff *backoff, uint64_t min);
-/* The next one, in microseconds, `min` and `max` being in seconds: from the wait to three times
- * that, but up to `max`, and near that from half of it; never less than `min`. */
-uint64_t backoff_next(struct backoff *backoff, uint64_t min, uint64_t max);
-/* What a server asked for, microseconds, or up to a quarter more. */
-uint64_t backoff_asked(struct backoff *backoff, uint64_t seconds);
+/* The next wait, in microseconds, `min` and `max` being in seconds: from `min` to thrice what
+ * the wait is, but never above `max`. */
+uint64_t backoff_next(struct backoff *backoff, struct spread *spread, uint64_t min, uint64_t max);
 
 #endif

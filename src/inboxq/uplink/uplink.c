@@ -234,6 +234,12 @@ uplink_tick(struct uplink *uplink)
 	}
 }
 
+int
+uplink_is_ready(const struct uplink *uplink)
+{
+	return uplink->talk.server[0] != '\0';
+}
+
 uint64_t
 uplink_bytes(const struct uplink *uplink)
 {

@@ -52,6 +52,9 @@ void uplink_free(struct uplink *uplink);
 /* To be called every second, and when the queue has new items. */
 void uplink_tick(struct uplink *uplink);
 
+/* Has the server said READY? */
+int uplink_is_ready(const struct uplink *uplink);
+
 /* How many bytes of the large items under way the server has or is being sent. */
 uint64_t uplink_bytes(const struct uplink *uplink);
 

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * A step (the next session, the next wait, or the end) is an event of its own, so no callback of
+ * a session ever frees it.
+ *
+ * A reload is taken between two sessions: the one under way ends in order with what it began
+ * with, and what does not do costs no session.
+ *
+ * Trouble with our own spool ends the program: what a failed sync has done to the page cache is
+ * not known here, and a new start reads all from disk.  A full disk is no such trouble; it passes.
+ */
+#include "config.h"
+
+#include "inboxq/cycle.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "inboxq/loaded.h"
+#include "inboxq/queue/again.h"
+#include "inboxq/queue/ends.h"
+#include "inboxq/queue/scan.h"
+#include "inboxq/queue/schedule.h"
+#include "inboxq/queue/servers.h"
+#include "inboxq/uplink/uplink.h"
+#include "lib/clock.h"
+#include "lib/disk.h"
+#include "lib/log.h"
+#include "lib/tls.h"
+
+struct cycle {
+	struct cycle_setup with;
+	struct again again;
+	struct scan scan;
+	struct event *step;
+	struct uplink_setup setup;
+	struct uplink *uplink;
+	struct servers *servers;
+	size_t server;       /* whom the session is with */
+	size_t turn;         /* with once: whose is the next turn */
+	uint64_t stored;     /* when the session began */
+	struct loaded *next; /* to be taken before the next session; or NULL */
+	int is_leaving; /* the session ends by our own wish */
+	int stopping, has_looked;
+	int reached; /* a server had a word for us */
+	int rests;   /* sent away with nothing to send: the first item ends the wait */
+	int exit_code;
+};
+
+static int
+has_work(const struct cycle *cycle)
+{
+	const struct schedule_counts *counts = schedule_counts(cycle->with.schedule);
+
+	return counts->waiting + counts->sent > 0;
+}
+
+static void
+step_in(struct cycle *cycle, int64_t microseconds)
+{
+	struct timeval wait = {.tv_sec = (time_t)(microseconds / CLOCK_SECOND),
+	    .tv_usec = (suseconds_t)(microseconds % CLOCK_SECOND)};
+
+	if (event_add(cycle->step, &wait) == 0)
+		return;
+	/* Without its timer it would wait for ever. */
+	log_event(LOG_ERR, "no_memory", "for=timer");
+	cycle->exit_code = EX_OSERR;
+	cycle->stopping = 1;
+	event_active(cycle->step, EV_TIMEOUT, 0);
+}
+
+/* Our spool failed us. */
+static void
+on_trouble(struct cycle *cycle, const char *where, int error)
+{
+	log_event(LOG_ERR, "spool_trouble", "in=%s error=\"%s\"", where, strerror(error));
+	if (disk_is_full(error) || error == EWOULDBLOCK) {
+		cycle->turn = servers_count(cycle->servers);
+		servers_hold(cycle->servers, clock_monotonic());
+		return;
+	}
+	cycle->exit_code = EX_IOERR;
+	cycle->stopping = 1;
+}
+
+/* The session has ended otherwise than by our wish.  Whoever loses a server may be one of many,
+ * who would all come to the next one in this moment. */
+static void
+on_loss(struct cycle *cycle, enum uplink_end end, uint64_t seconds)
+{
+	int64_t now = clock_monotonic();
+
+	cycle->rests = end == UPLINK_AWAY && seconds == 0 && !has_work(cycle);
+	if (end == UPLINK_AWAY && !cycle->rests)
+		servers_away(cycle->servers, cycle->server, now, seconds);
+	else
+		servers_failed(cycle->servers, cycle->server, now);
+	if (uplink_is_ready(cycle->uplink) && !cycle->with.once)
+		servers_pause(cycle->servers, now);
+}
+
+static void
+on_end(void *ctx, enum uplink_end end, uint64_t seconds, int error)
+{
+	struct cycle *cycle = ctx;
+
+	cycle->reached |= end == UPLINK_DONE || end == UPLINK_AWAY ||
+	    uplink_is_ready(cycle->uplink);
+	if (ends_counts(cycle->with.ends)->stored != cycle->stored)
+		servers_stored(cycle->servers, cycle->server);
+	if (end == UPLINK_TROUBLE)
+		on_trouble(cycle, "session", error);
+	else if (cycle->is_leaving)
+		servers_left(cycle->servers, cycle->server);
+	else
+		on_loss(cycle, end, seconds);
+	step_in(cycle, 0);
+}
+
+/* Whose turn it is; SERVERS_NONE: nobody's. */
+static size_t
+next_server(struct cycle *cycle)
+{
+	int64_t now = clock_monotonic();
+
+	if (!cycle->with.once)
+		return servers_next(cycle->servers, now);
+	while (cycle->turn < servers_count(cycle->servers)) {
+		size_t which = cycle->turn++;
+
+		if (!servers_is_away(cycle->servers, which, now))
+			return which;
+	}
+	return SERVERS_NONE;
+}
+
+/* 0: no server may be tried now. */
+static int
+start_session(struct cycle *cycle)
+{
+	size_t which = next_server(cycle);
+
+	if (which == SERVERS_NONE)
+		return 0;
+	cycle->server = which;
+	cycle->stored = ends_counts(cycle->with.ends)->stored;
+	cycle->is_leaving = 0;
+	cycle->rests = 0;
+	cycle->uplink = uplink_new(&cycle->setup, servers_name(cycle->servers, which));
+	if (cycle->uplink)
+		return 1;
+	on_trouble(cycle, "session", ENOMEM);
+	return 0;
+}
+
+/* Between two sessions.  A server that asked us to stay away is still left alone, and the
+ * back-off still falls by a stored item only. */
+static void
+take_next(struct cycle *cycle)
+{
+	struct settings *settings = cycle->with.settings;
+	struct loaded *next = cycle->next;
+	struct loaded old = {*settings, cycle->setup.tls, cycle->servers};
+
+	servers_take_over(next->servers, cycle->servers);
+	*settings = next->settings;
+	cycle->setup.tls = next->tls;
+	cycle->servers = next->servers;
+	*next = old;
+	loaded_free(next);
+	cycle->next = NULL;
+	cycle->turn = 0;
+	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
+	log_event(LOG_NOTICE, "reloaded", "servers=%zu", servers_count(cycle->servers));
+}
+
+/* At what there is to send; one cycle takes what was there when it began. */
+static int
+look(struct cycle *cycle)
+{
+	const struct cycle_setup *with = &cycle->with;
+
+	if (with->once && cycle->has_looked)
+		return 0;
+	if (again_offer(&cycle->again, with->spool, with->settings->offer_again) < 0 ||
+	    scan_queue(&cycle->scan, with->spool, with->schedule) < 0)
+		return -1;
+	cycle->has_looked = 1;
+	return 0;
+}
+
+/* The session before is over, or the wait is. */
+static void
+on_step(evutil_socket_t fd, short events, void *ctx)
+{
+	struct cycle *cycle = ctx;
+	int once = cycle->with.once;
+	int64_t wait;
+
+	(void)fd, (void)events;
+	uplink_free(cycle->uplink);
+	cycle->uplink = NULL;
+	schedule_take_back(cycle->with.schedule);
+	if (cycle->next && !cycle->stopping)
+		take_next(cycle);
+	/* What is not known is not told: on trouble no server may be tried. */
+	if (!cycle->stopping && look(cycle) < 0)
+		on_trouble(cycle, "scan", errno);
+	if (cycle->stopping || (once && cycle->reached && !has_work(cycle)) ||
+	    (!start_session(cycle) && once)) {
+		event_base_loopbreak(cycle->with.base);
+		return;
+	}
+	if (cycle->uplink)
+		return;
+	wait = servers_due(cycle->servers) - clock_monotonic();
+	if (wait < 0)
+		wait = 0;
+	log_event(LOG_INFO, "cycle_over", "pending=%" PRIu64 " next_in=%" PRId64,
+	    schedule_counts(cycle->with.schedule)->waiting,
+	    (wait + CLOCK_SECOND - 1) / CLOCK_SECOND);
+	step_in(cycle, wait);
+}
+
+struct cycle *
+cycle_new(const struct cycle_setup *setup, struct tls *tls)
+{
+	const struct settings *settings = setup->settings;
+	struct cycle *cycle = calloc(1, sizeof *cycle);
+
+	if (!cycle)
+		return NULL;
+	cycle->with = *setup;
+	cycle->setup = (struct uplink_setup){.base = setup->base, .tls = tls_ref(tls),
+	    .settings = settings, .spool = setup->spool, .schedule = setup->schedule,
+	    .ends = setup->ends, .once = setup->once, .on_end = on_end, .ctx = cycle};
+	cycle->step = evtimer_new(setup->base, on_step, cycle);
+	cycle->servers = loaded_servers(settings);
+	if (cycle->step && cycle->servers)
+		return cycle;
+	cycle_free(cycle);
+	return NULL;
+}
+
+void
+cycle_free(struct cycle *cycle)
+{
+	if (!cycle)
+		return;
+	uplink_free(cycle->uplink);
+	if (cycle->step)
+		event_free(cycle->step);
+	servers_free(cycle->servers);
+	tls_unref(cycle->setup.tls);
+	loaded_free(cycle->next);
+	free(cycle);
+}
+
+int
+cycle_begin(struct cycle *cycle)
+{
+	const struct timeval at_once = {0};
+
+	/* A fleet may be switched on in one moment; who asked for one cycle waits for it. */
+	if (!cycle->with.once)
+		servers_pause(cycle->servers, clock_monotonic());
+	return event_add(cycle->step, &at_once);
+}
+
+void
+cycle_hurry(struct cycle *cycle)
+{
+	servers_hurry(cycle->servers, clock_monotonic());
+	if (!cycle->uplink)
+		step_in(cycle, 0);
+}
+
+void
+cycle_tick(struct cycle *cycle)
+{
+	if ((cycle->uplink || cycle->rests) && !cycle->with.once && !cycle->stopping &&
+	    look(cycle) < 0) {
+		on_trouble(cycle, "scan", errno);
+		step_in(cycle, 0);
+		return;
+	}
+	if (!cycle->uplink && cycle->rests && has_work(cycle)) {
+		cycle->rests = 0;
+		cycle_hurry(cycle);
+	}
+	if (cycle->uplink)
+		uplink_tick(cycle->uplink);
+}
+
+static void
+leave(struct cycle *cycle, unsigned seconds)
+{
+	cycle->is_leaving = 1;
+	uplink_stop(cycle->uplink, seconds);
+}
+
+void
+cycle_stop(struct cycle *cycle, unsigned seconds)
+{
+	cycle->stopping = 1;
+	if (cycle->uplink)
+		leave(cycle, seconds);
+	else
+		step_in(cycle, 0);
+}
+
+void
+cycle_reload(struct cycle *cycle, struct loaded *next)
+{
+	loaded_free(cycle->next);
+	cycle->next = next;
+	/* Nobody hurries it as a stop does: it has the time that any answer has. */
+	if (cycle->uplink)
+		leave(cycle, (unsigned)cycle->with.settings->timeout);
+	else
+		step_in(cycle, 0);
+}
+
+uint64_t
+cycle_bytes(const struct cycle *cycle)
+{
+	return cycle->uplink ? uplink_bytes(cycle->uplink) : 0;
+}
+
+int
+cycle_exit_code(const struct cycle *cycle)
+{
+	if (cycle->exit_code == EX_OK && cycle->with.once && !cycle->stopping &&
+	    (!cycle->has_looked || !cycle->reached || has_work(cycle)))
+		return EX_TEMPFAIL;
+	return cycle->exit_code;
+}
