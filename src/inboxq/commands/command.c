@@ -46,3 +46,11 @@ command_trouble(const char *what)
 	log_complain("inboxq", "%s: %s", what, strerror(error));
 	return error == EWOULDBLOCK ? EX_TEMPFAIL : EX_IOERR;
 }
+
+int
+command_finish(void)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return EX_OK;
+	return errno == EPIPE ? EX_IOERR : command_trouble("standard output");
+}

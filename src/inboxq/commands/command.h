@@ -66,5 +66,8 @@ MUST_CHECK int command_misused(const struct command_call *call, const char *fmt,
 /* Says what failed, with errno's text.  EX_TEMPFAIL where another one has the spool's lock, else
  * EX_IOERR. */
 MUST_CHECK int command_trouble(const char *what);
+/* Standard output reached its reader: EX_OK, or EX_IOERR, having said why (but where the reader
+ * had read enough). */
+MUST_CHECK int command_finish(void);
 
 #endif

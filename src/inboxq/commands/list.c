@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: ISC */
-/* `inboxq list` and `inboxq status`: what is in the spool. */
+/*
+ * `inboxq list`: the items that wait, below them those set aside.  A row is printed as soon as its
+ * item has been read, so a queue of any length begins at once and takes no memory but the
+ * numbers; the columns are as wide as the first rows want them.
+ */
 #include "config.h"
 
 #include "inboxq/commands/rows.h"
@@ -8,134 +12,256 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "inboxq/commands/json.h"
 #include "inboxq/spool/item.h"
-#include "inboxq/spool/sentlog.h"
 #include "inboxq/spool/spool.h"
-#include "lib/parse.h"
-/* "5s", "3m", "7h", "12d" */
-static void
-print_age(char dst[PARSE_TEXT_ROOM], uint64_t then)
-{
-	uint64_t now = (uint64_t)time(NULL);
-	uint64_t age = now > then ? now - then : 0;
+#include "lib/escape.h"
+#include "lib/log.h"
+#include "lib/table.h"
+#include "lib/terminal.h"
 
-	if (age < 120)
-		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "s", age);
-	else if (age < 120 * 60)
-		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "m", age / 60);
-	else if (age < 48 * 3600)
-		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "h", age / 3600);
-	else
-		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "d", age / 86400);
-}
+#define SAMPLE 200 /* rows that are looked at for the columns' widths */
+#define SCHEMA 1
 
-static void
-print_item(const struct spool *spool, enum spool_part part, uint64_t n)
-{
-	char age[PARSE_TEXT_ROOM], reason[SPOOL_REASON_MAX + 1] = "";
-	struct why why;
+static const char *const states[SPOOL_PARTS] = {
+    [SPOOL_QUEUE] = "pending", [SPOOL_FAILED] = "failed"};
+
+struct list {
+	const struct spool *spool;
+	const char *inbox; /* only of this one; NULL: all */
+	enum spool_part first, last;
+	struct spool_numbers numbers[SPOOL_PARTS];
+	time_t now;
+	int number_width, inbox_width, size_width, age_width;
+	size_t cut; /* columns of the terminal; 0: none */
+	int has_head;
+	struct json json;
+};
+
+/* An item as it can be shown. */
+struct row {
+	uint64_t n;
+	enum spool_part part;
 	struct spool_item item;
-	int fd = item_open(spool, part, n, &item, &why);
+	char reason[SPOOL_REASON_MAX + 1]; /* why it was set aside, or cannot be read */
+};
+
+/* 0: it is gone meanwhile, or not asked for. */
+static int
+read_row(const struct list *list, enum spool_part part, uint64_t n, struct row *row)
+{
+	struct why why = {""};
+	int fd = item_open(list->spool, part, n, &row->item, &why);
 
 	if (fd < 0 && errno == ENOENT)
-		return; /* it was sent meanwhile */
-	if (part == SPOOL_FAILED)
-		item_read_reason(spool, n, reason);
-	if (fd < 0 && !item.inbox[0]) {
-		printf("%8" PRIu64 "  %-16s %12s %6s  %s\n", n, "-", "-", "-", why.text);
-		return;
-	}
+		return 0; /* it was sent meanwhile */
 	if (fd >= 0)
 		close(fd);
-	print_age(age, item.time);
-	printf("%8" PRIu64 "  %-16s %12" PRIu64 " %6s  %s%s%s\n", n, item.inbox, item.size, age,
-	    item.name[0] ? item.name : "-", reason[0] ? "  failed: " : "", reason);
+	row->n = n;
+	row->part = part;
+	row->reason[0] = '\0';
+	if (list->inbox && strcmp(row->item.inbox, list->inbox) != 0)
+		return 0;
+	if (part == SPOOL_FAILED)
+		item_read_reason(list->spool, n, row->reason);
+	if (fd < 0 && !row->reason[0])
+		snprintf(row->reason, sizeof row->reason, "%s", why.text);
+	return 1;
 }
 
-static int
-run_list(struct command_call *call)
+/* The cells of a row that tell of the item's header. */
+static void
+print_cells(const struct list *list, const struct spool_item *item, char size[TABLE_CELL_ROOM],
+    char age[TABLE_CELL_ROOM])
 {
-	struct spool_numbers numbers;
-	int header = 0;
-
-	for (int part = SPOOL_QUEUE; part <= SPOOL_FAILED; part++) {
-		if (spool_list(call->spool, (enum spool_part)part, &numbers) < 0)
-			return command_trouble("cannot read the spool");
-		if (numbers.count && !header++)
-			printf("%8s  %-16s %12s %6s  %s\n", "NUMBER", "INBOX", "SIZE", "AGE",
-			    "NAME");
-		for (size_t i = 0; i < numbers.count; i++)
-			print_item(call->spool, (enum spool_part)part, numbers.at[i]);
-		free(numbers.at);
-	}
-	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	snprintf(size, TABLE_CELL_ROOM, "-");
+	snprintf(age, TABLE_CELL_ROOM, "-");
+	if (!item->inbox[0])
+		return;
+	table_size(size, item->size);
+	table_span(age, (int64_t)list->now - (int64_t)item->time);
 }
 
 static void
-note_stored(void *ctx, const struct sentlog_line *line)
+widen(int *width, const char *text)
 {
-	if (line->end == SENTLOG_STORED)
-		*(struct sentlog_line *)ctx = *line;
+	if ((int)strlen(text) > *width)
+		*width = (int)strlen(text);
+}
+
+/* The widths that the first rows want. */
+static void
+measure(struct list *list)
+{
+	char cell[TABLE_CELL_ROOM], size[TABLE_CELL_ROOM], age[TABLE_CELL_ROOM];
+	struct row row;
+
+	widen(&list->number_width, "NUMBER");
+	widen(&list->inbox_width, "INBOX");
+	widen(&list->size_width, "SIZE");
+	widen(&list->age_width, "AGE");
+	for (enum spool_part part = list->first; part <= list->last; part++) {
+		const struct spool_numbers *numbers = &list->numbers[part];
+
+		if (numbers->count == 0)
+			continue;
+		snprintf(cell, sizeof cell, "%" PRIu64, numbers->at[numbers->count - 1]);
+		widen(&list->number_width, cell);
+		for (size_t i = 0; i < numbers->count && i < SAMPLE; i++) {
+			if (!read_row(list, part, numbers->at[i], &row))
+				continue;
+			print_cells(list, &row.item, size, age);
+			widen(&list->inbox_width, row.item.inbox);
+			widen(&list->size_width, size);
+			widen(&list->age_width, age);
+		}
+	}
+}
+
+/* A line, plain, cut to the terminal and never folded. */
+static void
+put_line(const struct list *list, char *line)
+{
+	size_t len = strlen(line);
+
+	if (list->cut && len > list->cut)
+		memcpy(line + list->cut - 3, "...", sizeof "...");
+	table_plain(stdout, line);
+	fputc('\n', stdout);
+}
+
+static void
+put_columns(const struct list *list, const char *number, const char *inbox, const char *size,
+    const char *age, const char *name, const char *note)
+{
+	char line[2 * SPOOL_REASON_MAX + ESCAPE_ROOM(PROTO_NAME_MAX)];
+
+	snprintf(line, sizeof line, "%*s  %-*s  %*s  %*s  %s%s%s", list->number_width, number,
+	    list->inbox_width, inbox, list->size_width, size, list->age_width, age, name,
+	    note[0] ? "  " : "", note);
+	put_line(list, line);
+}
+
+static void
+put_row(struct list *list, const struct row *row)
+{
+	const struct spool_item *item = &row->item;
+	char number[TABLE_CELL_ROOM], size[TABLE_CELL_ROOM], age[TABLE_CELL_ROOM];
+	char note[SPOOL_REASON_MAX + 32] = "";
+
+	if (!list->has_head)
+		put_columns(list, "NUMBER", "INBOX", "SIZE", "AGE", "NAME", "");
+	list->has_head = 1;
+	snprintf(number, sizeof number, "%" PRIu64, row->n);
+	print_cells(list, item, size, age);
+	if (row->part == SPOOL_FAILED || row->reason[0])
+		snprintf(note, sizeof note, "%s: %s",
+		    row->part == SPOOL_FAILED ? "failed" : "damaged",
+		    row->reason[0] ? row->reason : "no reason was left");
+	else if (item->priority != ITEM_NORMAL)
+		snprintf(note, sizeof note, "priority: %s", item_priority_text(item->priority));
+	put_columns(list, number, item->inbox[0] ? item->inbox : "-", size, age,
+	    item->name[0] ? item->name : "-", note);
+}
+
+static void
+put_json(struct list *list, const struct row *row)
+{
+	const struct spool_item *item = &row->item;
+	struct json *json = &list->json;
+
+	json_row(json);
+	json_number(json, "number", row->n);
+	json_text(json, "state", states[row->part]);
+	json_text(json, "reason", row->reason[0] ? row->reason : NULL);
+	if (item->inbox[0]) {
+		json_text(json, "inbox", item->inbox);
+		json_number(json, "size", item->size);
+		json_text(json, "sha256", item->sha256);
+		json_number(json, "time", item->time);
+		json_text(json, "priority", item_priority_text(item->priority));
+		json_text(json, "name", item->name[0] ? item->name : NULL);
+	}
+	json_close(json, '}');
+}
+
+static void
+put_all(struct list *list, void (*put)(struct list *list, const struct row *row))
+{
+	struct row row;
+
+	for (enum spool_part part = list->first; part <= list->last; part++)
+		for (size_t i = 0; i < list->numbers[part].count && !ferror(stdout); i++)
+			if (read_row(list, part, list->numbers[part].at[i], &row))
+				put(list, &row);
+}
+
+static void
+put_all_json(struct list *list)
+{
+	list->json.out = stdout;
+	json_open(&list->json, NULL, '{');
+	json_number(&list->json, "schema", SCHEMA);
+	json_text(&list->json, "queue", spool_queue_id(list->spool));
+	json_open(&list->json, "items", '[');
+	put_all(list, put_json);
+	json_close(&list->json, ']');
+	json_close(&list->json, '}');
+	fputc('\n', stdout);
 }
 
 static int
-run_status(struct command_call *call)
+check(struct command_call *call)
 {
-	const struct spool *spool = call->spool;
-	struct sentlog_line last = {0};
-	struct spool_numbers queue, failed;
-	uint64_t bytes = 0, oldest = 0;
-	char age[PARSE_TEXT_ROOM] = "-";
-	struct why why;
-	struct spool_item item;
-	off_t from = 0;
+	const char *state = command_value(call, "state");
 
-	if (spool_list(spool, SPOOL_QUEUE, &queue) < 0)
-		return command_trouble("cannot read the spool");
-	if (spool_list(spool, SPOOL_FAILED, &failed) < 0 ||
-	    sentlog_read(spool, &from, note_stored, &last) < 0) {
-		free(queue.at);
-		return command_trouble("cannot read the spool");
-	}
-	for (size_t i = 0; i < queue.count; i++) {
-		int fd = item_open(spool, SPOOL_QUEUE, queue.at[i], &item, &why);
-
-		if (fd < 0)
-			continue;
-		close(fd);
-		bytes += item.size;
-		if (oldest == 0 || item.time < oldest)
-			oldest = item.time;
-	}
-	if (oldest)
-		print_age(age, oldest);
-	printf("queue        %s\n", spool_queue_id(spool));
-	printf("pending      %zu\n", queue.count);
-	printf("bytes        %" PRIu64 "\n", bytes);
-	printf("oldest       %s\n", age);
-	printf("failed       %zu\n", failed.count);
-	printf("last-stored  %s\n", last.time[0] ? last.time : "-");
-	free(queue.at);
-	free(failed.at);
-	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	if (state && strcmp(state, "pending") != 0 && strcmp(state, "failed") != 0)
+		return command_misused(call, "%s: want pending or failed", state);
+	return EX_OK;
 }
+
+static int
+run(struct command_call *call)
+{
+	const char *state = command_value(call, "state");
+	struct list list = {.spool = call->spool, .inbox = command_value(call, "inbox"),
+	    .first = state && *state == 'f' ? SPOOL_FAILED : SPOOL_QUEUE,
+	    .last = state && *state == 'p' ? SPOOL_QUEUE : SPOOL_FAILED, .now = time(NULL),
+	    .cut = terminal_is(STDOUT_FILENO) ? terminal_width(STDOUT_FILENO) : 0};
+	int rc = EX_OK;
+
+	for (enum spool_part part = list.first; part <= list.last; part++)
+		if (spool_list(list.spool, part, &list.numbers[part]) < 0)
+			rc = command_trouble("cannot read the spool");
+	if (rc == EX_OK && command_value(call, "json")) {
+		put_all_json(&list);
+	} else if (rc == EX_OK) {
+		measure(&list);
+		put_all(&list, put_row);
+	}
+	for (enum spool_part part = list.first; part <= list.last; part++)
+		free(list.numbers[part].at);
+	return rc == EX_OK ? command_finish() : rc;
+}
+
+static const struct command_option options[] = {
+    {'i', "inbox", "INBOX", "only items for this inbox"},
+    {0, "state", "STATE", "only those that are pending, or failed"},
+    {0, "json", NULL, "for programs"},
+    {0, NULL, NULL, NULL},
+};
 
 const struct command command_list = {
     .name = "list",
     .synopsis = "",
     .help = "shows the items that wait, and those set aside",
+    .options = options,
     .spool = COMMAND_SPOOL,
-    .run = run_list,
-};
-
-const struct command command_status = {
-    .name = "status",
-    .synopsis = "",
-    .help = "shows how the queue is",
-    .spool = COMMAND_SPOOL,
-    .run = run_status,
+    .check = check,
+    .run = run,
 };
