@@ -240,7 +240,7 @@ cycle_new(const struct cycle_setup *setup, struct tls *tls)
 	    .settings = settings, .spool = setup->spool, .schedule = setup->schedule,
 	    .ends = setup->ends, .once = setup->once, .on_end = on_end, .ctx = cycle};
 	cycle->step = evtimer_new(setup->base, on_step, cycle);
-	cycle->servers = loaded_servers(settings);
+	cycle->servers = loaded_servers(settings, tls);
 	if (cycle->step && cycle->servers)
 		return cycle;
 	cycle_free(cycle);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inboxq/base/order.h"
 #include "lib/log.h"
 #include "lib/proto.h"
 #include "lib/why.h"
@@ -22,10 +23,18 @@ loaded_tls(const struct settings *settings, struct why *error)
 }
 
 struct servers *
-loaded_servers(const struct settings *settings)
+loaded_servers(const struct settings *settings, const struct tls *tls)
 {
-	return servers_new(settings->servers.items, settings->servers.count, settings->retry_min,
-	    settings->retry_max);
+	char identity[IDENTITY_MAX + 1], **names;
+	struct servers *servers = NULL;
+
+	tls_own_identity(tls, identity);
+	names = order_words(&settings->servers, identity);
+	if (names)
+		servers = servers_new(names, settings->servers.count, settings->retry_min,
+		    settings->retry_max);
+	free(names);
+	return servers;
 }
 
 /* A file's errors each have a line; the first is the reload's reason. */
@@ -66,7 +75,7 @@ loaded_read(const char *config, const struct settings *now, struct why *reason)
 	loaded->tls = loaded_tls(&loaded->settings, reason);
 	if (!loaded->tls)
 		goto fail;
-	loaded->servers = loaded_servers(&loaded->settings);
+	loaded->servers = loaded_servers(&loaded->settings, loaded->tls);
 	if (loaded->servers)
 		return loaded;
 no_memory:

@@ -24,8 +24,10 @@ MUST_CHECK struct loaded *loaded_read(const char *config, const struct settings 
 /* With all that is in it.  NULL is fine. */
 void loaded_free(struct loaded *loaded);
 
-/* Its parts alone: the context, as tls_new(); the servers in their order, NULL: out of memory. */
+/* Its parts alone: the context, as tls_new(); the servers in the order of
+ * who `tls` says we are, NULL: out of memory. */
 MUST_CHECK struct tls *loaded_tls(const struct settings *settings, struct why *error);
-MUST_CHECK struct servers *loaded_servers(const struct settings *settings);
+MUST_CHECK struct servers *loaded_servers(const struct settings *settings,
+    const struct tls *tls);
 
 #endif

@@ -38,6 +38,8 @@ enum conf_type {
 	CONF_LIST,    /* struct conf_list, owned; split at blanks or commas */
 };
 
+struct why;
+
 struct conf_list {
 	char **items;
 	size_t count;
@@ -57,6 +59,9 @@ struct conf_key {
 	/* A further check of a text, path or list item; NULL or returns NULL if
 	 * fine, else what was expected ("1 to 32 letters ..."). */
 	const char *(*check)(const char *value);
+	/* Of a list, instead of that: judges its last item, beside those before it, in words that
+	 * may depend on them.  0 or -1; a list without items: says what one looks like. */
+	int (*judge)(const struct conf_list *list, struct why *want);
 	int restart; /* a change needs a restart: refused at reload */
 };
 

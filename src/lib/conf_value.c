@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/parse.h"
+#include "lib/why.h"
 
 static uint64_t
 largest(const struct conf_key *key)
@@ -33,6 +34,8 @@ void
 conf_value_want(const struct conf_key *key, char want[CONF_WANT_ROOM])
 {
 	const char *said = key->check ? key->check("") : NULL;
+	const struct conf_list none = {NULL, 0};
+	struct why why;
 	char min[PARSE_TEXT_ROOM], max[PARSE_TEXT_ROOM];
 
 	switch (key->type) {
@@ -66,7 +69,9 @@ conf_value_want(const struct conf_key *key, char want[CONF_WANT_ROOM])
 		want_choice(key, want);
 		break;
 	case CONF_LIST:
-		snprintf(want, CONF_WANT_ROOM, "a list, split at blanks or commas%s%s",
+		if (key->judge && key->judge(&none, &why) < 0)
+			said = why.text;
+		snprintf(want, CONF_WANT_ROOM, "a list, split at blanks or commas%s%.400s",
 		    said ? ", of " : "", said ? said : "");
 		break;
 	}
@@ -85,7 +90,7 @@ free_list(struct conf_list *list)
 static int
 refuse(const char *why, char want[CONF_WANT_ROOM])
 {
-	snprintf(want, CONF_WANT_ROOM, "%s", why);
+	snprintf(want, CONF_WANT_ROOM, "%.*s", CONF_WANT_ROOM - 1, why);
 	errno = EINVAL;
 	return -1;
 }
@@ -114,7 +119,8 @@ add_item(const struct conf_key *key, struct conf_list *list, const char *s, size
     char want[CONF_WANT_ROOM])
 {
 	char **grown = realloc(list->items, (list->count + 1) * sizeof *grown);
-	const char *said;
+	const char *said = NULL;
+	struct why why;
 
 	if (!grown)
 		return -1;
@@ -127,7 +133,10 @@ add_item(const struct conf_key *key, struct conf_list *list, const char *s, size
 	 * what it writes could not be read back. */
 	if (s[0] == ';')
 		return refuse("no item that begins with \";\"", want);
-	said = key->check ? key->check(grown[list->count - 1]) : NULL;
+	if (key->judge && key->judge(list, &why) < 0)
+		said = why.text;
+	else if (key->check)
+		said = key->check(grown[list->count - 1]);
 	return said ? refuse(said, want) : 0;
 }
 

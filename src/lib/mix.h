@@ -17,4 +17,17 @@ mix(uint64_t x)
 	return x ^ x >> 31;
 }
 
+/* A text's share in a number: FNV-1a (Fowler, Noll, Vo), begun with `from` and mixed.  Its end
+ * counts, so two texts in turn are not one. */
+static inline uint64_t
+mix_text(uint64_t from, const char *text)
+{
+	uint64_t hash = from ^ UINT64_C(0xcbf29ce484222325);
+
+	do {
+		hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	} while (*text++);
+	return mix(hash);
+}
+
 #endif

@@ -170,6 +170,17 @@ tls_date(const struct tls *tls, enum tls_kind kind)
 	return tls->dates[kind];
 }
 
+void
+tls_own_identity(const struct tls *tls, char identity[IDENTITY_MAX + 1])
+{
+	X509 *own = SSL_CTX_get0_certificate(tls->ctx);
+	struct why why;
+
+	if (identity_from_certificate(own, IDENTITY_SAN, identity, &why) < 0 &&
+	    identity_from_certificate(own, IDENTITY_CN, identity, &why) < 0)
+		identity[0] = '\0';
+}
+
 struct tls *
 tls_ref(struct tls *tls)
 {

@@ -14,6 +14,7 @@
 #include <stddef.h>
 
 #include "lib/attr.h"
+#include "lib/identity.h"
 #include "lib/tls_files.h"
 
 struct tls;
@@ -33,6 +34,10 @@ void tls_unref(struct tls *tls);
 
 /* Of all of a kind that were valid when it was made, that which runs out first. */
 struct tls_date tls_date(const struct tls *tls, enum tls_kind kind);
+
+/* Who we are by our own certificate: its subjectAltName, or where that is none or not one, its
+ * common name; "" where it has neither.  For what has to be the same at each start. */
+void tls_own_identity(const struct tls *tls, char identity[IDENTITY_MAX + 1]);
 
 /* A new connection on `fd`, which stays the caller's.  `host` is the name the
  * server must prove (client only, else NULL).  NULL: out of memory, or `host`

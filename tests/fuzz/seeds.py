@@ -486,6 +486,20 @@ def proxy():
     case("v2-half", two(0x21, 0x11, four)[:20])
 
 
+# ---- server: a word
+
+def server():
+    words = {"host": "cap1.example.org", "port": "cap1:7117", "dot": "cap1.example.org.:1",
+             "v4": "192.0.2.1:80", "v6": "[2001:db8::1]:7117*10", "zone": "[fe80::1%eth0]",
+             "srv": "srv:_inbox._tcp.example.org*3", "srv-host": "srv:7117", "bare-v6": "::1",
+             "url": "inbox://cap1:7117/x", "idn": "b\xfccher.example", "short-v4": "127.1",
+             "hex-v4": "0x7f000001", "empty-part": "a..b", "no-port": "cap1:", "port-0": "cap1:0",
+             "weight-0": "cap1*0", "zone-of-none": "[::1%lo]", "link-local": "[fe80::1]",
+             "longest": "a" * 63 + "." + "b" * 63 + ".c:7", "too-long": "a" * 300}
+    for name, word in words.items():
+        seed("server", name, word)
+
+
 # ---- journal: what may happen, then what happens (the target's head)
 
 def journal():
@@ -533,7 +547,7 @@ def journal():
 
 def main():
     folder = sys.argv[1]
-    for make in (codec, session, config, ledger, journal, answers, proxy, status):
+    for make in (codec, session, config, ledger, journal, answers, proxy, server, status):
         make()
     if not os.path.exists(os.path.join(folder, "identity")):
         identity()  # keys are drawn anew each time: only where there are none

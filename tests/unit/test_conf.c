@@ -51,19 +51,21 @@ static const char *const levels[] = {"error", "info", "debug", NULL};
 #define BOX_AT(member) offsetof(struct box, member)
 
 static const struct conf_key keys[] = {
-    {"receiver", "host", CONF_TEXT, AT(host), NULL, 0, 0, 0, NULL, check_host, 1},
-    {"receiver", "motto", CONF_TEXT, AT(motto), "", 0, 0, 0, NULL, NULL, 0},
-    {"receiver", "root", CONF_PATH, AT(root), NULL, 1, 0, 0, NULL, NULL, 1},
-    {"receiver", "listen", CONF_LIST, AT(listen), "hall:1 hub:2", 0, 0, 0, NULL, check_host, 1},
-    {"limits", "workers", CONF_NUMBER, AT(workers), "4", 0, 1, 64, NULL, NULL, 1},
-    {"limits", "any", CONF_NUMBER, AT(any), "0", 0, 0, 0, NULL, NULL, 0},
-    {"limits", "bytes", CONF_SIZE, AT(bytes), "64M", 0, 1024, UINT64_C(1) << 40, NULL, NULL, 0},
-    {"limits", "idle", CONF_SECONDS, AT(idle), "5m", 0, 1, 86400, NULL, NULL, 0},
-    {"log", "level", CONF_CHOICE, AT(level), "info", 0, 0, 0, levels, NULL, 0},
-    {"box", "size", CONF_SIZE, BOX_AT(size), "0", 0, 0, 0, NULL, NULL, 0},
-    {"box", "suffix", CONF_TEXT, BOX_AT(suffix), ".msg", 0, 0, 0, NULL, NULL, 1},
-    {"box", "clients", CONF_LIST, BOX_AT(clients), NULL, 0, 0, 0, NULL, NULL, 0},
-    {"box", "folder", CONF_PATH, BOX_AT(folder), NULL, 1, 0, 0, NULL, NULL, 0},
+    {"receiver", "host", CONF_TEXT, AT(host), NULL, 0, 0, 0, NULL, check_host, NULL, 1},
+    {"receiver", "motto", CONF_TEXT, AT(motto), "", 0, 0, 0, NULL, NULL, NULL, 0},
+    {"receiver", "root", CONF_PATH, AT(root), NULL, 1, 0, 0, NULL, NULL, NULL, 1},
+    {"receiver", "listen", CONF_LIST, AT(listen), "hall:1 hub:2", 0, 0, 0, NULL,
+        check_host, NULL, 1},
+    {"limits", "workers", CONF_NUMBER, AT(workers), "4", 0, 1, 64, NULL, NULL, NULL, 1},
+    {"limits", "any", CONF_NUMBER, AT(any), "0", 0, 0, 0, NULL, NULL, NULL, 0},
+    {"limits", "bytes", CONF_SIZE, AT(bytes), "64M", 0, 1024, UINT64_C(1) << 40, NULL, NULL,
+        NULL, 0},
+    {"limits", "idle", CONF_SECONDS, AT(idle), "5m", 0, 1, 86400, NULL, NULL, NULL, 0},
+    {"log", "level", CONF_CHOICE, AT(level), "info", 0, 0, 0, levels, NULL, NULL, 0},
+    {"box", "size", CONF_SIZE, BOX_AT(size), "0", 0, 0, 0, NULL, NULL, NULL, 0},
+    {"box", "suffix", CONF_TEXT, BOX_AT(suffix), ".msg", 0, 0, 0, NULL, NULL, NULL, 1},
+    {"box", "clients", CONF_LIST, BOX_AT(clients), NULL, 0, 0, 0, NULL, NULL, NULL, 0},
+    {"box", "folder", CONF_PATH, BOX_AT(folder), NULL, 1, 0, 0, NULL, NULL, NULL, 0},
     {0},
 };
 
@@ -245,7 +247,7 @@ static void
 passes_over_what_is_anothers(void **state)
 {
 	static const struct conf_key mine[] = {
-	    {"receiver", "root", CONF_PATH, AT(root), NULL, 1, 0, 0, NULL, NULL, 1}, {0}};
+	    {"receiver", "root", CONF_PATH, AT(root), NULL, 1, 0, 0, NULL, NULL, NULL, 1}, {0}};
 	static const struct conf_schema some = {.keys = mine, .others = 1};
 	static const char text[] =
 	    "[box a]\nroot = other\n[receiver]\nhost = x\nroot = /r\n[box]\n[limits]\nx=\n";

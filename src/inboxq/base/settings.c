@@ -6,49 +6,29 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "lib/parse.h"
+#include "inboxq/base/server.h"
+#include "lib/why.h"
 
-int
-settings_split_server(const char *server, char host[SETTINGS_HOST_ROOM], char port[8])
+/* The last one, beside those before it. */
+static int
+judge_server(const struct conf_list *list, struct why *want)
 {
-	const char *at = server, *end = server + strcspn(server, ":");
-	uint64_t number;
-	size_t len;
+	struct server server, other;
+	const char *word;
+	struct why none;
 
-	if (*server == '[') {
-		at = server + 1;
-		end = strchr(at, ']');
-		if (!end)
-			return -1;
+	if (list->count == 0)
+		return why_say(want, "HOST, HOST:PORT or [ADDRESS]:PORT");
+	word = list->items[list->count - 1];
+	if (server_parse(word, &server, want) < 0)
+		return -1;
+	for (size_t i = 0; i + 1 < list->count; i++) {
+		if (server_parse(list->items[i], &other, &none) == 0 &&
+		    server_equal(&server, &other))
+			return why_say(want, "each server once; \"%s\" is \"%s\" again", word,
+			    list->items[i]);
 	}
-	len = (size_t)(end - at);
-	if (len == 0 || len >= SETTINGS_HOST_ROOM)
-		return -1;
-	if (*server != '[' && !is_plain_name(at, len, SETTINGS_HOST_ROOM - 1))
-		return -1;
-	memcpy(host, at, len);
-	host[len] = '\0';
-	if (strstr(host, "..")) /* no name has an empty part */
-		return -1;
-	end += *server == '[';
-	if (*end == '\0') {
-		strcpy(port, SETTINGS_PORT);
-		return 0;
-	}
-	if (*end != ':' || parse_u64(end + 1, strlen(end + 1), 65535, &number) < 0 || number == 0)
-		return -1;
-	strcpy(port, end + 1);
 	return 0;
-}
-
-static const char *
-check_server(const char *value)
-{
-	char host[SETTINGS_HOST_ROOM], port[8];
-
-	return settings_split_server(value, host, port) == 0
-	    ? NULL
-	    : "HOST, HOST:PORT or [ADDRESS]:PORT, with PORT 1 to 65535";
 }
 
 #define AT(field) offsetof(struct settings, field)
@@ -57,7 +37,7 @@ static const struct conf_key keys[] = {
     {"queue", "spool", CONF_PATH, AT(spool), .fallback = LOCALSTATEDIR "/spool/inboxq",
         .restart = 1},
     {"queue", "offer-again", CONF_SECONDS, AT(offer_again), .fallback = "1d", .max = 31536000},
-    {"server", "servers", CONF_LIST, AT(servers), .required = 1, .check = check_server},
+    {"server", "servers", CONF_LIST, AT(servers), .required = 1, .judge = judge_server},
     {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), .fallback = "15s", .min = 1,
         .max = 3600},
     {"server", "timeout", CONF_SECONDS, AT(timeout), .fallback = "60s", .min = 1, .max = 86400},

@@ -11,13 +11,11 @@
 #include "lib/conf_rows.h"
 
 #define SETTINGS_DEFAULT SYSCONFDIR "/inboxq.conf"
-#define SETTINGS_PORT "7117"
-#define SETTINGS_HOST_ROOM 256
 
 struct settings {
 	char *spool;
 	uint64_t offer_again; /* seconds */
-	struct conf_list servers;
+	struct conf_list servers; /* server_parse() takes each of them */
 	uint64_t connect_timeout, timeout, retry_min, retry_max; /* seconds */
 	struct conf_tls tls;
 	struct conf_log log;
@@ -30,9 +28,5 @@ extern const struct conf_schema settings_schema;
 MUST_CHECK int settings_read(const char *path, struct settings *settings,
     const struct conf_report *report);
 void settings_free(struct settings *settings);
-
-/* Takes "host", "host:port" or "[address]:port" apart.  0, or -1 if it is none. */
-MUST_CHECK int settings_split_server(const char *server, char host[SETTINGS_HOST_ROOM],
-    char port[8]);
 
 #endif

@@ -11,8 +11,10 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "inboxq/base/server.h"
 #include "inboxq/base/settings.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/uplink/dial.h"
@@ -27,7 +29,7 @@ struct uplink {
 	struct event *turn; /* runs behind the callbacks of one turn of the loop */
 	struct conn *conn;
 	struct dial *dial;
-	char host[SETTINGS_HOST_ROOM], port[8];
+	struct server server;
 	struct talk talk;
 	int is_open, is_over;   /* the handshake is done; on_end() has been called */
 	int64_t begun, stop_at; /* monotonic seconds; stop_at 0: not asked to */
@@ -53,8 +55,8 @@ static void
 lose(struct uplink *uplink, enum uplink_end end, const char *why)
 {
 	if (why)
-		log_event(LOG_WARNING, "session_lost", "server=%s port=%s error=\"%s\"",
-		    uplink->host, uplink->port, why);
+		log_event(LOG_WARNING, "session_lost", "server=%s port=%u error=\"%s\"",
+		    uplink->server.name, uplink->server.port, why);
 	/* What was answered before counts. */
 	if (ends_commit(uplink->setup->ends) < 0)
 		finish(uplink, UPLINK_TROUBLE, errno);
@@ -141,7 +143,7 @@ on_close(void *ctx, const char *error)
 
 	if (!uplink->is_open) {
 		log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"%s\"",
-		    uplink->host, conn_peer_address(uplink->conn), error ? error : "closed");
+		    uplink->server.name, conn_peer_address(uplink->conn), error ? error : "closed");
 		dial_on(uplink);
 	} else {
 		if (!error && end == UPLINK_LOST)
@@ -160,7 +162,7 @@ dial_on(struct uplink *uplink)
 {
 	const struct uplink_setup *setup = uplink->setup;
 	char address[ADDRESS_ROOM];
-	struct conn_link link = {.fd = -1, .peer = address, .host = uplink->host};
+	struct conn_link link = {.fd = -1, .peer = address, .host = uplink->server.name};
 
 	conn_free(uplink->conn);
 	uplink->conn = NULL;
@@ -181,23 +183,25 @@ uplink_new(const struct uplink_setup *setup, const char *server)
 {
 	struct uplink *uplink = calloc(1, sizeof *uplink);
 	struct why why;
+	char port[8];
 
 	if (!uplink)
 		return NULL;
 	uplink->setup = setup;
 	uplink->talk = (struct talk){.spool = setup->spool, .schedule = setup->schedule,
-	    .ends = setup->ends, .once = setup->once, .host = uplink->host};
+	    .ends = setup->ends, .once = setup->once, .host = uplink->server.name};
 	uplink->turn = event_new(setup->base, -1, 0, on_turn, uplink);
 	if (!uplink->turn) {
 		free(uplink);
 		return NULL;
 	}
 	/* The settings were checked: this cannot fail. */
-	(void)!settings_split_server(server, uplink->host, uplink->port);
-	uplink->dial = dial_new(uplink->host, uplink->port, &why);
+	(void)!server_parse(server, &uplink->server, &why);
+	snprintf(port, sizeof port, "%u", uplink->server.port);
+	uplink->dial = dial_new(uplink->server.host, port, &why);
 	if (!uplink->dial)
-		log_event(LOG_WARNING, "resolve_failed", "server=%s error=\"%s\"", uplink->host,
-		    why.text);
+		log_event(LOG_WARNING, "resolve_failed", "server=%s error=\"%s\"",
+		    uplink->server.name, why.text);
 	dial_on(uplink);
 	return uplink;
 }
@@ -226,7 +230,7 @@ uplink_tick(struct uplink *uplink)
 		lose(uplink, UPLINK_DONE, "stopped with answers due");
 	} else if (!uplink->is_open && now - uplink->begun > (int64_t)settings->connect_timeout) {
 		log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"timed out\"",
-		    uplink->host, conn_peer_address(uplink->conn));
+		    uplink->server.name, conn_peer_address(uplink->conn));
 		dial_on(uplink);
 	} else {
 		take_verdict(uplink, talk_tick(&uplink->talk, uplink->conn,
