@@ -42,6 +42,8 @@ MUST_CHECK int schedule_merge(struct schedule *schedule, const uint64_t *found, 
 
 /* The lowest number still in the queue, or the highest ever given + 1. */
 uint64_t schedule_settled(const struct schedule *schedule);
+/* The highest number ever given, as far as is known; 0: none. */
+uint64_t schedule_highest(const struct schedule *schedule);
 /* Is item `n` in the queue still, whatever was answered? */
 int schedule_holds(const struct schedule *schedule, uint64_t n);
 /* The lowest number in the queue, 0 if it is empty. */
