@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * The items of the queue as schedule.h keeps them: an array that ascends by number.  One is
+ * found by bisection.  It grows at its end, since a new number is above all others; those that
+ * went leave a gap, until it is full and is made dense again.
+ */
+#ifndef INBOXQ_QUEUE_ENTRIES_H
+#define INBOXQ_QUEUE_ENTRIES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "inboxq/queue/later.h"
+#include "lib/attr.h"
+
+enum entry_state { ENTRY_WAITING, ENTRY_SENT, ENTRY_ANSWERED, ENTRY_GONE };
+
+struct entry {
+	uint64_t n;
+	uint64_t size;      /* bytes, once it is known or sent */
+	struct later later; /* WAITING: until when */
+	uint8_t state;      /* enum entry_state */
+	uint8_t lane;       /* enum schedule_lane */
+	uint8_t priority;   /* enum schedule_priority */
+	uint8_t inbox;      /* turns_inbox() */
+	uint8_t is_known;   /* its header has been read */
+	uint8_t is_fixed, busy, tries;
+};
+
+/* Zeroed at first. */
+struct entries {
+	struct entry *at;
+	size_t count, room;
+	size_t low;  /* nothing below it is in the queue */
+	size_t gone; /* from there on */
+	struct later_pool pool; /* of the entries' waits */
+};
+
+void entries_free(struct entries *entries);
+
+/* NULL: not there; but one that went may be. */
+struct entry *entries_find(const struct entries *entries, uint64_t n);
+
+/*
+ * One that is not in the queue, waiting and unknown; all the others may stand elsewhere from
+ * here on, and *moved is set if any does.  NULL: out of memory.
+ */
+MUST_CHECK struct entry *entries_add(struct entries *entries, uint64_t n, int *moved);
+/* An item goes. */
+void entries_drop(struct entries *entries, struct entry *entry);
+
+/* How many are in the queue; the oldest of them, if it is near, that waits; NULL. */
+size_t entries_live(const struct entries *entries);
+const struct entry *entries_oldest(const struct entries *entries);
+
+/* As schedule_due_for(). */
+int64_t entries_due(const struct entries *entries, uint16_t server, int64_t now);
+
+/* Takes over what stands on disk, as schedule_merge().  0, or -1: out of memory. */
+MUST_CHECK int entries_merge(struct entries *entries, const uint64_t *found, size_t found_count);
+
+#endif
