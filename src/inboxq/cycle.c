@@ -151,11 +151,20 @@ start_session(struct cycle *cycle)
 	cycle->stored = ends_counts(cycle->with.ends)->stored;
 	cycle->is_leaving = 0;
 	cycle->rests = 0;
+	schedule_begin(cycle->with.schedule, servers_id(cycle->servers, which));
 	cycle->uplink = uplink_new(&cycle->setup, servers_name(cycle->servers, which));
 	if (cycle->uplink)
 		return 1;
 	on_trouble(cycle, "session", ENOMEM);
 	return 0;
+}
+
+/* Until when an item rests that was tried often enough. */
+static void
+set_rest(const struct cycle *cycle)
+{
+	schedule_set_rest(cycle->with.schedule,
+	    cycle->with.once ? SCHEDULE_NEVER : (int64_t)cycle->with.settings->retry_max);
 }
 
 /* Between two sessions.  A server that asked us to stay away is still left alone, and the
@@ -175,6 +184,7 @@ take_next(struct cycle *cycle)
 	loaded_free(next);
 	cycle->next = NULL;
 	cycle->turn = 0;
+	set_rest(cycle);
 	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
 	log_event(LOG_NOTICE, "reloaded", "servers=%zu", servers_count(cycle->servers));
 }
@@ -241,6 +251,7 @@ cycle_new(const struct cycle_setup *setup, struct tls *tls)
 	    .ends = setup->ends, .once = setup->once, .on_end = on_end, .ctx = cycle};
 	cycle->step = evtimer_new(setup->base, on_step, cycle);
 	cycle->servers = loaded_servers(settings, tls);
+	set_rest(cycle);
 	if (cycle->step && cycle->servers)
 		return cycle;
 	cycle_free(cycle);

@@ -79,7 +79,7 @@ static void
 keep(struct ends *ends, uint64_t n)
 {
 	log_event(LOG_ERR, "item_stuck", "n=%" PRIu64 " error=\"%s\"", n, strerror(errno));
-	schedule_put_off(ends->schedule, n,
+	schedule_hold(ends->schedule, n,
 	    ends->is_patient ? clock_seconds() + STUCK_SECONDS : SCHEDULE_NEVER);
 }
 
@@ -148,8 +148,8 @@ carry_out(struct ends *ends, const struct answer *answer)
 static void
 drop_batch(struct ends *ends)
 {
-	for (size_t i = 0; i < ends->batch_count; i++)
-		schedule_put_off(ends->schedule, ends->batch[i].n, 0);
+	for (size_t i = ends->batch_count; i-- > 0;)
+		schedule_hold(ends->schedule, ends->batch[i].n, 0);
 	ends->batch_count = 0;
 }
 

@@ -1,57 +1,45 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The array is rebuilt by schedule_merge() and otherwise only marked, so a number
- * is found by bisection and a lane's next one to send by a cursor.
+ * The lists of turns.h hold places in the array of entries.h.  They are built anew where those
+ * have moved, and when another server's LATERs count: at the next look at them.
  */
 #include "inboxq/queue/schedule.h"
 
 #include <stdlib.h>
 
-enum entry_state { ENTRY_WAITING, ENTRY_SENT, ENTRY_ANSWERED, ENTRY_GONE };
+#include "inboxq/queue/entries.h"
+#include "inboxq/queue/turns.h"
+#include "lib/spread.h"
 
-struct entry {
-	uint64_t n;
-	union {
-		int64_t due;   /* WAITING: monotonic seconds; 0: at once */
-		uint64_t size; /* SENT: bytes */
-	};
-	uint8_t state; /* enum entry_state */
-	uint8_t lane;  /* enum schedule_lane */
-	uint8_t is_fixed, busy;
-};
-
-struct lane {
-	size_t cursor; /* nothing below it can be sent before `recheck` */
-	int64_t recheck;
-};
+_Static_assert(TURNS_INBOXES - 1 <= UINT8_MAX, "an inbox fits an entry");
 
 struct schedule {
-	struct entry *entries;
-	size_t count;
-	size_t low; /* nothing below it is in the queue */
-	struct lane lanes[SCHEDULE_LANES];
+	struct entries entries;
+	struct turns *turns;
+	struct spread spread;
+	int64_t rest;     /* seconds */
+	int64_t now;      /* monotonic seconds, as told last */
+	int64_t recheck;  /* when the first of those put aside may be sent */
 	uint64_t highest; /* number ever seen */
+	uint16_t server;
+	int is_stale; /* the lists are to be built anew */
 	struct schedule_counts counts;
 };
-
-/* Each lane is looked through from the begin now, and again at `recheck`. */
-static void
-reset_lanes(struct schedule *schedule, int64_t recheck)
-{
-	for (size_t i = 0; i < SCHEDULE_LANES; i++) {
-		schedule->lanes[i].cursor = 0;
-		schedule->lanes[i].recheck = recheck;
-	}
-}
 
 struct schedule *
 schedule_new(void)
 {
 	struct schedule *schedule = calloc(1, sizeof *schedule);
 
-	if (schedule)
-		reset_lanes(schedule, SCHEDULE_NEVER);
-	return schedule;
+	if (!schedule)
+		return NULL;
+	schedule->turns = turns_new();
+	schedule->recheck = SCHEDULE_NEVER;
+	spread_begin(&schedule->spread);
+	if (schedule->turns)
+		return schedule;
+	free(schedule);
+	return NULL;
 }
 
 void
@@ -59,78 +47,128 @@ schedule_free(struct schedule *schedule)
 {
 	if (!schedule)
 		return;
-	free(schedule->entries);
+	entries_free(&schedule->entries);
+	turns_free(schedule->turns);
 	free(schedule);
 }
 
-/* Both lists ascend, so it is one pass. */
+void
+schedule_set_rest(struct schedule *schedule, int64_t seconds)
+{
+	schedule->rest = seconds;
+}
+
+static uint32_t
+place_of(const struct schedule *schedule, const struct entry *entry)
+{
+	return (uint32_t)(entry - schedule->entries.at);
+}
+
+/* Into the list where one that waits belongs. */
+static void
+place(struct schedule *schedule, const struct entry *entry)
+{
+	uint32_t at = place_of(schedule, entry);
+	int64_t due = later_due(&schedule->entries.pool, &entry->later, schedule->server);
+	struct turns_rank rank = {(enum schedule_lane)entry->lane,
+	    (enum schedule_priority)entry->priority, entry->inbox, entry->size,
+	    !entry->is_known};
+
+	if (due <= schedule->now) {
+		turns_put(schedule->turns, at, &rank);
+		return;
+	}
+	turns_put_aside(schedule->turns, at);
+	if (due < schedule->recheck)
+		schedule->recheck = due;
+}
+
+/* The lists are as the entries are at `now`. */
+static void
+refresh(struct schedule *schedule, int64_t now)
+{
+	const struct entries *entries = &schedule->entries;
+	uint32_t next;
+
+	schedule->now = now;
+	if (schedule->is_stale) {
+		schedule->is_stale = 0;
+		schedule->recheck = SCHEDULE_NEVER;
+		turns_clear(schedule->turns);
+		for (size_t i = entries->low; i < entries->count; i++)
+			if (entries->at[i].state == ENTRY_WAITING)
+				place(schedule, &entries->at[i]);
+	}
+	if (now < schedule->recheck)
+		return;
+	schedule->recheck = SCHEDULE_NEVER;
+	for (uint32_t at = turns_aside(schedule->turns); at != TURNS_NONE; at = next) {
+		const struct entry *entry = &schedule->entries.at[at];
+		int64_t due = later_due(&schedule->entries.pool, &entry->later, schedule->server);
+
+		next = turns_behind(schedule->turns, at);
+		if (due <= now) {
+			turns_take(schedule->turns, at);
+			place(schedule, entry);
+		} else if (due < schedule->recheck) {
+			schedule->recheck = due;
+		}
+	}
+}
+
 int
 schedule_merge(struct schedule *schedule, const uint64_t *found, size_t found_count,
     uint64_t highest)
 {
-	size_t room = schedule->count + found_count;
-	struct entry *merged = calloc(room ? room : 1, sizeof *merged);
-	const struct entry *old = schedule->entries, *end = old;
-	size_t count = 0;
+	struct entries *entries = &schedule->entries;
 
-	if (!merged)
+	schedule->is_stale = 1;
+	if (entries_merge(entries, found, found_count) < 0 ||
+	    turns_reserve(schedule->turns, entries->room) < 0)
 		return -1;
-	if (schedule->count) /* else `old` is NULL, to which C adds nothing, not even 0 */
-		end += schedule->count;
 	schedule->counts.waiting = 0;
-	for (size_t i = 0; i <= found_count; i++) {
-		uint64_t n = i < found_count ? found[i] : UINT64_MAX;
-
-		for (; old < end && old->n < n; old++)
-			if (old->state == ENTRY_SENT || old->state == ENTRY_ANSWERED)
-				merged[count++] = *old;
-		if (i == found_count)
-			break;
-		if (old < end && old->n == n) {
-			merged[count] = *old++;
-			if (merged[count].state == ENTRY_GONE) {
-				merged[count].state = ENTRY_WAITING;
-				merged[count].due = 0;
-			}
-		} else {
-			merged[count].n = n;
-		}
-		schedule->counts.waiting += merged[count].state == ENTRY_WAITING;
-		count++;
-	}
-	free(schedule->entries);
-	schedule->entries = merged;
-	schedule->count = count;
-	schedule->low = 0;
+	for (size_t i = 0; i < entries->count; i++)
+		schedule->counts.waiting += entries->at[i].state == ENTRY_WAITING;
 	schedule->highest = highest;
-	reset_lanes(schedule, SCHEDULE_NEVER);
 	return 0;
 }
 
 static struct entry *
 find(const struct schedule *schedule, uint64_t n)
 {
-	size_t low = 0, high = schedule->count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (schedule->entries[middle].n == n)
-			return &schedule->entries[middle];
-		if (schedule->entries[middle].n < n)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return NULL;
+	return entries_find(&schedule->entries, n);
 }
 
-static void
-skip_gone(struct schedule *schedule)
+int
+schedule_add(struct schedule *schedule, uint64_t n)
 {
-	while (schedule->low < schedule->count &&
-	    schedule->entries[schedule->low].state == ENTRY_GONE)
-		schedule->low++;
+	struct entry *entry = find(schedule, n);
+
+	if (entry && entry->state != ENTRY_GONE)
+		return 0;
+	entry = entries_add(&schedule->entries, n, &schedule->is_stale);
+	if (!entry)
+		return -1;
+	if (turns_reserve(schedule->turns, schedule->entries.room) < 0) {
+		entries_drop(&schedule->entries, entry);
+		return -1;
+	}
+	if (n > schedule->highest)
+		schedule->highest = n;
+	schedule->counts.waiting++;
+	if (!schedule->is_stale)
+		place(schedule, entry);
+	return 0;
+}
+
+uint64_t
+schedule_unknown(struct schedule *schedule)
+{
+	uint32_t at;
+
+	refresh(schedule, schedule->now);
+	at = turns_unknown(schedule->turns);
+	return at == TURNS_NONE ? 0 : schedule->entries.at[at].n;
 }
 
 int
@@ -144,20 +182,17 @@ schedule_holds(const struct schedule *schedule, uint64_t n)
 uint64_t
 schedule_first(const struct schedule *schedule)
 {
-	return schedule->low < schedule->count ? schedule->entries[schedule->low].n : 0;
+	const struct entries *entries = &schedule->entries;
+
+	return entries->low < entries->count ? entries->at[entries->low].n : 0;
 }
 
 uint64_t
 schedule_settled(const struct schedule *schedule)
 {
-	return schedule->low < schedule->count ? schedule->entries[schedule->low].n
-	                                       : schedule->highest + 1;
-}
+	uint64_t first = schedule_first(schedule);
 
-uint64_t
-schedule_highest(const struct schedule *schedule)
-{
-	return schedule->highest;
+	return first ? first : schedule->highest + 1;
 }
 
 const struct schedule_counts *
@@ -166,49 +201,99 @@ schedule_counts(const struct schedule *schedule)
 	return &schedule->counts;
 }
 
-uint64_t
-schedule_next(struct schedule *schedule, enum schedule_lane which, int64_t now)
+/* The oldest one that is not under way, where it can be sent and too many numbers above the
+ * mark have gone.  Where it cannot, the mark does not move whatever goes. */
+static const struct entry *
+find_left_behind(const struct schedule *schedule, enum schedule_lane lane)
 {
-	struct lane *lane = &schedule->lanes[which];
+	const struct entry *oldest;
 
-	if (now >= lane->recheck) {
-		lane->cursor = schedule->low;
-		lane->recheck = SCHEDULE_NEVER;
-	}
-	for (; lane->cursor < schedule->count; lane->cursor++) {
-		const struct entry *entry = &schedule->entries[lane->cursor];
+	if (schedule->highest + 1 - schedule_settled(schedule) <
+	    SCHEDULE_AHEAD + entries_live(&schedule->entries))
+		return NULL;
+	oldest = entries_oldest(&schedule->entries);
+	if (!oldest || oldest->lane != lane)
+		return NULL;
+	return later_due(&schedule->entries.pool, &oldest->later, schedule->server) <=
+	        schedule->now
+	    ? oldest
+	    : NULL;
+}
 
-		if (entry->state != ENTRY_WAITING || entry->lane != which)
-			continue;
-		if (entry->due <= now)
-			return entry->n;
-		if (entry->due < lane->recheck)
-			lane->recheck = entry->due;
-	}
-	return 0;
+uint64_t
+schedule_next(struct schedule *schedule, enum schedule_lane lane, int64_t now)
+{
+	const struct entry *oldest;
+	uint32_t at;
+
+	refresh(schedule, now);
+	oldest = find_left_behind(schedule, lane);
+	if (oldest)
+		return oldest->n;
+	at = turns_next(schedule->turns, lane);
+	return at == TURNS_NONE ? 0 : schedule->entries.at[at].n;
 }
 
 int64_t
 schedule_due(const struct schedule *schedule)
 {
-	int64_t small = schedule->lanes[SCHEDULE_SMALL].recheck;
-	int64_t large = schedule->lanes[SCHEDULE_LARGE].recheck;
+	return schedule->recheck;
+}
 
-	return small < large ? small : large;
+/* What is known of one that waits has changed. */
+static void
+place_anew(struct schedule *schedule, const struct entry *entry)
+{
+	if (entry->state != ENTRY_WAITING || schedule->is_stale)
+		return;
+	turns_take(schedule->turns, place_of(schedule, entry));
+	place(schedule, entry);
 }
 
 void
 schedule_set_lane(struct schedule *schedule, uint64_t n, enum schedule_lane lane)
 {
 	struct entry *entry = find(schedule, n);
-	size_t at;
 
 	if (!entry)
 		return;
-	at = (size_t)(entry - schedule->entries);
 	entry->lane = (uint8_t)lane;
-	if (at < schedule->lanes[lane].cursor)
-		schedule->lanes[lane].cursor = at;
+	place_anew(schedule, entry);
+}
+
+static enum schedule_lane
+first_lane(const struct entry *entry)
+{
+	return entry->is_known && entry->size > SCHEDULE_INLINE ? SCHEDULE_LARGE : SCHEDULE_SMALL;
+}
+
+void
+schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_facts *facts)
+{
+	struct entry *entry = find(schedule, n);
+
+	if (!entry || entry->is_known)
+		return;
+	entry->is_known = 1;
+	entry->priority = (uint8_t)facts->priority;
+	entry->inbox = (uint8_t)turns_inbox(schedule->turns, facts->inbox);
+	entry->size = facts->size;
+	if (!entry->is_fixed)
+		entry->lane = (uint8_t)first_lane(entry);
+	place_anew(schedule, entry);
+}
+
+void
+schedule_begin(struct schedule *schedule, unsigned server)
+{
+	schedule->is_stale |= schedule->server != server;
+	schedule->server = (uint16_t)server;
+}
+
+int64_t
+schedule_due_for(const struct schedule *schedule, unsigned server, int64_t now)
+{
+	return entries_due(&schedule->entries, (uint16_t)server, now);
 }
 
 int
@@ -243,26 +328,50 @@ schedule_count_busy(struct schedule *schedule, uint64_t n)
 	return entry->busy;
 }
 
-static void
-set_waiting(struct schedule *schedule, struct entry *entry, int64_t due)
-{
-	entry->state = ENTRY_WAITING;
-	entry->due = due;
-	schedule->counts.waiting++;
-	if (due < schedule->lanes[entry->lane].recheck)
-		schedule->lanes[entry->lane].recheck = due;
-}
-
 /* An entry stops being what it is; who calls says what it becomes. */
 static void
 leave_state(struct schedule *schedule, const struct entry *entry)
 {
-	if (entry->state == ENTRY_WAITING)
+	if (entry->state == ENTRY_WAITING) {
 		schedule->counts.waiting--;
+		if (!schedule->is_stale)
+			turns_take(schedule->turns, place_of(schedule, entry));
+	}
 	else if (entry->state == ENTRY_SENT)
 		schedule->counts.sent--;
 	else if (entry->state == ENTRY_ANSWERED)
 		schedule->counts.answered--;
+}
+
+/* Was it tried too often in this cycle?  The next one is due then. */
+static int64_t
+rest_of(struct schedule *schedule, struct entry *entry)
+{
+	uint64_t rest = (uint64_t)schedule->rest;
+
+	if (entry->tries < SCHEDULE_TRIES || rest == 0)
+		return 0;
+	entry->tries = 0;
+	if (schedule->rest == SCHEDULE_NEVER)
+		return SCHEDULE_NEVER;
+	return schedule->now + (int64_t)spread_draw(&schedule->spread, rest - rest / 2, rest);
+}
+
+/* To be sent again, by `server` or any not before `due`. */
+static void
+set_waiting(struct schedule *schedule, struct entry *entry, uint16_t server, int64_t due)
+{
+	int64_t rest = entry->state == ENTRY_SENT ? rest_of(schedule, entry) : 0;
+
+	leave_state(schedule, entry);
+	entry->state = ENTRY_WAITING;
+	schedule->counts.waiting++;
+	if (due > schedule->now)
+		later_set(&schedule->entries.pool, &entry->later, server, due, schedule->now);
+	if (rest)
+		later_set(&schedule->entries.pool, &entry->later, LATER_ANY, rest, schedule->now);
+	if (!schedule->is_stale)
+		place(schedule, entry);
 }
 
 void
@@ -272,9 +381,13 @@ schedule_mark_sent(struct schedule *schedule, uint64_t n, uint64_t size)
 
 	if (!entry || entry->state != ENTRY_WAITING)
 		return;
+	refresh(schedule, schedule->now);
+	turns_serve(schedule->turns, place_of(schedule, entry));
 	leave_state(schedule, entry);
 	entry->state = ENTRY_SENT;
 	entry->size = size;
+	if (entry->tries < UINT8_MAX)
+		entry->tries++;
 	schedule->counts.sent++;
 }
 
@@ -314,10 +427,25 @@ schedule_put_off(struct schedule *schedule, uint64_t n, int64_t due)
 {
 	struct entry *entry = find(schedule, n);
 
-	if (!entry || entry->state == ENTRY_GONE)
-		return;
-	leave_state(schedule, entry);
-	set_waiting(schedule, entry, due);
+	if (entry && entry->state != ENTRY_GONE)
+		set_waiting(schedule, entry, schedule->server, due);
+}
+
+void
+schedule_hold(struct schedule *schedule, uint64_t n, int64_t due)
+{
+	struct entry *entry = find(schedule, n);
+
+	if (entry && entry->state != ENTRY_GONE)
+		set_waiting(schedule, entry, LATER_ANY, due);
+}
+
+unsigned
+schedule_tries(const struct schedule *schedule, uint64_t n)
+{
+	const struct entry *entry = find(schedule, n);
+
+	return entry ? entry->tries : 0;
 }
 
 void
@@ -325,27 +453,35 @@ schedule_forget(struct schedule *schedule, uint64_t n)
 {
 	struct entry *entry = find(schedule, n);
 
-	if (!entry)
+	if (!entry || entry->state == ENTRY_GONE)
 		return;
 	leave_state(schedule, entry);
-	entry->state = ENTRY_GONE;
-	skip_gone(schedule);
+	entries_drop(&schedule->entries, entry);
+}
+
+void
+schedule_remove(struct schedule *schedule, uint64_t n)
+{
+	const struct entry *entry = find(schedule, n);
+
+	if (entry && entry->state == ENTRY_WAITING)
+		schedule_forget(schedule, n);
 }
 
 void
 schedule_take_back(struct schedule *schedule)
 {
-	for (size_t i = schedule->low; i < schedule->count; i++) {
-		struct entry *entry = &schedule->entries[i];
+	schedule->is_stale = 1;
+	for (size_t i = schedule->entries.low; i < schedule->entries.count; i++) {
+		struct entry *entry = &schedule->entries.at[i];
 
-		if (entry->state == ENTRY_SENT ||
-		    (entry->state == ENTRY_WAITING && entry->due == SCHEDULE_NEVER)) {
-			leave_state(schedule, entry);
-			set_waiting(schedule, entry, 0);
-		}
-		entry->lane = SCHEDULE_SMALL;
+		if (entry->state == ENTRY_GONE)
+			continue;
+		if (entry->state == ENTRY_SENT)
+			set_waiting(schedule, entry, LATER_ANY, 0);
+		later_clear_due(&schedule->entries.pool, &entry->later, SCHEDULE_NEVER);
+		entry->lane = (uint8_t)first_lane(entry);
 		entry->is_fixed = 0;
 		entry->busy = 0;
 	}
-	reset_lanes(schedule, 0);
 }

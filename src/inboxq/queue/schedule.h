@@ -1,11 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What goes next, and when: the runner's view of the queue, a sorted array of
- * numbers with a small state each (24 bytes an item).  What the items are stands in
- * their files only; scan.h looks at those, ends.h lets them go.
+ * numbers with a small state each.  What the items are stands in their files only; scan.h
+ * looks at those, ends.h lets them go.  52 bytes an item, and up to as much again while
+ * the array grows.
  *
  * Items go in two lanes, so that small ones pass large ones that wait for their
- * turn.  Each is taken for a small one until its header has been read.
+ * turn; in which order in a lane is turns.h's to say.  Of an item whose header has not been
+ * read, nothing is known: it is taken for a small one, and its turn is behind all others.
+ *
+ * Beyond SCHEDULE_AHEAD the oldest goes first whatever it is: a receiver remembers what lies
+ * above the mark.
+ *
+ * A server's LATER is that server's alone (later.h).  An item that was tried SCHEDULE_TRIES
+ * times, whoever the servers were, rests until the next copy cycle.
  */
 #ifndef INBOXQ_QUEUE_SCHEDULE_H
 #define INBOXQ_QUEUE_SCHEDULE_H
@@ -13,16 +21,22 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxq/queue/rank.h"
 #include "lib/attr.h"
 
 struct schedule;
 
 #define SCHEDULE_NEVER INT64_MAX
+#define SCHEDULE_TRIES 10 /* an item and copy cycle */
+#define SCHEDULE_INLINE (1024 * 1024) /* bytes: larger ones are taken for large, at first */
+#define SCHEDULE_AHEAD 4096 /* numbers: so many go before an older one, whatever its rank */
+#define SCHEDULE_SERVERS UINT16_MAX /* more than there can be */
 
-enum schedule_lane {
-	SCHEDULE_SMALL, /* sent whole, by PUT */
-	SCHEDULE_LARGE, /* by OPEN and DATA */
-	SCHEDULE_LANES
+/* What an item's header says. */
+struct schedule_facts {
+	enum schedule_priority priority;
+	const char *inbox;
+	uint64_t size; /* bytes */
 };
 
 struct schedule_counts {
@@ -34,16 +48,33 @@ struct schedule_counts {
 MUST_CHECK struct schedule *schedule_new(void);
 void schedule_free(struct schedule *schedule);
 
+/* How long an item rests that was tried in vain SCHEDULE_TRIES times: by lot, from half of so
+ * many seconds on.  0, as at first: not at all; SCHEDULE_NEVER: until the session's end. */
+void schedule_set_rest(struct schedule *schedule, int64_t seconds);
+
 /* Takes over what stands on disk, in ascending order, and the highest number ever given:
  * numbers known keep their state, new ones wait, and those gone from disk go, unless they
  * are sent or answered.  0, or -1: out of memory. */
 MUST_CHECK int schedule_merge(struct schedule *schedule, const uint64_t *found, size_t found_count,
     uint64_t highest);
+/* One that has come; it is fine if it is known.  0, or -1: out of memory. */
+MUST_CHECK int schedule_add(struct schedule *schedule, uint64_t n);
+/* Its file has gone: as schedule_forget(), unless it is sent or answered. */
+void schedule_remove(struct schedule *schedule, uint64_t n);
+
+/* The first of whom nothing is known, 0 if there is none; and what is to be known. */
+uint64_t schedule_unknown(struct schedule *schedule);
+void schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_facts *facts);
+
+/* A session with a server begins: its own LATERs count from here on.  `server` stands for its
+ * name, below SCHEDULE_SERVERS. */
+void schedule_begin(struct schedule *schedule, unsigned server);
+/* When `server` may have the first of those that wait: `now` or before it is at once;
+ * SCHEDULE_NEVER if none waits.  It looks at many: once a second, not more. */
+int64_t schedule_due_for(const struct schedule *schedule, unsigned server, int64_t now);
 
 /* The lowest number still in the queue, or the highest ever given + 1. */
 uint64_t schedule_settled(const struct schedule *schedule);
-/* The highest number ever given, as far as is known; 0: none. */
-uint64_t schedule_highest(const struct schedule *schedule);
 /* Is item `n` in the queue still, whatever was answered? */
 int schedule_holds(const struct schedule *schedule, uint64_t n);
 /* The lowest number in the queue, 0 if it is empty. */
@@ -63,6 +94,7 @@ int schedule_fix_lane(struct schedule *schedule, uint64_t n, enum schedule_lane 
 int schedule_is_lane_fixed(const struct schedule *schedule, uint64_t n);
 /* The server was busy with the item: how often in this session, with this time. */
 unsigned schedule_count_busy(struct schedule *schedule, uint64_t n);
+/* A try begins. */
 void schedule_mark_sent(struct schedule *schedule, uint64_t n, uint64_t size);
 /* The size given to schedule_mark_sent(), in *size; 0 if it is not sent. */
 int schedule_is_sent(const struct schedule *schedule, uint64_t n, uint64_t *size);
@@ -70,8 +102,12 @@ int schedule_is_sent(const struct schedule *schedule, uint64_t n, uint64_t *size
 int schedule_is_unanswered(const struct schedule *schedule, uint64_t n);
 /* What became of it is known, and yet to be made durable. */
 void schedule_mark_answered(struct schedule *schedule, uint64_t n);
-/* To be sent, for the first time or again, not before `due`. */
+/* To be sent again: by the session's server not before `due`; by others at once. */
 void schedule_put_off(struct schedule *schedule, uint64_t n, int64_t due);
+/* Likewise, whoever the server is. */
+void schedule_hold(struct schedule *schedule, uint64_t n, int64_t due);
+/* How often it was tried in this copy cycle, the try under way with it. */
+unsigned schedule_tries(const struct schedule *schedule, uint64_t n);
 /* The file is no longer in queue/. */
 void schedule_forget(struct schedule *schedule, uint64_t n);
 /* The session is over: what was sent and not answered is to be sent again,
