@@ -3,7 +3,11 @@
 does not do on demand: to cut the connection at a given byte, or to answer oddly.
 
 A test gives `odd`, a function that sees each line of the client first; where it returns
-True it has dealt with the line.  What the client may not say is kept in `wrong`.
+True it has dealt with the line.  What the client may not say is kept in `wrong`.  `raw` gets a
+connection before TLS, and deals with it where it returns True.
+
+What came whole is in `whole`, of it what was then answered STORED in `right`: no other item may
+leave a client's queue.
 """
 
 import contextlib
@@ -17,6 +21,7 @@ import time
 
 READY = {"window": 1024, "bytes": 1 << 26, "inline": 1 << 20, "item": 1 << 40, "idle": 300}
 ITEM = re.compile(r"(PUT|OPEN) (\d+) (\S+) (\d+) ([0-9a-f]{64})(?: .*)?")
+STORED = re.compile(r"STORED (\d+) [A-Za-z0-9][A-Za-z0-9._-]{0,254}(?: again=1)?")
 DATA_MAX = 262144
 
 
@@ -71,6 +76,10 @@ class Connection:
         return data
 
     def say(self, *lines):
+        for line in lines:
+            stored = STORED.fullmatch(line)
+            if stored and int(stored[1]) in self.receiver.whole:
+                self.receiver.right.add(int(stored[1]))
         self.sock.sendall("".join(line + "\n" for line in lines).encode())
 
     def is_quiet(self, seconds):
@@ -120,6 +129,8 @@ class Connection:
         whole += part
         if cut:
             raise Cut
+        if len(whole) == size:
+            self.receiver.whole.add(n)
         if len(whole) == size and not self.receiver.on_complete(self, n, whole):
             self.store(n, size, digest, whole)
 
@@ -132,7 +143,10 @@ class Connection:
             if item[1] == "OPEN":
                 self.open(n, size, digest)
             else:
-                self.store(n, size, digest, self.body(size))
+                data = self.body(size)
+                self.receiver.whole.add(n)
+                if not self.receiver.on_put(self, n, data):
+                    self.store(n, size, digest, data)
         elif words[0] == "DATA" and len(words) == 4:
             self.data(*(int(word) for word in words[1:]))
         elif words[0] == "HELLO":
@@ -159,15 +173,19 @@ class Connection:
 class FakeReceiver:
     """Serves one connection after the other until the test ends."""
 
-    def __init__(self, t, odd=None, on_complete=None, cuts=None, host="fake1", **ready):
+    def __init__(self, t, odd=None, on_complete=None, on_put=None, cuts=None, host="fake1",
+                 raw=None, listens=True, **ready):
         self.odd = odd
-        # (connection, n, bytes): True where it has answered an upload that is complete
+        self.raw = raw or (lambda _: False)
+        # (connection, n, bytes): True where it has answered an upload that is complete, or a PUT
         self.on_complete = on_complete or (lambda *_: False)
+        self.on_put = on_put or (lambda *_: False)
         self.cuts = cuts or {}   # number of the connection -> bytes
         self.host = host
         self.rate = None         # bytes a second that it takes; None: all
         self.ready = {**READY, **ready}
         self.stored, self.partials, self.digests = {}, {}, {}
+        self.whole, self.right = set(), set()
         self.lines, self.wrong = [], []
         self.connections = 0
         self.late_bytes = 0  # of DATA that came behind its item's answer
@@ -184,11 +202,16 @@ class FakeReceiver:
         # Little room, so that what a small item waits behind is the client's doing.
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self.listener.bind(("127.0.0.1", 0))
-        self.listener.listen(16)
         self.port = self.listener.getsockname()[1]
         self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
+        if listens:
+            self.listen()
         t.closing.append(self)
+
+    def listen(self):
+        """Until then its port refuses connections."""
+        self.listener.listen(16)
+        self.thread.start()
 
     def run(self):
         while True:
@@ -199,6 +222,9 @@ class FakeReceiver:
             self.connections += 1
             with contextlib.suppress(Cut, OSError):
                 sock.settimeout(60)
+                if self.raw(sock):
+                    sock.close()
+                    continue
                 with self.ctx.wrap_socket(sock, server_side=True) as tls:
                     Connection(self, tls, self.connections).serve()
 

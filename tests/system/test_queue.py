@@ -249,6 +249,7 @@ def receiver_that_is_always_out_of_time_is_not_asked_without_end(t):
     until(lambda: 2 in fake.stored)
     time.sleep(2.5)
     assert 2 <= len(fake.said("PUT")) <= 6, fake.lines
+    equal(fake.connections, 1)
 
 
 @test

@@ -279,8 +279,8 @@ refuses_client_lines_that_break_the_grammar(void **state)
 static void
 refuses_server_lines_that_break_the_grammar(void **state)
 {
-	static const char *const wrong[] = {"READY 1 -cap", "READY 1 cap window=0",
-	    "READY 1 cap bytes=0", "READY 1 cap settled=0", "READY 1 cap idle=4294967296",
+	static const char *const wrong[] = {"READY 1 -cap", "READY 1 cap window=-1",
+	    "READY 1 cap bytes=x", "READY 1 cap settled=0", "READY 1 cap idle=4294967296",
 	    "READY 1 cap window=1 window=1", "READY 1 cap id=", "READY 1 cap id=" QUEUE "0",
 	    "READY 1 cap id=6D0F3B5AC2E94A1F8B7C6D5E4F3A2B1C", "STORED 0 a", "STORED 1 a/b",
 	    "STORED 1 ..",

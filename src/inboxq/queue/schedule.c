@@ -195,6 +195,12 @@ schedule_settled(const struct schedule *schedule)
 	return first ? first : schedule->highest + 1;
 }
 
+uint64_t
+schedule_highest(const struct schedule *schedule)
+{
+	return schedule->highest;
+}
+
 const struct schedule_counts *
 schedule_counts(const struct schedule *schedule)
 {

@@ -75,6 +75,8 @@ int64_t schedule_due_for(const struct schedule *schedule, unsigned server, int64
 
 /* The lowest number still in the queue, or the highest ever given + 1. */
 uint64_t schedule_settled(const struct schedule *schedule);
+/* The highest number ever given, as far as is known; 0: none. */
+uint64_t schedule_highest(const struct schedule *schedule);
 /* Is item `n` in the queue still, whatever was answered? */
 int schedule_holds(const struct schedule *schedule, uint64_t n);
 /* The lowest number in the queue, 0 if it is empty. */

@@ -122,7 +122,8 @@ answers_take(const struct answer_context *context, const struct proto_line *line
 	int rc;
 
 	if (!schedule_is_sent(context->schedule, n, size)) {
-		log_event(LOG_WARNING, "answer_unasked", "n=%" PRIu64 " verb=%s", n,
+		log_limited(context->gate, LOG_WARNING, "answer_unasked",
+		    "server=%s n=%" PRIu64 " verb=%s", context->server, n,
 		    proto_verb_text(line->verb));
 		return 0;
 	}

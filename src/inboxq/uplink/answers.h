@@ -11,6 +11,7 @@
 #include "lib/proto.h"
 
 struct ends;
+struct log_gate;
 struct schedule;
 struct spool;
 
@@ -22,6 +23,7 @@ struct answer_context {
 	int64_t now;        /* monotonic seconds */
 	uint64_t item_max;  /* READY's item, bytes */
 	int once;           /* LATER puts an item off until the session's end */
+	struct log_gate *gate; /* for what the server can cause at will */
 };
 
 /* A field of a line as a string, in `dst`; "" where it is not there. */

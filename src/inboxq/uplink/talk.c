@@ -179,11 +179,29 @@ take_server(struct talk *talk, const struct proto_line *line)
 	span_copy(talk->server + len + 1, sizeof talk->server - len - 1, line->text[FIELD_ID]);
 }
 
+/* A mark above all numbers that we ever gave: they were given by another, or by us before
+ * the spool was put back to an older state. */
 static void
+look_at_mark(const struct talk *talk, uint64_t mark)
+{
+	uint64_t next = schedule_highest(talk->schedule) + 1;
+
+	if (mark > next)
+		log_event(LOG_WARNING, "queue_behind",
+		    "server=%s host=%s settled=%" PRIu64 " next=%" PRIu64
+		    " note=\"this spool came from a backup, or another machine has it, too\"",
+		    talk->host, talk->server, mark, next);
+}
+
+static enum talk_verdict
 on_ready(struct talk *talk, const struct proto_line *line)
 {
 	const struct schedule_counts *counts = schedule_counts(talk->schedule);
 
+	if (line->number[FIELD_VERSION] != PROTO_VERSION)
+		return lose(talk, "the server speaks another version of the protocol than 1");
+	if (talk->server[0] != '\0')
+		return lose(talk, "the server said READY twice");
 	if (proto_has(line, FIELD_EVERY)) {
 		talk->state_every = line->number[FIELD_EVERY];
 		talk->state_due = clock_seconds() + (int64_t)talk->state_every;
@@ -193,13 +211,17 @@ on_ready(struct talk *talk, const struct proto_line *line)
 	take_server(talk, line);
 	/* From here on sent.log is read, from its begin: a server whose mark is
 	 * behind ours is told what became of the numbers between. */
-	if (proto_has(line, FIELD_MARK) && line->number[FIELD_MARK] < talk->told.settled)
-		talk->told.settled = line->number[FIELD_MARK];
+	if (proto_has(line, FIELD_MARK)) {
+		look_at_mark(talk, line->number[FIELD_MARK]);
+		if (line->number[FIELD_MARK] < talk->told.settled)
+			talk->told.settled = line->number[FIELD_MARK];
+	}
 	outgoing_take_ready(talk->outgoing, line);
 	if (talk->state == TALK_HELLO)
 		talk->state = TALK_OPEN;
 	log_event(LOG_INFO, "session_ready", "server=%s host=%s pending=%" PRIu64, talk->host,
 	    talk->server, counts->waiting + counts->sent);
+	return TALK_GOES_ON;
 }
 
 /* The server must have had all bytes of what it says it has stored, unless it
@@ -228,7 +250,7 @@ static enum talk_verdict
 on_answer(struct talk *talk, const struct proto_line *line)
 {
 	struct answer_context context = {talk->spool, talk->schedule, talk->ends, talk->server,
-	    clock_seconds(), outgoing_item_max(talk->outgoing), talk->once};
+	    clock_seconds(), outgoing_item_max(talk->outgoing), talk->once, &talk->gate};
 	uint64_t size;
 	int rc = answers_take(&context, line, &size);
 
@@ -266,8 +288,7 @@ on_line(struct talk *talk, const struct proto_line *line)
 	talk->pulse.wait = 0;
 	switch (line->verb) {
 	case VERB_READY:
-		on_ready(talk, line);
-		break;
+		return on_ready(talk, line);
 	case VERB_STORED:
 	case VERB_LATER:
 	case VERB_REFUSED:
@@ -290,7 +311,8 @@ on_line(struct talk *talk, const struct proto_line *line)
 		    answers_text(line, FIELD_CODE, code, sizeof code),
 		    answers_text(line, FIELD_TEXT, text, sizeof text));
 		return lose(talk, "the server said ERROR");
-	case VERB_BYE:
+	case VERB_BYE: /* the last line; whether it closes is no matter of ours */
+		return lose(talk, talk->state == TALK_QUIT ? NULL : "the server said BYE unasked");
 	case VERB_HELLO: /* and what else we say: no server's line, for proto_parse() */
 	case VERB_PUT:
 	case VERB_OPEN:

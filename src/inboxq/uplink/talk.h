@@ -14,6 +14,7 @@
 #include "inboxq/uplink/pulse.h"
 #include "inboxq/uplink/skips.h"
 #include "lib/attr.h"
+#include "lib/log.h"
 
 struct conn;
 struct ends;
@@ -31,7 +32,7 @@ enum talk_state {
 
 enum talk_verdict {
 	TALK_GOES_ON,
-	TALK_LOST,    /* the connection cannot go on; `why` says why */
+	TALK_LOST,    /* the connection cannot go on, or need not; `why` says why */
 	TALK_TROUBLE, /* our own spool: errno says what */
 };
 
@@ -49,7 +50,8 @@ struct talk {
 	uint64_t state_every; /* READY's state, seconds; 0: it takes none */
 	int64_t state_due;    /* monotonic seconds */
 	uint64_t seconds; /* GOAWAY's */
-	const char *why;
+	struct log_gate gate;
+	const char *why;      /* of TALK_LOST; NULL: the session came to its end in order */
 };
 
 /* Begins anew for another connection: what had been written for the one before was never

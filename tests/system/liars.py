@@ -1,0 +1,285 @@
+# SPDX-License-Identifier: ISC
+"""Receivers that misbehave, in each way that inbox-protocol(7) allows and forbids: a row each.
+
+A liar is `odd` (it sees each line of the client first), `done` (it answers an item that came
+whole), or `raw` (it has the connection before TLS), as fakereceiver.py has them; else it does
+what an honest one does.
+"""
+
+import os
+import socket
+import struct
+import time
+
+from fakereceiver import ITEM, Cut
+
+CHUNK = b"x" * 65536
+
+
+def hello(*lines):
+    """Says these in place of READY, and goes on."""
+    def odd(c, line):
+        if line.startswith("HELLO "):
+            c.say(*lines)
+            return True
+        return False
+    return odd
+
+
+def early(*lines):
+    """Answers PUT and OPEN on the line; a PUT's bytes are read behind that."""
+    def odd(c, line):
+        item = ITEM.fullmatch(line)
+        if not item:
+            return False
+        c.say(*(text.format(n=int(item[2]), size=int(item[4]), more=int(item[4]) + 1)
+                for text in lines))
+        if item[1] == "PUT":
+            c.body(int(item[4]))
+        return True
+    return odd
+
+
+def on_open(*lines):
+    """Answers OPEN alone so."""
+    answer = early(*lines)
+    return lambda c, line: line.startswith("OPEN ") and answer(c, line)
+
+
+def done(*lines):
+    """Answers what came whole."""
+    def complete(c, n, _data):
+        for text in lines:
+            c.answer(n, text.format(n=n, other=n + 1000))
+        return True
+    return complete
+
+
+def sends(data, every=0.05, behind="HELLO"):
+    """Says this for ever behind the first line that begins so, and hears nothing more."""
+    def odd(c, line):
+        if not line.startswith(behind):
+            return False
+        if behind != "HELLO":
+            return sends_on(c)
+        c.say("READY 1 liar window=4 bytes=65536 inline=65536")
+        return sends_on(c)
+
+    def sends_on(c):
+        while True:
+            c.sock.sendall(data)
+            if every:
+                time.sleep(every)
+    return odd
+
+
+def trickles(text):
+    """In place of READY, a byte a second."""
+    def odd(c, line):
+        if line.startswith("HELLO "):
+            for byte in text:
+                c.sock.sendall(byte.encode())
+                time.sleep(1)
+            return True
+        return False
+    return odd
+
+
+def is_silent(behind):
+    """Says nothing from that line on, and reads all, or nothing."""
+    def odd(c, line):
+        if line.startswith(behind):
+            while True:
+                c.more()
+                c.buffer.clear()
+        return False
+    return odd
+
+
+def reads_nothing(c, line):
+    if line.startswith("HELLO "):
+        c.say("READY 1 liar")
+        time.sleep(8)
+        raise Cut
+    return False
+
+
+def closes_after(count):
+    """The nth connection ends behind so many bytes of an answer more."""
+    def odd(c, line):
+        text = "READY 1 liar window=4 inline=65536\nLATER 1 0 full x\n"
+        if line.startswith("HELLO "):
+            c.sock.sendall(text[:count + c.number].encode())
+            raise Cut
+        return False
+    return odd
+
+
+def half_closes(c, line):
+    """No more from us, but it is listened to."""
+    if line.startswith("HELLO "):
+        c.say("READY 1 liar")
+        c.sock.shutdown(socket.SHUT_WR)
+        while True:
+            c.more()
+            c.buffer.clear()
+    return False
+
+
+def resets(c, line):
+    if line.startswith("PUT "):
+        c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        raise Cut
+    return False
+
+
+def resets_at_once(sock):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    return True
+
+
+def says_plain(data, every=None):
+    """Without TLS."""
+    def raw(sock):
+        for part in ([data] if every is None else [bytes([byte]) for byte in data]):
+            sock.sendall(part)
+            time.sleep(every or 0)
+        return True
+    return raw
+
+
+def is_mute(sock):
+    """Takes a connection and all it is told, and says nothing."""
+    while sock.recv(65536):
+        pass
+    return True
+
+
+def sends_again(offset):
+    """SEND once more, and again, of what was opened."""
+    def complete(c, n, data):
+        if isinstance(data, bytes):
+            return False
+        del data[offset:]
+        c.say("SEND %d %d" % (n, offset))
+        return True
+    return complete
+
+
+def sends_backwards(c, line):
+    """Once a frame has come, it wants it again."""
+    words = line.split(" ")
+    if words[0] == "DATA":
+        c.body(int(words[3]))
+        c.say("SEND %s 0" % words[1])
+        return True
+    return False
+
+
+def stores_at_first_frame(c, line):
+    words = line.split(" ")
+    if words[0] == "DATA":
+        c.say("STORED %s too-early" % words[1])
+        c.body(int(words[3]))
+        return True
+    return False
+
+
+def swaps_verbs(c, line):
+    """PUT is to be OPEN, and OPEN PUT."""
+    item = ITEM.fullmatch(line)
+    if not item:
+        return False
+    c.say("LATER %s 0 %s x" % (item[2], "use-open" if item[1] == "PUT" else "use-put"))
+    if item[1] == "PUT":
+        c.body(int(item[4]))
+    return True
+
+
+def goes_away_and_stays(c, line):
+    if line.startswith("HELLO "):
+        c.say("READY 1 liar", "GOAWAY 0 stopping")
+        while True:
+            c.say("PONG")
+            time.sleep(0.3)
+    return False
+
+
+STORED_ALL = ["STORED %d x" % n for n in range(1, 200)]
+
+# name: {"odd": ..., "done": ..., "raw": ..., what READY says ...}
+LIARS = {
+    # ---- answers
+    "wrong-number": {"done": done("STORED {other} x")},
+    "no-such-number": {"done": done("REFUSED {other} no-inbox", "LATER {other} 1 full")},
+    "twice": {"done": done("STORED {n} a", "STORED {n} b", "REFUSED {n} no-inbox")},
+    "stored-then-again": {"done": done("STORED {n} a", "STORED {n} a again=1")},
+    "refused-then-stored": {"done": done("REFUSED {n} no-inbox", "STORED {n} a"), "refuses": True},
+    "all-numbers-at-once": {"odd": hello("READY 1 liar", *STORED_ALL[4:])},
+    "before-ready": {"odd": hello(*STORED_ALL)},
+    "before-the-bytes": {"odd": on_open("STORED {n} x"), "inline": 1000},
+    "no-name": {"done": done("STORED {n}")},
+    "name-with-slash": {"done": done("STORED {n} ../../etc/passwd")},
+    "name-with-dot": {"done": done("STORED {n} .hidden")},
+    "name-too-long": {"done": done("STORED {n} " + 256 * "n")},
+    "refused-oddly": {"done": done("REFUSED {n} because-i-say-so %00 text"), "refuses": True},
+    "refused-without-code": {"done": done("REFUSED {n} NO")},
+    "refused-early": {"odd": early("REFUSED {n} too-large x"), "refuses": True},
+    "answers-not": {"done": lambda c, n, data: True},
+    # ---- LATER
+    "later-too-large": {"done": done("LATER {n} 4294967296 full x")},
+    "later-1000-years": {"done": done("LATER {n} 31556952000 full x")},
+    # ---- READY
+    "ready-twice": {"odd": hello("READY 1 liar", "READY 1 other")},
+    "ready-2": {"odd": hello("READY 2 liar")},
+    "ready-0": {"odd": hello("READY 0 liar")},
+    "ready-huge": {"odd": hello("READY 1 liar window=9223372036854775808")},
+    "ready-minus": {"odd": hello("READY 1 liar window=-1")},
+    "ready-no-host": {"odd": hello("READY 1")},
+    "windows-of-0": {"window": 0, "bytes": 0, "stores": True},
+    "windows-of-all": {"window": (1 << 63) - 1, "bytes": (1 << 63) - 1, "stores": True},
+    "inline-above-item": {"inline": 1 << 40, "item": 1 << 30, "stores": True},
+    "inline-0": {"inline": 0, "stores": True},
+    "item-0": {"inline": 0, "item": 0, "stores": True},
+    "settled-beyond": {"settled": (1 << 63) - 1, "stores": True, "event": "queue_behind"},
+    # ---- SEND
+    "send-beyond": {"odd": on_open("SEND {n} {more}"), "inline": 1000},
+    "send-all-is-there": {"odd": on_open("SEND {n} {size}"), "inline": 1000},
+    "send-twice": {"odd": on_open("SEND {n} 0", "SEND {n} 0"), "inline": 1000},
+    "send-1-again": {"done": sends_again(1), "inline": 1000},
+    "send-for-put": {"odd": early("SEND {n} 0")},
+    "send-for-none": {"odd": hello("READY 1 liar", "SEND 4000000000 0")},
+    # ---- the rest of what a server may say
+    "goaway-at-once": {"odd": hello("GOAWAY 0 stopping")},
+    "goaway-0": {"odd": hello("READY 1 liar", "GOAWAY 0 crowded")},
+    "goaway-for-ages": {"odd": hello("READY 1 liar", "GOAWAY 4294967295 crowded")},
+    "superseded": {"odd": hello("READY 1 liar", "GOAWAY 0 superseded")},
+    "bye-unasked": {"odd": hello("READY 1 liar", "BYE")},
+    "bye-at-once": {"odd": hello("BYE")},
+    "error": {"odd": hello("ERROR identity who are you")},
+    "error-oddly": {"odd": hello("READY 1 liar", "ERROR so-there \\x1b[2J")},
+    "errors-for-ever": {"odd": sends(b"ERROR line x\n")},
+    "says-hello": {"odd": hello("HELLO 1 0123456789abcdef0123456789abcdef 1")},
+    # ---- no lines
+    "garbage": {"odd": sends(os.urandom(4096))},
+    "nul": {"odd": hello("READY 1 liar\0")},
+    "cr-lf": {"odd": hello("READY 1 liar\r")},
+    "empty-lines": {"odd": sends(b"\n")},
+    "small-letters": {"odd": hello("ready 1 liar")},
+    "line-of-1-mib": {"odd": sends(16 * CHUNK)},
+    "records-of-a-byte": {"odd": sends(b"x", 0.001)},
+    # ---- the connection
+    "silent-behind-hello": {"odd": is_silent("HELLO")},
+    "silent-behind-put": {"odd": is_silent("PUT")},
+    "reads-nothing": {"odd": reads_nothing},
+    "closes-at-each-byte": {"odd": closes_after(0)},
+    "closes-behind-ready": {"odd": closes_after(34)},
+    "half-closes": {"odd": half_closes},
+    "resets": {"odd": resets},
+    "resets-at-once": {"raw": resets_at_once},
+    "closes-at-once": {"raw": lambda sock: True},
+    "mute": {"raw": is_mute},
+    "plain": {"raw": says_plain(b"220 mail.example.org ESMTP ready\r\n")},
+    "plain-slow": {"raw": says_plain(b"\x16\x03\x03\x40\x00" + bytes(60), 0.2)},
+    "half-a-record": {"raw": says_plain(b"\x16\x03\x03\x10")},
+}
