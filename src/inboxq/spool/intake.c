@@ -115,22 +115,35 @@ open_draft(struct intake *intake, struct draft *draft)
 	return draft->fd < 0 ? -1 : 0;
 }
 
-/* Something about the spool, by errno. */
+/* What an errno says about the spool. */
+static enum intake_result
+trouble(int error)
+{
+	if (disk_is_full(error))
+		return INTAKE_NO_ROOM;
+	return disk_is_shortage(error) ? INTAKE_SHORT : INTAKE_TROUBLE;
+}
+
 static enum intake_result
 say_trouble(struct why *why, const char *what)
 {
-	enum intake_result result = disk_is_full(errno) ? INTAKE_NO_ROOM : INTAKE_TROUBLE;
+	enum intake_result result = trouble(errno);
 
 	return say(why, result, what, strerror(errno));
+}
+
+/* There is no descriptor: those of the batch will be free again. */
+static int
+is_short(const struct intake *intake)
+{
+	return intake->count > 0 && disk_is_shortage(errno);
 }
 
 static enum intake_result
 say_unwritable(struct why *why, const char *what)
 {
 	/* A limit of the size of a file is met by this one; the next may be smaller. */
-	enum intake_result result = errno == EFBIG ? INTAKE_NOT_TAKEN
-	    : disk_is_full(errno)                  ? INTAKE_NO_ROOM
-	                                           : INTAKE_TROUBLE;
+	enum intake_result result = errno == EFBIG ? INTAKE_NOT_TAKEN : trouble(errno);
 
 	why_say(why, "%s: cannot write to the spool: %s", what, strerror(errno));
 	return result;
@@ -241,7 +254,9 @@ take(struct intake *intake, const struct source *source, const struct intake_wis
 	if (intake->count == 0 && sentlog_take_room(intake->spool) < 0)
 		return say_trouble(why, "cannot take room for sent.log; nothing is queued");
 	if (open_draft(intake, draft) < 0)
-		return say_trouble(why, "cannot make a file in the spool's tmp");
+		return is_short(intake)
+		    ? INTAKE_FULL
+		    : say_trouble(why, "cannot make a file in the spool's tmp");
 	intake->count++;
 	result = take_bytes(intake, source, draft, wish, item, why);
 	if (result == INTAKE_OK)
@@ -268,8 +283,11 @@ intake_file(struct intake *intake, const struct intake_wish *wish, const char *p
 		return result;
 	/* O_NONBLOCK, lest a FIFO without a writer hold us. */
 	source.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (source.fd < 0 && is_short(intake))
+		return INTAKE_FULL;
 	if (source.fd < 0)
-		return say(why, INTAKE_NOT_TAKEN, path, strerror(errno));
+		return say(why, disk_is_shortage(errno) ? INTAKE_SHORT : INTAKE_NOT_TAKEN, path,
+		    strerror(errno));
 	if (fstat(source.fd, &st) < 0)
 		result = say(why, INTAKE_NOT_TAKEN, path, strerror(errno));
 	else if (!S_ISREG(st.st_mode))

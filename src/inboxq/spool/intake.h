@@ -27,6 +27,7 @@ enum intake_result {
 	INTAKE_MOVING,    /* so, since it did not hold still */
 	INTAKE_TROUBLE,   /* something about the spool or the disk */
 	INTAKE_NO_ROOM,   /* so, since the disk is full */
+	INTAKE_SHORT,     /* so, since descriptors or memory come to an end */
 	INTAKE_UNSURE,    /* items are in the queue, and may be lost by a power failure */
 	INTAKE_BUSY,      /* another program kept the spool locked */
 };
@@ -48,8 +49,8 @@ void intake_free(struct intake *intake);
 
 /*
  * Copy an item into a draft (copy.h).  INTAKE_FULL where the batch has INTAKE_BATCH of them, or
- * the process's descriptors come to an end.  For the rest of results but INTAKE_OK `why` holds a
- * sentence that names the source; for INTAKE_OK a remark, or "".
+ * some, and the process's descriptors come to an end.  For the rest of results but INTAKE_OK
+ * `why` holds a sentence that names the source; for INTAKE_OK a remark, or "".
  *
  * From a descriptor, which `what` names to people: all that comes up to its end, from where it
  * stands; with `holds_still` the whole file.  It stays the caller's.
