@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-/* SHA-256 (FIPS 180-4), by OpenSSL's EVP. */
+/*
+ * SHA-256 (FIPS 180-4).  By OpenSSL's EVP (digest_evp.c) in the programs, by libmd (digest_md.c)
+ * in libinboxq: which, is decided where it is linked.
+ */
 #ifndef LIB_DIGEST_H
 #define LIB_DIGEST_H
 
