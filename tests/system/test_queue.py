@@ -880,6 +880,10 @@ def usage_is_told(t):
     for arguments in ([], ["nonsense"], ["add"], ["run", "surplus"], ["remove"],
                       ["list", "--all"]):
         equal(t.run([INBOXQ, *arguments]).returncode in (64, 78), True, repr(arguments))
+    q = Queue(t, servers=["127.0.0.1:1"])
+    q("add", q.conf, "-i", "status")  # options may stand behind
+    q("add", "-i", "status", "--", q.conf)
+    equal(q.numbers(), [1, 2])
     equal(t.run([INBOXQ, "-V"]).returncode, 0)
     equal(t.run([INBOXQ, "-h"]).returncode, 0)
 

@@ -164,7 +164,12 @@ arguments_read(
 		return ARGUMENTS_WRONG;
 	}
 	call->command = *command;
-	optind++;
+	/* As a command line of its own: options may stand behind operands, which the first
+	 * reading ruled out. */
+	argv[optind] = argv[0];
+	argv += optind;
+	argc -= optind;
+	optind = 0;
 	result = read_options(commands, call, argc, argv);
 	if (result != ARGUMENTS_RUN)
 		return result;
