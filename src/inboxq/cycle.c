@@ -32,6 +32,13 @@
 #include "lib/log.h"
 #include "lib/tls.h"
 
+/* Why a session ends in order. */
+enum leaving {
+	LEAVING_NOT,
+	LEAVING_ASKED,  /* a stop, or a reload */
+	LEAVING_UNUSED, /* the server puts off what another one may take */
+};
+
 struct cycle {
 	struct cycle_setup with;
 	struct again again;
@@ -44,7 +51,9 @@ struct cycle {
 	size_t turn;         /* with once: whose is the next turn */
 	uint64_t stored;     /* when the session began */
 	struct loaded *next; /* to be taken before the next session; or NULL */
-	int is_leaving; /* the session ends by our own wish */
+	enum leaving leaving;
+	uint64_t bytes;      /* of large items, at the last tick */
+	int64_t considered;  /* when leaving for another server was, monotonic seconds */
 	int stopping, has_looked;
 	int reached; /* a server had a word for us */
 	int rests;   /* sent away with nothing to send: the first item ends the wait */
@@ -115,11 +124,67 @@ on_end(void *ctx, enum uplink_end end, uint64_t seconds, int error)
 		servers_stored(cycle->servers, cycle->server);
 	if (end == UPLINK_TROUBLE)
 		on_trouble(cycle, "session", error);
-	else if (cycle->is_leaving)
+	else if (cycle->leaving == LEAVING_ASKED)
 		servers_left(cycle->servers, cycle->server);
+	else if (cycle->leaving == LEAVING_UNUSED)
+		servers_failed(cycle->servers, cycle->server, clock_monotonic());
 	else
 		on_loss(cycle, end, seconds);
 	step_in(cycle, 0);
+}
+
+/* The time that any answer has, unless who asks is in a hurry. */
+static void
+leave(struct cycle *cycle, enum leaving why, uint64_t seconds)
+{
+	cycle->leaving = why;
+	uplink_stop(cycle->uplink, (unsigned)seconds);
+}
+
+/* Is there something for a server that may be tried, and is not ours? */
+static int
+has_work_elsewhere(const struct cycle *cycle)
+{
+	int64_t now = clock_monotonic();
+
+	for (size_t i = 0; i < servers_count(cycle->servers); i++)
+		if (i != cycle->server && servers_may_try(cycle->servers, i, now) &&
+		    schedule_due_for(cycle->with.schedule, servers_id(cycle->servers, i),
+		        now / CLOCK_SECOND) <= now / CLOCK_SECOND)
+			return 1;
+	return 0;
+}
+
+/* What this server puts off another one may take.  To look for that may take its time. */
+static void
+on_rest(void *ctx)
+{
+	struct cycle *cycle = ctx;
+	int64_t now = clock_seconds();
+
+	if (cycle->with.once || cycle->leaving != LEAVING_NOT || !has_work(cycle) ||
+	    cycle->considered == now)
+		return;
+	cycle->considered = now;
+	if (!has_work_elsewhere(cycle))
+		return;
+	log_event(LOG_NOTICE, "server_left", "server=%s pending=%" PRIu64,
+	    servers_name(cycle->servers, cycle->server),
+	    schedule_counts(cycle->with.schedule)->waiting);
+	leave(cycle, LEAVING_UNUSED, cycle->with.settings->timeout);
+}
+
+/* Where all is put off, but some of it is always due again, there is never a rest. */
+static void
+look_for_progress(struct cycle *cycle)
+{
+	uint64_t bytes = uplink_bytes(cycle->uplink);
+	int is_vain = bytes == cycle->bytes &&
+	    uplink_puts_off(cycle->uplink) > cycle->with.settings->timeout;
+
+	cycle->bytes = bytes;
+	if (is_vain || uplink_is_at_rest(cycle->uplink))
+		on_rest(cycle);
 }
 
 /* Whose turn it is; SERVERS_NONE: nobody's. */
@@ -149,7 +214,8 @@ start_session(struct cycle *cycle)
 		return 0;
 	cycle->server = which;
 	cycle->stored = ends_counts(cycle->with.ends)->stored;
-	cycle->is_leaving = 0;
+	cycle->leaving = LEAVING_NOT;
+	cycle->bytes = 0;
 	cycle->rests = 0;
 	schedule_begin(cycle->with.schedule, servers_id(cycle->servers, which));
 	cycle->uplink = uplink_new(&cycle->setup, servers_name(cycle->servers, which));
@@ -248,7 +314,8 @@ cycle_new(const struct cycle_setup *setup, struct tls *tls)
 	cycle->with = *setup;
 	cycle->setup = (struct uplink_setup){.base = setup->base, .tls = tls_ref(tls),
 	    .settings = settings, .spool = setup->spool, .schedule = setup->schedule,
-	    .ends = setup->ends, .once = setup->once, .on_end = on_end, .ctx = cycle};
+	    .ends = setup->ends, .once = setup->once, .on_end = on_end, .on_rest = on_rest,
+	    .ctx = cycle};
 	cycle->step = evtimer_new(setup->base, on_step, cycle);
 	cycle->servers = loaded_servers(settings, tls);
 	set_rest(cycle);
@@ -304,15 +371,10 @@ cycle_tick(struct cycle *cycle)
 		cycle->rests = 0;
 		cycle_hurry(cycle);
 	}
-	if (cycle->uplink)
+	if (cycle->uplink) {
 		uplink_tick(cycle->uplink);
-}
-
-static void
-leave(struct cycle *cycle, unsigned seconds)
-{
-	cycle->is_leaving = 1;
-	uplink_stop(cycle->uplink, seconds);
+		look_for_progress(cycle);
+	}
 }
 
 void
@@ -320,7 +382,7 @@ cycle_stop(struct cycle *cycle, unsigned seconds)
 {
 	cycle->stopping = 1;
 	if (cycle->uplink)
-		leave(cycle, seconds);
+		leave(cycle, LEAVING_ASKED, seconds);
 	else
 		step_in(cycle, 0);
 }
@@ -330,9 +392,8 @@ cycle_reload(struct cycle *cycle, struct loaded *next)
 {
 	loaded_free(cycle->next);
 	cycle->next = next;
-	/* Nobody hurries it as a stop does: it has the time that any answer has. */
 	if (cycle->uplink)
-		leave(cycle, (unsigned)cycle->with.settings->timeout);
+		leave(cycle, LEAVING_ASKED, cycle->with.settings->timeout);
 	else
 		step_in(cycle, 0);
 }

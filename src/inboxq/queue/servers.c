@@ -156,6 +156,12 @@ servers_next(const struct servers *servers, int64_t now)
 }
 
 int
+servers_may_try(const struct servers *servers, size_t which, int64_t now)
+{
+	return servers->all[which].due <= now;
+}
+
+int
 servers_is_away(const struct servers *servers, size_t which, int64_t now)
 {
 	return servers->all[which].asked > now;

@@ -42,6 +42,8 @@ unsigned servers_id(const struct servers *servers, size_t which);
 size_t servers_next(const struct servers *servers, int64_t now);
 /* Likewise of those before `which`, which serves us now. */
 size_t servers_better(const struct servers *servers, size_t which, int64_t now);
+/* May this one be tried? */
+int servers_may_try(const struct servers *servers, size_t which, int64_t now);
 /* Has it asked to be left alone for longer than until `now`? */
 int servers_is_away(const struct servers *servers, size_t which, int64_t now);
 /* When the first of them may be tried. */

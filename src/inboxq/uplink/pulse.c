@@ -11,6 +11,38 @@
 
 #include "lib/conn.h"
 
+#define WAIT_MAX 600 /* seconds: a server that works for longer may as well be asked anew */
+
+void
+pulse_answer(struct pulse *pulse, int64_t now)
+{
+	pulse->beat = now;
+	pulse->wait = 0;
+	pulse->waits = 0;
+}
+
+void
+pulse_wait(struct pulse *pulse, int64_t now, uint64_t seconds)
+{
+	uint64_t left;
+
+	if (pulse->waits == 0)
+		pulse->waits = now;
+	if (now - pulse->waits >= WAIT_MAX)
+		return;
+	left = (uint64_t)(pulse->waits + WAIT_MAX - now);
+	pulse->beat = now;
+	pulse->wait = seconds < left ? seconds : left;
+}
+
+void
+pulse_pong(struct pulse *pulse, int64_t now)
+{
+	if (pulse->ping_due)
+		pulse->beat = now;
+	pulse->ping_due = 0;
+}
+
 void
 pulse_look(struct pulse *pulse, const struct conn *conn, int64_t now)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Is the server still there?  Every byte that comes from it counts, and every
- * byte of ours that it takes: on a slow link an item may be on its way for
- * longer than any answer may.
+ * Does the session move?  What counts is an answer that was due, as a whole line, and bytes of
+ * ours that the server takes: on a slow link an item may be on its way for longer than any answer
+ * may.  Bytes that make no line count for nothing, else a server that sends one now and then could
+ * keep us for ever; and a word that it still works only for so long.
  */
 #ifndef INBOXQ_UPLINK_PULSE_H
 #define INBOXQ_UPLINK_PULSE_H
@@ -13,12 +14,20 @@
 struct conn;
 
 struct pulse {
-	int64_t beat;  /* when a byte went last, either way: monotonic seconds */
+	int64_t beat;  /* when something moved last, either way: monotonic seconds */
 	size_t unsent; /* what the server had yet to take at the last look, bytes */
 	uint64_t wait; /* what it asked for by WAIT, seconds */
+	int64_t waits; /* since when it says nothing but WAIT; 0: it does not */
 	uint64_t idle; /* READY's, seconds; 0: unknown */
 	int ping_due;  /* a PONG is awaited */
 };
+
+/* An answer came that was due. */
+void pulse_answer(struct pulse *pulse, int64_t now);
+/* WAIT came: it counts for 10 minutes behind the last answer. */
+void pulse_wait(struct pulse *pulse, int64_t now, uint64_t seconds);
+/* PONG came. */
+void pulse_pong(struct pulse *pulse, int64_t now);
 
 /* Once before, and once behind what a tick writes: has the server taken bytes between two
  * ticks? */

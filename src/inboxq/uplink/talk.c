@@ -19,9 +19,8 @@
 #include "lib/proto.h"
 
 #define SETTLE_EVERY 100 /* numbers */
-/* A server's slip must not keep us for years, seconds: */
-#define WAIT_MAX 600
-#define AWAY_MAX 86400
+#define AWAY_MAX 86400 /* seconds: a server's slip must not keep us for years */
+#define BYE_MAX 5 /* seconds: behind QUIT nothing is to come that we need */
 
 static uint64_t
 at_most(uint64_t seconds, uint64_t most)
@@ -93,6 +92,12 @@ is_idle(struct talk *talk, int64_t now)
 	    schedule_next(schedule, SCHEDULE_LARGE, now) == 0;
 }
 
+int
+talk_is_at_rest(struct talk *talk)
+{
+	return talk->state == TALK_OPEN && is_idle(talk, clock_seconds());
+}
+
 enum talk_verdict
 talk_say(struct talk *talk, struct conn *conn)
 {
@@ -138,6 +143,13 @@ talk_hello(struct talk *talk, struct conn *conn)
 	return talk_say(talk, conn);
 }
 
+/* How long it may say nothing. */
+static uint64_t
+patience(const struct talk *talk, uint64_t limit)
+{
+	return talk->state == TALK_QUIT ? at_most(limit, BYE_MAX) : limit;
+}
+
 /* Has the server to say something? */
 static int
 awaits_word(const struct talk *talk)
@@ -153,7 +165,8 @@ talk_tick(struct talk *talk, struct conn *conn, uint64_t limit)
 	enum talk_verdict verdict;
 
 	pulse_look(&talk->pulse, conn, now);
-	if (limit && awaits_word(talk) && pulse_is_late(&talk->pulse, now, limit))
+	if (limit && awaits_word(talk) &&
+	    pulse_is_late(&talk->pulse, now, patience(talk, limit)))
 		return lose(talk, "no answer in time");
 	if (talk->state == TALK_OPEN && !outgoing_is_midway(talk->outgoing) &&
 	    pulse_wants_ping(&talk->pulse, now))
@@ -202,6 +215,7 @@ on_ready(struct talk *talk, const struct proto_line *line)
 		return lose(talk, "the server speaks another version of the protocol than 1");
 	if (talk->server[0] != '\0')
 		return lose(talk, "the server said READY twice");
+	pulse_answer(&talk->pulse, clock_seconds());
 	if (proto_has(line, FIELD_EVERY)) {
 		talk->state_every = line->number[FIELD_EVERY];
 		talk->state_due = clock_seconds() + (int64_t)talk->state_every;
@@ -246,6 +260,19 @@ on_goaway(struct talk *talk, const struct proto_line *line)
 	    talk->seconds, answers_text(line, FIELD_CODE, reason, sizeof reason));
 }
 
+/* At the time of now: to look at an item for damage took its own. */
+static void
+note_answer(struct talk *talk, enum proto_verb verb)
+{
+	int64_t now = clock_seconds();
+
+	pulse_answer(&talk->pulse, now);
+	if (verb != VERB_LATER)
+		talk->puts_off = 0;
+	else if (talk->puts_off == 0)
+		talk->puts_off = now;
+}
+
 static enum talk_verdict
 on_answer(struct talk *talk, const struct proto_line *line)
 {
@@ -256,10 +283,10 @@ on_answer(struct talk *talk, const struct proto_line *line)
 
 	if (rc < 0)
 		return TALK_TROUBLE;
-	if (rc > 0)
+	if (rc > 0) {
 		outgoing_answered(talk->outgoing, line->number[FIELD_NUMBER], size);
-	/* To look at an item for damage takes its time. */
-	talk->pulse.beat = clock_seconds();
+		note_answer(talk, line->verb);
+	}
 	return TALK_GOES_ON;
 }
 
@@ -276,6 +303,7 @@ on_send(struct talk *talk, const struct proto_line *line)
 		answers_make_spoilt(&later, n);
 		return on_answer(talk, &later);
 	}
+	pulse_answer(&talk->pulse, clock_seconds());
 	log_event(LOG_DEBUG, "upload_from", "n=%" PRIu64 " offset=%" PRIu64, n, offset);
 	return TALK_GOES_ON;
 }
@@ -285,7 +313,6 @@ on_line(struct talk *talk, const struct proto_line *line)
 {
 	char code[40], text[PROTO_LINE_MAX];
 
-	talk->pulse.wait = 0;
 	switch (line->verb) {
 	case VERB_READY:
 		return on_ready(talk, line);
@@ -297,10 +324,11 @@ on_line(struct talk *talk, const struct proto_line *line)
 			return lose(talk, "the server answers what it cannot have");
 		return line->verb == VERB_SEND ? on_send(talk, line) : on_answer(talk, line);
 	case VERB_PONG:
-		talk->pulse.ping_due = 0;
+		pulse_pong(&talk->pulse, clock_seconds());
 		break;
 	case VERB_WAIT:
-		talk->pulse.wait = at_most(line->number[FIELD_SECONDS], WAIT_MAX);
+		if (awaits_word(talk) && talk->state != TALK_QUIT)
+			pulse_wait(&talk->pulse, clock_seconds(), line->number[FIELD_SECONDS]);
 		break;
 	case VERB_GOAWAY:
 		on_goaway(talk, line);
@@ -336,7 +364,6 @@ talk_hear(struct talk *talk, const unsigned char *data, size_t len, size_t *used
 	struct proto_line line;
 
 	*used = 0;
-	talk->pulse.beat = clock_seconds();
 	while (verdict == TALK_GOES_ON) {
 		int line_len = proto_find_line(data + *used, len - *used, &error);
 

@@ -115,6 +115,8 @@ on_turn(evutil_socket_t fd, short events, void *ctx)
 		finish(uplink, UPLINK_TROUBLE, errno);
 	else
 		take_verdict(uplink, talk_say(&uplink->talk, uplink->conn));
+	if (uplink->setup->on_rest && uplink_is_at_rest(uplink))
+		uplink->setup->on_rest(uplink->setup->ctx);
 }
 
 static void
@@ -242,6 +244,20 @@ int
 uplink_is_ready(const struct uplink *uplink)
 {
 	return uplink->talk.server[0] != '\0';
+}
+
+int
+uplink_is_at_rest(struct uplink *uplink)
+{
+	return !uplink->is_over && talk_is_at_rest(&uplink->talk);
+}
+
+uint64_t
+uplink_puts_off(const struct uplink *uplink)
+{
+	int64_t since = uplink->talk.puts_off;
+
+	return since ? (uint64_t)(clock_seconds() - since) : 0;
 }
 
 uint64_t

@@ -41,6 +41,9 @@ struct uplink_setup {
 	/* The last call, once, from the event loop; the owner then calls
 	 * uplink_free(), but not within it. */
 	void (*on_end)(void *ctx, enum uplink_end end, uint64_t seconds, int error);
+	/* After each turn in which all that could be sent now is answered; or NULL.
+	 * uplink_stop() may be called within it. */
+	void (*on_rest)(void *ctx);
 	void *ctx;
 };
 
@@ -54,6 +57,11 @@ void uplink_tick(struct uplink *uplink);
 
 /* Has the server said READY? */
 int uplink_is_ready(const struct uplink *uplink);
+
+/* Is nothing on its way, and nothing to be sent now? */
+int uplink_is_at_rest(struct uplink *uplink);
+/* For how many seconds has it done nothing with items but to put them off?  0: it does. */
+uint64_t uplink_puts_off(const struct uplink *uplink);
 
 /* How many bytes of the large items under way the server has or is being sent. */
 uint64_t uplink_bytes(const struct uplink *uplink);

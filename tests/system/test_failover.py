@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Which server inboxq goes to, and how long it leaves one alone: whatever servers say, each item
+comes to one that takes it, nothing spins, and one cycle ends.
+
+That nothing spins is shown by the processor time of the client, and by how often it dials.
+"""
+
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+
+from copyqueue import TEMPFAIL, Queue, run_in_background, said
+from fakereceiver import Cut, FakeReceiver
+from harness import bound, cases, equal, main, test, until
+
+ITEMS = [b"one", b"two", b"three"]
+
+
+def cpu(process):
+    """Seconds of processor time so far."""
+    with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def end(run, q):
+    run.send_signal(signal.SIGTERM)
+    equal(run.wait(bound(20)), 0, "exit code; " + said(q))
+
+
+class Listener:
+    """A socket that takes connections, counts them, and does `then` with each."""
+
+    def __init__(self, t, then=None):
+        self.then = then or (lambda sock: None)
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(16)
+        self.port = self.socket.getsockname()[1]
+        self.connections = 0
+        self.kept = []
+        self.others = True
+        threading.Thread(target=self.run, daemon=True).start()
+        t.closing.append(self.socket)
+
+    def run(self):
+        while True:
+            try:
+                sock, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.kept.append(sock)
+            self.then(sock)
+
+
+def later_for(seconds, *numbers):
+    """For these numbers; without any, for all."""
+    def odd(c, line):
+        if line.startswith("PUT") and int(line.split()[1]) in (numbers or range(100)):
+            c.body(int(line.split()[3]))
+            c.say("LATER %s %s full no room" % (line.split()[1], seconds))
+            return True
+        return False
+    return odd
+
+
+def bytes_of_ready(c, line):
+    """One of them a second."""
+    if line.startswith("HELLO"):
+        for byte in b"READY 1 slow window=10 bytes=1000000 inline=1000 item=1000 idle=300\n":
+            c.sock.sendall(bytes([byte]))
+            time.sleep(1)
+        return True
+    return False
+
+
+def words_without_an_answer(word):
+    def odd(c, line):
+        if line.startswith("PUT"):
+            limit = time.monotonic() + 60
+            while time.monotonic() < limit:
+                c.say(word)
+                time.sleep(0.2)
+            raise Cut
+        return False
+    return odd
+
+
+def no_word_of_tls(t):
+    return Listener(t)
+
+
+# ---- the next server has its turn
+
+@cases([
+    ("LATER 0", lambda t: FakeReceiver(t, later_for(0))),
+    ("LATER 3600", lambda t: FakeReceiver(t, later_for(3600))),
+    ("LATER 4294967295", lambda t: FakeReceiver(t, later_for(4294967295))),
+    ("READY a byte a second", lambda t: FakeReceiver(t, bytes_of_ready)),
+    ("PONG for ever", lambda t: FakeReceiver(t, words_without_an_answer("PONG"))),
+    ("silence in TLS", no_word_of_tls),
+    ("closes at once", lambda t: Listener(t, lambda sock: sock.close())),
+])
+def server_that_takes_nothing_keeps_nothing_from_the_next(t, make):
+    first, second = make(t), FakeReceiver(t, host="fake2")
+    q = Queue(t, first, second, timeout="2s", **{"connect-timeout": "2s"})
+    items = q.add("status", *ITEMS)
+    begun = time.monotonic()
+    run = run_in_background(t, q)
+    until(lambda: len(second.stored) == len(items), 20, "the items at the second server")
+    time.sleep(2)
+    spent, passed = cpu(run), time.monotonic() - begun
+    assert first.connections <= 2 + passed, "%d dials in %g s" % (first.connections, passed)
+    assert spent < 0.5 * bound(1), "%g s of processor time in %g s" % (spent, passed)
+    end(run, q)
+    equal((second.stored, q.numbers()), (items, []), "what the second one has")
+
+
+# ---- one cycle
+
+@test
+def one_cycle_gives_each_server_one_turn(t):
+    first = FakeReceiver(t, later_for(1))
+    second = FakeReceiver(t, later_for(1, 2), host="fake2")
+    third = FakeReceiver(t, later_for(1), host="fake3")
+    q = Queue(t, first, second, third)
+    items = q.add("status", *ITEMS)
+    q("run", "--once", expect=TEMPFAIL)
+    equal([fake.connections for fake in (first, second, third)], [1, 1, 1], "connections")
+    equal((second.stored, q.numbers()), ({1: items[1], 3: items[3]}, [2]), "what is where")
+
+
+def behind_the_last_answer(how):
+    """Ends the connection where all is stored, without BYE."""
+    def odd(c, line):
+        if not line.startswith("PUT"):
+            return line.startswith("QUIT") and how(c)
+        c.deal_with(line)
+        if len(c.receiver.stored) == len(ITEMS):
+            how(c)
+        return True
+    return odd
+
+
+def closes(c):
+    raise Cut
+
+
+def resets(c):
+    c.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    time.sleep(0.2)  # else the reset overtakes the answers
+    c.sock.close()
+    raise Cut
+
+
+def goes_silent(c):
+    time.sleep(20)
+    raise Cut
+
+
+def sends_away(c):
+    c.say("GOAWAY 3600 idle")
+    time.sleep(0.2)
+    raise Cut
+
+
+@cases([("closes", closes), ("resets", resets), ("goes silent", goes_silent),
+        ("sends away", sends_away)])
+def one_cycle_that_stored_all_ends_with_0(t, how):
+    fake = FakeReceiver(t, behind_the_last_answer(how))
+    q = Queue(t, fake, timeout="2s")
+    q.add("status", *ITEMS)
+    begun = time.monotonic()
+    q("run", "--once", timeout=30)
+    assert time.monotonic() - begun < bound(10), "it took %g s" % (time.monotonic() - begun)
+    equal((fake.connections, q.numbers()), (1, []), "connections, and what is left")
+
+
+@test
+def one_cycle_without_a_server_that_speaks_ends_with_75(t):
+    silent, fake = Listener(t), FakeReceiver(t, later_for(0), host="fake2")
+    q = Queue(t, silent, fake, timeout="2s", **{"connect-timeout": "1s"})
+    q("run", "--once", expect=0)
+    q.add("status", *ITEMS)
+    q("run", "--once", expect=TEMPFAIL)
+    equal((silent.connections, fake.connections), (2, 2), "connections")
+
+
+if __name__ == "__main__":
+    main()
