@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/spool/spool.h"
@@ -135,8 +136,10 @@ carry_out(struct ends *ends, const struct answer *answer)
 {
 	if (!answer->is_refused)
 		return item_delete(ends->spool, SPOOL_QUEUE, answer->n);
-	if (item_set_aside(ends->spool, answer->n) == 0)
+	if (item_set_aside(ends->spool, answer->n) == 0) {
+		life_set_aside(answer->n);
 		return 0;
+	}
 	if (errno != ENOENT)
 		return -1;
 	/* An operator removed it meanwhile. */

@@ -16,22 +16,28 @@ entries_free(struct entries *entries)
 	free(entries->at);
 }
 
-struct entry *
-entries_find(const struct entries *entries, uint64_t n)
+size_t
+entries_place(const struct entries *entries, uint64_t n)
 {
 	size_t low = 0, high = entries->count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (entries->at[middle].n == n)
-			return &entries->at[middle];
 		if (entries->at[middle].n < n)
 			low = middle + 1;
 		else
 			high = middle;
 	}
-	return NULL;
+	return low;
+}
+
+struct entry *
+entries_find(const struct entries *entries, uint64_t n)
+{
+	size_t at = entries_place(entries, n);
+
+	return at < entries->count && entries->at[at].n == n ? &entries->at[at] : NULL;
 }
 
 static void

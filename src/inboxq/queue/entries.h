@@ -38,6 +38,8 @@ struct entries {
 
 void entries_free(struct entries *entries);
 
+/* The first entry whose number is not below `n`; `count` if there is none. */
+size_t entries_place(const struct entries *entries, uint64_t n);
 /* NULL: not there; but one that went may be. */
 struct entry *entries_find(const struct entries *entries, uint64_t n);
 

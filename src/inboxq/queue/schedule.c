@@ -408,6 +408,28 @@ schedule_is_sent(const struct schedule *schedule, uint64_t n, uint64_t *size)
 	return 1;
 }
 
+void
+schedule_untry(struct schedule *schedule, uint64_t n)
+{
+	struct entry *entry = find(schedule, n);
+
+	if (entry && entry->state == ENTRY_SENT && entry->tries > 0)
+		entry->tries--;
+}
+
+uint64_t
+schedule_next_sent(const struct schedule *schedule, uint64_t n)
+{
+	const struct entries *entries = &schedule->entries;
+
+	if (schedule->counts.sent == 0)
+		return 0;
+	for (size_t i = entries_place(entries, n + 1); i < entries->count; i++)
+		if (entries->at[i].state == ENTRY_SENT)
+			return entries->at[i].n;
+	return 0;
+}
+
 int
 schedule_is_unanswered(const struct schedule *schedule, uint64_t n)
 {

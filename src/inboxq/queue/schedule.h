@@ -98,6 +98,10 @@ int schedule_is_lane_fixed(const struct schedule *schedule, uint64_t n);
 unsigned schedule_count_busy(struct schedule *schedule, uint64_t n);
 /* A try begins. */
 void schedule_mark_sent(struct schedule *schedule, uint64_t n, uint64_t size);
+/* That was none, as nobody was there: it does not count. */
+void schedule_untry(struct schedule *schedule, uint64_t n);
+/* The lowest number above `n` that is sent; 0: there is none. */
+uint64_t schedule_next_sent(const struct schedule *schedule, uint64_t n);
 /* The size given to schedule_mark_sent(), in *size; 0 if it is not sent. */
 int schedule_is_sent(const struct schedule *schedule, uint64_t n, uint64_t *size);
 /* Does item `n` wait for an answer, or to be sent? */

@@ -10,6 +10,7 @@
 
 #include "inboxq/spool/item.h"
 #include "inboxq/queue/ends.h"
+#include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
 #include "lib/log.h"
 #include "lib/proto.h"
@@ -77,18 +78,17 @@ take_later(const struct answer_context *context, uint64_t n, uint64_t size,
 	answers_text(line, FIELD_CODE, code, sizeof code);
 	answers_text(line, FIELD_TEXT, text, sizeof text);
 	if (is_redirected(context, n, size, code)) {
-		log_event(LOG_INFO, "item_redirected", "n=%" PRIu64 " code=%s", n, code);
+		life_requeued(n, context->dialled, code, 0, text);
 		schedule_put_off(context->schedule, n, context->now);
 		return 0;
 	}
-	log_event(LOG_WARNING, "item_later",
-	    "n=%" PRIu64 " seconds=%" PRIu64 " code=%s note=\"%s\"", n, seconds, code, text);
 	if (is_code(code, CODE_LATER_DIGEST) &&
 	    item_is_damaged(context->spool, SPOOL_QUEUE, n)) {
 		log_event(LOG_ERR, "item_damaged", "n=%" PRIu64 " error=digest", n);
 		return ends_refused(context->ends, n, NULL, "damaged",
 		    "its bytes no longer have the SHA-256 of when it was added");
 	}
+	life_requeued(n, context->dialled, code, (uint64_t)bounded(seconds), text);
 	schedule_put_off(context->schedule, n, due_after(context, n, seconds, code));
 	return 0;
 }
@@ -100,7 +100,7 @@ take_refused(const struct answer_context *context, uint64_t n, const struct prot
 
 	answers_text(line, FIELD_CODE, code, sizeof code);
 	answers_text(line, FIELD_TEXT, text, sizeof text);
-	log_event(LOG_WARNING, "item_refused", "n=%" PRIu64 " code=%s note=\"%s\"", n, code, text);
+	life_refused(n, context->dialled, code, text);
 	return ends_refused(context->ends, n, context->server, code, text);
 }
 
@@ -110,8 +110,7 @@ take_stored(const struct answer_context *context, uint64_t n, const struct proto
 	char name[PROTO_NAME_MAX + 1];
 
 	answers_text(line, FIELD_NAME, name, sizeof name);
-	log_event(LOG_DEBUG, "item_stored", "n=%" PRIu64 " name=%s again=%d", n, name,
-	    proto_has(line, FIELD_AGAIN));
+	life_stored(n, context->dialled, name, proto_has(line, FIELD_AGAIN));
 	return ends_stored(context->ends, n, context->server, name);
 }
 
@@ -123,7 +122,7 @@ answers_take(const struct answer_context *context, const struct proto_line *line
 
 	if (!schedule_is_sent(context->schedule, n, size)) {
 		log_limited(context->gate, LOG_WARNING, "answer_unasked",
-		    "server=%s n=%" PRIu64 " verb=%s", context->server, n,
+		    "server=%s n=%" PRIu64 " verb=%s", context->dialled, n,
 		    proto_verb_text(line->verb));
 		return 0;
 	}

@@ -20,6 +20,7 @@ struct answer_context {
 	struct schedule *schedule;
 	struct ends *ends;
 	const char *server; /* as in sent.log */
+	const char *dialled; /* as in the log */
 	int64_t now;        /* monotonic seconds */
 	uint64_t item_max;  /* READY's item, bytes */
 	int once;           /* LATER puts an item off until the session's end */

@@ -20,6 +20,7 @@
 
 #include "inboxq/spool/item.h"
 #include "inboxq/queue/ends.h"
+#include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/say.h"
 #include "inboxq/spool/spool.h"
@@ -48,6 +49,7 @@ struct outgoing {
 	const struct spool *spool;
 	struct schedule *schedule;
 	struct ends *ends;
+	const char *server; /* NULL: there is no connection yet */
 	uint64_t items_max, bytes_max; /* the window */
 	uint64_t inline_max, item_max; /* bytes */
 	int is_ready;
@@ -98,6 +100,28 @@ outgoing_free(struct outgoing *outgoing)
 	unload(outgoing);
 	large_free(outgoing->large);
 	free(outgoing);
+}
+
+/* What is written while nobody is there yet is no try. */
+static void
+note_try(const struct outgoing *outgoing, uint64_t n, uint64_t size)
+{
+	if (outgoing->server)
+		life_trying(n, schedule_tries(outgoing->schedule, n), outgoing->server, size);
+}
+
+void
+outgoing_opened(struct outgoing *outgoing, const char *server)
+{
+	uint64_t n = 0, size;
+
+	outgoing->server = server;
+	while ((n = schedule_next_sent(outgoing->schedule, n))) {
+		if (!schedule_is_sent(outgoing->schedule, n, &size))
+			continue;
+		life_servicing(n);
+		note_try(outgoing, n, size);
+	}
 }
 
 static uint64_t
@@ -191,6 +215,7 @@ load_next(struct outgoing *outgoing, enum schedule_lane lane, int64_t now, struc
 		loaded->n = n;
 		loaded->fd = item_open(outgoing->spool, SPOOL_QUEUE, n, &loaded->item, &why);
 		if (loaded->fd < 0 && errno == ENOENT) {
+			life_removed(n);
 			schedule_forget(outgoing->schedule, n);
 		} else if (loaded->fd < 0 && item_is_to_blame(errno)) {
 			if (set_aside(outgoing, n, why.text) < 0)
@@ -202,6 +227,8 @@ load_next(struct outgoing *outgoing, enum schedule_lane lane, int64_t now, struc
 			close(loaded->fd);
 			schedule_set_lane(outgoing->schedule, n, lane_of(outgoing, loaded));
 		} else {
+			if (outgoing->server)
+				life_servicing(n);
 			return 1;
 		}
 	}
@@ -221,6 +248,7 @@ open_large(struct outgoing *outgoing, struct conn *conn, int64_t now)
 	if (rc > 0) {
 		large_open(outgoing->large, conn, loaded.n, loaded.fd, &loaded.item);
 		schedule_mark_sent(outgoing->schedule, loaded.n, loaded.item.size);
+		note_try(outgoing, loaded.n, loaded.item.size);
 	}
 	return rc;
 }
@@ -256,6 +284,7 @@ begin_small(struct outgoing *outgoing, struct conn *conn, int64_t now)
 	size = outgoing->put.item.size;
 	say_item(conn, VERB_PUT, outgoing->put.n, &outgoing->put.item);
 	schedule_mark_sent(outgoing->schedule, outgoing->put.n, size);
+	note_try(outgoing, outgoing->put.n, size);
 	outgoing->bytes += size;
 	outgoing->left = size;
 	outgoing->since_frame += size;

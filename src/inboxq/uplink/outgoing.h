@@ -34,6 +34,10 @@ MUST_CHECK struct outgoing *outgoing_new(const struct spool *spool, struct sched
     struct ends *ends);
 void outgoing_free(struct outgoing *outgoing);
 
+/* The connection stands: what was written before is on its way to `server`, as all that
+ * follows is.  Borrowed. */
+void outgoing_opened(struct outgoing *outgoing, const char *server);
+
 /* READY came, with the window. */
 void outgoing_take_ready(struct outgoing *outgoing, const struct proto_line *line);
 

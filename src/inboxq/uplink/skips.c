@@ -12,6 +12,7 @@
 
 #include "inboxq/spool/sentlog.h"
 #include "inboxq/queue/ends.h"
+#include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/say.h"
 
@@ -109,6 +110,7 @@ tell(const struct gathering *gathering, const struct schedule *schedule, struct 
 			said = 0;
 		}
 		say_skip(conn, lost->n, lost->reason);
+		life_skipped(lost->n, gathering->server, lost->reason);
 		said++;
 	}
 	if (settled > told->settled) {

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "inboxq/queue/ends.h"
+#include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/answers.h"
 #include "inboxq/uplink/outgoing.h"
@@ -40,8 +41,23 @@ talk_begin(struct talk *talk)
 void
 talk_end(struct talk *talk)
 {
+	uint64_t n = 0;
+
+	while ((n = schedule_next_sent(talk->schedule, n)))
+		if (talk->is_open)
+			life_unanswered(n, talk->host);
+		else
+			schedule_untry(talk->schedule, n);
+	talk->is_open = 0;
 	outgoing_free(talk->outgoing);
 	talk->outgoing = NULL;
+}
+
+void
+talk_opened(struct talk *talk)
+{
+	talk->is_open = 1;
+	outgoing_opened(talk->outgoing, talk->host);
 }
 
 static enum talk_verdict
@@ -277,7 +293,7 @@ static enum talk_verdict
 on_answer(struct talk *talk, const struct proto_line *line)
 {
 	struct answer_context context = {talk->spool, talk->schedule, talk->ends, talk->server,
-	    clock_seconds(), outgoing_item_max(talk->outgoing), talk->once, &talk->gate};
+	    talk->host, clock_seconds(), outgoing_item_max(talk->outgoing), talk->once, &talk->gate};
 	uint64_t size;
 	int rc = answers_take(&context, line, &size);
 

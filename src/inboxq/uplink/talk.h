@@ -43,6 +43,7 @@ struct talk {
 	int once;         /* as in struct uplink_setup */
 	const char *host; /* whom we dial */
 	enum talk_state state;
+	int is_open; /* the connection stands */
 	struct outgoing *outgoing;
 	struct pulse pulse;
 	char server[SENTLOG_SERVER_ROOM]; /* who READY says it is, as in sent.log; "": nobody yet */
@@ -60,7 +61,9 @@ struct talk {
 MUST_CHECK int talk_begin(struct talk *talk);
 void talk_end(struct talk *talk);
 
-/* The first words on a connection. */
+/* The connection stands. */
+void talk_opened(struct talk *talk);
+/* The first words on a connection, which may be written before it stands. */
 MUST_CHECK enum talk_verdict talk_hello(struct talk *talk, struct conn *conn);
 /* Says what is now to be said. */
 MUST_CHECK enum talk_verdict talk_say(struct talk *talk, struct conn *conn);

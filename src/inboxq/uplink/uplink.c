@@ -125,6 +125,7 @@ on_open(void *ctx)
 	struct uplink *uplink = ctx;
 
 	uplink->is_open = 1;
+	talk_opened(&uplink->talk);
 	uplink->talk.pulse.beat = clock_seconds();
 }
 
