@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* `inboxq add`: files, or standard input, into the queue.  Safe beside a running `inboxq run` and
- * any number of other adders. */
+ * any number of other adders.  It is a user of libinboxq like any other, but that its spool is
+ * open already. */
 #include "config.h"
 
 #include "inboxq/commands/rows.h"
@@ -13,19 +14,20 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "inboxq/spool/intake.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 #include "lib/proto.h"
+#include "libinboxq/handle.h"
+#include "libinboxq/inboxq.h"
 
 /* Queues what was copied, and prints the numbers. */
 static int
-queue_batch(struct intake *intake)
+queue_batch(struct inboxq_batch *batch)
 {
-	uint64_t numbers[INTAKE_BATCH];
-	struct why why;
+	uint64_t numbers[INBOXQ_BATCH_MAX];
+	struct inboxq_error error;
 	size_t count;
-	enum intake_result result = intake_queue(intake, numbers, &count, &why);
+	enum inboxq_result result = inboxq_batch_queue(batch, numbers, &count, &error);
 
 	for (size_t i = 0; i < count; i++)
 		printf("%" PRIu64 "\n", numbers[i]);
@@ -34,10 +36,10 @@ queue_batch(struct intake *intake)
 		    strerror(errno));
 		return EX_IOERR;
 	}
-	if (result == INTAKE_OK)
+	if (result == INBOXQ_OK)
 		return EX_OK;
-	log_complain("inboxq", "%s", why.text);
-	return result == INTAKE_BUSY ? EX_TEMPFAIL : EX_IOERR;
+	log_complain("inboxq", "%s", error.text);
+	return result == INBOXQ_BUSY || result == INBOXQ_QUEUE_FULL ? EX_TEMPFAIL : EX_IOERR;
 }
 
 static int
@@ -57,52 +59,66 @@ check(struct command_call *call)
 	return EX_OK;
 }
 
-/* The i-th file, or standard input. */
-static enum intake_result
-take(struct intake *intake, const struct command_call *call, size_t i, struct why *why)
+/* The i-th file, or standard input, into the batch; says what was wrong with it. */
+static enum inboxq_result
+take(struct inboxq_batch *batch, const struct command_call *call, size_t i)
 {
-	const struct intake_wish wish = {.inbox = command_value(call, "inbox"),
-	    .name = command_value(call, "name")};
+	struct inboxq_item item = INBOXQ_ITEM;
+	enum inboxq_result result;
+	struct inboxq_error error;
 
+	item.inbox = command_value(call, "inbox");
+	item.name = command_value(call, "name");
 	if (call->count)
-		return intake_file(intake, &wish, call->rest[i], why);
-	return intake_fd(intake, &wish, STDIN_FILENO, wish.name ? wish.name : "standard input",
-	    why);
+		result = inboxq_batch_file(batch, &item, call->rest[i], &error);
+	else
+		result = inboxq_batch_fd(batch, &item, STDIN_FILENO, &error);
+	if (result != INBOXQ_BATCH_FULL && error.text[0])
+		log_complain("inboxq", "%s", error.text);
+	return result;
+}
+
+/* Takes what there is, and queues it whenever the batch is full, and in the end. */
+static int
+add_all(struct inboxq_batch *batch, const struct command_call *call)
+{
+	size_t tries = call->count ? call->count : 1;
+	int rc = EX_OK, queued;
+
+	for (size_t i = 0; i < tries;) {
+		enum inboxq_result result = take(batch, call, i);
+
+		if (result != INBOXQ_BATCH_FULL)
+			i++;
+		if (result == INBOXQ_NOT_TAKEN) {
+			rc = EX_NOINPUT;
+		} else if (result != INBOXQ_OK && result != INBOXQ_BATCH_FULL) {
+			rc = EX_IOERR; /* so it would be with the next */
+			i = tries;
+		}
+		if (result != INBOXQ_BATCH_FULL && i < tries)
+			continue;
+		queued = queue_batch(batch);
+		if (queued != EX_OK)
+			return queued;
+	}
+	return rc;
 }
 
 static int
 run(struct command_call *call)
 {
-	struct intake *intake = intake_new(call->spool);
-	enum intake_result result = INTAKE_OK;
-	size_t tries = call->count ? call->count : 1;
-	struct why why;
-	int rc = EX_OK, queued, is_hopeless = 0;
+	struct inboxq queue = {call->spool};
+	struct inboxq_batch *batch;
+	struct inboxq_error error;
+	int rc;
 
-	if (!intake) {
-		log_complain("inboxq", "out of memory");
+	if (inboxq_batch_begin(&batch, &queue, &error) != INBOXQ_OK) {
+		log_complain("inboxq", "%s", error.text);
 		return EX_OSERR;
 	}
-	for (size_t i = 0; i < tries && !is_hopeless;) {
-		result = take(intake, call, i, &why);
-		if (result != INTAKE_FULL)
-			i++;
-		if (result != INTAKE_FULL && why.text[0])
-			log_complain("inboxq", "%s", why.text);
-		is_hopeless = result == INTAKE_TROUBLE || result == INTAKE_NO_ROOM;
-		if (result == INTAKE_NOT_TAKEN)
-			rc = EX_NOINPUT;
-		else if (is_hopeless)
-			rc = EX_IOERR;
-		if (result != INTAKE_FULL && i < tries && !is_hopeless)
-			continue;
-		queued = queue_batch(intake);
-		if (queued != EX_OK) {
-			rc = queued;
-			break;
-		}
-	}
-	intake_free(intake);
+	rc = add_all(batch, call);
+	inboxq_batch_end(batch);
 	return rc;
 }
 
