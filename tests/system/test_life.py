@@ -14,8 +14,9 @@ from harness import equal, main, test, until
 
 def life(log, n):
     """The stations of item n in their order, and what each line says."""
+    lines = re.finditer(r"event=(item_[a-z_]+) ((?:.* )?n=%d(?: .*)?)$" % n, log, re.M)
     return [(match[1], dict(re.findall(r'([a-z_]+)=("[^"]*"|\S*)', match[2])))
-            for match in re.finditer(r"event=(item_[a-z_]+) ((?:.* )?n=%d(?: .*)?)$" % n, log, re.M)]
+            for match in lines]
 
 
 def stations(log, n):

@@ -16,8 +16,9 @@ entries_free(struct entries *entries)
 	free(entries->at);
 }
 
-size_t
-entries_place(const struct entries *entries, uint64_t n)
+/* The first entry whose number is not below `n`; `count` if there is none. */
+static size_t
+place_of(const struct entries *entries, uint64_t n)
 {
 	size_t low = 0, high = entries->count;
 
@@ -35,9 +36,26 @@ entries_place(const struct entries *entries, uint64_t n)
 struct entry *
 entries_find(const struct entries *entries, uint64_t n)
 {
-	size_t at = entries_place(entries, n);
+	size_t at = place_of(entries, n);
 
 	return at < entries->count && entries->at[at].n == n ? &entries->at[at] : NULL;
+}
+
+uint64_t
+entries_next_sent(const struct entries *entries, uint64_t n)
+{
+	for (size_t i = place_of(entries, n + 1); i < entries->count; i++)
+		if (entries->at[i].state == ENTRY_SENT)
+			return entries->at[i].n;
+	return 0;
+}
+
+void
+entries_untry(struct entries *entries)
+{
+	for (size_t i = entries->low; i < entries->count; i++)
+		if (entries->at[i].state == ENTRY_SENT && entries->at[i].tries > 0)
+			entries->at[i].tries--;
 }
 
 static void

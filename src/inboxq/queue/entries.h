@@ -38,8 +38,9 @@ struct entries {
 
 void entries_free(struct entries *entries);
 
-/* The first entry whose number is not below `n`; `count` if there is none. */
-size_t entries_place(const struct entries *entries, uint64_t n);
+/* As schedule_next_sent() and schedule_untry(). */
+uint64_t entries_next_sent(const struct entries *entries, uint64_t n);
+void entries_untry(struct entries *entries);
 /* NULL: not there; but one that went may be. */
 struct entry *entries_find(const struct entries *entries, uint64_t n);
 

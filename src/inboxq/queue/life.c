@@ -16,8 +16,9 @@
 void
 life_validating(uint64_t n, const struct spool_item *item)
 {
-	log_event(LOG_INFO, "item_validating", "n=%" PRIu64 " inbox=%s size=%" PRIu64 " file=\"%s\"",
-	    n, item->inbox, item->size, item->name);
+	log_event(LOG_INFO, "item_validating",
+	    "n=%" PRIu64 " inbox=%s size=%" PRIu64 " file=\"%s\"", n, item->inbox, item->size,
+	    item->name);
 }
 
 void
@@ -52,7 +53,8 @@ life_requeued(uint64_t n, const char *server, const char *reason, uint64_t secon
 void
 life_unanswered(uint64_t n, const char *server)
 {
-	log_event(LOG_INFO, "item_requeued", "n=%" PRIu64 " server=%s reason=unanswered", n, server);
+	log_event(
+	    LOG_INFO, "item_requeued", "n=%" PRIu64 " server=%s reason=unanswered", n, server);
 }
 
 void

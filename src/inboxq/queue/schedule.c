@@ -20,7 +20,6 @@ struct schedule {
 	int64_t rest;     /* seconds */
 	int64_t now;      /* monotonic seconds, as told last */
 	int64_t recheck;  /* when the first of those put aside may be sent */
-	uint64_t highest; /* number ever seen */
 	uint16_t server;
 	int is_stale; /* the lists are to be built anew */
 	struct schedule_counts counts;
@@ -129,7 +128,7 @@ schedule_merge(struct schedule *schedule, const uint64_t *found, size_t found_co
 	schedule->counts.waiting = 0;
 	for (size_t i = 0; i < entries->count; i++)
 		schedule->counts.waiting += entries->at[i].state == ENTRY_WAITING;
-	schedule->highest = highest;
+	schedule->counts.highest = highest;
 	return 0;
 }
 
@@ -153,8 +152,8 @@ schedule_add(struct schedule *schedule, uint64_t n)
 		entries_drop(&schedule->entries, entry);
 		return -1;
 	}
-	if (n > schedule->highest)
-		schedule->highest = n;
+	if (n > schedule->counts.highest)
+		schedule->counts.highest = n;
 	schedule->counts.waiting++;
 	if (!schedule->is_stale)
 		place(schedule, entry);
@@ -192,13 +191,7 @@ schedule_settled(const struct schedule *schedule)
 {
 	uint64_t first = schedule_first(schedule);
 
-	return first ? first : schedule->highest + 1;
-}
-
-uint64_t
-schedule_highest(const struct schedule *schedule)
-{
-	return schedule->highest;
+	return first ? first : schedule->counts.highest + 1;
 }
 
 const struct schedule_counts *
@@ -214,7 +207,7 @@ find_left_behind(const struct schedule *schedule, enum schedule_lane lane)
 {
 	const struct entry *oldest;
 
-	if (schedule->highest + 1 - schedule_settled(schedule) <
+	if (schedule->counts.highest + 1 - schedule_settled(schedule) <
 	    SCHEDULE_AHEAD + entries_live(&schedule->entries))
 		return NULL;
 	oldest = entries_oldest(&schedule->entries);
@@ -409,25 +402,15 @@ schedule_is_sent(const struct schedule *schedule, uint64_t n, uint64_t *size)
 }
 
 void
-schedule_untry(struct schedule *schedule, uint64_t n)
+schedule_untry(struct schedule *schedule)
 {
-	struct entry *entry = find(schedule, n);
-
-	if (entry && entry->state == ENTRY_SENT && entry->tries > 0)
-		entry->tries--;
+	entries_untry(&schedule->entries);
 }
 
 uint64_t
 schedule_next_sent(const struct schedule *schedule, uint64_t n)
 {
-	const struct entries *entries = &schedule->entries;
-
-	if (schedule->counts.sent == 0)
-		return 0;
-	for (size_t i = entries_place(entries, n + 1); i < entries->count; i++)
-		if (entries->at[i].state == ENTRY_SENT)
-			return entries->at[i].n;
-	return 0;
+	return schedule->counts.sent ? entries_next_sent(&schedule->entries, n) : 0;
 }
 
 int

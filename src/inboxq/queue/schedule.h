@@ -42,6 +42,7 @@ struct schedule_facts {
 struct schedule_counts {
 	/* Now: not sent or put off; sent and not answered; answered, but still there. */
 	uint64_t waiting, sent, answered;
+	uint64_t highest; /* the number given last, as far as is known; 0: none was */
 };
 
 /* NULL: out of memory. */
@@ -75,8 +76,6 @@ int64_t schedule_due_for(const struct schedule *schedule, unsigned server, int64
 
 /* The lowest number still in the queue, or the highest ever given + 1. */
 uint64_t schedule_settled(const struct schedule *schedule);
-/* The highest number ever given, as far as is known; 0: none. */
-uint64_t schedule_highest(const struct schedule *schedule);
 /* Is item `n` in the queue still, whatever was answered? */
 int schedule_holds(const struct schedule *schedule, uint64_t n);
 /* The lowest number in the queue, 0 if it is empty. */
@@ -98,8 +97,8 @@ int schedule_is_lane_fixed(const struct schedule *schedule, uint64_t n);
 unsigned schedule_count_busy(struct schedule *schedule, uint64_t n);
 /* A try begins. */
 void schedule_mark_sent(struct schedule *schedule, uint64_t n, uint64_t size);
-/* That was none, as nobody was there: it does not count. */
-void schedule_untry(struct schedule *schedule, uint64_t n);
+/* There was nobody there: what is sent was not tried, and it does not count. */
+void schedule_untry(struct schedule *schedule);
 /* The lowest number above `n` that is sent; 0: there is none. */
 uint64_t schedule_next_sent(const struct schedule *schedule, uint64_t n);
 /* The size given to schedule_mark_sent(), in *size; 0 if it is not sent. */

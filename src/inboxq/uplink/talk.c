@@ -43,11 +43,10 @@ talk_end(struct talk *talk)
 {
 	uint64_t n = 0;
 
-	while ((n = schedule_next_sent(talk->schedule, n)))
-		if (talk->is_open)
-			life_unanswered(n, talk->host);
-		else
-			schedule_untry(talk->schedule, n);
+	if (!talk->is_open)
+		schedule_untry(talk->schedule);
+	while (talk->is_open && (n = schedule_next_sent(talk->schedule, n)))
+		life_unanswered(n, talk->host);
 	talk->is_open = 0;
 	outgoing_free(talk->outgoing);
 	talk->outgoing = NULL;
@@ -213,7 +212,7 @@ take_server(struct talk *talk, const struct proto_line *line)
 static void
 look_at_mark(const struct talk *talk, uint64_t mark)
 {
-	uint64_t next = schedule_highest(talk->schedule) + 1;
+	uint64_t next = schedule_counts(talk->schedule)->highest + 1;
 
 	if (mark > next)
 		log_event(LOG_WARNING, "queue_behind",
@@ -293,7 +292,8 @@ static enum talk_verdict
 on_answer(struct talk *talk, const struct proto_line *line)
 {
 	struct answer_context context = {talk->spool, talk->schedule, talk->ends, talk->server,
-	    talk->host, clock_seconds(), outgoing_item_max(talk->outgoing), talk->once, &talk->gate};
+	    talk->host, clock_seconds(), outgoing_item_max(talk->outgoing), talk->once,
+	    &talk->gate};
 	uint64_t size;
 	int rc = answers_take(&context, line, &size);
 
