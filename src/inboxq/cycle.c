@@ -26,6 +26,7 @@
 #include "inboxq/queue/scan.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/queue/servers.h"
+#include "inboxq/uplink/resolve.h"
 #include "inboxq/uplink/uplink.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
@@ -317,9 +318,10 @@ cycle_new(const struct cycle_setup *setup, struct tls *tls)
 	    .ends = setup->ends, .once = setup->once, .on_end = on_end, .on_rest = on_rest,
 	    .ctx = cycle};
 	cycle->step = evtimer_new(setup->base, on_step, cycle);
+	cycle->setup.resolver = resolver_new(setup->base);
 	cycle->servers = loaded_servers(settings, tls);
 	set_rest(cycle);
-	if (cycle->step && cycle->servers)
+	if (cycle->step && cycle->setup.resolver && cycle->servers)
 		return cycle;
 	cycle_free(cycle);
 	return NULL;
@@ -331,6 +333,7 @@ cycle_free(struct cycle *cycle)
 	if (!cycle)
 		return;
 	uplink_free(cycle->uplink);
+	resolver_free(cycle->setup.resolver);
 	if (cycle->step)
 		event_free(cycle->step);
 	servers_free(cycle->servers);

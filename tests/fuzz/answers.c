@@ -65,18 +65,19 @@ static int is_removed[ITEMS]; /* by an operator */
 
 /* ---- what is played */
 
-struct dial {
-	int unused;
-};
+static struct dial {
+	int64_t begun;
+	unsigned seconds;
+	void (*on_ready)(void *ctx);
+	void *ctx;
+} played;
 
 struct dial *
-dial_new(const char *host, const char *port, struct why *why)
+dial_new(const struct dial_setup *setup, const char *server, void (*on_ready)(void *ctx), void *ctx)
 {
-	static struct dial dial;
-
-	(void)host, (void)port;
-	why_say(why, "-");
-	return &dial;
+	(void)server;
+	played = (struct dial){now, setup->seconds, on_ready, ctx};
+	return &played;
 }
 
 void
@@ -86,11 +87,18 @@ dial_free(struct dial *dial)
 }
 
 int
-dial_next(struct dial *dial, char address[ADDRESS_ROOM])
+dial_next(struct dial *dial, struct dial_target *target)
 {
-	(void)dial;
-	snprintf(address, ADDRESS_ROOM, "192.0.2.1:7");
+	dial->begun = now;
+	*target = (struct dial_target){"192.0.2.1:7", "cap1.example.org", 7};
 	return addresses-- > 0 ? open("/dev/null", O_RDWR | O_CLOEXEC) : -1;
+}
+
+int
+dial_is_late(const struct dial *dial, int has_spoken)
+{
+	(void)has_spoken;
+	return now - dial->begun > dial->seconds;
 }
 
 int __real_clock_gettime(clockid_t clock, struct timespec *t);
@@ -449,6 +457,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    .schedule = schedule, .ends = batch, .once = flags & ONCE, .on_end = on_end};
 	uplink = uplink_new(&setup, "cap1.example.org:7117");
 	FUZZ_CHECK(uplink);
+	played.on_ready(played.ctx);
 	play(uplink, &input, steps, count);
 	end(uplink, flags);
 	FUZZ_CHECK(ends == 1 && schedule_counts(schedule)->answered == 0);

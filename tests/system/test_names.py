@@ -2,8 +2,16 @@
 # SPDX-License-Identifier: ISC
 """Names: how servers are written, how they are found, and who they prove to be."""
 
-from copyqueue import Queue
-from harness import cases, contains, equal, main, test
+import os
+import signal
+import socket
+import subprocess
+import time
+
+from copyqueue import TEMPFAIL, Queue, all_there, said
+from harness import INBOXQ, SHIM, bound, cases, contains, equal, main, test, until
+
+NAMES = os.path.join(os.path.dirname(SHIM), "names.so")  # tests/fault/names.c
 
 
 # ---- how they are written
@@ -31,6 +39,212 @@ def server_that_cannot_work_is_refused_with_its_line(t, word, reason):
 def server_that_may_work_is_taken(t):
     q = Queue(t, servers=["cap1", "cap1.example.org.:80*2", "[::1]", "[fe80::1%eth0]:1", "a_b*7"])
     equal(q("check").stdout, q.conf + ": fine\n")
+
+
+# ---- how they are found
+
+class Named(Queue):
+    """An inboxq whose name service is a file of ours; receivers are cap1.example."""
+
+    def __init__(self, t, r, *hosts, **keys):
+        port = r.port if r else 1
+        if r:
+            r.others = True
+        super().__init__(t, servers=[h if ":" in h else "%s:%d" % (h, port) for h in hosts],
+                         **keys)
+        self.names = os.path.join(self.folder, "names")
+        self.env = {"LD_PRELOAD": NAMES, "NAMES": self.names,
+                    "ASAN_OPTIONS": "verify_asan_link_order=0"}
+        self.know()
+
+    def know(self, *lines):
+        """One file in one moment: it may be read by now."""
+        with open(self.names + ".new", "w", encoding="ascii") as file:
+            file.write("".join(line + "\n" for line in lines))
+        os.rename(self.names + ".new", self.names)
+
+    def asked(self):
+        if not os.path.exists(self.names + ".asked"):
+            return []
+        with open(self.names + ".asked", encoding="ascii") as file:
+            return file.read().split()
+
+    def once(self, expect=0):
+        begun = time.monotonic()
+        done = self.t.run([INBOXQ, "run", "--once", "-c", self.conf], env=self.env, timeout=60)
+        equal(done.returncode, expect, "exit code; " + done.stderr)
+        return done.stderr, time.monotonic() - begun
+
+    def start(self):
+        log = open(os.path.join(self.folder, "log"), "ab")  # closed with the test's folder
+        self.t.closing.append(log)
+        return self.t.spawn([INBOXQ, "run", "-c", self.conf], stdin=subprocess.DEVNULL,
+                            stdout=log, stderr=log, env={**os.environ, **self.env})
+
+
+def named_receiver(t, port=0):
+    pair = t.pki.good("server", "cap1.example")
+    return t.receiver({"tls": {"certificate": pair.cert, "key": pair.key},
+                       "receiver": {"listen": "127.0.0.1:%d" % port}})
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def stop(run):
+    """Seconds that it took."""
+    begun = time.monotonic()
+    run.send_signal(signal.SIGTERM)
+    equal(run.wait(bound(10)), 0, "exit code")
+    return time.monotonic() - begun
+
+
+def silent_listener(t, address, port):
+    """Connections are made, and nobody ever says a word."""
+    listener = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+    t.closing.append(listener)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((address, port))
+    listener.listen(16)
+
+
+@test
+def name_server_that_is_silent_does_not_hold_up_a_stop(t):
+    q = Named(t, None, "stuck.example")
+    q.know("stuck.example sleep=600")
+    q.add("status", b"kept")
+    run = q.start()
+    until(q.asked, 10, "the lookup")
+    took = stop(run)
+    assert took < bound(2), took
+    contains(said(q), "event=stopped")
+    equal(q.numbers(), [1])
+
+
+@test
+def name_server_that_is_silent_does_not_hold_up_the_next_server(t):
+    """Nor does one cycle wait for it longer than it waits for any server."""
+    r = t.receiver()
+    q = Named(t, r, "stuck.example", "127.0.0.1", **{"connect-timeout": "2s"})
+    q.know("stuck.example sleep=600")
+    q.add("status", b"second")
+    text, took = q.once()
+    contains(text, 'event=resolve_failed server=stuck.example '
+                   'error="no name server has answered within 2 seconds"')
+    all_there(r, [b"second"])
+    assert 2 <= took < bound(4), took
+
+
+@test
+def one_lookup_of_a_server_is_under_way_at_a_time(t):
+    q = Named(t, None, "stuck.example", **{"connect-timeout": "1s"})
+    q.know("stuck.example sleep=600")
+    q.add("status", b"kept")
+    run = q.start()
+    until(lambda: said(q).count("event=resolve_failed") >= 3, 20, "three tries")
+    equal(q.asked(), ["stuck.example"])
+    with open("/proc/%d/status" % run.pid, encoding="ascii") as file:
+        threads = int(file.read().split("Threads:")[1].split()[0])
+    assert threads <= 4, threads  # itself, its log's, the lookup's, a sanitizer's
+    stop(run)
+
+
+@test
+def answer_that_comes_late_is_taken(t):
+    r = named_receiver(t)
+    q = Named(t, r, "cap1.example", **{"connect-timeout": "2s"})
+    q.know("cap1.example sleep=3 127.0.0.1")
+    q.add("status", b"late")
+    run = q.start()
+    until(lambda: r.files("status"), 20, "the item")
+    stop(run)
+    all_there(r, [b"late"])
+    contains(said(q), "event=resolve_failed server=cap1.example")
+
+
+@test
+def server_that_has_moved_is_found_at_the_next_connection(t):
+    r = named_receiver(t)
+    q = Named(t, r, "cap1.example")
+    q.know("cap1.example 127.0.0.2")
+    q.add("status", b"moved")
+    run = q.start()
+    until(lambda: "connect_failed" in said(q), 10, "a try at the old address")
+    q.know("cap1.example 127.0.0.1")
+    until(lambda: r.files("status"), 10, "the item")
+    stop(run)
+
+
+@test
+def each_address_of_a_name_is_tried(t):
+    r = named_receiver(t)
+    q = Named(t, r, "cap1.example")
+    q.know("cap1.example ::1 127.0.0.2 127.0.0.3 127.0.0.1")
+    q.add("status", b"fourth")
+    text, _ = q.once()
+    all_there(r, [b"fourth"])
+    for address in ("[::1]", "127.0.0.2", "127.0.0.3"):
+        contains(text, "event=connect_failed server=cap1.example address=%s:%d error=\"connect: "
+                 % (address, r.port))
+
+
+@test
+def address_that_is_silent_costs_its_share_of_the_time(t):
+    """A third of it, where there are three; the one that is heard has all of it."""
+    r = named_receiver(t)
+    silent_listener(t, "127.0.0.2", r.port)
+    q = Named(t, r, "cap1.example", **{"connect-timeout": "6s"})
+    q.know("cap1.example 127.0.0.2 127.0.0.1 127.0.0.3")
+    q.add("status", b"second")
+    text, took = q.once()
+    all_there(r, [b"second"])
+    contains(text, 'address=127.0.0.2:%d error="timed out"' % r.port)
+    assert 2 <= took < bound(4), took
+
+
+@test
+def addresses_found_last_are_tried_while_no_name_server_answers(t):
+    r = named_receiver(t, free_port())
+    q = Named(t, r, "cap1.example", **{"connect-timeout": "2s"})
+    q.know("cap1.example 127.0.0.1")
+    q.add("status", b"one")
+    run = q.start()
+    until(lambda: len(r.files("status")) == 1, 10, "the first item")
+    q.know("cap1.example again")
+    r.stop()
+    until(lambda: "resolve_failed" in said(q), 20, "a lookup that fails")
+    r.start()
+    q.add("status", b"two")
+    until(lambda: len(r.files("status")) == 2, 20, "the second item")
+    contains(said(q), 'note="the addresses of before are tried"')
+    # What a name server says is another thing: the name is gone.
+    q.know("cap1.example none")
+    r.stop()
+    until(lambda: "Name or service not known\"\n" in said(q), 20, "a lookup that finds none")
+    stop(run)
+    r.start()
+
+
+@test
+def dot_behind_a_name_is_for_the_resolver_alone(t):
+    r = named_receiver(t)
+    q = Named(t, r, "CAP1.example.")
+    q.know("CAP1.example. 127.0.0.1")
+    q.add("status", b"absolute")
+    q.once()
+    equal(q.asked(), ["CAP1.example."])
+    all_there(r, [b"absolute"])
+
+
+@test
+def zone_of_no_interface_is_told(t):
+    q = Named(t, None, "[fe80::1%nosuch9]:7117")
+    q.add("status", b"kept")
+    text, took = q.once(TEMPFAIL)
+    contains(text, 'event=resolve_failed server=fe80::1 error="fe80::1: no such interface here"')
+    assert took < bound(2), took
 
 
 if __name__ == "__main__":

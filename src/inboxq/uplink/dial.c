@@ -5,44 +5,74 @@
 #include "inboxq/uplink/dial.h"
 
 #include <errno.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "inboxq/uplink/resolve.h"
+#include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/tls.h"
 
 /* Bytes that the kernel holds unsent: what waits there, a small item waits behind, so
  * what it would gather by itself (some MiB) is too much. */
 #define UNSENT_MAX (128 * 1024)
 
 struct dial {
-	struct addrinfo *all, *next;
+	struct resolve *resolve; /* NULL: it has answered */
+	struct lookup found;
+	size_t next;
+	int64_t limit;             /* of all addresses together, microseconds */
+	int64_t end, begun, until; /* of all; of the last address, and its share */
+	void (*on_ready)(void *ctx);
+	void *ctx;
 };
 
-struct dial *
-dial_new(const char *host, const char *port, struct why *why)
+static void
+on_answer(void *ctx, const struct lookup *lookup)
 {
-	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-	struct dial *dial = calloc(1, sizeof *dial);
-	int rc;
+	struct dial *dial = ctx;
 
-	if (!dial) {
-		why_say(why, "out of memory");
+	dial->found = *lookup;
+	resolve_free(dial->resolve);
+	dial->resolve = NULL;
+	lookup = &dial->found;
+	if (lookup->why.text[0] && lookup->count > 0)
+		log_event(LOG_WARNING, "resolve_failed",
+		    "server=%s error=\"%s\" note=\"the addresses of before are tried\"",
+		    lookup->server.name, lookup->why.text);
+	else if (lookup->count == 0)
+		log_event(LOG_WARNING, "resolve_failed", "server=%s error=\"%s\"",
+		    lookup->server.name, lookup->why.text);
+	dial->end = clock_monotonic() + dial->limit;
+	dial->on_ready(dial->ctx);
+}
+
+struct dial *
+dial_new(const struct dial_setup *setup, const char *word, void (*on_ready)(void *ctx), void *ctx)
+{
+	struct dial *dial = calloc(1, sizeof *dial);
+	char identity[IDENTITY_MAX + 1];
+	struct server server;
+	struct why why;
+
+	if (!dial)
 		return NULL;
-	}
-	rc = getaddrinfo(host, port, &hints, &dial->all);
-	if (rc != 0) {
-		why_say(why, "%s", rc == EAI_SYSTEM ? strerror(errno) : gai_strerror(rc));
-		free(dial);
-		return NULL;
-	}
-	dial->next = dial->all;
-	return dial;
+	/* The settings were checked: this cannot fail. */
+	(void)!server_parse(word, &server, &why);
+	tls_own_identity(setup->tls, identity);
+	dial->limit = (int64_t)setup->seconds * CLOCK_SECOND;
+	dial->on_ready = on_ready;
+	dial->ctx = ctx;
+	dial->resolve = resolve_new(setup->resolver, &server, identity, setup->seconds, on_answer,
+	    dial);
+	if (dial->resolve)
+		return dial;
+	free(dial);
+	return NULL;
 }
 
 void
@@ -50,41 +80,64 @@ dial_free(struct dial *dial)
 {
 	if (!dial)
 		return;
-	freeaddrinfo(dial->all);
+	resolve_free(dial->resolve);
 	free(dial);
 }
 
 static void
-log_failure(const char *address)
+log_failure(const struct dial_target *target)
 {
-	log_event(LOG_WARNING, "connect_failed", "address=%s error=\"%s\"", address,
-	    strerror(errno));
+	log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"connect: %s\"",
+	    target->name, target->address, strerror(errno));
+}
+
+/* -1 with errno. */
+static int
+start_connect(const struct lookup_address *to)
+{
+	const int on = 1, unsent = UNSENT_MAX;
+	int fd = socket(to->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int error;
+
+	if (fd < 0)
+		return -1;
+	/* Lines leave in batches already; Nagle would only hold the last one. */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+#ifdef TCP_NOTSENT_LOWAT
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+#endif
+	if (connect(fd, (const struct sockaddr *)&to->address, to->len) == 0 ||
+	    errno == EINPROGRESS)
+		return fd;
+	error = errno;
+	close(fd);
+	errno = error;
+	return -1;
 }
 
 int
-dial_next(struct dial *dial, char text[ADDRESS_ROOM])
+dial_next(struct dial *dial, struct dial_target *target)
 {
-	while (dial->next) {
-		const struct addrinfo *address = dial->next;
-		const int on = 1, unsent = UNSENT_MAX;
-		int fd = socket(address->ai_family,
-		    address->ai_socktype | SOCK_NONBLOCK | SOCK_CLOEXEC, address->ai_protocol);
+	while (dial->next < dial->found.count) {
+		size_t left = dial->found.count - dial->next;
+		const struct lookup_address *to = &dial->found.at[dial->next++];
+		int fd = start_connect(to);
 
-		dial->next = address->ai_next;
-		address_print(address->ai_addr, text);
-		if (fd < 0) {
-			log_failure(text);
-			continue;
-		}
-		/* Lines leave in batches already; Nagle would only hold the last one. */
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-#ifdef TCP_NOTSENT_LOWAT
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
-#endif
-		if (connect(fd, address->ai_addr, address->ai_addrlen) == 0 || errno == EINPROGRESS)
+		address_print((const struct sockaddr *)&to->address, target->address);
+		strcpy(target->name, to->name);
+		target->port = to->port;
+		if (fd >= 0) {
+			dial->begun = clock_monotonic();
+			dial->until = dial->begun + (dial->end - dial->begun) / (int64_t)left;
 			return fd;
-		log_failure(text);
-		close(fd);
+		}
+		log_failure(target);
 	}
 	return -1;
+}
+
+int
+dial_is_late(const struct dial *dial, int has_spoken)
+{
+	return clock_monotonic() >= (has_spoken ? dial->begun + dial->limit : dial->until);
 }

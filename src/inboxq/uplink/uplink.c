@@ -11,10 +11,8 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <stdio.h>
 #include <stdlib.h>
 
-#include "inboxq/base/server.h"
 #include "inboxq/base/settings.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/uplink/dial.h"
@@ -29,10 +27,10 @@ struct uplink {
 	struct event *turn; /* runs behind the callbacks of one turn of the loop */
 	struct conn *conn;
 	struct dial *dial;
-	struct server server;
+	struct dial_target target; /* before the first address: the name that is looked up */
 	struct talk talk;
 	int is_open, is_over;   /* the handshake is done; on_end() has been called */
-	int64_t begun, stop_at; /* monotonic seconds; stop_at 0: not asked to */
+	int64_t stop_at; /* monotonic seconds; 0: not asked to */
 };
 
 static void dial_on(struct uplink *uplink);
@@ -55,8 +53,8 @@ static void
 lose(struct uplink *uplink, enum uplink_end end, const char *why)
 {
 	if (why)
-		log_event(LOG_WARNING, "session_lost", "server=%s port=%u error=\"%s\"",
-		    uplink->server.name, uplink->server.port, why);
+		log_event(LOG_WARNING, "session_lost", "server=%s address=%s error=\"%s\"",
+		    uplink->target.name, uplink->target.address, why);
 	/* What was answered before counts. */
 	if (ends_commit(uplink->setup->ends) < 0)
 		finish(uplink, UPLINK_TROUBLE, errno);
@@ -139,15 +137,21 @@ on_drained(void *ctx)
 }
 
 static void
+connect_failed(struct uplink *uplink, const char *error)
+{
+	log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"%s\"",
+	    uplink->target.name, uplink->target.address, error);
+	dial_on(uplink);
+}
+
+static void
 on_close(void *ctx, const char *error)
 {
 	struct uplink *uplink = ctx;
 	enum uplink_end end = end_of(&uplink->talk);
 
 	if (!uplink->is_open) {
-		log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"%s\"",
-		    uplink->server.name, conn_peer_address(uplink->conn), error ? error : "closed");
-		dial_on(uplink);
+		connect_failed(uplink, error ? error : "closed");
 	} else {
 		if (!error && end == UPLINK_LOST)
 			error = "the server closed the connection";
@@ -164,49 +168,47 @@ static void
 dial_on(struct uplink *uplink)
 {
 	const struct uplink_setup *setup = uplink->setup;
-	char address[ADDRESS_ROOM];
-	struct conn_link link = {.fd = -1, .peer = address, .host = uplink->server.name};
+	struct dial_target *target = &uplink->target;
+	struct conn_link link = {.fd = -1, .peer = target->address, .host = target->name};
 
 	conn_free(uplink->conn);
 	uplink->conn = NULL;
-	if (talk_begin(&uplink->talk) == 0 && uplink->dial)
-		link.fd = dial_next(uplink->dial, address);
+	if (talk_begin(&uplink->talk) == 0)
+		link.fd = dial_next(uplink->dial, target);
 	if (link.fd >= 0)
 		uplink->conn = conn_new(setup->base, setup->tls, &link, &conn_calls, uplink);
 	if (!uplink->conn) {
 		event_active(uplink->turn, EV_TIMEOUT, 1);
 		return;
 	}
-	uplink->begun = clock_seconds();
 	take_verdict(uplink, talk_hello(&uplink->talk, uplink->conn));
+}
+
+static void
+on_ready(void *ctx)
+{
+	dial_on(ctx);
 }
 
 struct uplink *
 uplink_new(const struct uplink_setup *setup, const char *server)
 {
+	const struct dial_setup dial = {.resolver = setup->resolver, .tls = setup->tls,
+	    .seconds = (unsigned)setup->settings->connect_timeout};
 	struct uplink *uplink = calloc(1, sizeof *uplink);
-	struct why why;
-	char port[8];
 
 	if (!uplink)
 		return NULL;
 	uplink->setup = setup;
 	uplink->talk = (struct talk){.spool = setup->spool, .schedule = setup->schedule,
-	    .ends = setup->ends, .once = setup->once, .host = uplink->server.name};
+	    .ends = setup->ends, .once = setup->once, .host = uplink->target.name};
 	uplink->turn = event_new(setup->base, -1, 0, on_turn, uplink);
-	if (!uplink->turn) {
-		free(uplink);
-		return NULL;
-	}
-	/* The settings were checked: this cannot fail. */
-	(void)!server_parse(server, &uplink->server, &why);
-	snprintf(port, sizeof port, "%u", uplink->server.port);
-	uplink->dial = dial_new(uplink->server.host, port, &why);
-	if (!uplink->dial)
-		log_event(LOG_WARNING, "resolve_failed", "server=%s error=\"%s\"",
-		    uplink->server.name, why.text);
-	dial_on(uplink);
-	return uplink;
+	if (uplink->turn)
+		uplink->dial = dial_new(&dial, server, on_ready, uplink);
+	if (uplink->dial)
+		return uplink;
+	uplink_free(uplink);
+	return NULL;
 }
 
 void
@@ -214,11 +216,18 @@ uplink_free(struct uplink *uplink)
 {
 	if (!uplink)
 		return;
-	event_free(uplink->turn);
+	if (uplink->turn)
+		event_free(uplink->turn);
 	conn_free(uplink->conn);
 	talk_end(&uplink->talk);
 	dial_free(uplink->dial);
 	free(uplink);
+}
+
+static int
+has_spoken(const struct uplink *uplink)
+{
+	return conn_has_spoken(uplink->conn, (unsigned)uplink->setup->settings->connect_timeout);
 }
 
 void
@@ -231,10 +240,8 @@ uplink_tick(struct uplink *uplink)
 		return;
 	if (uplink->stop_at && now >= uplink->stop_at) {
 		lose(uplink, UPLINK_DONE, "stopped with answers due");
-	} else if (!uplink->is_open && now - uplink->begun > (int64_t)settings->connect_timeout) {
-		log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"timed out\"",
-		    uplink->server.name, conn_peer_address(uplink->conn));
-		dial_on(uplink);
+	} else if (!uplink->is_open && dial_is_late(uplink->dial, has_spoken(uplink))) {
+		connect_failed(uplink, "timed out");
 	} else {
 		take_verdict(uplink, talk_tick(&uplink->talk, uplink->conn,
 		                         uplink->is_open ? settings->timeout : 0));
@@ -280,4 +287,6 @@ uplink_stop(struct uplink *uplink, unsigned seconds)
 		*state = TALK_LEAVING;
 	if (uplink->conn)
 		take_verdict(uplink, talk_say(&uplink->talk, uplink->conn));
+	else
+		lose(uplink, UPLINK_DONE, NULL); /* a lookup may take for ever */
 }

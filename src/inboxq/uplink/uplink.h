@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * One session with one server: dialling (each address of its name in turn),
+ * One session with one server: dialling (each address that its name has now, in turn),
  * HELLO, items within the window, answers in any order, QUIT.  The client's
  * half of inbox-protocol(7).
  *
@@ -17,6 +17,7 @@
 
 struct ends;
 struct event_base;
+struct resolver;
 struct schedule;
 struct settings;
 struct spool;
@@ -33,6 +34,7 @@ enum uplink_end {
 struct uplink_setup {
 	struct event_base *base;
 	struct tls *tls;
+	struct resolver *resolver;
 	const struct settings *settings;
 	struct spool *spool;
 	struct schedule *schedule;
