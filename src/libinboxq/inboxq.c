@@ -90,6 +90,8 @@ result_of(enum intake_result result)
 		return INBOXQ_UNSURE;
 	case INTAKE_BUSY:
 		return INBOXQ_BUSY;
+	case INTAKE_FULL_QUEUE:
+		return INBOXQ_QUEUE_FULL;
 	}
 	return INBOXQ_BROKEN;
 }
@@ -107,11 +109,15 @@ keep_first(void *ctx, const char *message)
 }
 
 static enum inboxq_result
-open_spool(struct inboxq *queue, const struct settings *settings, struct why *why)
+open_spool(struct inboxq *queue, const struct settings *settings, const char *config,
+    struct why *why)
 {
 	queue->spool = spool_open(settings->spool, 1, why);
-	if (queue->spool)
+	if (queue->spool) {
+		spool_set_limits(queue->spool,
+		    &(struct spool_limits){settings->items, settings->bytes, config});
 		return INBOXQ_OK;
+	}
 	if (disk_is_full(errno))
 		return INBOXQ_DISK_FULL;
 	return disk_is_shortage(errno) ? INBOXQ_NO_MEMORY : INBOXQ_NO_SPOOL;
@@ -130,10 +136,12 @@ inboxq_open(struct inboxq **queue, const char *config, struct inboxq_error *erro
 	*queue = calloc(1, sizeof **queue);
 	if (!*queue)
 		return tell(error, INBOXQ_NO_MEMORY, "out of memory");
-	if (settings_read(config ? config : SETTINGS_DEFAULT, &settings, &report) < 0)
+	if (!config)
+		config = SETTINGS_DEFAULT;
+	if (settings_read(config, &settings, &report) < 0)
 		result = INBOXQ_BAD_CONFIG;
 	else
-		result = open_spool(*queue, &settings, &why);
+		result = open_spool(*queue, &settings, config, &why);
 	settings_free(&settings);
 	if (result != INBOXQ_OK) {
 		free(*queue);

@@ -37,6 +37,8 @@ static const struct conf_key keys[] = {
     {"queue", "spool", CONF_PATH, AT(spool), .fallback = LOCALSTATEDIR "/spool/inboxq",
         .restart = 1},
     {"queue", "offer-again", CONF_SECONDS, AT(offer_again), .fallback = "1d", .max = 31536000},
+    {"queue", "items", CONF_NUMBER, AT(items), .fallback = "0"},
+    {"queue", "bytes", CONF_SIZE, AT(bytes), .fallback = "0"},
     {"server", "servers", CONF_LIST, AT(servers), .required = 1, .judge = judge_server},
     {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), .fallback = "15s", .min = 1,
         .max = 3600},

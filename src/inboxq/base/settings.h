@@ -15,6 +15,7 @@
 struct settings {
 	char *spool;
 	uint64_t offer_again; /* seconds */
+	uint64_t items, bytes; /* that may lie in the spool; 0: no bound */
 	struct conf_list servers; /* server_parse() takes each of them */
 	uint64_t connect_timeout, timeout, retry_min, retry_max; /* seconds */
 	struct conf_tls tls;

@@ -49,8 +49,11 @@ open_spool(struct command_call *call)
 	if (wanted == COMMAND_NO_SPOOL)
 		return EX_OK;
 	call->spool = spool_open(call->settings->spool, wanted == COMMAND_MAKES_SPOOL, &why);
-	if (call->spool)
+	if (call->spool) {
+		spool_set_limits(call->spool, &(struct spool_limits){call->settings->items,
+		    call->settings->bytes, call->config});
 		return EX_OK;
+	}
 	rc = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
 	if (call->command->logs)
 		log_event(LOG_CRIT, "start_failed", "error=\"%s\" exit=%d", why.text, rc);

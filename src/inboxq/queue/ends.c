@@ -12,6 +12,7 @@
 
 #include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
+#include "inboxq/spool/counts.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/spool/spool.h"
 #include "lib/clock.h"
@@ -179,6 +180,7 @@ ends_commit(struct ends *ends)
 		moved |= answer->is_refused;
 	}
 	ends->batch_count = 0;
+	counts_try_settle(ends->spool);
 	/* In this order an item is in one of the two whatever happens; and it has left
 	 * queue/ for good before SKIP says so. */
 	if (moved && disk_sync_dir(spool_folder(ends->spool, SPOOL_FAILED)) < 0)

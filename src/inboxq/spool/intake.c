@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "inboxq/spool/copy.h"
+#include "inboxq/spool/counts.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/spool/sentlog.h"
 #include "lib/digest.h"
@@ -29,6 +30,7 @@
 
 struct draft {
 	int fd;
+	uint64_t size; /* bytes, without the header */
 	char name[DRAFT_ROOM];
 };
 
@@ -259,6 +261,7 @@ take(struct intake *intake, const struct source *source, const struct intake_wis
 		    : say_trouble(why, "cannot make a file in the spool's tmp");
 	intake->count++;
 	result = take_bytes(intake, source, draft, wish, item, why);
+	draft->size = item->size;
 	if (result == INTAKE_OK)
 		result = write_header(draft->fd, source->what, item, why);
 	if (result != INTAKE_OK)
@@ -343,38 +346,61 @@ sync_drafts(struct intake *intake)
 	return 0;
 }
 
-/* Gives the numbers; *count: how many. */
 static int
-give_numbers(struct intake *intake, uint64_t *numbers, size_t *count)
+admit_all(const struct intake *intake, struct why *why)
+{
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < intake->count; i++)
+		bytes += intake->drafts[i].size;
+	return counts_admit(intake->spool, intake->count, bytes, why);
+}
+
+/* Under the lock.  Those that get none are not counted. */
+static int
+enqueue_all(struct intake *intake, uint64_t *numbers, size_t *count)
 {
 	uint64_t n;
-	int rc;
+	int rc = spool_highest(intake->spool, &n);
+	int error;
 
-	if (spool_lock(intake->spool) < 0)
-		return -1;
-	rc = spool_highest(intake->spool, &n);
 	while (rc == 0 && *count < intake->count) {
-		rc = spool_enqueue(
-		    intake->spool, SPOOL_TMP, intake->drafts[*count].name, &n);
+		rc = spool_enqueue(intake->spool, SPOOL_TMP, intake->drafts[*count].name, &n);
 		if (rc == 0)
 			numbers[(*count)++] = n;
 	}
-	spool_unlock(intake->spool);
+	error = errno;
+	counts_leaving(intake->spool);
+	for (size_t i = *count; i < intake->count; i++)
+		counts_left(intake->spool, intake->drafts[i].size);
+	errno = error;
 	return rc;
 }
 
+/* Gives the numbers; *count: how many. */
 static enum intake_result
-say_no_number(struct why *why)
+give_numbers(struct intake *intake, uint64_t *numbers, size_t *count, struct why *why)
 {
-	if (errno != EWOULDBLOCK)
-		return say_trouble(why, "cannot give a number");
-	return say(why, INTAKE_BUSY, "not queued", "another program keeps the spool locked");
+	enum intake_result result = INTAKE_OK;
+
+	if (spool_lock(intake->spool) < 0) {
+		if (errno == EWOULDBLOCK)
+			return say(why, INTAKE_BUSY, "not queued",
+			    "another program keeps the spool locked");
+		return say_trouble(why, "cannot lock the spool");
+	}
+	if (admit_all(intake, why) < 0)
+		result = errno == EDQUOT ? INTAKE_FULL_QUEUE : INTAKE_TROUBLE;
+	else if (enqueue_all(intake, numbers, count) < 0)
+		result = say_trouble(why, "cannot give a number");
+	spool_unlock(intake->spool);
+	return result;
 }
 
 enum intake_result
 intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, struct why *why)
 {
-	enum intake_result result = INTAKE_OK;
+	enum intake_result result;
 
 	*count = 0;
 	if (intake->count == 0)
@@ -384,8 +410,7 @@ intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, struct why
 		drop_drafts(intake, 0);
 		return result;
 	}
-	if (give_numbers(intake, numbers, count) < 0)
-		result = say_no_number(why);
+	result = give_numbers(intake, numbers, count, why);
 	for (size_t i = 0; i < *count; i++)
 		close(intake->drafts[i].fd);
 	memmove(intake->drafts, intake->drafts + *count,
@@ -399,5 +424,7 @@ intake_queue(struct intake *intake, uint64_t *numbers, size_t *count, struct why
 		*count = 0;
 		return INTAKE_UNSURE;
 	}
+	if (*count)
+		spool_note_given(intake->spool, numbers[*count - 1]);
 	return result;
 }

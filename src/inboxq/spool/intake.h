@@ -30,6 +30,7 @@ enum intake_result {
 	INTAKE_SHORT,     /* so, since descriptors or memory come to an end */
 	INTAKE_UNSURE,    /* items are in the queue, and may be lost by a power failure */
 	INTAKE_BUSY,      /* another program kept the spool locked */
+	INTAKE_FULL_QUEUE, /* the bounds of the queue leave no room (counts.h) */
 };
 
 /* What is to be said of an item; all is borrowed for one call. */
@@ -66,7 +67,7 @@ MUST_CHECK enum intake_result intake_memory(struct intake *intake,
  * Syncs the batch and gives the numbers, in the order of the copies, to
  * `numbers` (room for INTAKE_BATCH); *count says how many are queued so that it
  * lasts, also where the result is INTAKE_TROUBLE or INTAKE_NO_ROOM.  INTAKE_UNSURE: some are, but
- * none of it is told.  INTAKE_BUSY: none is, and none is kept.
+ * none of it is told.  INTAKE_BUSY and INTAKE_FULL_QUEUE: none is, and none is kept.
  */
 MUST_CHECK enum intake_result intake_queue(struct intake *intake, uint64_t *numbers,
     size_t *count, struct why *why);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "inboxq/spool/counts.h"
 #include "inboxq/spool/spool.h"
 #include "lib/disk.h"
 #include "lib/parse.h"
@@ -206,13 +207,18 @@ item_is_damaged(const struct spool *spool, enum spool_part part, uint64_t n)
 }
 
 int
-item_delete(const struct spool *spool, enum spool_part part, uint64_t n)
+item_delete(struct spool *spool, enum spool_part part, uint64_t n)
 {
 	char name[SPOOL_NAME_ROOM];
+	struct stat st;
 
 	spool_number_name(name, n);
-	if (unlinkat(spool_folder(spool, part), name, 0) < 0 && errno != ENOENT)
-		return -1;
+	counts_leaving(spool);
+	if (fstatat(spool_folder(spool, part), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (unlinkat(spool_folder(spool, part), name, 0) < 0)
+		return errno == ENOENT ? 0 : -1;
+	counts_left(spool, counts_bytes(st.st_size));
 	return 0;
 }
 

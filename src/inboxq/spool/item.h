@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * An item in the spool is one file: a header of SPOOL_HEADER bytes, which is
+ * An item in the spool is one file: a header of SPOOL_HEADER bytes (the longest has 964), which is
  * one line of text padded with spaces, LF last, then its bytes.
  *
  *	inboxq-item 1 <inbox> <size> <sha256> time=<seconds> [priority=<low|high>] [claim=<id>]
@@ -70,7 +70,7 @@ MUST_CHECK int item_is_damaged(const struct spool *spool, enum spool_part part, 
 /* The rest returns 0, or -1 with errno set. */
 
 /* Deletes the item's file; one that is gone already is fine. */
-MUST_CHECK int item_delete(const struct spool *spool, enum spool_part part, uint64_t n);
+MUST_CHECK int item_delete(struct spool *spool, enum spool_part part, uint64_t n);
 
 /* Moves the item from queue/ to failed/, also where a crash has left it in both: EEXIST
  * only where failed/ has another one of that number.  item_write_reason(), which writes

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inboxq/spool/counts.h"
+#include "inboxq/spool/spool_parts.h"
 #include "lib/disk.h"
 #include "lib/id.h"
 #include "lib/lock.h"
@@ -28,15 +30,6 @@
 
 #define LOCK_WAIT 30000 /* ms */
 #define DRAFT_AGE (24 * 60 * 60) /* seconds */
-#define NO_NUMBER "00000000000000000000"
-
-struct spool {
-	int folder[SPOOL_PARTS];
-	struct lock lock;
-	char id[ID_ROOM];
-	uint64_t durable; /* `last` is known to be at or above it on the disk; what it reads
-	                     may only be in the page cache; under the lock */
-};
 
 static const char *const folder_names[SPOOL_PARTS] = {NULL, "tmp", "queue", "failed"};
 
@@ -95,17 +88,6 @@ load_id(struct spool *spool, int make)
 	if (id_make(spool->folder[SPOOL_TMP], draft, top, "queue-id") < 0)
 		return -1;
 	return id_read(top, "queue-id", spool->id);
-}
-
-/* A first `last`, lest it be made when the disk is full. */
-static int
-make_last(const struct spool *spool)
-{
-	if (faccessat(spool->folder[SPOOL_TOP], "last", F_OK, 0) == 0)
-		return 0;
-	if (spool_write_file(spool, SPOOL_TOP, "last", NO_NUMBER "\n", 0) < 0 && errno != EEXIST)
-		return -1;
-	return 0;
 }
 
 /* Opens the four folders; `what` names the one at fault. */
@@ -167,7 +149,7 @@ spool_open(const char *path, int make, struct why *why)
 	if (load_id(spool, make) < 0)
 		goto fail;
 	what = "last";
-	if (make && make_last(spool) < 0)
+	if (make && spool_make_last(spool) < 0)
 		goto fail;
 	return spool;
 fail:
@@ -212,30 +194,17 @@ spool_lock(struct spool *spool)
 	return lock_take(&spool->lock, spool->folder[SPOOL_TOP], "lock", LOCK_WAIT);
 }
 
+int
+spool_try_lock(struct spool *spool)
+{
+	return lock_take(&spool->lock, spool->folder[SPOOL_TOP], "lock", 0);
+}
+
 void
 spool_unlock(struct spool *spool)
 {
+	counts_settle(spool);
 	lock_release(&spool->lock);
-}
-
-void
-spool_number_name(char name[SPOOL_NAME_ROOM], uint64_t n)
-{
-	snprintf(name, SPOOL_NAME_ROOM, "%020" PRIu64, n);
-}
-
-/* A file's number from its name; 0 for what is no item. */
-static uint64_t
-number_of(const char *name)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < 20; i++) {
-		if (name[i] < '0' || name[i] > '9' || n > UINT64_MAX / 10 - 1)
-			return 0;
-		n = 10 * n + (uint64_t)(name[i] - '0');
-	}
-	return name[20] == '\0' && n <= PROTO_NUMBER_MAX ? n : 0;
 }
 
 static int
@@ -258,7 +227,7 @@ spool_list(const struct spool *spool, enum spool_part part, struct spool_numbers
 	if (!dir)
 		return -1;
 	while (errno = 0, (entry = readdir(dir))) {
-		uint64_t n = number_of(entry->d_name);
+		uint64_t n = spool_name_number(entry->d_name);
 
 		if (n == 0)
 			continue;
@@ -285,90 +254,6 @@ fail:
 	out->at = NULL;
 	out->count = 0;
 	return -1;
-}
-
-int
-spool_highest(const struct spool *spool, uint64_t *highest)
-{
-	struct spool_numbers numbers;
-	uint64_t last;
-
-	*highest = 0;
-	for (int part = SPOOL_QUEUE; part <= SPOOL_FAILED; part++) {
-		if (spool_list(spool, (enum spool_part)part, &numbers) < 0)
-			return -1;
-		if (numbers.count && numbers.at[numbers.count - 1] > *highest)
-			*highest = numbers.at[numbers.count - 1];
-		free(numbers.at);
-	}
-	if (spool_last(spool, &last) < 0)
-		return -1;
-	if (last > *highest)
-		*highest = last;
-	return 0;
-}
-
-int
-spool_last(const struct spool *spool, uint64_t *last)
-{
-	char text[SPOOL_NAME_ROOM];
-	ssize_t len = spool_read_file(spool->folder[SPOOL_TOP], "last", text, sizeof text);
-
-	*last = 0;
-	if (len < 0)
-		return errno == ENOENT ? 0 : -1;
-	*last = number_of(text);
-	if (*last == 0 && strcmp(text, NO_NUMBER) != 0) {
-		errno = EILSEQ;
-		return -1;
-	}
-	return 0;
-}
-
-int
-spool_raise_last(struct spool *spool, uint64_t n)
-{
-	char text[SPOOL_NAME_ROOM];
-	uint64_t last;
-	int fd, rc;
-
-	if (n <= spool->durable)
-		return 0;
-	if (make_last(spool) < 0 || spool_last(spool, &last) < 0)
-		return -1;
-	if (n < last)
-		n = last;
-	fd = openat(spool->folder[SPOOL_TOP], "last", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return -1;
-	spool_number_name(text, n);
-	rc = disk_write(fd, text, sizeof NO_NUMBER - 1);
-	if (rc == 0)
-		rc = disk_sync_data(fd);
-	if (close(fd) < 0)
-		rc = -1;
-	if (rc == 0)
-		spool->durable = n;
-	return rc;
-}
-
-int
-spool_enqueue(const struct spool *spool, enum spool_part from, const char *name, uint64_t *n)
-{
-	char number[SPOOL_NAME_ROOM];
-
-	for (;;) {
-		if (*n >= PROTO_NUMBER_MAX) {
-			errno = EOVERFLOW;
-			return -1;
-		}
-		spool_number_name(number, ++*n);
-		if (disk_publish(spool->folder[from], name, spool->folder[SPOOL_QUEUE], number) ==
-		    0)
-			return 0;
-		if (errno != EEXIST)
-			return -1;
-	}
 }
 
 void

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""The spool itself: its bounds, what is wrong in it, disks without room, copies of it."""
+
+import os
+import subprocess
+
+from copyqueue import TEMPFAIL, Queue
+from harness import INBOXQ, contains, equal, main, test
+
+NOWHERE = ["127.0.0.1:1"]
+
+
+def bounded(t, *receivers, **bounds):
+    q = Queue(t, *receivers, servers=None if receivers else NOWHERE)
+    set_bounds(q, **bounds)
+    return q
+
+
+def set_bounds(q, **bounds):
+    with open(q.conf, encoding="ascii") as file:
+        text = file.read()
+    head, tail = text.split("[server]", 1)
+    head = "\n".join(line for line in head.splitlines() if line.split(" ")[0] not in bounds)
+    head += "\n" + "".join("%s = %s\n" % pair for pair in bounds.items())
+    with open(q.conf, "w", encoding="ascii") as file:
+        file.write(head + "[server]" + tail)
+
+
+def refused(q, *arguments, stdin=b"x"):
+    done = q("add", "-i", "status", *arguments, stdin=stdin, expect=TEMPFAIL)
+    equal(done.stdout, b"", "nothing is said to be queued")
+    said = done.stderr.decode()
+    contains(said, "the queue is full: ")
+    contains(said, q.conf)
+    equal(os.listdir(os.path.join(q.spool, "tmp")), [], "tmp/")
+    return said
+
+
+@test
+def add_beyond_the_bounds_is_refused_with_75_and_nothing_is_lost(t):
+    r = t.receiver()
+    q = bounded(t, r, items="3", bytes="100")
+    items = q.add("status", b"one", b"two")
+    contains(refused(q, stdin=bytes(101)), "6 bytes of at most 100")
+    items.update(q.add("status", b"three"))
+    contains(refused(q), "3 items of at most 3")
+    # A batch is taken as a whole or not at all.
+    equal(q.numbers(), [1, 2, 3])
+    q("run", "--once")
+    paths = [os.path.join(q.folder, name) for name in "abcd"]
+    for path in paths:
+        with open(path, "wb") as file:
+            file.write(b"again")
+    refused(q, *paths)
+    equal(q("add", "-i", "status", *paths[:3]).stdout.split(), ["4", "5", "6"])
+    q("run", "--once")
+    equal(len(r.files("status")), 6)
+
+
+@test
+def what_was_set_aside_fills_the_queue_until_it_is_removed(t):
+    r = t.receiver()
+    q = bounded(t, r, items="2")
+    q.add("nosuch", b"one", b"two")
+    q("run", "--once", expect=65)
+    equal(q.numbers("failed"), [1, 2])
+    refused(q)
+    q("remove", "1")
+    equal(sorted(q.add("status", b"three")), [3])
+    q("requeue", "--all")
+    refused(q)
+
+
+@test
+def many_adders_at_once_pass_no_bound(t):
+    q = bounded(t, items="25")
+    adders = [subprocess.Popen(
+        ["sh", "-c", 'i=0; while [ $i -lt 8 ]; do echo x | "$0" add -c "$1" -i status; '
+         'i=$((i+1)); done', INBOXQ, q.conf], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True) for _ in range(6)]
+    said = [adder.communicate(timeout=60) for adder in adders]
+    numbers = sorted(int(n) for out, _ in said for n in out.split())
+    equal(numbers, list(range(1, 26)), "numbers printed")
+    equal(q.numbers(), numbers, "queue/")
+    equal(sum(err.count("the queue is full") for _, err in said), 48 - 25)
+
+
+if __name__ == "__main__":
+    main()
