@@ -4,12 +4,14 @@
 
 import os
 import signal
+import shutil
 import socket
 import subprocess
+import sys
 import time
 
 from copyqueue import TEMPFAIL, Queue, all_there, said
-from harness import INBOXQ, SHIM, bound, cases, contains, equal, main, test, until
+from harness import INBOXQ, SHIM, Skip, bound, cases, contains, equal, main, test, until
 
 NAMES = os.path.join(os.path.dirname(SHIM), "names.so")  # tests/fault/names.c
 
@@ -245,6 +247,111 @@ def zone_of_no_interface_is_told(t):
     text, took = q.once(TEMPFAIL)
     contains(text, 'event=resolve_failed server=fe80::1 error="fe80::1: no such interface here"')
     assert took < bound(2), took
+
+
+# ---- SRV records
+
+class Domain:
+    """A network of its own with a name server (dns.py); `inside` begins a command there."""
+
+    def __init__(self, t):
+        if os.geteuid() != 0 or not shutil.which("nsenter") or not shutil.which("ip"):
+            raise Skip("no root, nsenter or ip: no network with a name server of its own")
+        if t.run(["unshare", "-mn", "--propagation", "private", "true"]).returncode:
+            raise Skip("no namespaces are to be had here")
+        self.zone = os.path.join(t.folder, "zone")
+        self.say()
+        server = t.spawn(["unshare", "-mn", "--propagation", "private", sys.executable,
+                          os.path.join(os.path.dirname(os.path.abspath(__file__)), "dns.py"),
+                          self.zone, os.path.join(t.folder, "resolv.conf")],
+                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        t.closing.append(server.stdout)
+        equal(server.stdout.readline(), "ready\n", "the name server")
+        self.inside = ["nsenter", "-t", str(server.pid), "-n", "-m"]
+
+    def say(self, *lines):
+        with open(self.zone + ".new", "w", encoding="ascii") as file:
+            file.write("".join(line + "\n" for line in lines))
+        os.rename(self.zone + ".new", self.zone)
+
+
+def domain_receiver(t, domain, name):
+    pair = t.pki.good("server", name)
+    r = t.receiver({"tls": {"certificate": pair.cert, "key": pair.key}}, start=False)
+    r.start(wrap=domain.inside)
+    return r
+
+
+def once_inside(t, q, domain, expect=0):
+    done = t.run([*domain.inside, INBOXQ, "run", "--once", "-c", q.conf], timeout=60)
+    equal(done.returncode, expect, "exit code; " + done.stderr)
+    return done.stderr
+
+
+@test
+def servers_of_a_domain_are_found_by_their_records(t):
+    """By priority; where one is away, the next has its turn within the same cycle."""
+    domain = Domain(t)
+    first = domain_receiver(t, domain, "cap1.example")
+    second = domain_receiver(t, domain, "cap2.example")
+    first.others = second.others = True
+    q = Queue(t, servers=["srv:example"])
+    addresses = ["cap1.example A 127.0.0.1", "cap2.example A 127.0.0.1"]
+    ranks = ["_inbox._tcp.example SRV %d 1 %d cap%d.example"] * 2
+    domain.say(*addresses, ranks[0] % (10, first.port, 1), ranks[1] % (20, second.port, 2))
+    q.add("status", b"to the first")
+    once_inside(t, q, domain)
+    domain.say(*addresses, ranks[0] % (30, first.port, 1), ranks[1] % (20, second.port, 2))
+    q.add("status", b"to the second")
+    contains(once_inside(t, q, domain), "server=cap2.example")
+    all_there(first, [b"to the first"])
+    all_there(second, [b"to the second"])
+    domain.say(*addresses, ranks[0] % (30, first.port, 1), ranks[1] % (20, 9, 2),
+               "_inbox._tcp.example SRV 1 1 7 nosuch.example")
+    q.add("status", b"to what is left")
+    text = once_inside(t, q, domain)
+    contains(text, "event=connect_failed server=cap2.example address=127.0.0.1:9 ")
+    all_there(first, [b"to the first", b"to what is left"])
+
+
+@test
+def servers_of_one_rank_are_in_the_order_of_the_client(t):
+    """Of records in any order each time the same one is the first, and not the same for all."""
+    domain = Domain(t)
+    names = ["cap%d.example" % n for n in range(1, 5)]
+    firsts = set()
+    for who in ["pc%d.example.org" % n for n in range(1, 7)]:
+        q = Queue(t, servers=["srv:_inbox._tcp.example."], who=who)
+        q.add("status", b"kept")
+        seen = set()
+        for order in (names, names[::-1]):
+            domain.say(*["%s A 127.0.0.1" % name for name in names],
+                       *["_inbox._tcp.example SRV 0 5 9 " + name for name in order])
+            text = once_inside(t, q, domain, TEMPFAIL)
+            equal(text.count("event=connect_failed"), 4, "tries")
+            seen.add(text.split("connect_failed server=")[1].split()[0])
+        equal(len(seen), 1, "first of " + who)
+        firsts |= seen
+    assert len(firsts) > 1, firsts
+
+
+@cases([
+    ("none", ["cap1.example A 127.0.0.1"], "example: it has no SRV records"),
+    ("no service", ["_inbox._tcp.example SRV 0 0 0 ."], "its SRV records name no server"),
+    ("an address", ["_inbox._tcp.example SRV 0 0 7117 127.0.0.1"],
+     "its SRV records name no server"),
+    ("no text", ["_inbox._tcp.example SRV 0 0 7117 a\x1b[2J.example"],
+     "its SRV records name no server"),
+    ("silence", ["_inbox._tcp.example SILENT"], "no name server gives its SRV records now"),
+])
+def domain_without_servers_is_told(t, lines, why):
+    domain = Domain(t)
+    domain.say(*lines)
+    q = Queue(t, servers=["srv:example"])
+    q.add("status", b"kept")
+    text = once_inside(t, q, domain, TEMPFAIL)
+    contains(text, "event=resolve_failed server=example error=")
+    contains(text, why)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ judge_server(const struct conf_list *list, struct why *want)
 	struct why none;
 
 	if (list->count == 0)
-		return why_say(want, "HOST, HOST:PORT or [ADDRESS]:PORT");
+		return why_say(want, "HOST, HOST:PORT, [ADDRESS]:PORT or srv:DOMAIN");
 	word = list->items[list->count - 1];
 	if (server_parse(word, &server, want) < 0)
 		return -1;
