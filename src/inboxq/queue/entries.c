@@ -173,7 +173,7 @@ entries_due(const struct entries *entries, uint16_t server, int64_t now)
 		const struct entry *entry = &entries->at[i];
 		int64_t due = LATER_NEVER;
 
-		if (entry->state == ENTRY_WAITING)
+		if (entry->state == ENTRY_WAITING || entry->state == ENTRY_SENT)
 			due = later_due(&entries->pool, &entry->later, server);
 		if (due < first)
 			first = due;

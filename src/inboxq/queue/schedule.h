@@ -70,8 +70,9 @@ void schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule
 /* A session with a server begins: its own LATERs count from here on.  `server` stands for its
  * name, below SCHEDULE_SERVERS. */
 void schedule_begin(struct schedule *schedule, unsigned server);
-/* When `server` may have the first of those that wait: `now` or before it is at once;
- * SCHEDULE_NEVER if none waits.  It looks at many: once a second, not more. */
+/* When `server` may have the first of those that wait, or that another has under way: `now` or
+ * before it is at once; SCHEDULE_NEVER if there is none.  It looks at many: once a second, not
+ * more. */
 int64_t schedule_due_for(const struct schedule *schedule, unsigned server, int64_t now);
 
 /* The lowest number still in the queue, or the highest ever given + 1. */
