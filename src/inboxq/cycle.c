@@ -23,9 +23,9 @@
 #include "inboxq/loaded.h"
 #include "inboxq/queue/again.h"
 #include "inboxq/queue/ends.h"
-#include "inboxq/queue/scan.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/queue/servers.h"
+#include "inboxq/queue/wake.h"
 #include "inboxq/uplink/resolve.h"
 #include "inboxq/uplink/uplink.h"
 #include "lib/clock.h"
@@ -43,7 +43,7 @@ enum leaving {
 struct cycle {
 	struct cycle_setup with;
 	struct again again;
-	struct scan scan;
+	struct wake *wake;
 	struct event *step;
 	struct uplink_setup setup;
 	struct uplink *uplink;
@@ -265,10 +265,37 @@ look(struct cycle *cycle)
 	if (with->once && cycle->has_looked)
 		return 0;
 	if (again_offer(&cycle->again, with->spool, with->settings->offer_again) < 0 ||
-	    scan_queue(&cycle->scan, with->spool, with->schedule) < 0)
+	    wake_look(cycle->wake) < 0)
 		return -1;
 	cycle->has_looked = 1;
 	return 0;
+}
+
+/* Sent away with nothing to send, and now there is something. */
+static void
+end_rest(struct cycle *cycle)
+{
+	if (cycle->uplink || !cycle->rests || !has_work(cycle))
+		return;
+	cycle->rests = 0;
+	cycle_hurry(cycle);
+}
+
+static void
+on_news(void *ctx, int error)
+{
+	struct cycle *cycle = ctx;
+
+	if (cycle->stopping)
+		return;
+	if (error) {
+		on_trouble(cycle, "scan", error);
+		step_in(cycle, 0);
+		return;
+	}
+	end_rest(cycle);
+	if (cycle->uplink)
+		uplink_pump(cycle->uplink);
 }
 
 /* The session before is over, or the wait is. */
@@ -309,6 +336,8 @@ cycle_new(const struct cycle_setup *setup, struct tls *tls)
 {
 	const struct settings *settings = setup->settings;
 	struct cycle *cycle = calloc(1, sizeof *cycle);
+	struct wake_setup wake = {
+	    setup->base, setup->spool, setup->schedule, setup->once, on_news, cycle};
 
 	if (!cycle)
 		return NULL;
@@ -320,8 +349,9 @@ cycle_new(const struct cycle_setup *setup, struct tls *tls)
 	cycle->step = evtimer_new(setup->base, on_step, cycle);
 	cycle->setup.resolver = resolver_new(setup->base);
 	cycle->servers = loaded_servers(settings, tls);
+	cycle->wake = wake_new(&wake);
 	set_rest(cycle);
-	if (cycle->step && cycle->setup.resolver && cycle->servers)
+	if (cycle->step && cycle->setup.resolver && cycle->servers && cycle->wake)
 		return cycle;
 	cycle_free(cycle);
 	return NULL;
@@ -336,6 +366,7 @@ cycle_free(struct cycle *cycle)
 	resolver_free(cycle->setup.resolver);
 	if (cycle->step)
 		event_free(cycle->step);
+	wake_free(cycle->wake);
 	servers_free(cycle->servers);
 	tls_unref(cycle->setup.tls);
 	loaded_free(cycle->next);
@@ -370,10 +401,7 @@ cycle_tick(struct cycle *cycle)
 		step_in(cycle, 0);
 		return;
 	}
-	if (!cycle->uplink && cycle->rests && has_work(cycle)) {
-		cycle->rests = 0;
-		cycle_hurry(cycle);
-	}
+	end_rest(cycle);
 	if (cycle->uplink) {
 		uplink_tick(cycle->uplink);
 		look_for_progress(cycle);

@@ -3,13 +3,20 @@
 
 #include "inboxq/queue/scan.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "inboxq/queue/schedule.h"
+#include "inboxq/spool/item.h"
 #include "inboxq/spool/spool.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
+
+#define LEARN_AT_ONCE 256                     /* headers */
+#define LEARN_FOR (CLOCK_SECOND / 50)         /* microseconds: a slow disk has its time, too */
 
 /* Whoever sets the clock neither puts a scan off nor makes one dear. */
 static double
@@ -30,7 +37,7 @@ is_due(const struct scan *scan, const struct spool *spool)
 		return 1;
 	if (monotonic() - scan->looked < 10 * scan->cost)
 		return 0;
-	if (fstat(spool_folder(spool, SPOOL_QUEUE), &st) < 0)
+	if (scan->is_wanted || fstat(spool_folder(spool, SPOOL_QUEUE), &st) < 0)
 		return 1;
 	return st.st_mtim.tv_sec != scan->seen.tv_sec ||
 	    st.st_mtim.tv_nsec != scan->seen.tv_nsec || scan->was_young;
@@ -61,6 +68,7 @@ scan_queue(struct scan *scan, struct spool *spool, struct schedule *schedule)
 		goto out;
 	if (schedule_merge(schedule, found.at, found.count, highest) < 0)
 		goto out;
+	scan->is_wanted = 0;
 	scan->looked = begin;
 	scan->seen = st.st_mtim;
 	scan->was_young = now - st.st_mtim.tv_sec < 2;
@@ -74,4 +82,105 @@ out:
 	if (rc == 0)
 		spool_sweep(spool);
 	return rc;
+}
+
+/* In queue/ it lasts, and its number is never given again. */
+static int
+make_last(struct spool *spool, uint64_t n)
+{
+	int rc;
+
+	if (disk_sync_dir(spool_folder(spool, SPOOL_QUEUE)) < 0 || spool_lock(spool) < 0)
+		return -1;
+	rc = spool_raise_last(spool, n);
+	spool_unlock(spool);
+	return rc;
+}
+
+/* May what came be there still?  One that was seen by another look may have left since. */
+static int
+is_there(const struct spool *spool, const struct schedule *schedule, uint64_t n)
+{
+	char name[SPOOL_NAME_ROOM];
+	struct stat st;
+
+	if (n > schedule_counts(schedule)->highest)
+		return 1;
+	spool_number_name(name, n);
+	return fstatat(spool_folder(spool, SPOOL_QUEUE), name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int
+scan_take(struct spool *spool, struct schedule *schedule, const struct scan_news *news,
+    size_t count)
+{
+	uint64_t highest = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!news[i].has_gone && news[i].n > highest)
+			highest = news[i].n;
+	if (highest && make_last(spool, highest) < 0)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		if (news[i].has_gone)
+			schedule_remove(schedule, news[i].n);
+		else if (is_there(spool, schedule, news[i].n) &&
+		    schedule_add(schedule, news[i].n) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static enum schedule_priority
+priority_of(const struct spool_item *item)
+{
+	switch (item->priority) {
+	case ITEM_HIGH:
+		return SCHEDULE_HIGH;
+	case ITEM_LOW:
+		return SCHEDULE_LOW;
+	case ITEM_NORMAL:
+	case ITEM_PRIORITIES:
+		break;
+	}
+	return SCHEDULE_NORMAL;
+}
+
+/* 0, or -1 where it is we who cannot read it. */
+static int
+learn(const struct spool *spool, struct schedule *schedule, uint64_t n)
+{
+	struct schedule_facts facts;
+	struct spool_item item;
+	struct why why;
+	int fd = item_open(spool, SPOOL_QUEUE, n, &item, &why);
+
+	if (fd < 0 && errno == ENOENT) {
+		schedule_remove(schedule, n);
+		return 0;
+	}
+	if (fd < 0 && !item_is_to_blame(errno))
+		return -1;
+	if (fd >= 0)
+		close(fd);
+	facts = (struct schedule_facts){priority_of(&item), item.inbox, item.size};
+	schedule_learn(schedule, n, &facts);
+	return 0;
+}
+
+unsigned
+scan_learn(const struct spool *spool, struct schedule *schedule)
+{
+	int64_t end = clock_monotonic() + LEARN_FOR;
+	unsigned done = 0;
+	uint64_t n;
+
+	while (done < LEARN_AT_ONCE && (n = schedule_unknown(schedule))) {
+		if (learn(spool, schedule, n) < 0)
+			break;
+		done++;
+		if (clock_monotonic() > end)
+			break;
+	}
+	return done;
 }

@@ -268,6 +268,13 @@ uplink_puts_off(const struct uplink *uplink)
 	return since ? (uint64_t)(clock_seconds() - since) : 0;
 }
 
+void
+uplink_pump(struct uplink *uplink)
+{
+	if (!uplink->is_over && uplink->conn)
+		take_verdict(uplink, talk_say(&uplink->talk, uplink->conn));
+}
+
 uint64_t
 uplink_bytes(const struct uplink *uplink)
 {

@@ -54,8 +54,10 @@ MUST_CHECK struct uplink *uplink_new(const struct uplink_setup *setup, const cha
 /* Closes at once.  What was not answered is to be taken back: schedule_take_back(). */
 void uplink_free(struct uplink *uplink);
 
-/* To be called every second, and when the queue has new items. */
+/* To be called every second. */
 void uplink_tick(struct uplink *uplink);
+/* The queue has new items. */
+void uplink_pump(struct uplink *uplink);
 
 /* Has the server said READY? */
 int uplink_is_ready(const struct uplink *uplink);
