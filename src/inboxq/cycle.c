@@ -16,9 +16,11 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "inboxq/loaded.h"
 #include "inboxq/queue/again.h"
@@ -26,6 +28,7 @@
 #include "inboxq/queue/schedule.h"
 #include "inboxq/queue/servers.h"
 #include "inboxq/queue/wake.h"
+#include "inboxq/spool/runstate.h"
 #include "inboxq/uplink/resolve.h"
 #include "inboxq/uplink/uplink.h"
 #include "lib/clock.h"
@@ -58,6 +61,7 @@ struct cycle {
 	int stopping, has_looked;
 	int reached; /* a server had a word for us */
 	int rests;   /* sent away with nothing to send: the first item ends the wait */
+	uint64_t waits; /* how often no server might be tried */
 	int exit_code;
 };
 
@@ -322,6 +326,7 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	}
 	if (cycle->uplink)
 		return;
+	cycle->waits++;
 	wait = servers_due(cycle->servers) - clock_monotonic();
 	if (wait < 0)
 		wait = 0;
@@ -427,6 +432,32 @@ cycle_reload(struct cycle *cycle, struct loaded *next)
 		leave(cycle, LEAVING_ASKED, cycle->with.settings->timeout);
 	else
 		step_in(cycle, 0);
+}
+
+static enum runstate_phase
+phase_of(const struct cycle *cycle)
+{
+	if (cycle->uplink)
+		return uplink_is_ready(cycle->uplink) ? RUNSTATE_CONNECTED : RUNSTATE_CONNECTING;
+	return cycle->rests ? RUNSTATE_RESTING : RUNSTATE_WAITING;
+}
+
+void
+cycle_look(const struct cycle *cycle, struct runstate *state)
+{
+	int64_t wait = servers_due(cycle->servers) - clock_monotonic();
+
+	state->phase = phase_of(cycle);
+	state->next = 0;
+	if (state->phase == RUNSTATE_WAITING)
+		state->next = (uint64_t)(time(NULL) + (wait > 0 ? wait / CLOCK_SECOND : 0));
+	state->waits = cycle->waits;
+	memset(state->upload, 0, sizeof state->upload);
+	if (!cycle->uplink)
+		return;
+	snprintf(state->server, sizeof state->server, "%s",
+	    servers_name(cycle->servers, cycle->server));
+	uplink_look(cycle->uplink, state->upload);
 }
 
 uint64_t

@@ -14,6 +14,7 @@ struct cycle;
 struct ends;
 struct event_base;
 struct loaded;
+struct runstate;
 struct schedule;
 struct settings;
 struct spool;
@@ -44,6 +45,8 @@ void cycle_reload(struct cycle *cycle, struct loaded *next);
 /* Somebody wants what waits to be tried now. */
 void cycle_hurry(struct cycle *cycle);
 
+/* Sets phase, next, waits, server and upload of *state as they are. */
+void cycle_look(const struct cycle *cycle, struct runstate *state);
 /* The bytes of large items under way that the server has or is being sent. */
 uint64_t cycle_bytes(const struct cycle *cycle);
 /* When the loop is over: EX_OK; or with `once` EX_TEMPFAIL where items are left, or the spool could

@@ -24,6 +24,7 @@
 #include "inboxq/queue/schedule.h"
 #include "inboxq/base/settings.h"
 #include "inboxq/spool/spool.h"
+#include "inboxq/tell.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/inherit.h"
@@ -47,6 +48,7 @@ struct run {
 	struct event *tick, *sigterm, *sigint, *sighup, *sigusr1;
 	struct tls *tls;
 	struct cycle *cycle;
+	struct tell *tell;
 	int run_lock;
 	int stopping;
 	int64_t begun; /* clock_monotonic() */
@@ -81,7 +83,9 @@ on_hangup(evutil_socket_t signal_number, short events, void *ctx)
 	(void)signal_number, (void)events;
 	if (run->stopping)
 		return;
+	tell_reloading(run->tell);
 	next = loaded_read(run->config, run->settings, &reason);
+	tell_reloaded(run->tell);
 	if (!next) {
 		log_event(LOG_ERR, "reload_failed",
 		    "error=\"%s\" note=\"the old configuration stays\"", reason.text);
@@ -109,6 +113,17 @@ on_tick(evutil_socket_t fd, short events, void *ctx)
 	if (run->options->progress)
 		print_progress(run);
 	cycle_tick(run->cycle);
+	tell_tick(run->tell, run->cycle);
+}
+
+/* The first turn of the loop. */
+static void
+on_ready(evutil_socket_t fd, short events, void *ctx)
+{
+	struct run *run = ctx;
+
+	(void)fd, (void)events;
+	tell_ready(run->tell);
 }
 
 static void
@@ -119,6 +134,7 @@ on_signal(evutil_socket_t signal_number, short events, void *ctx)
 	(void)events;
 	log_event(LOG_NOTICE, "stopping", "signal=%d", (int)signal_number);
 	run->stopping = 1;
+	tell_stopping(run->tell);
 	cycle_stop(run->cycle, STOP_SECONDS);
 }
 
@@ -223,7 +239,8 @@ set_up(struct run *run)
 		ends_be_patient(run->ends);
 	run->cycle = cycle_new(&(struct cycle_setup){run->base, run->settings, run->spool,
 	                           run->schedule, run->ends, run->options->once}, run->tls);
-	if (!run->cycle || take_signals(run) < 0)
+	run->tell = tell_new(run->spool, run->schedule, run->ends, run->options->once);
+	if (!run->cycle || !run->tell || take_signals(run) < 0)
 		return start_failed(EX_OSERR, "", strerror(ENOMEM));
 	return EX_OK;
 }
@@ -231,6 +248,7 @@ set_up(struct run *run)
 static void
 tear_down(struct run *run)
 {
+	tell_free(run->tell);
 	cycle_free(run->cycle);
 	free_event(run->tick);
 	free_event(run->sigterm);
@@ -262,8 +280,10 @@ run_queue(const char *config, struct settings *settings, struct spool *spool,
 	run.begun = clock_monotonic();
 	log_event(LOG_NOTICE, "started", "version=%s queue=%s", PACKAGE_VERSION,
 	    spool_queue_id(spool));
-	if (cycle_begin(run.cycle) < 0 || event_base_dispatch(run.base) < 0)
+	if (event_base_once(run.base, -1, EV_TIMEOUT, on_ready, &run, NULL) < 0 ||
+	    cycle_begin(run.cycle) < 0 || event_base_dispatch(run.base) < 0)
 		rc = EX_OSERR;
+	tell_ended(run.tell, run.cycle);
 	if (options->progress)
 		print_progress(&run);
 	counts = schedule_counts(run.schedule);

@@ -418,6 +418,19 @@ disk_lock(int dirfd, const char *name, pid_t *holder)
 	return -1;
 }
 
+pid_t
+disk_lock_holder(int dirfd, const char *name)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int fd = openat(dirfd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	pid_t holder = 0;
+
+	if (fd >= 0 && fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type != F_UNLCK)
+		holder = lock.l_pid > 0 ? lock.l_pid : -1;
+	disk_close(fd);
+	return holder;
+}
+
 void
 disk_boot_id(char dst[DISK_BOOT_ROOM])
 {

@@ -105,6 +105,9 @@ MUST_CHECK int disk_check_shared_dir(int dirfd, dev_t dev, struct why *why);
  * (0: unknown).
  */
 MUST_CHECK int disk_lock(int dirfd, const char *name, pid_t *holder);
+/* Who has it: 0: nobody, -1: it is not known who.  Not for a process that has it: it would lose
+ * it. */
+pid_t disk_lock_holder(int dirfd, const char *name);
 
 /*
  * Which boot of the system this is, as a text of up to DISK_BOOT_ROOM - 1 bytes:

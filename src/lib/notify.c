@@ -86,6 +86,15 @@ notify_stopping(void)
 }
 
 void
+notify_status(const char *text)
+{
+	char message[1024];
+
+	snprintf(message, sizeof message, "STATUS=%.*s", (int)strcspn(text, "\n"), text);
+	notify_send(message);
+}
+
+void
 notify_watchdog(void)
 {
 	notify_send("WATCHDOG=1");

@@ -19,6 +19,8 @@ void notify_ready(void);
  * notify_ready() ends the reload. */
 void notify_reloading(void);
 void notify_stopping(void);
+/* A line for `systemctl status`; what is long is cut. */
+void notify_status(const char *text);
 void notify_watchdog(void);
 
 /* Microseconds within which the supervisor wants the next notify_watchdog(),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """One inboxq with its spool, for the tests that look at the client's side."""
 
+import json
 import os
 import subprocess
 
@@ -70,7 +71,7 @@ class Queue:
             return file.read().strip()
 
     def status(self):
-        return dict(line.split(None, 1) for line in self("status").stdout.splitlines())
+        return json.loads(self("status", "--json").stdout)
 
     def sent_log(self):
         with open(os.path.join(self.spool, "sent.log"), encoding="ascii") as file:

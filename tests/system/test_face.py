@@ -4,11 +4,13 @@
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import time
 
-from copyqueue import Queue
-from harness import INBOXQ, bound, cases, contains, equal, main, sanitizers, test
+from copyqueue import TEMPFAIL, Queue, run_in_background
+from harness import INBOXQ, bound, cases, contains, equal, main, sanitizers, test, until
 from terminal import Terminal, screen
 
 NOWHERE = ["127.0.0.1:1"]
@@ -115,6 +117,174 @@ def list_of_a_large_queue_begins_at_once_and_takes_no_memory(t):
             arguments, first, whole, memory))
         assert first < bound(2) and whole < bound(20), (first, whole)
         assert memory < 16384 or sanitizers(), memory
+
+
+# ---- status
+
+def stop_for_now(r):
+    """It comes back at the same port."""
+    r.sections["receiver"]["listen"] = "127.0.0.1:%d" % r.port
+    r.write_conf()
+    r.stop()
+
+
+def state_of(q):
+    return q.status()["run"]
+
+
+@test
+def status_says_first_what_is_wrong(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q("status", expect=73)
+    q("remove", *(str(n) for n in q.add("status", b"x")))
+    lines = q("status").stdout.splitlines()
+    equal(lines[:6], ["All is well.", "", "pending      0 items, 0 B", "failed       0 items",
+                      "run          none is running", "last-stored  -"])
+    q.add("status", b"an item")
+    lines = q("status").stdout.splitlines()
+    equal(lines[0], "wrong        no inboxq run is running: nothing is uploaded")
+    contains(lines[2], "pending      1 item, 7 B, the oldest for ")
+    q("run", "--once")
+    contains(q("status").stdout, "last-stored  ")
+    assert abs(q.status()["last_stored"] - time.time()) < bound(20)
+    equal(q.status()["wrong"], [])
+    write_item(q, 7, header="none")
+    write_item(q, 8, part="failed")
+    write_item(q, 9, age=200000)
+    wrong = q.status()["wrong"]
+    equal(wrong, ["no inboxq run is running: nothing is uploaded", "1 item cannot be read",
+                  "the oldest item has waited for 2d 7h",
+                  "1 item is set aside: inboxq list --state failed says why"])
+    state = q.status()
+    equal((state["pending"], state["failed"], state["unreadable"], state["bytes"]), (2, 1, 1, 3))
+
+
+@test
+def status_knows_how_run_is_and_when_it_is_no_more(t):
+    r = t.receiver()
+    q = Queue(t, r, **{"retry-min": "10s", "retry-max": "30s"})
+    stop_for_now(r)
+    q.add("status", b"waits")
+    child = run_in_background(t, q)
+    until(lambda: state_of(q) and state_of(q)["phase"] == "waiting" and
+          state_of(q)["trouble"], 40)
+    state = q.status()
+    equal((state["run"]["running"], state["run"]["process"]), (True, child.pid))
+    contains(state["run"]["trouble"], "127.0.0.1")
+    contains(state["run"]["trouble"], "refused")
+    assert 0 <= state["run"]["next"] - time.time() <= 31, state
+    contains(state["wrong"][0], "refused")
+    contains(state["wrong"][0], "next try in ")
+    contains(q("status").stdout, "run          process %d for " % child.pid)
+    # What a process that is gone has said is history.
+    child.kill()
+    child.wait()
+    state = q.status()
+    equal((state["run"]["running"], state["run"]["phase"]), (False, "waiting"))
+    equal(state["wrong"][0], "no inboxq run is running: nothing is uploaded")
+    contains(state["wrong"][1], "refused")
+    # A receiver is there, and the trouble is over.
+    r.start()
+    child = run_in_background(t, q)
+    until(lambda: state_of(q)["running"])
+    child.send_signal(signal.SIGUSR1)
+    until(lambda: state_of(q)["phase"] == "connected" and state_of(q)["stored"] == 1, 40)
+    equal(q.status()["wrong"], [])
+    equal(state_of(q)["trouble"], None)
+    contains(q("status").stdout, ": connected with 127.0.0.1:%d" % r.port)
+    child.terminate()
+    equal(child.wait(bound(20)), 0)
+    equal((state_of(q)["running"], state_of(q)["phase"]), (False, "ended"))
+
+
+@cases([("a block that is torn", b"x", 2000), ("one that was cut", b"", 0),
+        ("nothing", None, 0)])
+def status_believes_no_run_state_that_is_not_whole(t, with_what, at):
+    q = Queue(t, servers=NOWHERE)
+    q.add("status", b"waits")
+    q("run", "--once", expect=TEMPFAIL)
+    equal(state_of(q)["phase"], "ended")
+    path = os.path.join(q.spool, "run.state")
+    if with_what is None:
+        os.unlink(path)
+    else:
+        with open(path, "r+b") as file:
+            file.seek(at)
+            file.write(with_what)
+            file.truncate() if not with_what else None
+    equal(state_of(q), None)
+    q("run", "--once", expect=TEMPFAIL)
+    equal(state_of(q)["phase"], "ended")
+
+
+@test
+def a_waiting_run_writes_nothing(t):
+    q = Queue(t, servers=NOWHERE, **{"retry-min": "60s", "retry-max": "60s"})
+    q.add("status", b"waits")
+    run_in_background(t, q)
+    until(lambda: state_of(q) and state_of(q)["phase"] == "waiting", 80)
+    path = os.path.join(q.spool, "run.state")
+    time.sleep(1.5)
+    before = os.stat(path).st_mtime_ns
+    time.sleep(4)
+    equal(os.stat(path).st_mtime_ns, before, "writes of run.state while nothing happens")
+
+
+# ---- the supervisor
+
+class Supervisor:
+    def __init__(self, t):
+        self.path = os.path.join(t.folder, "notify")
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        self.heard = []
+        t.closing.append(self.socket)
+
+    def until(self, want, seconds=30):
+        self.socket.settimeout(bound(seconds))
+        while not any(want in word for word in self.heard):
+            self.heard.append(self.socket.recv(4096).decode())
+        return next(word for word in self.heard if want in word)
+
+
+@test
+def run_tells_its_supervisor_how_it_is(t):
+    r = t.receiver()
+    q = Queue(t, r, **{"retry-min": "1s", "retry-max": "2s"})
+    stop_for_now(r)
+    q.add("status", b"one", b"two")
+    supervisor = Supervisor(t)
+    with open(os.path.join(q.folder, "log"), "wb") as log:
+        child = t.spawn([INBOXQ, "run", "-c", q.conf], stdout=log, stderr=log, env={
+            **os.environ, "NOTIFY_SOCKET": supervisor.path, "WATCHDOG_USEC": "3000000"})
+    equal(supervisor.until("READY=1"), "READY=1")
+    text = supervisor.until("next try at")
+    assert re.fullmatch(r"STATUS=2 items wait; next try at \d\d:\d\d:\d\d: 127\.0\.0\.1.*refused",
+                        text), text
+    r.start()
+    supervisor.until("STATUS=0 items wait; connected to 127.0.0.1:%d" % r.port)
+    supervisor.until("WATCHDOG=1")
+    supervisor.heard.clear()
+    child.send_signal(signal.SIGHUP)
+    supervisor.until("RELOADING=1\nMONOTONIC_USEC=")
+    supervisor.until("READY=1")
+    child.terminate()
+    supervisor.until("STOPPING=1")
+    equal(child.wait(bound(20)), 0)
+
+
+@test
+def one_cycle_is_no_supervisors_business(t):
+    q = Queue(t, servers=NOWHERE)
+    q.add("status", b"waits")
+    supervisor = Supervisor(t)
+    t.run([INBOXQ, "run", "--once", "-c", q.conf], env={"NOTIFY_SOCKET": supervisor.path})
+    supervisor.socket.settimeout(0.1)
+    try:
+        raise AssertionError(supervisor.socket.recv(4096))
+    except socket.timeout:
+        pass
 
 
 if __name__ == "__main__":

@@ -1,91 +1,335 @@
 /* SPDX-License-Identifier: ISC */
-/* `inboxq status`: how the queue is. */
+/*
+ * `inboxq status`: first what is wrong, then what there is.  What a runner says of itself counts
+ * as long as it holds run.lock; else it is what the last one said.
+ */
 #include "config.h"
 
 #include "inboxq/commands/rows.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/statvfs.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "inboxq/base/settings.h"
+#include "inboxq/commands/json.h"
 #include "inboxq/spool/item.h"
+#include "inboxq/spool/runstate.h"
 #include "inboxq/spool/sentlog.h"
 #include "inboxq/spool/spool.h"
 #include "lib/parse.h"
+#include "lib/table.h"
+#include "lib/terminal.h"
 
-/* "5s", "3m", "7h", "12d" */
-static void
-print_age(char dst[PARSE_TEXT_ROOM], uint64_t then)
+#define SCHEMA 1
+#define TAIL 65536          /* bytes of sent.log in which the last stored item is looked for */
+#define WRONG_MAX 8         /* sentences */
+#define LONG (24 * 60 * 60) /* seconds that an item should not have to wait */
+
+struct picture {
+	uint64_t pending, bytes, oldest, failed, unreadable; /* oldest: its time, 0: none */
+	uint64_t last_stored;                                /* its time, 0: not known */
+	uint64_t free;                                       /* bytes on the disk */
+	pid_t holder;                                        /* runstate_holder() */
+	int has_state, is_running; /* is_running: and `state` is its word */
+	struct runstate state;
+	uint64_t now;
+	char wrong[WRONG_MAX][WHY_ROOM];
+	size_t wrong_count;
+};
+
+static void PRINTF_LIKE(2, 3)
+say_wrong(struct picture *picture, const char *fmt, ...)
 {
-	uint64_t now = (uint64_t)time(NULL);
-	uint64_t age = now > then ? now - then : 0;
+	va_list args;
 
-	if (age < 120)
-		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "s", age);
-	else if (age < 120 * 60)
-		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "m", age / 60);
-	else if (age < 48 * 3600)
-		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "h", age / 3600);
-	else
-		snprintf(dst, PARSE_TEXT_ROOM, "%" PRIu64 "d", age / 86400);
+	if (picture->wrong_count == WRONG_MAX)
+		return;
+	va_start(args, fmt);
+	vsnprintf(picture->wrong[picture->wrong_count++], WHY_ROOM, fmt, args);
+	va_end(args);
 }
+
+static const char *
+print_age(char dst[TABLE_CELL_ROOM], const struct picture *picture, uint64_t then)
+{
+	table_span(dst, picture->now > then ? (int64_t)(picture->now - then) : 0);
+	return dst;
+}
+
+static const char *
+items(uint64_t count)
+{
+	return count == 1 ? "item" : "items";
+}
+
+/* ---- what there is */
 
 static void
 note_stored(void *ctx, const struct sentlog_line *line)
 {
-	if (line->end == SENTLOG_STORED)
-		*(struct sentlog_line *)ctx = *line;
+	struct timespec when;
+
+	if (line->end == SENTLOG_STORED &&
+	    parse_time(line->time, strlen(line->time), &when) == 0)
+		*(uint64_t *)ctx = (uint64_t)when.tv_sec;
+}
+
+static int
+count_items(struct picture *picture, const struct spool *spool)
+{
+	struct spool_numbers queue, failed;
+	struct spool_item item;
+	struct why why;
+
+	if (spool_list(spool, SPOOL_QUEUE, &queue) < 0)
+		return -1;
+	for (size_t i = 0; i < queue.count; i++) {
+		int fd = item_open(spool, SPOOL_QUEUE, queue.at[i], &item, &why);
+
+		if (fd < 0) {
+			picture->unreadable += errno != ENOENT; /* else it was sent meanwhile */
+			continue;
+		}
+		close(fd);
+		picture->bytes += item.size;
+		if (picture->oldest == 0 || item.time < picture->oldest)
+			picture->oldest = item.time;
+	}
+	picture->pending = queue.count;
+	free(queue.at);
+	if (spool_list(spool, SPOOL_FAILED, &failed) < 0)
+		return -1;
+	picture->failed = failed.count;
+	free(failed.at);
+	return 0;
+}
+
+static int
+look(struct picture *picture, const struct spool *spool)
+{
+	struct statvfs disk;
+	off_t from = sentlog_tail(spool, TAIL);
+
+	picture->now = (uint64_t)time(NULL);
+	picture->holder = runstate_holder(spool);
+	picture->has_state = runstate_read(spool, &picture->state) == 0;
+	picture->is_running = picture->holder != 0 && picture->has_state &&
+	    (picture->holder < 0 || (uint64_t)picture->holder == picture->state.process);
+	if (fstatvfs(spool_folder(spool, SPOOL_QUEUE), &disk) == 0)
+		picture->free = (uint64_t)disk.f_bavail * disk.f_frsize;
+	if (count_items(picture, spool) < 0)
+		return -1;
+	return sentlog_read(spool, &from, note_stored, &picture->last_stored);
+}
+
+/* ---- what is wrong */
+
+static void
+judge_run(struct picture *picture)
+{
+	const struct runstate *state = &picture->state;
+	char age[TABLE_CELL_ROOM], wait[TABLE_CELL_ROOM];
+
+	if (picture->holder == 0 && picture->pending)
+		say_wrong(picture, "no inboxq run is running: nothing is uploaded");
+	if (!picture->has_state || !state->trouble[0] || picture->pending == 0)
+		return;
+	print_age(age, picture, state->trouble_time);
+	table_span(wait,
+	    state->next > picture->now ? (int64_t)(state->next - picture->now) : 0);
+	if (picture->is_running && state->phase == RUNSTATE_WAITING)
+		say_wrong(picture, "%s (%s ago; next try in %s)", state->trouble, age, wait);
+	else
+		say_wrong(picture, "%s (%s ago)", state->trouble, age);
+}
+
+static void
+judge(struct picture *picture)
+{
+	char age[TABLE_CELL_ROOM];
+
+	judge_run(picture);
+	if (picture->free < SENTLOG_AHEAD)
+		say_wrong(picture, "the disk of the spool is full");
+	if (picture->unreadable)
+		say_wrong(picture, "%" PRIu64 " %s cannot be read", picture->unreadable,
+		    items(picture->unreadable));
+	if (picture->oldest && picture->now > picture->oldest + LONG)
+		say_wrong(picture, "the oldest item has waited for %s",
+		    print_age(age, picture, picture->oldest));
+	if (picture->failed)
+		say_wrong(picture, "%" PRIu64 " %s set aside: inboxq list --state failed says why",
+		    picture->failed, picture->failed == 1 ? "item is" : "items are");
+}
+
+/* ---- in words */
+
+static void
+put_run(const struct picture *picture)
+{
+	const struct runstate *state = &picture->state;
+	char span[TABLE_CELL_ROOM];
+
+	fputs("run          ", stdout);
+	if (picture->holder == 0) {
+		fputs("none is running\n", stdout);
+		return;
+	}
+	if (picture->holder > 0)
+		printf("process %ld", (long)picture->holder);
+	else
+		fputs("one is running", stdout);
+	if (!picture->is_running) {
+		fputs(", which has said nothing yet\n", stdout);
+		return;
+	}
+	printf(" for %s%s: %s", print_age(span, picture, state->began),
+	    state->once ? " (one cycle)" : "", runstate_phase_text(state->phase));
+	if (state->phase == RUNSTATE_CONNECTING || state->phase == RUNSTATE_CONNECTED) {
+		fputs(state->phase == RUNSTATE_CONNECTED ? " with " : " to ", stdout);
+		table_plain(stdout, state->server);
+	} else if (state->phase == RUNSTATE_WAITING) {
+		table_span(span,
+		    state->next > picture->now ? (int64_t)(state->next - picture->now) : 0);
+		printf(", next try in %s", span);
+	}
+	fputs("\n", stdout);
+}
+
+static void
+put_wrong(const struct picture *picture)
+{
+	int colours = terminal_has_colours(STDOUT_FILENO);
+
+	if (picture->wrong_count == 0)
+		fputs("All is well.\n\n", stdout);
+	for (size_t i = 0; i < picture->wrong_count; i++) {
+		fputs(colours ? "\033[1;31mwrong\033[0m        " : "wrong        ", stdout);
+		table_plain(stdout, picture->wrong[i]);
+		fputs(i + 1 == picture->wrong_count ? "\n\n" : "\n", stdout);
+	}
+}
+
+static void
+put_words(const struct picture *picture, const struct command_call *call)
+{
+	char size[TABLE_CELL_ROOM], age[TABLE_CELL_ROOM];
+
+	put_wrong(picture);
+	table_size(size, picture->bytes);
+	printf("pending      %" PRIu64 " %s, %s", picture->pending, items(picture->pending), size);
+	if (picture->oldest)
+		printf(", the oldest for %s", print_age(age, picture, picture->oldest));
+	printf("\nfailed       %" PRIu64 " %s\n", picture->failed, items(picture->failed));
+	put_run(picture);
+	fputs("last-stored  ", stdout);
+	if (picture->last_stored)
+		printf("%s ago\n", print_age(age, picture, picture->last_stored));
+	else
+		fputs("-\n", stdout);
+	printf("queue        %s\n", spool_queue_id(call->spool));
+	table_size(size, picture->free);
+	fputs("spool        ", stdout);
+	table_plain(stdout, call->settings->spool);
+	printf(", %s free\n", size);
+}
+
+/* ---- for programs */
+
+/* A time, or null. */
+static void
+put_time(struct json *json, const char *key, uint64_t when)
+{
+	if (when)
+		json_number(json, key, when);
+	else
+		json_text(json, key, NULL);
+}
+
+static void
+put_run_json(struct json *json, const struct picture *picture)
+{
+	const struct runstate *state = &picture->state;
+
+	if (!picture->has_state) {
+		json_text(json, "run", NULL);
+		return;
+	}
+	json_open(json, "run", '{');
+	json_truth(json, "running", picture->is_running);
+	json_number(json, "process", state->process);
+	json_text(json, "phase", runstate_phase_text(state->phase));
+	json_truth(json, "once", state->once != 0);
+	json_number(json, "began", state->began);
+	json_text(json, "server", state->server[0] ? state->server : NULL);
+	put_time(json, "next", state->next);
+	json_number(json, "waiting", state->waiting);
+	json_number(json, "sent", state->sent);
+	json_number(json, "stored", state->stored);
+	json_number(json, "refused", state->refused);
+	json_text(json, "trouble", state->trouble[0] ? state->trouble : NULL);
+	put_time(json, "trouble_time", state->trouble_time);
+	json_close(json, '}');
+}
+
+static void
+put_json(const struct picture *picture, const struct command_call *call)
+{
+	struct json json = {.out = stdout};
+
+	json_open(&json, NULL, '{');
+	json_number(&json, "schema", SCHEMA);
+	json_text(&json, "queue", spool_queue_id(call->spool));
+	json_text(&json, "spool", call->settings->spool);
+	json_number(&json, "free", picture->free);
+	json_open(&json, "wrong", '[');
+	for (size_t i = 0; i < picture->wrong_count; i++)
+		json_text(&json, NULL, picture->wrong[i]);
+	json_close(&json, ']');
+	json_number(&json, "pending", picture->pending);
+	json_number(&json, "bytes", picture->bytes);
+	put_time(&json, "oldest", picture->oldest);
+	json_number(&json, "unreadable", picture->unreadable);
+	json_number(&json, "failed", picture->failed);
+	put_time(&json, "last_stored", picture->last_stored);
+	put_run_json(&json, picture);
+	json_close(&json, '}');
+	fputc('\n', stdout);
 }
 
 static int
 run(struct command_call *call)
 {
-	const struct spool *spool = call->spool;
-	struct sentlog_line last = {0};
-	struct spool_numbers queue, failed;
-	uint64_t bytes = 0, oldest = 0;
-	char age[PARSE_TEXT_ROOM] = "-";
-	struct why why;
-	struct spool_item item;
-	off_t from = 0;
+	struct picture picture = {0};
 
-	if (spool_list(spool, SPOOL_QUEUE, &queue) < 0)
+	if (look(&picture, call->spool) < 0)
 		return command_trouble("cannot read the spool");
-	if (spool_list(spool, SPOOL_FAILED, &failed) < 0 ||
-	    sentlog_read(spool, &from, note_stored, &last) < 0) {
-		free(queue.at);
-		return command_trouble("cannot read the spool");
-	}
-	for (size_t i = 0; i < queue.count; i++) {
-		int fd = item_open(spool, SPOOL_QUEUE, queue.at[i], &item, &why);
-
-		if (fd < 0)
-			continue;
-		close(fd);
-		bytes += item.size;
-		if (oldest == 0 || item.time < oldest)
-			oldest = item.time;
-	}
-	if (oldest)
-		print_age(age, oldest);
-	printf("queue        %s\n", spool_queue_id(spool));
-	printf("pending      %zu\n", queue.count);
-	printf("bytes        %" PRIu64 "\n", bytes);
-	printf("oldest       %s\n", age);
-	printf("failed       %zu\n", failed.count);
-	printf("last-stored  %s\n", last.time[0] ? last.time : "-");
-	free(queue.at);
-	free(failed.at);
-	return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	judge(&picture);
+	if (command_value(call, "json"))
+		put_json(&picture, call);
+	else
+		put_words(&picture, call);
+	return command_finish();
 }
+
+static const struct command_option options[] = {
+    {0, "json", NULL, "for programs"},
+    {0, NULL, NULL, NULL},
+};
 
 const struct command command_status = {
     .name = "status",
     .synopsis = "",
-    .help = "shows how the queue is",
+    .help = "shows how the queue is, and first of all what is wrong",
+    .options = options,
     .spool = COMMAND_SPOOL,
     .run = run,
 };

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -199,6 +200,17 @@ parse_line(const char *text, size_t len, struct sentlog_line *line)
 		}
 	}
 	return -1;
+}
+
+off_t
+sentlog_tail(const struct spool *spool, off_t bytes)
+{
+	struct stat st;
+
+	if (fstatat(spool_folder(spool, SPOOL_TOP), FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    st.st_size < bytes)
+		return 0;
+	return st.st_size - bytes;
 }
 
 int

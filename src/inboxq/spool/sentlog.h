@@ -64,6 +64,9 @@ struct sentlog_line {
 	char name[ESCAPE_ROOM(PROTO_NAME_MAX)]; /* the file's, as in the header; "": none */
 };
 
+/* The offset so many bytes before its end, or 0: where to begin for the last lines. */
+off_t sentlog_tail(const struct spool *spool, off_t bytes);
+
 /*
  * Calls `line` for each line from offset *from on, and moves *from behind the
  * last whole one.  Lines that are none (a crash cut them) are passed over.

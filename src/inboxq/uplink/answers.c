@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "inboxq/base/news.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/life.h"
@@ -89,6 +90,8 @@ take_later(const struct answer_context *context, uint64_t n, uint64_t size,
 		    "its bytes no longer have the SHA-256 of when it was added");
 	}
 	life_requeued(n, context->dialled, code, (uint64_t)bounded(seconds), text);
+	news_trouble("%s puts off item %" PRIu64 " for %" PRIu64 " s: %s%s%s", context->dialled, n,
+	    seconds, code, text[0] ? ": " : "", text);
 	schedule_put_off(context->schedule, n, due_after(context, n, seconds, code));
 	return 0;
 }
@@ -111,6 +114,7 @@ take_stored(const struct answer_context *context, uint64_t n, const struct proto
 
 	answers_text(line, FIELD_NAME, name, sizeof name);
 	life_stored(n, context->dialled, name, proto_has(line, FIELD_AGAIN));
+	news_clear();
 	return ends_stored(context->ends, n, context->server, name);
 }
 

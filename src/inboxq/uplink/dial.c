@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "inboxq/base/news.h"
 #include "inboxq/uplink/resolve.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -47,6 +48,8 @@ on_answer(void *ctx, const struct lookup *lookup)
 	else if (lookup->count == 0)
 		log_event(LOG_WARNING, "resolve_failed", "server=%s error=\"%s\"",
 		    lookup->server.name, lookup->why.text);
+	if (lookup->why.text[0])
+		news_trouble("%s: %s", lookup->server.name, lookup->why.text);
 	dial->end = clock_monotonic() + dial->limit;
 	dial->on_ready(dial->ctx);
 }
@@ -89,6 +92,7 @@ log_failure(const struct dial_target *target)
 {
 	log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"connect: %s\"",
 	    target->name, target->address, strerror(errno));
+	news_trouble("%s, %s: %s", target->name, target->address, strerror(errno));
 }
 
 /* -1 with errno. */

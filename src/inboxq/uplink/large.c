@@ -9,12 +9,14 @@
 
 #include "inboxq/uplink/large.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "inboxq/spool/item.h"
+#include "inboxq/spool/runstate.h"
 #include "inboxq/uplink/say.h"
 #include "lib/conn.h"
 #include "lib/proto.h"
@@ -132,6 +134,16 @@ large_bytes(const struct large *large)
 		if (large->uploads[i].state >= UPLOAD_SENDING)
 			bytes += large->uploads[i].offset;
 	return bytes;
+}
+
+void
+large_look(const struct large *large, struct runstate_upload *uploads)
+{
+	static_assert(LARGE_MAX <= RUNSTATE_UPLOADS, "run.state has room for each");
+	for (size_t i = 0; i < LARGE_MAX; i++)
+		if (large->uploads[i].state >= UPLOAD_SENDING)
+			uploads[i] = (struct runstate_upload){
+			    large->uploads[i].n, large->uploads[i].offset};
 }
 
 void

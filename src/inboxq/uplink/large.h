@@ -17,6 +17,7 @@
 
 struct conn;
 struct large;
+struct runstate_upload;
 struct spool_item;
 
 #define LARGE_MAX 2 /* items open at once; the protocol allows PROTO_OPENS_MAX */
@@ -55,5 +56,7 @@ unsigned large_unfinished(const struct large *large);
 int large_is_unfinished(const struct large *large, uint64_t n);
 /* How many bytes of the open items the server has or is being sent. */
 uint64_t large_bytes(const struct large *large);
+/* As uplink_look(). */
+void large_look(const struct large *large, struct runstate_upload *uploads);
 
 #endif

@@ -181,6 +181,12 @@ outgoing_unfinished(const struct outgoing *outgoing)
 	return large_unfinished(outgoing->large);
 }
 
+void
+outgoing_look(const struct outgoing *outgoing, struct runstate_upload *uploads)
+{
+	large_look(outgoing->large, uploads);
+}
+
 uint64_t
 outgoing_large_bytes(const struct outgoing *outgoing)
 {

@@ -17,6 +17,7 @@ struct conn;
 struct ends;
 struct outgoing;
 struct proto_line;
+struct runstate_upload;
 struct schedule;
 struct spool;
 
@@ -63,5 +64,7 @@ uint64_t outgoing_item_max(const struct outgoing *outgoing);
  * ones that it has. */
 unsigned outgoing_unfinished(const struct outgoing *outgoing);
 uint64_t outgoing_large_bytes(const struct outgoing *outgoing);
+/* As uplink_look(). */
+void outgoing_look(const struct outgoing *outgoing, struct runstate_upload *uploads);
 
 #endif

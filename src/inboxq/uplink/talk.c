@@ -7,8 +7,10 @@
 #include "inboxq/uplink/talk.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
+#include "inboxq/base/news.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
@@ -248,6 +250,7 @@ on_ready(struct talk *talk, const struct proto_line *line)
 	outgoing_take_ready(talk->outgoing, line);
 	if (talk->state == TALK_HELLO)
 		talk->state = TALK_OPEN;
+	news_clear();
 	log_event(LOG_INFO, "session_ready", "server=%s host=%s pending=%" PRIu64, talk->host,
 	    talk->server, counts->waiting + counts->sent);
 	return TALK_GOES_ON;
@@ -273,6 +276,9 @@ on_goaway(struct talk *talk, const struct proto_line *line)
 	talk->state = TALK_AWAY;
 	log_event(LOG_NOTICE, "goaway", "server=%s seconds=%" PRIu64 " reason=%s", talk->host,
 	    talk->seconds, answers_text(line, FIELD_CODE, reason, sizeof reason));
+	if (talk->seconds)
+		news_trouble("%s: it wants to be left alone for %" PRIu64 " s: %s", talk->host,
+		    talk->seconds, reason);
 }
 
 /* At the time of now: to look at an item for damage took its own. */
@@ -354,7 +360,9 @@ on_line(struct talk *talk, const struct proto_line *line)
 		log_event(LOG_ERR, "server_error", "server=%s code=%s note=\"%s\"", talk->host,
 		    answers_text(line, FIELD_CODE, code, sizeof code),
 		    answers_text(line, FIELD_TEXT, text, sizeof text));
-		return lose(talk, "the server said ERROR");
+		snprintf(talk->said, sizeof talk->said, "the server said ERROR %s: %.500s", code,
+		    text);
+		return lose(talk, talk->said);
 	case VERB_BYE: /* the last line; whether it closes is no matter of ours */
 		return lose(talk, talk->state == TALK_QUIT ? NULL : "the server said BYE unasked");
 	case VERB_HELLO: /* and what else we say: no server's line, for proto_parse() */

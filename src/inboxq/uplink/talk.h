@@ -54,6 +54,7 @@ struct talk {
 	int64_t puts_off; /* since when it has done nothing but put items off; 0: it has */
 	struct log_gate gate;
 	const char *why;      /* of TALK_LOST; NULL: the session came to its end in order */
+	char said[PROTO_LINE_MAX]; /* what `why` may be, in the server's words */
 };
 
 /* Begins anew for another connection: what had been written for the one before was never

@@ -13,6 +13,7 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "inboxq/base/news.h"
 #include "inboxq/base/settings.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/uplink/dial.h"
@@ -52,9 +53,11 @@ finish(struct uplink *uplink, enum uplink_end end, int error)
 static void
 lose(struct uplink *uplink, enum uplink_end end, const char *why)
 {
-	if (why)
+	if (why) {
 		log_event(LOG_WARNING, "session_lost", "server=%s address=%s error=\"%s\"",
 		    uplink->target.name, uplink->target.address, why);
+		news_trouble("%s: %s", uplink->target.name, why);
+	}
 	/* What was answered before counts. */
 	if (ends_commit(uplink->setup->ends) < 0)
 		finish(uplink, UPLINK_TROUBLE, errno);
@@ -141,6 +144,7 @@ connect_failed(struct uplink *uplink, const char *error)
 {
 	log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"%s\"",
 	    uplink->target.name, uplink->target.address, error);
+	news_trouble("%s, %s: %s", uplink->target.name, uplink->target.address, error);
 	dial_on(uplink);
 }
 
@@ -279,6 +283,13 @@ uint64_t
 uplink_bytes(const struct uplink *uplink)
 {
 	return uplink->talk.outgoing ? outgoing_large_bytes(uplink->talk.outgoing) : 0;
+}
+
+void
+uplink_look(const struct uplink *uplink, struct runstate_upload *uploads)
+{
+	if (uplink->talk.outgoing)
+		outgoing_look(uplink->talk.outgoing, uploads);
 }
 
 void

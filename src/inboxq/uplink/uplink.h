@@ -18,6 +18,7 @@
 struct ends;
 struct event_base;
 struct resolver;
+struct runstate_upload;
 struct schedule;
 struct settings;
 struct spool;
@@ -69,6 +70,9 @@ uint64_t uplink_puts_off(const struct uplink *uplink);
 
 /* How many bytes of the large items under way the server has or is being sent. */
 uint64_t uplink_bytes(const struct uplink *uplink);
+
+/* The large items under way, into RUNSTATE_UPLOADS of them (spool/runstate.h), zeroed. */
+void uplink_look(const struct uplink *uplink, struct runstate_upload *uploads);
 
 /* Sends no further item, nor the rest of a large one, waits up to `seconds` for
  * answers that are due, then ends it.  Of two calls the earlier end holds. */
