@@ -119,6 +119,21 @@ def list_of_a_large_queue_begins_at_once_and_takes_no_memory(t):
         assert memory < 16384 or sanitizers(), memory
 
 
+@test
+def add_takes_a_priority(t):
+    q = filled(t)
+    path = os.path.join(q.folder, "urgent")
+    with open(path, "wb") as file:
+        file.write(b"x")
+    for n, word in ((5, "high"), (6, "low"), (7, "normal")):
+        equal(q("add", "-i", "status", "-p", word, path).stdout, "%d\n" % n)
+    q("add", "-i", "status", "-p", "urgent", path, expect=64)
+    found = {row["number"]: row["priority"]
+             for row in json.loads(q("list", "--json").stdout)["items"]}
+    equal([found[n] for n in (1, 5, 6, 7)], ["normal", "high", "low", "normal"])
+    contains(q("list").stdout, "  urgent  priority: high\n")
+
+
 # ---- status
 
 def stop_for_now(r):
