@@ -216,7 +216,7 @@ LIARS = {
     "stored-then-again": {"done": done("STORED {n} a", "STORED {n} a again=1")},
     "refused-then-stored": {"done": done("REFUSED {n} no-inbox", "STORED {n} a"), "refuses": True},
     "later-then-stored": {"done": done("LATER {n} 30 full", "STORED {n} a")},
-    "all-numbers-at-once": {"odd": hello("READY 1 liar", *STORED_ALL[4:])},
+    "all-numbers-at-once": {"odd": hello("READY 1 liar", *STORED_ALL[3:])},
     "before-ready": {"odd": hello(*STORED_ALL)},
     "before-the-bytes": {"odd": on_open("STORED {n} x"), "inline": 1000},
     "no-name": {"done": done("STORED {n}")},

@@ -1,0 +1,192 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""One copy queue with two receivers, whose answers get lost, and who come and go: each item is
+stored somewhere, on each receiver once at most, and neither shows a gap where nothing is missing.
+
+Both call themselves by one name: only their ids tell them apart.
+"""
+
+import time
+
+from client import sha256
+from copyqueue import Queue, run_in_background
+from gate import Gate
+from harness import bound, equal, file_digest, main, test, until
+
+HOST = {"receiver": {"host": "cap"}, "limits": {"forgive": "0"}}
+BOTH = {"status": {"clients": "*"}}
+ROUNDS = 12
+
+
+class Pair:
+    """Two receivers behind gates, and a queue with both as its servers."""
+
+    def __init__(self, t, **keys):
+        self.t = t
+        self.receivers = [t.receiver(HOST, inboxes) for inboxes in
+                          (BOTH, {**BOTH, "second": {"clients": "*"}})]
+        for r in self.receivers:
+            r.consumed = True
+        self.gates = [Gate(t, lambda r=r: r.address) for r in self.receivers]
+        self.q = Queue(t, *self.gates, **{"timeout": "2s", "connect-timeout": "2s", **keys})
+        self.items = {}    # n: bytes
+        self.removed = set()
+
+    def add(self, inbox, *contents):
+        self.items.update(self.q.add(inbox, *contents))
+
+    def some(self, count):
+        """No two alike, so that a digest tells whose copies they are."""
+        sizes = (0, 30, 300, 3000, 70000)
+        return [b"%d of %d " % (i, len(self.items)) + self.t.bytes(self.t.random.choice(sizes))
+                for i in range(count)]
+
+    def lose_answers(self, i, seconds):
+        """What the receiver says is lost for a while, then the connection."""
+        self.gates[i].holds = True
+        time.sleep(seconds)
+        self.gates[i].cut()
+        self.gates[i].holds = False
+
+    def shut(self, i, is_shut=True):
+        self.gates[i].is_shut = is_shut
+        if is_shut:
+            self.gates[i].cut()
+
+    def visit(self, i):
+        """A cycle with one of them alone, so that it hears what it has to know."""
+        self.q.point_at(self.gates[i])
+        self.q("run", "--once")
+
+    def check(self):
+        """All is somewhere, nothing twice at one; neither misses a number."""
+        equal(self.q.numbers(), [], "queue/")
+        equal(self.q.numbers("failed"), [], "failed/")
+        there, marks = [], set()
+        for i, r in enumerate(self.receivers):
+            r.at_rest()
+            found = [file_digest(r.path(inbox, name)) for inbox in r.inboxes
+                     for name in r.files(inbox)]
+            equal(len(found), len(set(found)), "items that are twice at receiver %d" % i)
+            there += found
+        for n, data in self.items.items():
+            assert sha256(data) in there or n in self.removed, "item %d is nowhere" % n
+        for i, r in enumerate(self.receivers):
+            row = r.client_row(self.q.id())
+            equal((r.metric("inboxd_numbers_missing_total"), row["missing"]), (0, 0),
+                  "numbers missing at receiver %d" % i)
+            marks.add(row["settled"])
+            assert "event=gap" not in r.log(), r.log()
+        # What was offered again has another number by now.
+        assert len(marks) == 1 and min(marks) > max(self.items), "the marks: %r" % marks
+        doubles = len(there) - len(set(there))
+        self.t.note("%d items, %r stored, %d of them at both; %d connections" % (
+            len(self.items), [r.client_row(self.q.id())["stored"] for r in self.receivers],
+            doubles, sum(gate.connections for gate in self.gates)))
+        return doubles
+
+
+@test
+def lost_acks_failover_and_restarts_cost_no_item_no_double_and_no_gap(t):
+    p = Pair(t)
+    run = run_in_background(t, p.q)
+    actions = ["lose", "shut", "restart", "lose", "kill", "both"]
+    for turn in range(ROUNDS):
+        p.add("status", *p.some(p.t.random.randint(1, 30)))
+        action = actions[turn % len(actions)]
+        i = p.t.random.randrange(2)
+        if action == "lose":
+            p.lose_answers(0, 0.4)
+            p.lose_answers(1, 0.4)
+        elif action == "shut":
+            p.shut(0)
+            time.sleep(2)
+            p.add("status", *p.some(10))
+            time.sleep(1)
+            p.shut(0, False)
+            p.gates[1].cut()
+        elif action == "restart":
+            p.receivers[i].restart()
+        elif action == "kill":
+            p.receivers[i].kill()
+            p.receivers[i].start()
+        elif action == "both":
+            p.shut(0)
+            p.shut(1)
+            waiting = p.q.numbers()
+            if waiting:
+                p.removed.add(waiting[-1])
+                p.q("remove", str(waiting[-1]))
+            p.shut(0, False)
+            p.shut(1, False)
+        time.sleep(0.3)
+    until(lambda: not p.q.numbers(), 40, "the queue to be empty")
+    run.terminate()
+    equal(run.wait(bound(10)), 0)
+    for i in (0, 1):
+        p.visit(i)
+    p.check()
+
+
+@test
+def what_the_first_has_without_our_knowing_is_stored_by_the_second_and_skipped_at_none(t):
+    """The one case in which an item is twice: the answer was lost, and the first went away."""
+    p = Pair(t)
+    p.shut(1)
+    run = run_in_background(t, p.q)
+    until(lambda: p.receivers[0].json("/clients")["clients"], 20, "a session with the first")
+    p.gates[0].holds = True
+    p.add("status", b"one", b"two")
+    until(lambda: p.receivers[0].items("stored") == 2, 20, "both at the first")
+    p.shut(0)
+    p.shut(1, False)
+    until(lambda: not p.q.numbers(), 20, "both at the second")
+    p.gates[0].holds = False
+    p.shut(0, False)
+    run.terminate()
+    equal(run.wait(bound(10)), 0)
+    p.add("status", b"three")
+    p.visit(0)
+    p.visit(1)
+    equal(p.check(), 2)
+    equal([p.receivers[i].client_row(p.q.id())["skipped"] for i in (0, 1)], [0, 1])
+
+
+@test
+def refused_by_the_first_is_stored_by_the_second_in_the_end(t):
+    p = Pair(t)
+    p.add("second", b"for the second alone")
+    p.add("status", b"for any")
+    p.shut(1)
+    p.q("run", "--once", expect=65)
+    equal(p.q.numbers("failed"), [1])
+    p.shut(1, False)
+    p.shut(0)
+    p.q("requeue", "1")
+    p.q("run", "--once")
+    p.shut(0, False)
+    for i in (0, 1):
+        p.visit(i)
+    p.check()
+    equal([r.client_row(p.q.id())["stored"] for r in p.receivers], [1, 1])
+
+
+@test
+def removed_while_the_server_is_away_is_skipped_at_both(t):
+    p = Pair(t)
+    for i in (0, 1):
+        p.add("status", *p.some(1))
+        p.visit(i)
+    p.shut(0)
+    p.shut(1)
+    p.add("status", *p.some(3))
+    p.q("remove", "4")
+    p.removed.add(4)
+    p.shut(0, False)
+    p.shut(1, False)
+    for i in (0, 1):
+        p.visit(i)
+    p.check()
+
+
+main()
