@@ -121,16 +121,17 @@ def list_of_a_large_queue_begins_at_once_and_takes_no_memory(t):
 
 @test
 def add_takes_a_priority(t):
-    q = filled(t)
+    q = Queue(t, servers=NOWHERE)
+    q.add("status", b"x")
     path = os.path.join(q.folder, "urgent")
     with open(path, "wb") as file:
         file.write(b"x")
-    for n, word in ((5, "high"), (6, "low"), (7, "normal")):
+    for n, word in ((2, "high"), (3, "low"), (4, "normal")):
         equal(q("add", "-i", "status", "-p", word, path).stdout, "%d\n" % n)
     q("add", "-i", "status", "-p", "urgent", path, expect=64)
     found = {row["number"]: row["priority"]
              for row in json.loads(q("list", "--json").stdout)["items"]}
-    equal([found[n] for n in (1, 5, 6, 7)], ["normal", "high", "low", "normal"])
+    equal([found[n] for n in (1, 2, 3, 4)], ["normal", "high", "low", "normal"])
     contains(q("list").stdout, "  urgent  priority: high\n")
 
 
