@@ -106,6 +106,10 @@ MUST_CHECK int conf_read(const char *path, const struct conf_schema *schema, voi
  * 0, or -1 if `out` could not be written. */
 MUST_CHECK int conf_print(FILE *out, const struct conf_schema *schema, const void *target);
 
+/* A named section that no file has, added under `name` with the defaults of its keys; those that
+ * are required are the caller's to set.  NULL: out of memory. */
+MUST_CHECK void *conf_add(const struct conf_schema *schema, void *target, const char *name);
+
 /*
  * Compares two targets: reports each key marked `restart` whose value
  * differs, and returns their count.  Named sections are compared where both
@@ -117,5 +121,7 @@ size_t conf_changed(const struct conf_schema *schema, const void *old, const voi
 /* Frees texts and lists (also those within named sections, but not the
  * named structs themselves). */
 void conf_free(const struct conf_schema *schema, void *target);
+/* The same of one named section. */
+void conf_free_named(const struct conf_schema *schema, void *base);
 
 #endif

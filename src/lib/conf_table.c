@@ -32,6 +32,20 @@ conf_print(FILE *out, const struct conf_schema *schema, const void *target)
 	return fflush(out) == 0 && !ferror(out) ? 0 : -1;
 }
 
+void *
+conf_add(const struct conf_schema *schema, void *target, const char *name)
+{
+	void *base = schema->named->add(target, name);
+	char want[CONF_WANT_ROOM];
+
+	for (const struct conf_key *key = schema->keys; base && key->section; key++) {
+		if (key->fallback && strcmp(key->section, schema->named->section) == 0 &&
+		    conf_value_set(key, base, key->fallback, want) < 0)
+			return NULL;
+	}
+	return base;
+}
+
 /* The struct of the named section `name`, or NULL. */
 static const void *
 find_named(const struct conf_named *named, const void *target, const char *name)
@@ -81,6 +95,14 @@ conf_changed(const struct conf_schema *schema, const void *old, const void *new,
 		}
 	}
 	return count;
+}
+
+void
+conf_free_named(const struct conf_schema *schema, void *base)
+{
+	for (const struct conf_key *key = schema->keys; key->section; key++)
+		if (strcmp(key->section, schema->named->section) == 0)
+			conf_value_free(key, base);
 }
 
 void

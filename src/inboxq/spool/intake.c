@@ -266,6 +266,8 @@ take(struct intake *intake, const struct source *source, const struct intake_wis
 		result = write_header(draft->fd, source->what, item, why);
 	if (result != INTAKE_OK)
 		drop_drafts(intake, intake->count - 1);
+	else if (wish->sha256)
+		memcpy(wish->sha256, item->sha256, sizeof item->sha256);
 	return result;
 }
 

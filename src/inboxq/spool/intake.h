@@ -41,6 +41,7 @@ struct intake_wish {
 	const char *claim; /* spool_item.claim; NULL: none */
 	/* The source is a file, and what grows or is rewritten meanwhile is INTAKE_MOVING. */
 	int holds_still;
+	char *sha256; /* room for DIGEST_TEXT_ROOM: gets that of what was copied; NULL: not asked */
 };
 
 /* NULL: out of memory. */
