@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "inboxq/watch/known.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "inboxq/spool/item.h"
+#include "inboxq/spool/sentlog.h"
+#include "inboxq/spool/spool.h"
+#include "inboxq/watch/claim.h"
+
+struct asked {
+	const char *id;
+	char name[ESCAPE_ROOM(NAME_MAX)]; /* as items have it */
+	struct claim *claim;
+	char sha256[DIGEST_TEXT_ROOM]; /* "": not found */
+};
+
+struct known {
+	struct asked *at; /* sorted */
+	size_t count;
+};
+
+static int
+compare(const void *a, const void *b)
+{
+	const struct asked *x = a, *y = b;
+	int ids = strcmp(x->id, y->id);
+
+	return ids ? ids : strcmp(x->name, y->name);
+}
+
+static void
+note(struct known *known, const char *id, const char *name, const char *sha256)
+{
+	struct asked key = {.id = id}, *found;
+
+	if (!id[0])
+		return;
+	snprintf(key.name, sizeof key.name, "%s", name);
+	found = bsearch(&key, known->at, known->count, sizeof key, compare);
+	if (found)
+		snprintf(found->sha256, sizeof found->sha256, "%s", sha256);
+}
+
+static void
+on_line(void *ctx, const struct sentlog_line *line)
+{
+	note(ctx, line->claim, line->name, line->sha256);
+}
+
+static int
+look_into(struct known *known, const struct spool *spool, enum spool_part part)
+{
+	struct spool_numbers numbers;
+	struct spool_item item;
+	struct why why;
+
+	if (spool_list(spool, part, &numbers) < 0)
+		return -1;
+	for (size_t i = 0; i < numbers.count; i++) {
+		int fd = item_open(spool, part, numbers.at[i], &item, &why);
+
+		/* One that cannot be read names no claim: a duplicate then, at worst. */
+		if (fd < 0)
+			continue;
+		close(fd);
+		note(known, item.claim, item.name, item.sha256);
+	}
+	free(numbers.at);
+	return 0;
+}
+
+/* In the order in which an item goes. */
+static int
+look_everywhere(struct known *known, struct spool *spool)
+{
+	off_t from = 0;
+	int rc;
+
+	if (spool_lock(spool) < 0)
+		return -1;
+	rc = look_into(known, spool, SPOOL_QUEUE);
+	if (rc == 0)
+		rc = look_into(known, spool, SPOOL_FAILED);
+	spool_unlock(spool);
+	if (rc == 0)
+		rc = sentlog_read(spool, &from, on_line, known);
+	/* Who was killed may not have come to that. */
+	return rc == 0 ? item_sync_moves(spool) : rc;
+}
+
+int
+known_tell(struct spool *spool, struct claim *list)
+{
+	struct known known = {0};
+	size_t count = 0;
+	int rc;
+
+	for (const struct claim *claim = list; claim; claim = claim->next)
+		count += claim->state == CLAIM_UNKNOWN;
+	if (count == 0)
+		return 0;
+	known.at = calloc(count, sizeof *known.at);
+	if (!known.at)
+		return -1;
+	for (struct claim *claim = list; claim; claim = claim->next) {
+		struct asked *asked = &known.at[known.count];
+
+		if (claim->state != CLAIM_UNKNOWN)
+			continue;
+		asked->id = claim->id;
+		asked->claim = claim;
+		escape_bytes(asked->name, sizeof asked->name, claim->name, strlen(claim->name));
+		known.count++;
+	}
+	qsort(known.at, known.count, sizeof *known.at, compare);
+	rc = look_everywhere(&known, spool);
+	for (size_t i = 0; rc == 0 && i < known.count; i++) {
+		struct claim *claim = known.at[i].claim;
+
+		snprintf(claim->sha256, sizeof claim->sha256, "%s", known.at[i].sha256);
+		claim->state = claim->sha256[0] ? CLAIM_QUEUED : CLAIM_HELD;
+	}
+	free(known.at);
+	return rc;
+}
