@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -120,9 +121,11 @@ CALL(fflush, "fflush")
 /* getline(): that it was an error is told by the stream. */
 ROW(__getdelim, "read", PROGRAM, ((FILE *)d)->_flags |= 0x20, -1)
 #endif
-CALL(fcntl, "fcntl")
+CALL(fcntl, b == F_SETLEASE ? "lease" : "fcntl")
 FILE_CALL(ioctl, "ioctl")
-CALL(fcntl64, "fcntl")
+CALL(fcntl64, b == F_SETLEASE ? "lease" : "fcntl")
+CALL(inotify_init1, "inotify")
+CALL(inotify_add_watch, "inotify")
 MAKES(fdopen, "fdopendir")
 MAKES(fdopendir, "fdopendir")
 MAKES(readdir, "readdir")

@@ -4,9 +4,12 @@
 
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "inboxq/base/server.h"
+#include "lib/parse.h"
+#include "lib/proto.h"
 #include "lib/why.h"
 
 /* The last one, beside those before it. */
@@ -31,7 +34,27 @@ judge_server(const struct conf_list *list, struct why *want)
 	return 0;
 }
 
+static const char *
+check_inbox(const char *value)
+{
+	return is_plain_name(value, strlen(value), PROTO_INBOX_MAX)
+	    ? NULL
+	    : "1 to 64 letters, digits, dots, hyphens or underscores, a letter or digit first";
+}
+
+static const char *
+check_watch(const char *name)
+{
+	return is_plain_name(name, strlen(name), PROTO_INBOX_MAX)
+	    ? NULL
+	    : "[watch NAME], NAME of 1 to 64 letters, digits, dots, hyphens or underscores";
+}
+
+/* As enum item_priority. */
+static const char *const priority_choices[] = {"normal", "low", "high", NULL};
+
 #define AT(field) offsetof(struct settings, field)
+#define WATCH_AT(field) offsetof(struct settings_watch, field)
 
 static const struct conf_key keys[] = {
     {"queue", "spool", CONF_PATH, AT(spool), .fallback = LOCALSTATEDIR "/spool/inboxq",
@@ -48,10 +71,71 @@ static const struct conf_key keys[] = {
         .max = 604800},
     CONF_TLS_ROWS(AT(tls)),
     CONF_LOG_ROWS(AT(log), 0),
+    {"watch", "folder", CONF_PATH, WATCH_AT(folder), .required = 1},
+    {"watch", "inbox", CONF_TEXT, WATCH_AT(inbox), .required = 1, .check = check_inbox},
+    {"watch", "priority", CONF_CHOICE, WATCH_AT(priority), .fallback = "normal",
+        .choices = priority_choices},
+    {"watch", "settle", CONF_SECONDS, WATCH_AT(settle), .fallback = "5s", .min = 1, .max = 86400},
+    {"watch", "after-close", CONF_SECONDS, WATCH_AT(after_close), .fallback = "0", .max = 86400},
+    {"watch", "ignore", CONF_LIST, WATCH_AT(ignore), .fallback = "*.tmp *.part *~"},
     {0},
 };
 
-const struct conf_schema settings_schema = {.keys = keys};
+static void *
+add_watch(void *target, const char *name)
+{
+	struct settings *settings = target;
+	struct settings_watch *grown =
+	    realloc(settings->watches, (settings->watch_count + 1) * sizeof *grown);
+	struct settings_watch *watch;
+
+	if (!grown)
+		return NULL;
+	settings->watches = grown;
+	watch = &grown[settings->watch_count];
+	memset(watch, 0, sizeof *watch);
+	watch->name = strdup(name);
+	if (!watch->name)
+		return NULL;
+	settings->watch_count++;
+	return watch;
+}
+
+static void *
+watch_at(const void *target, size_t i, const char **name)
+{
+	const struct settings *settings = target;
+
+	if (i >= settings->watch_count)
+		return NULL;
+	*name = settings->watches[i].name;
+	return &settings->watches[i];
+}
+
+static const struct conf_named named = {"watch", add_watch, watch_at, check_watch, 0};
+
+const struct conf_schema settings_schema = {.keys = keys, .named = &named};
+
+/* Two sections of one folder would take each other's files. */
+static int
+check_watches(const char *path, const struct settings *settings, const struct conf_report *report)
+{
+	const struct settings_watch *all = settings->watches;
+	char text[512];
+
+	for (size_t i = 0; i < settings->watch_count; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(all[i].folder, all[k].folder) != 0)
+				continue;
+			snprintf(text, sizeof text,
+			    "%s: [watch %s] folder is that of [watch %s] already", path,
+			    all[i].name, all[k].name);
+			report->error(report->ctx, text);
+			return -1;
+		}
+	}
+	return 0;
+}
 
 int
 settings_read(const char *path, struct settings *settings, const struct conf_report *report)
@@ -66,11 +150,38 @@ settings_read(const char *path, struct settings *settings, const struct conf_rep
 		report->error(report->ctx, text);
 		return -1;
 	}
-	return 0;
+	return check_watches(path, settings, report);
+}
+
+static void
+free_watches(struct settings *settings)
+{
+	for (size_t i = 0; i < settings->watch_count; i++)
+		free(settings->watches[i].name);
+	free(settings->watches);
+	settings->watches = NULL;
+	settings->watch_count = 0;
 }
 
 void
 settings_free(struct settings *settings)
 {
 	conf_free(&settings_schema, settings);
+	free_watches(settings);
+}
+
+int
+settings_watch_only(struct settings *settings, const char *folder, const char *inbox)
+{
+	struct settings_watch *watch;
+
+	for (size_t i = 0; i < settings->watch_count; i++)
+		conf_free_named(&settings_schema, &settings->watches[i]);
+	free_watches(settings);
+	watch = conf_add(&settings_schema, settings, "DIR");
+	if (!watch)
+		return -1;
+	watch->folder = strdup(folder);
+	watch->inbox = strdup(inbox);
+	return watch->folder && watch->inbox ? 0 : -1;
 }

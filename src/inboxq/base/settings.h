@@ -12,6 +12,14 @@
 
 #define SETTINGS_DEFAULT SYSCONFDIR "/inboxq.conf"
 
+/* A section [watch NAME]: a hot folder. */
+struct settings_watch {
+	char *name, *folder, *inbox;
+	int priority;                 /* enum item_priority */
+	uint64_t settle, after_close; /* seconds */
+	struct conf_list ignore;      /* patterns, as fnmatch(3) */
+};
+
 struct settings {
 	char *spool;
 	uint64_t offer_again; /* seconds */
@@ -20,6 +28,8 @@ struct settings {
 	uint64_t connect_timeout, timeout, retry_min, retry_max; /* seconds */
 	struct conf_tls tls;
 	struct conf_log log;
+	struct settings_watch *watches;
+	size_t watch_count;
 };
 
 extern const struct conf_schema settings_schema;
@@ -29,5 +39,10 @@ extern const struct conf_schema settings_schema;
 MUST_CHECK int settings_read(const char *path, struct settings *settings,
     const struct conf_report *report);
 void settings_free(struct settings *settings);
+
+/* In place of all sections [watch NAME] one for `folder`, with the defaults.  0, or -1: out of
+ * memory. */
+MUST_CHECK int settings_watch_only(struct settings *settings, const char *folder,
+    const char *inbox);
 
 #endif

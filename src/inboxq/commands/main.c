@@ -19,6 +19,7 @@
 static const struct command *const commands[] = {
     &command_add,
     &command_run,
+    &command_watch,
     &command_list,
     &command_status,
     &command_requeue,

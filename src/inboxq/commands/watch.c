@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+/* `inboxq watch`: the hot folders of the configuration, or one (inboxq/watch/watch.h). */
+#include "config.h"
+
+#include "inboxq/commands/rows.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "inboxq/base/settings.h"
+#include "inboxq/spool/item.h"
+#include "inboxq/watch/watch.h"
+#include "lib/log.h"
+#include "lib/parse.h"
+#include "lib/proto.h"
+
+static int
+check(struct command_call *call)
+{
+	const char *inbox = command_value(call, "inbox"), *text = command_value(call, "priority");
+	enum item_priority priority;
+
+	if (call->count && !inbox)
+		return command_misused(call, "-i INBOX is missing");
+	if (!call->count && (inbox || text))
+		return command_misused(call, "-i and -p are for a DIR; sections name their own");
+	if (text && item_priority_parse(text, &priority) < 0)
+		return command_misused(call, "want -p low, normal or high");
+	if (inbox && !is_plain_name(inbox, strlen(inbox), PROTO_INBOX_MAX))
+		return command_misused(call,
+		    "an inbox is 1 to 64 letters, digits, dots, hyphens or underscores, a letter "
+		    "or digit first");
+	call->holds_hangup = 1;
+	return EX_OK;
+}
+
+static int
+start_failed(int code, const char *what, const char *why)
+{
+	log_event(LOG_CRIT, "start_failed", "error=\"%s%s\" exit=%d", what, why, code);
+	return code;
+}
+
+/* The one folder, and no section. */
+static int
+run_one(struct command_call *call)
+{
+	const char *inbox = command_value(call, "inbox"), *text = command_value(call, "priority");
+	enum item_priority priority = ITEM_NORMAL;
+	char *path = realpath(call->rest[0], NULL);
+	int rc;
+
+	if (!path)
+		return start_failed(EX_NOINPUT, "DIR: ", strerror(errno));
+	rc = settings_watch_only(call->settings, path, inbox);
+	free(path);
+	if (rc < 0)
+		return start_failed(EX_OSERR, "", strerror(ENOMEM));
+	if (text && item_priority_parse(text, &priority) == 0)
+		call->settings->watches[0].priority = (int)priority;
+	return watch_folders(NULL, call->settings, call->spool);
+}
+
+static int
+run(struct command_call *call)
+{
+	if (call->count)
+		return run_one(call);
+	if (call->settings->watch_count == 0)
+		return start_failed(EX_CONFIG, "no [watch NAME] in the file, and no DIR", "");
+	return watch_folders(call->config, call->settings, call->spool);
+}
+
+static const struct command_option options[] = {
+    {'i', "inbox", "INBOX", "the receiver's inbox for what is in DIR"},
+    {'p', "priority", "PRIORITY", "how urgent that is: low, normal or high"},
+    {0, NULL, NULL, NULL},
+};
+
+const struct command command_watch = {
+    .name = "watch",
+    .synopsis = "[DIR -i INBOX]",
+    .help = "takes files from hot folders into the queue as they are written",
+    .options = options,
+    .rest_max = 1,
+    .spool = COMMAND_MAKES_SPOOL,
+    .logs = 1,
+    .check = check,
+    .run = run,
+};

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * One event loop, one batch of one folder a turn: between two there is time for signals and for
+ * what inotify tells.
+ */
+#include "config.h"
+
+#include "inboxq/watch/watch.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "inboxq/base/settings.h"
+#include "inboxq/spool/intake.h"
+#include "inboxq/spool/spool.h"
+#include "inboxq/watch/folder.h"
+#include "inboxq/watch/notice.h"
+#include "inboxq/watch/ready.h"
+#include "lib/inherit.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "lib/why.h"
+
+#define DESCRIPTORS 64 /* without which no start can succeed */
+#define EVENTS 5
+
+struct watch {
+	const char *config;
+	struct settings *settings;
+	struct folder_setup setup;
+	struct folder **folders;
+	size_t count, turn;
+	struct event_base *base;
+	struct event *step, *events[EVENTS];
+	int exit_code;
+};
+
+static void
+step_now(struct watch *watch)
+{
+	static const struct timeval now;
+
+	/* A timer, not event_active(): others have their turn first. */
+	if (event_add(watch->step, &now) == 0)
+		return;
+	log_event(LOG_ERR, "no_memory", "for=timer");
+	watch->exit_code = EX_OSERR;
+	event_base_loopbreak(watch->base);
+}
+
+static void
+on_step(evutil_socket_t fd, short events, void *ctx)
+{
+	struct watch *watch = ctx;
+	int more = 0, rc = 0;
+
+	(void)fd, (void)events;
+	/* The next folder that has something, so that none waits for another's thousands. */
+	for (size_t i = 0; i < watch->count && rc == 0; i++) {
+		rc = folder_take(watch->folders[watch->turn++ % watch->count]);
+		more |= rc > 0;
+	}
+	if (rc < 0) {
+		watch->exit_code = EX_IOERR;
+		event_base_loopbreak(watch->base);
+	} else if (more) {
+		step_now(watch);
+	}
+}
+
+static void
+tell_folders(void *ctx, enum notice_kind kind, int number, const char *name)
+{
+	struct watch *watch = ctx;
+
+	for (size_t i = 0; i < watch->count; i++)
+		folder_notice(watch->folders[i], kind, number, name);
+}
+
+static void
+on_notice(evutil_socket_t fd, short events, void *ctx)
+{
+	struct watch *watch = ctx;
+
+	(void)fd, (void)events;
+	notice_read(watch->setup.notice, tell_folders, watch);
+	step_now(watch);
+}
+
+static void
+on_tick(evutil_socket_t fd, short events, void *ctx)
+{
+	struct watch *watch = ctx;
+
+	(void)fd, (void)events;
+	for (size_t i = 0; i < watch->count; i++)
+		folder_tick(watch->folders[i]);
+	step_now(watch);
+}
+
+static int
+is_taken(void *ctx, const struct folder *by, dev_t device, ino_t inode)
+{
+	const struct watch *watch = ctx;
+
+	for (size_t i = 0; i < watch->count; i++)
+		if (watch->folders[i] != by && folder_is(watch->folders[i], device, inode))
+			return 1;
+	return 0;
+}
+
+/* The folder of the old list that has this path, which the list gives up; or NULL. */
+static struct folder *
+take_old(struct folder **old, size_t count, const char *path)
+{
+	struct folder *folder;
+
+	for (size_t i = 0; i < count; i++) {
+		if (old[i] && strcmp(folder_path(old[i]), path) == 0) {
+			folder = old[i];
+			old[i] = NULL;
+			return folder;
+		}
+	}
+	return NULL;
+}
+
+/* The folders of these settings; those that are served already go on.  -1: out of memory, and
+ * nothing has changed. */
+static int
+set_folders(struct watch *watch, struct settings *settings)
+{
+	size_t count = settings->watch_count, kept = watch->count;
+	struct folder **old = watch->folders;
+	struct folder **new = calloc(count + 1, sizeof(struct folder *));
+
+	if (!new)
+		return -1;
+	for (size_t i = 0; i < count; i++) {
+		const struct settings_watch *one = &settings->watches[i];
+
+		new[i] = take_old(old, kept, one->folder);
+		if (new[i])
+			folder_configure(new[i], one);
+		else
+			new[i] = folder_new(&watch->setup, one);
+		if (!new[i])
+			log_event(LOG_ERR, "no_memory", "for=watch");
+	}
+	for (size_t i = 0; i < kept; i++)
+		folder_free(old[i]);
+	free(old);
+	watch->folders = new;
+	watch->count = 0;
+	for (size_t i = 0; i < count; i++)
+		if (new[i])
+			new[watch->count++] = new[i];
+	return watch->count == count ? 0 : -1;
+}
+
+/* A file's errors each have a line; the first is the reload's reason. */
+static void
+on_conf_error(void *ctx, const char *message)
+{
+	struct why *reason = ctx;
+
+	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
+	if (!reason->text[0])
+		why_say(reason, "%s", message);
+}
+
+static void
+on_hangup(evutil_socket_t signal_number, short events, void *ctx)
+{
+	struct watch *watch = ctx;
+	struct why reason = {0};
+	const struct conf_report report = {on_conf_error, &reason};
+	struct settings next, old = *watch->settings;
+
+	(void)signal_number, (void)events;
+	if (!watch->config) {
+		log_event(LOG_NOTICE, "reload_passed_over",
+		    "note=\"the folder stands on the command line\"");
+		return;
+	}
+	if (settings_read(watch->config, &next, &report) < 0 ||
+	    conf_changed(&settings_schema, &old, &next, &report) > 0) {
+		log_event(LOG_ERR, "reload_failed",
+		    "error=\"%s\" note=\"the old configuration stays\"", reason.text);
+		settings_free(&next);
+		return;
+	}
+	*watch->settings = next;
+	spool_set_limits(watch->setup.spool,
+	    &(struct spool_limits){next.items, next.bytes, watch->config});
+	if (set_folders(watch, watch->settings) < 0) {
+		watch->exit_code = EX_OSERR;
+		event_base_loopbreak(watch->base);
+	}
+	settings_free(&old);
+	log_setup(conf_log_level(&next.log), (enum log_format)next.log.format);
+	log_event(LOG_NOTICE, "reloaded", "folders=%zu", watch->count);
+	on_tick(-1, 0, watch);
+}
+
+static void
+on_stop(evutil_socket_t signal_number, short events, void *ctx)
+{
+	struct watch *watch = ctx;
+
+	(void)events;
+	log_event(LOG_NOTICE, "stopping", "signal=%d", (int)signal_number);
+	event_base_loopbreak(watch->base);
+}
+
+static int
+start_failed(const char *what)
+{
+	log_event(LOG_CRIT, "start_failed", "error=\"%s\" exit=%d", what, EX_OSERR);
+	return EX_OSERR;
+}
+
+static int
+add_events(struct watch *watch)
+{
+	static const struct timeval second = {.tv_sec = 1};
+	struct notice *notice = watch->setup.notice;
+	sigset_t hangup;
+
+	watch->step = evtimer_new(watch->base, on_step, watch);
+	watch->events[0] = event_new(watch->base, -1, EV_PERSIST, on_tick, watch);
+	watch->events[1] = evsignal_new(watch->base, SIGTERM, on_stop, watch);
+	watch->events[2] = evsignal_new(watch->base, SIGINT, on_stop, watch);
+	watch->events[3] = evsignal_new(watch->base, SIGHUP, on_hangup, watch);
+	if (notice)
+		watch->events[4] = event_new(
+		    watch->base, notice_fd(notice), EV_READ | EV_PERSIST, on_notice, watch);
+	if (!watch->step)
+		return -1;
+	for (int i = 0; i < EVENTS; i++)
+		if ((!watch->events[i] && (i < 4 || notice)) ||
+		    (watch->events[i] &&
+		        event_add(watch->events[i], i == 0 ? &second : NULL) < 0))
+			return -1;
+	sigemptyset(&hangup);
+	sigaddset(&hangup, SIGHUP);
+	return sigprocmask(SIG_UNBLOCK, &hangup, NULL);
+}
+
+static int
+set_up(struct watch *watch, struct spool *spool)
+{
+	if (inherit_limit(RLIMIT_NOFILE) < DESCRIPTORS)
+		return start_failed("too few descriptors: raise LimitNOFILE");
+	ready_begin();
+	watch->setup.spool = spool;
+	watch->setup.largest = &watch->settings->bytes;
+	watch->setup.is_taken = is_taken;
+	watch->setup.ctx = watch;
+	watch->setup.intake = intake_new(spool);
+	watch->base = loop_new(0);
+	if (!watch->setup.intake || !watch->base)
+		return start_failed(strerror(ENOMEM));
+	watch->setup.notice = notice_new();
+	if (!watch->setup.notice)
+		log_event(LOG_WARNING, "watch_without_inotify",
+		    "error=\"%s\" note=\"folders are listed once a second\"", strerror(errno));
+	if (set_folders(watch, watch->settings) < 0 || add_events(watch) < 0)
+		return start_failed(strerror(ENOMEM));
+	return EX_OK;
+}
+
+static void
+tear_down(struct watch *watch)
+{
+	for (size_t i = 0; i < watch->count; i++)
+		folder_free(watch->folders[i]);
+	free(watch->folders);
+	for (int i = 0; i < EVENTS; i++)
+		if (watch->events[i])
+			event_free(watch->events[i]);
+	if (watch->step)
+		event_free(watch->step);
+	if (watch->base)
+		event_base_free(watch->base);
+	notice_free(watch->setup.notice);
+	intake_free(watch->setup.intake);
+}
+
+int
+watch_folders(const char *config, struct settings *settings, struct spool *spool)
+{
+	struct watch watch = {.config = config, .settings = settings};
+	int rc = set_up(&watch, spool);
+
+	if (rc == EX_OK) {
+		log_event(LOG_NOTICE, "started", "version=%s queue=%s folders=%zu",
+		    PACKAGE_VERSION, spool_queue_id(spool), watch.count);
+		on_tick(-1, 0, &watch);
+		if (event_base_dispatch(watch.base) < 0)
+			watch.exit_code = EX_OSERR;
+		log_event(LOG_NOTICE, "stopped", "exit=%d", watch.exit_code);
+		rc = watch.exit_code;
+	}
+	tear_down(&watch);
+	return rc;
+}
