@@ -230,6 +230,7 @@ set_up(struct run *run)
 	run->sentlog = sentlog_open(run->spool);
 	if (!run->sentlog)
 		return start_failed(EX_IOERR, "sent.log: ", strerror(errno));
+	sentlog_set_max(run->sentlog, &settings->sent_log);
 	run->schedule = schedule_new();
 	run->ends = ends_new(run->spool, run->sentlog, run->schedule);
 	run->base = loop_new(0);

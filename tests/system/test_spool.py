@@ -86,5 +86,33 @@ def many_adders_at_once_pass_no_bound(t):
     equal(sum(err.count("the queue is full") for _, err in said), 48 - 25)
 
 
+@test
+def a_receiver_that_was_away_is_told_over_the_turn_of_sent_log(t):
+    """The lines have long names, so that 1 MiB is soon full."""
+    first, away = t.receiver(), t.receiver()
+    q = Queue(t, away)
+    q.add("status", b"known here")
+    q("run", "--once")
+    q.point_at(first)
+    set_bounds(q, **{"sent-log": "1M"})
+    numbers, name = 0, "\n" * 250
+    path = os.path.join(q.folder, name)
+    with open(path, "wb") as file:
+        file.write(b"x")
+    while not os.path.exists(os.path.join(q.spool, "sent.log.1")):
+        equal(numbers < 3000, True, "sent.log was turned over")
+        numbers += len(q("add", "-i", "status", *[path] * 250).stdout.split())
+        q("run", "--once")
+    with open(os.path.join(q.spool, "sent.log.1"), "rb") as file:
+        equal(len(file.read()) >= 1 << 20, True, "its size")
+    numbers += len(q("add", "-i", "status", *[path] * 20).stdout.split())
+    q("run", "--once")
+    q.point_at(away)
+    q.add("status", b"last")
+    q("run", "--once")
+    row = away.client_row(q.id())
+    equal((row["settled"], row["missing"], row["skipped"]), (numbers + 3, 0, numbers))
+
+
 if __name__ == "__main__":
     main()

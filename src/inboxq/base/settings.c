@@ -62,6 +62,7 @@ static const struct conf_key keys[] = {
     {"queue", "offer-again", CONF_SECONDS, AT(offer_again), .fallback = "1d", .max = 31536000},
     {"queue", "items", CONF_NUMBER, AT(items), .fallback = "0"},
     {"queue", "bytes", CONF_SIZE, AT(bytes), .fallback = "0"},
+    {"queue", "sent-log", CONF_SIZE, AT(sent_log), .fallback = "10M", .min = 1024 * 1024},
     {"server", "servers", CONF_LIST, AT(servers), .required = 1, .judge = judge_server},
     {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), .fallback = "15s", .min = 1,
         .max = 3600},

@@ -24,6 +24,7 @@ struct settings {
 	char *spool;
 	uint64_t offer_again; /* seconds */
 	uint64_t items, bytes; /* that may lie in the spool; 0: no bound */
+	uint64_t sent_log;     /* bytes at which it is turned over */
 	struct conf_list servers; /* server_parse() takes each of them */
 	uint64_t connect_timeout, timeout, retry_min, retry_max; /* seconds */
 	struct conf_tls tls;

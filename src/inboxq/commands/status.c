@@ -116,7 +116,7 @@ static int
 look(struct picture *picture, const struct spool *spool)
 {
 	struct statvfs disk;
-	off_t from = sentlog_tail(spool, TAIL);
+	struct sentlog_place from = sentlog_tail(spool, TAIL);
 
 	picture->now = (uint64_t)time(NULL);
 	picture->holder = runstate_holder(spool);

@@ -15,11 +15,13 @@
 #include <unistd.h>
 
 #include "inboxq/spool/mark.h"
+#include "inboxq/spool/sentlines.h"
 #include "inboxq/spool/spool_parts.h"
 #include "lib/disk.h"
 #include "lib/proto.h"
 
 #define NO_NUMBER "00000000000000000000"
+#define LAST_LEN 21 /* bytes */
 #define NEXT "next"
 
 void
@@ -41,12 +43,38 @@ spool_name_number(const char *name)
 	return name[20] == '\0' && n <= PROTO_NUMBER_MAX ? n : 0;
 }
 
+static void
+note_ended(void *ctx, const struct sentlog_line *line)
+{
+	uint64_t *highest = ctx;
+
+	if (line->n > *highest)
+		*highest = line->n;
+}
+
+/* What has left queue/ stands in sent.log. */
+static uint64_t
+highest_ended(const struct spool *spool)
+{
+	struct sentlog_place from = {0};
+	uint64_t highest = 0;
+
+	/* What cannot be read is lost: a number that comes again, with other bytes, is another
+	 * item to every receiver. */
+	if (sentlines_read(spool->folder[SPOOL_TOP], &from, note_ended, &highest) < 0)
+		return highest;
+	return highest;
+}
+
 int
 spool_make_last(const struct spool *spool)
 {
-	if (faccessat(spool->folder[SPOOL_TOP], "last", F_OK, 0) == 0)
+	char text[SPOOL_NAME_ROOM + 1];
+
+	if (faccessat(spool->folder[SPOOL_TOP], "last", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
 		return 0;
-	if (spool_write_file(spool, SPOOL_TOP, "last", NO_NUMBER "\n", 0) < 0 && errno != EEXIST)
+	snprintf(text, sizeof text, "%020" PRIu64 "\n", highest_ended(spool));
+	if (spool_write_file(spool, SPOOL_TOP, "last", text, 0) < 0 && errno != EEXIST)
 		return -1;
 	return 0;
 }
@@ -65,6 +93,22 @@ look_through(const struct spool *spool, uint64_t *highest)
 			*highest = numbers.at[numbers.count - 1];
 		free(numbers.at);
 	}
+	return 0;
+}
+
+/* `last`; where it is damaged, what else tells of numbers. */
+static int
+last_or_ended(const struct spool *spool, uint64_t *last)
+{
+	uint64_t ended;
+
+	if (spool_last(spool, last) == 0)
+		return 0;
+	if (errno != EILSEQ || look_through(spool, last) < 0)
+		return -1;
+	ended = highest_ended(spool);
+	if (ended > *last)
+		*last = ended;
 	return 0;
 }
 
@@ -96,7 +140,7 @@ spool_highest(const struct spool *spool, uint64_t *highest)
 
 	if (read_next(spool, highest) < 0 && look_through(spool, highest) < 0)
 		return -1;
-	if (spool_last(spool, &last) < 0)
+	if (last_or_ended(spool, &last) < 0)
 		return -1;
 	if (last > *highest)
 		*highest = last;
@@ -142,15 +186,18 @@ spool_raise_last(struct spool *spool, uint64_t n)
 
 	if (n <= spool->durable)
 		return 0;
-	if (spool_make_last(spool) < 0 || spool_last(spool, &last) < 0)
+	if (spool_make_last(spool) < 0 || last_or_ended(spool, &last) < 0)
 		return -1;
 	if (n < last)
 		n = last;
-	fd = openat(spool->folder[SPOOL_TOP], "last", O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(
+	    spool->folder[SPOOL_TOP], "last", O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0)
 		return -1;
-	spool_number_name(text, n);
-	rc = disk_write(fd, text, sizeof NO_NUMBER - 1);
+	snprintf(text, sizeof text, "%020" PRIu64 "\n", n);
+	rc = disk_write(fd, text, LAST_LEN);
+	if (rc == 0 && lseek(fd, 0, SEEK_END) > LAST_LEN)
+		rc = ftruncate(fd, LAST_LEN);
 	if (rc == 0)
 		rc = disk_sync_data(fd);
 	if (close(fd) < 0)

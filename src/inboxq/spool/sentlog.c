@@ -4,6 +4,8 @@
  * and those of `inboxq remove` do not mix.  A batch that was cut (crash, full
  * disk) leaves a line without its end; the next batch ends it first.
  *
+ * It is turned over behind a sync, when what stands in it is what will ever stand there.
+ *
  * Rejected: a file of ballast, deleted when the disk is full: others could take what it
  * leaves before us.
  */
@@ -25,21 +27,20 @@
 #include "lib/disk.h"
 #include "lib/parse.h"
 
-#define FILE_NAME "sent.log"
 
 struct sentlog {
+	struct spool *spool;
 	int fd;
+	const uint64_t *max; /* bytes; NULL: it is not turned over here */
 	off_t reserved; /* room was taken up to here */
 	char *batch;
 	size_t len, room;
 };
 
-static const char *const end_names[SENTLOG_ENDS] = {"STORED", "REFUSED", "REMOVED"};
-
 static int
 open_log(const struct spool *spool)
 {
-	return openat(spool_folder(spool, SPOOL_TOP), FILE_NAME,
+	return openat(spool_folder(spool, SPOOL_TOP), SENTLINES_NAME,
 	    O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
@@ -72,22 +73,39 @@ sentlog_take_room(const struct spool *spool)
 	return rc;
 }
 
+/* A new name in the spool's folder is to last before a line may be relied on. */
+static int
+open_file(struct sentlog *sentlog)
+{
+	sentlog->fd = open_log(sentlog->spool);
+	sentlog->reserved = 0;
+	if (sentlog->fd < 0 || disk_sync_dir(spool_folder(sentlog->spool, SPOOL_TOP)) < 0)
+		return -1;
+	(void)take_ahead(sentlog->fd, &sentlog->reserved);
+	return 0;
+}
+
 struct sentlog *
-sentlog_open(const struct spool *spool)
+sentlog_open(struct spool *spool)
 {
 	struct sentlog *sentlog = calloc(1, sizeof *sentlog);
 
 	if (!sentlog)
 		return NULL;
-	sentlog->fd = open_log(spool);
-	if (sentlog->fd < 0 || disk_sync_dir(spool_folder(spool, SPOOL_TOP)) < 0) {
+	sentlog->spool = spool;
+	if (open_file(sentlog) < 0) {
 		int saved = errno;
 		sentlog_close(sentlog);
 		errno = saved;
 		return NULL;
 	}
-	(void)take_ahead(sentlog->fd, &sentlog->reserved);
 	return sentlog;
+}
+
+void
+sentlog_set_max(struct sentlog *sentlog, const uint64_t *bytes)
+{
+	sentlog->max = bytes;
 }
 
 void
@@ -120,7 +138,7 @@ sentlog_add(struct sentlog *sentlog, uint64_t n, enum sentlog_end end, const cha
 	clock_gettime(CLOCK_REALTIME, &now);
 	print_time(when, &now);
 	len = snprintf(sentlog->batch + sentlog->len, SENTLOG_LINE_ROOM,
-	    "%s %" PRIu64 " %s %s %s %s %" PRIu64 " %s%s%s%s%s\n", when, n, end_names[end],
+	    "%s %" PRIu64 " %s %s %s %s %" PRIu64 " %s%s%s%s%s\n", when, n, sentlines_end(end),
 	    server ? server : "-", name ? name : "-", item->inbox[0] ? item->inbox : "-",
 	    item->size, item->sha256[0] ? item->sha256 : "-", item->name[0] ? " " : "", item->name,
 	    item->claim[0] ? " claim=" : "", item->claim);
@@ -138,6 +156,87 @@ is_cut(int fd)
 	return size > 0 && pread(fd, &last, 1, size - 1) == 1 && last != '\n';
 }
 
+/* Is the file that we have open the log still?  `run` turns it over, and people delete it. */
+static int
+is_current(const struct sentlog *sentlog)
+{
+	struct stat ours, named;
+
+	return fstat(sentlog->fd, &ours) == 0 &&
+	    fstatat(spool_folder(sentlog->spool, SPOOL_TOP), SENTLINES_NAME, &named,
+	        AT_SYMLINK_NOFOLLOW) == 0 &&
+	    ours.st_ino == named.st_ino;
+}
+
+/* The next file, in tmp/, with its room; -1: not now. */
+static int
+make_next(const struct sentlog *sentlog, const char *draft, off_t *reserved)
+{
+	int tmp = spool_folder(sentlog->spool, SPOOL_TMP);
+	int fd = openat(
+	    tmp, draft, O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+	*reserved = 0;
+	if (fd < 0 && errno == EEXIST)
+		(void)unlinkat(tmp, draft, 0); /* of another process that had our number */
+	if (fd < 0)
+		return -1;
+	if (take_ahead(fd, reserved) == 0)
+		return fd;
+	(void)unlinkat(tmp, draft, 0);
+	disk_close(fd);
+	return -1;
+}
+
+/*
+ * Under the lock, which `inboxq remove` has while it writes.  A crash between the two moves leaves
+ * no sent.log, and the next one who opens it makes it.  Nothing is written to the new file
+ * before both moves last.
+ */
+static int
+turn_over(struct sentlog *sentlog)
+{
+	struct spool *spool = sentlog->spool;
+	char draft[SPOOL_NAME_ROOM];
+	off_t reserved, size = lseek(sentlog->fd, 0, SEEK_END);
+	int fd;
+
+	snprintf(draft, sizeof draft, "%ld.sent.log", (long)getpid());
+	fd = make_next(sentlog, draft, &reserved);
+	if (fd < 0)
+		return 0;
+	/* The room ahead of it is for others now. */
+	if (ftruncate(sentlog->fd, size) < 0 ||
+	    spool_move(spool, SPOOL_TOP, SENTLINES_NAME, SPOOL_TOP, SENTLINES_OLD) < 0) {
+		(void)unlinkat(spool_folder(spool, SPOOL_TMP), draft, 0);
+		disk_close(fd);
+		return 0;
+	}
+	if (spool_move(spool, SPOOL_TMP, draft, SPOOL_TOP, SENTLINES_NAME) < 0 ||
+	    disk_sync_dir(spool_folder(spool, SPOOL_TOP)) < 0) {
+		disk_close(fd);
+		return -1;
+	}
+	close(sentlog->fd);
+	sentlog->fd = fd;
+	sentlog->reserved = reserved;
+	return 0;
+}
+
+static int
+turn_over_if_due(struct sentlog *sentlog)
+{
+	off_t size = lseek(sentlog->fd, 0, SEEK_END);
+	int rc;
+
+	if (!sentlog->max || size < 0 || (uint64_t)size < *sentlog->max ||
+	    spool_try_lock(sentlog->spool) < 0)
+		return 0;
+	rc = turn_over(sentlog);
+	spool_unlock(sentlog->spool);
+	return rc;
+}
+
 int
 sentlog_sync(struct sentlog *sentlog)
 {
@@ -146,12 +245,19 @@ sentlog_sync(struct sentlog *sentlog)
 	if (len == 0)
 		return 0;
 	sentlog->len = 0;
+	if (!is_current(sentlog)) {
+		disk_close(sentlog->fd);
+		if (open_file(sentlog) < 0)
+			return -1;
+	}
 	if (is_cut(sentlog->fd) && disk_write(sentlog->fd, "\n", 1) < 0)
 		return -1;
 	if (disk_write(sentlog->fd, sentlog->batch, len) < 0)
 		return -1;
 	(void)take_ahead(sentlog->fd, &sentlog->reserved);
-	return disk_sync_data(sentlog->fd);
+	if (disk_sync_data(sentlog->fd) < 0)
+		return -1;
+	return turn_over_if_due(sentlog);
 }
 
 int
@@ -164,85 +270,25 @@ sentlog_is_same(const char *server, const char *other)
 	return host == strcspn(other, "/") && memcmp(server, other, host) == 0;
 }
 
-/* What stands behind the size: the digest, a name if there is one, and perhaps a claim.
- * Nothing hangs on these but whether a claim is known. */
-static void
-parse_rest(const char *text, struct sentlog_line *line)
-{
-	line->sha256[0] = line->name[0] = line->claim[0] = '\0';
-	(void)sscanf(text, "%64s %765s claim=%32s", line->sha256, line->name, line->claim);
-	if (!is_hex(line->sha256, strlen(line->sha256), sizeof line->sha256 - 1))
-		line->sha256[0] = '\0';
-	if (!is_hex(line->claim, strlen(line->claim), PROTO_ID_LEN))
-		line->claim[0] = '\0';
-}
-
-static int
-parse_line(const char *text, size_t len, struct sentlog_line *line)
-{
-	char number[24], end[16];
-	char copy[SENTLOG_LINE_ROOM];
-	int rest = 0;
-
-	if (len >= sizeof copy)
-		return -1;
-	memcpy(copy, text, len);
-	copy[len] = '\0';
-	if (sscanf(copy, "%31s %23s %15s %288s %*s %*s %*s %n", line->time, number, end,
-		line->server, &rest) != 4 ||
-	    parse_u64(number, strlen(number), PROTO_NUMBER_MAX, &line->n) < 0)
-		return -1;
-	parse_rest(rest ? copy + rest : "", line);
-	for (int i = 0; i < SENTLOG_ENDS; i++) {
-		if (strcmp(end, end_names[i]) == 0) {
-			line->end = (enum sentlog_end)i;
-			return 0;
-		}
-	}
-	return -1;
-}
-
-off_t
+struct sentlog_place
 sentlog_tail(const struct spool *spool, off_t bytes)
 {
+	static const char *const names[] = {SENTLINES_NAME, SENTLINES_OLD};
+	struct sentlog_place place = {0};
 	struct stat st;
 
-	if (fstatat(spool_folder(spool, SPOOL_TOP), FILE_NAME, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    st.st_size < bytes)
-		return 0;
-	return st.st_size - bytes;
+	for (int i = 0; i < 2 && bytes > 0; i++) {
+		if (fstatat(spool_folder(spool, SPOOL_TOP), names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
+			continue;
+		place.file = st.st_ino;
+		place.at = st.st_size > bytes ? st.st_size - bytes : 0;
+		bytes -= st.st_size;
+	}
+	return place;
 }
 
 int
-sentlog_read(const struct spool *spool, off_t *from,
-    void (*line)(void *ctx, const struct sentlog_line *line), void *ctx)
+sentlog_read(const struct spool *spool, struct sentlog_place *from, sentlines_fn *line, void *ctx)
 {
-	int fd = openat(
-	    spool_folder(spool, SPOOL_TOP), FILE_NAME, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	struct sentlog_line parsed;
-	char *text = NULL;
-	size_t room = 0;
-	ssize_t len;
-	FILE *file;
-	int rc = 0;
-
-	if (fd < 0)
-		return errno == ENOENT ? 0 : -1;
-	file = fdopen(fd, "r");
-	if (!file) {
-		close(fd);
-		return -1;
-	}
-	if (fseeko(file, *from, SEEK_SET) < 0)
-		rc = -1;
-	while (rc == 0 && (len = getline(&text, &room, file)) > 0 && text[len - 1] == '\n') {
-		*from += len;
-		if (parse_line(text, (size_t)len - 1, &parsed) == 0)
-			line(ctx, &parsed);
-	}
-	if (ferror(file))
-		rc = -1;
-	free(text);
-	fclose(file);
-	return rc;
+	return sentlines_read(spool_folder(spool, SPOOL_TOP), from, line, ctx);
 }

@@ -34,6 +34,13 @@
 static const char *const folder_names[SPOOL_PARTS] = {NULL, "tmp", "queue", "failed"};
 
 int
+spool_move(const struct spool *spool, enum spool_part from, const char *name, enum spool_part to,
+    const char *new_name)
+{
+	return renameat(spool->folder[from], name, spool->folder[to], new_name);
+}
+
+int
 spool_write_file(const struct spool *spool, enum spool_part part, const char *name,
     const char *text, int replace)
 {
@@ -61,7 +68,7 @@ ssize_t
 spool_read_file(int dir, const char *name, char *dst, size_t room)
 {
 	ssize_t len;
-	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
 
 	if (fd < 0)
 		return -1;

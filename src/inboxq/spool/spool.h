@@ -6,7 +6,7 @@
  *	tmp/       items being copied in; not promised
  *	queue/     items to send, each named by its number (20 digits)
  *	failed/    items set aside, and N.reason beside each
- *	sent.log   what became of each number (sentlog.h)
+ *	sent.log   what became of each number (sentlines.h); sent.log.1: before that
  *	queue-id   the queue's random 128-bit id
  *	last       no number up to this one is ever given again (20 digits)
  *	next       the highest number, as far as is known: where to look for a free one (mark.h)
@@ -98,6 +98,9 @@ MUST_CHECK int spool_enqueue(const struct spool *spool, enum spool_part from, co
     uint64_t *n);
 void spool_note_given(const struct spool *spool, uint64_t n);
 
+/* rename(2), in the place of what had the name; not yet durable. */
+MUST_CHECK int spool_move(const struct spool *spool, enum spool_part from, const char *name,
+    enum spool_part to, const char *new_name);
 /* Writes a small text file as a whole, durable on return.  With `replace` 0 an
  * existing one stays, and errno is EEXIST. */
 MUST_CHECK int spool_write_file(const struct spool *spool, enum spool_part part,

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "inboxq/spool/sentlines.h"
 #include "lib/attr.h"
 #include "lib/figures.h"
 
@@ -20,7 +21,7 @@ struct spool;
 /* How far the server has been told. */
 struct skips_told {
 	uint64_t settled; /* the mark it knows */
-	off_t sentlog;    /* sent.log has been read up to here */
+	struct sentlog_place sentlog; /* read up to here */
 	struct backlog backlog; /* what it was told lies here */
 };
 

@@ -80,7 +80,7 @@ look_into(struct known *known, const struct spool *spool, enum spool_part part)
 static int
 look_everywhere(struct known *known, struct spool *spool)
 {
-	off_t from = 0;
+	struct sentlog_place from = {0};
 	int rc;
 
 	if (spool_lock(spool) < 0)
