@@ -183,7 +183,7 @@ old_ones_are_not_left_far_behind(void **state)
 		schedule_mark_answered(schedule, went);
 		schedule_forget(schedule, went);
 		gone++;
-		assert_true(gone + 1 - schedule_settled(schedule) <= SCHEDULE_AHEAD);
+		assert_true(gone + 1 - schedule_settled(schedule) <= RANK_AHEAD);
 	}
 	/* Where the oldest cannot go, others do. */
 	for (uint64_t i = schedule_first(schedule); i < schedule_first(schedule) + 200; i++)
@@ -271,6 +271,9 @@ what_is_unknown_goes_last_but_goes(void **state)
 	assert_int_equal(schedule_unknown(schedule), 0);
 	assert_int_equal(schedule_counts(schedule)->waiting, 1);
 	assert_int_equal(schedule_counts(schedule)->sent, 1);
+	schedule_put_off(schedule, 3, 1000);
+	assert_false(schedule_holds(schedule, 3));
+	assert_int_equal(schedule_counts(schedule)->waiting, 1);
 	schedule_free(schedule);
 }
 

@@ -75,11 +75,17 @@ take_over(struct entries *entries, struct entry *at, size_t count, size_t room)
 	entries->low = 0;
 }
 
+static size_t
+count_live(const struct entries *entries)
+{
+	return entries->count - entries->low - entries->gone;
+}
+
 /* Room for one more: by leaving out those that went, and half as much again. */
 static int
 make_room(struct entries *entries)
 {
-	size_t live = entries_live(entries), count = 0;
+	size_t live = count_live(entries), count = 0;
 	size_t room = live + live / 2 + SPARE;
 	struct entry *at = room < UINT32_MAX ? malloc(room * sizeof *at) : NULL;
 
@@ -149,16 +155,15 @@ entries_drop(struct entries *entries, struct entry *entry)
 	}
 }
 
-size_t
-entries_live(const struct entries *entries)
-{
-	return entries->count - entries->low - entries->gone;
-}
-
 const struct entry *
-entries_oldest(const struct entries *entries)
+entries_left_behind(const struct entries *entries, uint64_t highest)
 {
-	for (size_t i = entries->low; i < entries->count && i < entries->low + NEAR; i++)
+	uint64_t near = RANK_AHEAD + count_live(entries);
+	size_t i = entries->low;
+
+	if (i == entries->count || highest + 1 - entries->at[i].n < near)
+		return NULL;
+	for (; i < entries->count && i < entries->low + NEAR; i++)
 		if (entries->at[i].state == ENTRY_WAITING)
 			return &entries->at[i];
 	return NULL;

@@ -23,8 +23,10 @@ struct entry {
 	uint8_t lane;       /* enum schedule_lane */
 	uint8_t priority;   /* enum schedule_priority */
 	uint8_t inbox;      /* turns_inbox() */
-	uint8_t is_known;   /* its header has been read */
-	uint8_t is_fixed, busy, tries;
+	uint8_t busy, tries;
+	unsigned is_known : 1; /* its header has been read */
+	unsigned is_fixed : 1; /* the lane is */
+	unsigned is_absent : 1; /* SENT, ANSWERED: its file is gone */
 };
 
 /* Zeroed at first. */
@@ -52,9 +54,9 @@ MUST_CHECK struct entry *entries_add(struct entries *entries, uint64_t n, int *m
 /* An item goes. */
 void entries_drop(struct entries *entries, struct entry *entry);
 
-/* How many are in the queue; the oldest of them, if it is near, that waits; NULL. */
-size_t entries_live(const struct entries *entries);
-const struct entry *entries_oldest(const struct entries *entries);
+/* The oldest one that waits, where RANK_AHEAD numbers above the mark have gone, `highest`
+ * being the number given last; NULL. */
+const struct entry *entries_left_behind(const struct entries *entries, uint64_t highest);
 
 /* As schedule_due_for(). */
 int64_t entries_due(const struct entries *entries, uint16_t server, int64_t now);

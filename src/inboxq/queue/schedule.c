@@ -63,12 +63,18 @@ place_of(const struct schedule *schedule, const struct entry *entry)
 	return (uint32_t)(entry - schedule->entries.at);
 }
 
+static int64_t
+due_of(const struct schedule *schedule, const struct entry *entry)
+{
+	return later_due(&schedule->entries.pool, &entry->later, schedule->server);
+}
+
 /* Into the list where one that waits belongs. */
 static void
 place(struct schedule *schedule, const struct entry *entry)
 {
 	uint32_t at = place_of(schedule, entry);
-	int64_t due = later_due(&schedule->entries.pool, &entry->later, schedule->server);
+	int64_t due = due_of(schedule, entry);
 	struct turns_rank rank = {(enum schedule_lane)entry->lane,
 	    (enum schedule_priority)entry->priority, entry->inbox, entry->size,
 	    !entry->is_known};
@@ -103,7 +109,7 @@ refresh(struct schedule *schedule, int64_t now)
 	schedule->recheck = SCHEDULE_NEVER;
 	for (uint32_t at = turns_aside(schedule->turns); at != TURNS_NONE; at = next) {
 		const struct entry *entry = &schedule->entries.at[at];
-		int64_t due = later_due(&schedule->entries.pool, &entry->later, schedule->server);
+		int64_t due = due_of(schedule, entry);
 
 		next = turns_behind(schedule->turns, at);
 		if (due <= now) {
@@ -200,25 +206,6 @@ schedule_counts(const struct schedule *schedule)
 	return &schedule->counts;
 }
 
-/* The oldest one that is not under way, where it can be sent and too many numbers above the
- * mark have gone.  Where it cannot, the mark does not move whatever goes. */
-static const struct entry *
-find_left_behind(const struct schedule *schedule, enum schedule_lane lane)
-{
-	const struct entry *oldest;
-
-	if (schedule->counts.highest + 1 - schedule_settled(schedule) <
-	    SCHEDULE_AHEAD + entries_live(&schedule->entries))
-		return NULL;
-	oldest = entries_oldest(&schedule->entries);
-	if (!oldest || oldest->lane != lane)
-		return NULL;
-	return later_due(&schedule->entries.pool, &oldest->later, schedule->server) <=
-	        schedule->now
-	    ? oldest
-	    : NULL;
-}
-
 uint64_t
 schedule_next(struct schedule *schedule, enum schedule_lane lane, int64_t now)
 {
@@ -226,8 +213,9 @@ schedule_next(struct schedule *schedule, enum schedule_lane lane, int64_t now)
 	uint32_t at;
 
 	refresh(schedule, now);
-	oldest = find_left_behind(schedule, lane);
-	if (oldest)
+	oldest = entries_left_behind(&schedule->entries, schedule->counts.highest);
+	/* Where it cannot be sent, the mark does not move whatever goes. */
+	if (oldest && oldest->lane == lane && due_of(schedule, oldest) <= now)
 		return oldest->n;
 	at = turns_next(schedule->turns, lane);
 	return at == TURNS_NONE ? 0 : schedule->entries.at[at].n;
@@ -363,6 +351,10 @@ set_waiting(struct schedule *schedule, struct entry *entry, uint16_t server, int
 	int64_t rest = entry->state == ENTRY_SENT ? rest_of(schedule, entry) : 0;
 
 	leave_state(schedule, entry);
+	if (entry->is_absent) {
+		entries_drop(&schedule->entries, entry);
+		return;
+	}
 	entry->state = ENTRY_WAITING;
 	schedule->counts.waiting++;
 	if (due > schedule->now)
@@ -473,10 +465,12 @@ schedule_forget(struct schedule *schedule, uint64_t n)
 void
 schedule_remove(struct schedule *schedule, uint64_t n)
 {
-	const struct entry *entry = find(schedule, n);
+	struct entry *entry = find(schedule, n);
 
 	if (entry && entry->state == ENTRY_WAITING)
 		schedule_forget(schedule, n);
+	else if (entry)
+		entry->is_absent = 1;
 }
 
 void

@@ -9,8 +9,8 @@
  * turn; in which order in a lane is turns.h's to say.  Of an item whose header has not been
  * read, nothing is known: it is taken for a small one, and its turn is behind all others.
  *
- * Beyond SCHEDULE_AHEAD the oldest goes first whatever it is: a receiver remembers what lies
- * above the mark.
+ * Once RANK_AHEAD numbers above it have gone, the oldest goes first whatever it is: a receiver
+ * remembers what lies above the mark.
  *
  * A server's LATER is that server's alone (later.h).  An item that was tried SCHEDULE_TRIES
  * times, whoever the servers were, rests until the next copy cycle.
@@ -29,7 +29,6 @@ struct schedule;
 #define SCHEDULE_NEVER INT64_MAX
 #define SCHEDULE_TRIES 10 /* an item and copy cycle */
 #define SCHEDULE_INLINE (1024 * 1024) /* bytes: larger ones are taken for large, at first */
-#define SCHEDULE_AHEAD 4096 /* numbers: so many go before an older one, whatever its rank */
 #define SCHEDULE_SERVERS UINT16_MAX /* more than there can be */
 
 /* What an item's header says. */
@@ -60,7 +59,8 @@ MUST_CHECK int schedule_merge(struct schedule *schedule, const uint64_t *found, 
     uint64_t highest);
 /* One that has come; it is fine if it is known.  0, or -1: out of memory. */
 MUST_CHECK int schedule_add(struct schedule *schedule, uint64_t n);
-/* Its file has gone: as schedule_forget(), unless it is sent or answered. */
+/* Its file has gone: as schedule_forget(); where it is sent or answered, once it would wait
+ * again. */
 void schedule_remove(struct schedule *schedule, uint64_t n);
 
 /* The first of whom nothing is known, 0 if there is none; and what is to be known. */
