@@ -31,6 +31,7 @@
 #include "lib/conn_io.h"
 #include "lib/tls.h"
 #include "lib/tls_peer.h"
+#include "lib/tls_words.h"
 
 #define LINGER_MAX ((size_t)16 * 1024 * 1024) /* bytes that are read and dropped at the end */
 #define LINGER_BUDGET ((size_t)256 * 1024)    /* of them a wake-up */
@@ -209,12 +210,14 @@ handshake_failed(struct conn *c, int why, int error)
 		    trouble ? trouble : X509_verify_cert_error_string(verdict));
 	} else if (why == SSL_ERROR_SSL &&
 	    ERR_GET_REASON(ERR_peek_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		tls_error_text(&text);
+		tls_words_error(c->ssl, &text);
 		refuse(c, "handshake: %s", text.text);
 	} else {
 		c->silent = BIO_number_read(SSL_get_rbio(c->ssl)) == 0;
 		conn_set_parting(c, "handshake: %s", why == SSL_ERROR_SYSCALL && error != 0 ?
-		    strerror(error) : "the peer closed the connection");
+		    strerror(error) : c->silent && !SSL_is_server(c->ssl) ?
+		    "the peer closed the connection before it had said anything" :
+		    "the peer closed the connection");
 		conn_over(c, c->parting);
 	}
 	ERR_clear_error();
@@ -245,7 +248,8 @@ handshake(struct conn *c)
 	}
 	c->alpn = tls_protocol(c->tls, c->ssl);
 	if (!c->alpn) {
-		refuse(c, "handshake: the peer has agreed to no protocol%s", "");
+		refuse(c, "handshake: the peer speaks TLS, but has agreed to no protocol "
+		    "of ours (ALPN)%s", "");
 		return;
 	}
 	tls_peer_drop_roots(c->ssl);
@@ -453,6 +457,12 @@ int
 conn_recheck(struct conn *c, struct tls *tls, struct why *error)
 {
 	return tls_trusts(tls, c->ssl, error);
+}
+
+int
+conn_is_connected(const struct conn *c)
+{
+	return c->state > CONNECTING;
 }
 
 int

@@ -119,6 +119,8 @@ int conn_was_silent(const struct conn *conn);
 /* Amid the handshake: has the peer said something in the last so many seconds, or something that is
  * not read yet? */
 int conn_has_spoken(const struct conn *conn, unsigned seconds);
+/* Has it been connected, TLS aside? */
+int conn_is_connected(const struct conn *conn);
 /* Did the handshake fail by a list of ours, which no peer can mend? */
 int conn_is_to_blame(const struct conn *conn);
 

@@ -24,6 +24,7 @@
 
 #include "lib/clock.h"
 #include "lib/tls.h"
+#include "lib/tls_words.h"
 #include "lib/why.h"
 
 #define IN_FIRST (2 * (size_t)CONN_CHUNK) /* where a wake-up begins with no more than a chunk */
@@ -116,7 +117,7 @@ write_failed(struct conn *c, int why)
 	if (why == SSL_ERROR_SYSCALL && error != 0)
 		conn_set_parting(c, "write: %s", strerror(error));
 	else {
-		tls_error_text(&text);
+		tls_words_error(c->ssl, &text);
 		conn_set_parting(c, "write: %s", text.text);
 	}
 	conn_drop_output(c);
@@ -271,7 +272,7 @@ read_failed(struct conn *c, int n)
 		conn_set_parting(c, "read: %s", strerror(error));
 	else if (why == SSL_ERROR_SSL &&
 	    ERR_GET_REASON(ERR_peek_error()) != SSL_R_UNEXPECTED_EOF_WHILE_READING) {
-		tls_error_text(&text);
+		tls_words_error(c->ssl, &text);
 		conn_set_parting(c, "read: %s", text.text);
 	}
 	ERR_clear_error();

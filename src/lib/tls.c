@@ -23,6 +23,7 @@
 #include "lib/tls_files.h"
 #include "lib/tls_peer.h"
 #include "lib/tls_verdicts.h"
+#include "lib/tls_words.h"
 
 #define OPTIONS (SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION)
 #define MODES (SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | \

@@ -24,27 +24,7 @@
 
 #include "lib/disk.h"
 #include "lib/tls_peer.h"
-
-void
-tls_error_text(struct why *error)
-{
-	/* The oldest error is the cause, the later ones say who passed it on. */
-	const char *data = NULL, *reason;
-	int flags = 0;
-	unsigned long code = ERR_get_error_all(NULL, NULL, NULL, &data, &flags);
-
-	if (code == 0) {
-		why_say(error, "unknown error");
-		return;
-	}
-	reason = ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) :
-	    ERR_reason_error_string(code);
-	if (!(flags & ERR_TXT_STRING) || !data)
-		data = "";
-	why_say(error, data[0] != '\0' ? "%s (%s)" : "%s%s",
-	    reason ? reason : "unknown reason", data);
-	ERR_clear_error();
-}
+#include "lib/tls_words.h"
 
 struct load {
 	SSL_CTX *ctx;

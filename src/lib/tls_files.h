@@ -34,11 +34,6 @@ struct tls_date {
 	int64_t from, until;
 };
 
-
-/* Drains OpenSSL's error queue of this thread into one line; "unknown error"
- * where it was empty. */
-void tls_error_text(struct why *error);
-
 /* All of them into a new context; `dates`, zeroed before, gets of each kind what runs out
  * first.  0, or -1 with the reason and errno, as tls_new(). */
 MUST_CHECK int tls_load_files(struct ssl_ctx_st *ctx, const struct tls_settings *settings,

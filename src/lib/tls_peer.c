@@ -11,7 +11,9 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#define TROUBLE_ROOM 448 /* bytes */
+#include "lib/tls_words.h"
+
+#define TROUBLE_ROOM 480 /* bytes */
 #define HOST_MAX 253 /* bytes of a name in the DNS */
 
 /* OpenSSL takes "" for "any name" and ".x" for "anything below x". */
@@ -39,39 +41,6 @@ tls_peer_expect(SSL *ssl, const char *host)
 	if (!is_host_name(host))
 		return -1;
 	return SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1 ? 0 : -1;
-}
-
-/* ---- texts */
-
-static void
-take_text(BIO *bio, char *text, size_t room)
-{
-	int len = bio ? BIO_read(bio, text, (int)room - 1) : 0;
-
-	text[len > 0 ? len : 0] = '\0';
-	BIO_free(bio);
-}
-
-void
-tls_name_text(const X509_NAME *name, char text[TLS_NAME_ROOM])
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-
-	/* RFC 2253's order would be from the end. */
-	if (bio)
-		(void)X509_NAME_print_ex(
-		    bio, name, 0, XN_FLAG_ONELINE | ASN1_STRFLGS_ESC_CTRL | ASN1_STRFLGS_ESC_MSB);
-	take_text(bio, text, TLS_NAME_ROOM);
-}
-
-void
-tls_date_text(const ASN1_TIME *date, char text[TLS_DATE_ROOM])
-{
-	BIO *bio = BIO_new(BIO_s_mem());
-
-	if (bio && (!date || ASN1_TIME_print(bio, date) != 1))
-		(void)BIO_puts(bio, "a date that cannot be read");
-	take_text(bio, text, TLS_DATE_ROOM);
 }
 
 int64_t
@@ -112,47 +81,6 @@ tls_peer_trouble(const SSL *ssl)
 	return SSL_get_ex_data(ssl, trouble_index);
 }
 
-/* What the verdict is about, in names and dates. */
-static void
-explain(X509_STORE_CTX *check, char *text, size_t room)
-{
-	char subject[TLS_NAME_ROOM] = "", issuer[TLS_NAME_ROOM] = "", date[TLS_DATE_ROOM];
-	X509 *certificate = X509_STORE_CTX_get_current_cert(check);
-	X509_CRL *crl = X509_STORE_CTX_get0_current_crl(check);
-	int error = X509_STORE_CTX_get_error(check);
-	const char *reason = X509_verify_cert_error_string(error);
-
-	if (certificate) {
-		tls_name_text(X509_get_subject_name(certificate), subject);
-		tls_name_text(X509_get_issuer_name(certificate), issuer);
-	}
-	switch (certificate ? error : X509_V_OK) {
-	case X509_V_ERR_CERT_HAS_EXPIRED:
-		tls_date_text(X509_get0_notAfter(certificate), date);
-		snprintf(text, room, "%s: %s was valid until %s", reason, subject, date);
-		break;
-	case X509_V_ERR_CERT_NOT_YET_VALID:
-		tls_date_text(X509_get0_notBefore(certificate), date);
-		snprintf(text, room, "%s: %s is not valid before %s", reason, subject, date);
-		break;
-	case X509_V_ERR_CRL_HAS_EXPIRED:
-		tls_date_text(crl ? X509_CRL_get0_nextUpdate(crl) : NULL, date);
-		snprintf(text, room, "%s: the list of %s was valid until %s", reason, issuer, date);
-		break;
-	case X509_V_ERR_UNABLE_TO_GET_CRL:
-		snprintf(text, room, "%s: there is none of %s", reason, issuer);
-		break;
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-		snprintf(text, room, "%s: %s is signed by %s, which is not in ca, nor was it sent",
-		    reason, subject, issuer);
-		break;
-	default:
-		snprintf(text, room, "%s%s%s", reason, subject[0] ? ": " : "", subject);
-	}
-}
-
 static int
 is_ours(int error)
 {
@@ -170,7 +98,7 @@ tls_peer_on_verdict(int ok, X509_STORE_CTX *check)
 		return ok;
 	text = malloc(TROUBLE_ROOM);
 	if (text) {
-		explain(check, text, TROUBLE_ROOM);
+		tls_words_verdict(check, text, TROUBLE_ROOM);
 		if (SSL_set_ex_data(ssl, trouble_index, text) != 1)
 			free(text);
 	}

@@ -16,11 +16,6 @@
 
 #include "lib/why.h"
 
-/* Texts of certificates, for people: cut where they do not fit. */
-#define TLS_NAME_ROOM 160
-#define TLS_DATE_ROOM 64
-void tls_name_text(const X509_NAME *name, char text[TLS_NAME_ROOM]);
-void tls_date_text(const ASN1_TIME *date, char text[TLS_DATE_ROOM]);
 /* UTC seconds; 0: not to be read. */
 int64_t tls_date_seconds(const ASN1_TIME *date);
 

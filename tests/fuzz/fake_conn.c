@@ -152,6 +152,13 @@ conn_write(struct conn *conn, const void *data, size_t len)
 }
 
 int
+conn_is_connected(const struct conn *conn)
+{
+	FUZZ_CHECK(conn == current);
+	return conn->is_open;
+}
+
+int
 conn_has_spoken(const struct conn *conn, unsigned seconds)
 {
 	(void)seconds;

@@ -109,8 +109,8 @@ class Pki:
         self.made[name] = pair
         return pair
 
-    def outdate(self, pair):
-        """The same certificate, valid for a day that is over.
+    def outdate(self, pair, start="20200101000000Z", end="20200102000000Z"):
+        """The same certificate, valid for a day that is over, or from another time on.
 
         Of all that openssl(1) has had since 3.0, `ca` alone takes a date of the past.
         """
@@ -121,9 +121,8 @@ class Pki:
         openssl(["openssl", "req", "-new", "-key", pair.key, "-config", base + ".cnf",
                  "-out", base + ".csr"])
         openssl(["openssl", "ca", "-batch", "-notext", "-config", base + ".ca",
-                 "-in", base + ".csr", "-startdate", "20200101000000Z",
-                 "-enddate", "20200102000000Z", "-extfile", base + ".cnf",
-                 "-extensions", "ext", "-out", pair.cert])
+                 "-in", base + ".csr", "-startdate", start, "-enddate", end,
+                 "-extfile", base + ".cnf", "-extensions", "ext", "-out", pair.cert])
         return pair
 
     def server(self, name="cap1"):

@@ -26,6 +26,7 @@
 #include "certs.h"
 #include "lib/proto.h"
 #include "lib/tls.h"
+#include "lib/tls_words.h"
 #include "lib/why.h"
 
 #define PATIENCE 20 /* seconds that any test may wait */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /* What a context is not built from, and how it says so. */
 #include "lib/tls.h"
+#include "lib/tls_words.h"
 
 #include <errno.h>
 #include <fcntl.h>

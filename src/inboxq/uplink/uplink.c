@@ -245,7 +245,9 @@ uplink_tick(struct uplink *uplink)
 	if (uplink->stop_at && now >= uplink->stop_at) {
 		lose(uplink, UPLINK_DONE, "stopped with answers due");
 	} else if (!uplink->is_open && dial_is_late(uplink->dial, has_spoken(uplink))) {
-		connect_failed(uplink, "timed out");
+		connect_failed(uplink, conn_is_connected(uplink->conn)
+		    ? "handshake: no answer in time; is it a TLS server?"
+		    : "connect: no answer in time");
 	} else {
 		take_verdict(uplink, talk_tick(&uplink->talk, uplink->conn,
 		                         uplink->is_open ? settings->timeout : 0));

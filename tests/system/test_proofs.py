@@ -1,0 +1,205 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""Servers that do not prove to be ours, or do not take us: each is told in exact words, and costs
+no item."""
+
+import contextlib
+import os
+import socket
+import ssl
+import struct
+import threading
+import time
+
+from copyqueue import TEMPFAIL, Queue
+from harness import Skip, cases, contains, equal, main, test
+from pki import der_san
+
+
+def need_localhost():
+    try:
+        if ("127.0.0.1", 1) in [found[4] for found in socket.getaddrinfo("localhost", 1)]:
+            return
+    except OSError:
+        pass
+    raise Skip("localhost is no name of 127.0.0.1 here")
+
+
+class Stranger:
+    """A server in whose hands each connection ends by what `meet` does."""
+
+    def __init__(self, t, meet):
+        self.meet = meet
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.run, daemon=True).start()
+        t.closing.append(self)
+
+    def run(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            with sock, contextlib.suppress(OSError):
+                sock.settimeout(10)
+                self.meet(sock)
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def tls_server(t, pair, alpn=("inbox/1",), newest=None, chain=None):
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ctx.load_cert_chain(chain or pair.cert, pair.key)
+    if alpn:
+        ctx.set_alpn_protocols(list(alpn))
+    if newest:
+        ctx.maximum_version = newest
+
+    def meet(sock):
+        with ctx.wrap_socket(sock, server_side=True) as tls:
+            tls.recv(1)
+    return Stranger(t, meet)
+
+
+def turned_down(t, server, *words, host="127.0.0.1", ca=None, crl=None, pair=None):
+    """Nothing is sent to this server; the log says why, and the item waits."""
+    q = Queue(t, servers=["%s:%d" % (host, server.port)])
+    q.add("status", b"kept")
+    with open(q.conf, encoding="ascii") as file:
+        text = file.read()
+    text = text.replace("ca = " + t.pki.ca.cert, "ca = " + (ca or t.pki.ca.cert))
+    if crl:
+        text = text.replace("[log]", "crl = %s\n[log]" % crl)
+    if pair:
+        text = text.replace(q.pair.cert, pair.cert).replace(q.pair.key, pair.key)
+    with open(q.conf, "w", encoding="ascii") as file:
+        file.write(text)
+    stderr = q("run", "--once", expect=TEMPFAIL).stderr
+    equal(q.numbers(), [1])
+    line, = [line for line in stderr.splitlines() if "connect_failed" in line or
+             "session_lost" in line]
+    for word in (" server=%s address=127.0.0.1:%d error=" % (host, server.port), *words):
+        contains(line, word)
+
+
+SERVER = "subjectAltName = IP:127.0.0.1\nextendedKeyUsage = serverAuth"
+
+
+def made(t, kind):
+    """A server's certificate that is not to be taken."""
+    make, ca = t.pki.make, t.pki.ca
+    if kind == "other":
+        return make("other", "CN = other", "subjectAltName = DNS:a.example, IP:192.0.2.7, "
+                    "DNS:*.b.example\nextendedKeyUsage = serverAuth", ca)
+    if kind == "nameless":
+        return make("nameless", "CN = 127.0.0.1", "extendedKeyUsage = serverAuth", ca)
+    if kind == "control":
+        return make("named-oddly", "CN = odd", der_san(b"a\x1b[2J") +
+                    "\nextendedKeyUsage = serverAuth", ca)
+    if kind == "client":
+        return make("a-client", "CN = a client", SERVER.replace("serverAuth", "clientAuth"), ca)
+    if kind == "expired":
+        return t.pki.outdate(make("old-server", "CN = old", SERVER, ca))
+    if kind == "early":
+        return t.pki.outdate(make("early-server", "CN = early", SERVER, ca),
+                             "20900101000000Z", "20910101000000Z")
+    if kind == "stranger":
+        return make("stranger", "CN = stranger", SERVER, t.pki.other_ca())
+    return make("self", "CN = self made", SERVER)
+
+
+@cases([
+    ("expired", "expired", ["certificate has expired: CN = old was valid until "
+                            "Jan  2 00:00:00 2020 GMT"]),
+    ("not valid yet", "early", ["certificate is not yet valid: CN = early is not valid before "
+                                "Jan  1 00:00:00 2090 GMT; is this machine's clock right?"]),
+    ("other names", "other", ["IP address mismatch: wanted 127.0.0.1, the certificate's names: "
+                              "a.example, 192.0.2.7, *.b.example"]),
+    ("no name", "nameless", ["wanted 127.0.0.1, the certificate's names: none"]),
+    ("an odd name", "control", ["the certificate's names: a%1B[2J"]),
+    ("a client's", "client", ["CN = a client is not for a server (extended key usage "
+                              "serverAuth)"]),
+    ("other CA", "stranger", ["unable to get local issuer certificate: CN = stranger is signed by "
+                              "CN = Other CA, which is not in ca, nor was it sent"]),
+    ("self-signed", "self", ["CN = self made has signed itself, and is not in ca"]),
+])
+def server_is_turned_down_with_what_is_wrong(t, kind, words):
+    turned_down(t, tls_server(t, made(t, kind)), "handshake: the peer's certificate: ", *words)
+
+
+@test
+def name_that_was_wanted_is_told(t):
+    need_localhost()
+    turned_down(t, tls_server(t, made(t, "other")), "hostname mismatch: wanted localhost, the "
+                "certificate's names: a.example, 192.0.2.7, *.b.example", host="localhost")
+
+
+@test
+def root_that_is_not_ours_is_told(t):
+    pair = made(t, "stranger")
+    chain = os.path.join(t.folder, "chain.pem")
+    with open(chain, "w", encoding="ascii") as file:
+        for path in (pair.cert, t.pki.other_ca().cert):
+            with open(path, encoding="ascii") as part:
+                file.write(part.read())
+    turned_down(t, tls_server(t, pair, chain=chain),
+                "in certificate chain: its chain ends at CN = Other CA, which is not in ca")
+
+
+@test
+def revoked_server_is_told(t):
+    pair = t.pki.good("server", "gone.example.org", "127.0.0.1")
+    t.pki.script("revoke", "gone.example.org")
+    turned_down(t, tls_server(t, pair), "certificate revoked: ", "CN = gone.example.org, on ",
+                time.strftime("%Y GMT", time.gmtime()), crl=t.pki.file("ca.crl"))
+
+
+@cases([("none", ()), ("another", ("http/1.1",))])
+def tls_server_that_is_no_receiver_is_told(t, alpn):
+    turned_down(t, tls_server(t, t.pki.server(), alpn=alpn),
+                "handshake: the peer speaks TLS, but has agreed to no protocol of ours (ALPN)")
+
+
+@test
+def server_with_old_tls_only_is_told(t):
+    turned_down(t, tls_server(t, t.pki.server(), newest=ssl.TLSVersion.TLSv1_2),
+                "no version of TLS that both ends take")
+
+
+@cases([("HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n"), ("SMTP", b"220 mail ESMTP\r\n"),
+        ("SSH", b"SSH-2.0-OpenSSH_9.2\r\n")])
+def server_without_tls_is_told(t, greeting):
+    def meet(sock):
+        sock.sendall(greeting)
+        sock.recv(1024)
+    turned_down(t, Stranger(t, meet), "handshake: ", "the peer does not speak TLS")
+
+
+@cases([("at once", lambda sock: (sock.shutdown(socket.SHUT_WR), sock.recv(4096)),
+         "before it had said anything"),
+        ("behind our hello", lambda sock: sock.recv(4096), "before it had said anything"),
+        ("amid its own", lambda sock: (sock.recv(4096), sock.sendall(b"\x16\x03\x03")),
+         "the peer closed the connection"),
+        ("by a reset", lambda sock: sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)), "eset by peer")])
+def server_that_closes_amid_the_handshake_is_told(t, meet, words):
+    turned_down(t, Stranger(t, meet), words)
+
+
+@cases([("unknown CA", "other-ca", "alert unknown ca: it does not know who signed our certificate "
+         "(ours: CN = odd, signed by CN = Other CA, valid until "),
+        ("revoked", None, "alert certificate revoked: our certificate is on its CA's list of "
+         "revoked ones (ours: CN = revoked.example.org, ")])
+def what_the_server_has_against_us_is_told(t, kind, words):
+    r = t.receiver({"tls": {"crl": t.pki.crl("revoked.example.org")}})
+    r.others = True
+    turned_down(t, r, words,
+                pair=t.pki.odd(kind) if kind else t.pki.client("revoked.example.org"))
+
+
+if __name__ == "__main__":
+    main()
