@@ -6,9 +6,13 @@ whole), or `raw` (it has the connection before TLS), as fakereceiver.py has them
 what an honest one does.
 """
 
+import contextlib
 import os
+import re
 import socket
 import struct
+import subprocess
+import threading
 import time
 
 from fakereceiver import ITEM, Cut
@@ -44,6 +48,13 @@ def on_open(*lines):
     """Answers OPEN alone so."""
     answer = early(*lines)
     return lambda c, line: line.startswith("OPEN ") and answer(c, line)
+
+
+def on_large_put(*lines):
+    """Answers a PUT of more than the system takes at once on the line."""
+    answer = early(*lines)
+    return lambda c, line: (ITEM.fullmatch(line) and int(ITEM.fullmatch(line)[4]) > 1 << 20 and
+                            answer(c, line))
 
 
 def done(*lines):
@@ -205,6 +216,39 @@ def goes_away_and_stays(c, line):
     return False
 
 
+class TlsLiar:
+    """openssl s_server, for what TLS itself allows to say: its commands K (KeyUpdate, which is to
+    be answered), k (likewise, which is not) and r (renegotiation)."""
+
+    def __init__(self, t, storm, *options):
+        pair = t.pki.server()
+        self.storm = storm
+        self.connections, self.right = 0, set()
+        self.child = t.spawn(
+            ["openssl", "s_server", "-accept", "127.0.0.1:0", "-alpn", "inbox/1", "-cert",
+             pair.cert, "-key", pair.key, "-CAfile", t.pki.ca.cert, "-Verify", "2", *options],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0)
+        said = b""
+        while not (found := re.search(rb"ACCEPT 127.0.0.1:(\d+)\n", said)):
+            said += self.child.stdout.read(1)
+        self.port = int(found[1])
+        threading.Thread(target=self.hear, daemon=True).start()
+
+    def hear(self):
+        with contextlib.suppress(OSError):
+            while said := self.child.stdout.read(65536):
+                if said.count(b"HELLO "):
+                    self.connections += 1
+                    threading.Thread(target=self.rage, daemon=True).start()
+
+    def rage(self):
+        """A command at a time, as s_server takes a reading for one."""
+        with contextlib.suppress(OSError):
+            for line in ["READY 1 liar"] + 1000 * self.storm:
+                self.child.stdin.write(line.encode() + b"\n")
+                time.sleep(0.002)
+
+
 STORED_ALL = ["STORED %d x" % n for n in range(1, 200)]
 
 # name: {"odd": ..., "done": ..., "raw": ..., what READY says ...}
@@ -219,6 +263,9 @@ LIARS = {
     "all-numbers-at-once": {"odd": hello("READY 1 liar", *STORED_ALL[3:])},
     "before-ready": {"odd": hello(*STORED_ALL)},
     "before-the-bytes": {"odd": on_open("STORED {n} x"), "inline": 1000},
+    "at-the-first-frame": {"odd": stores_at_first_frame, "inline": 1000, "size": 8 << 20},
+    "at-the-line-of-put": {"odd": on_large_put("STORED {n} x"), "inline": 1 << 30,
+                           "size": 8 << 20},
     "no-name": {"done": done("STORED {n}")},
     "name-with-slash": {"done": done("STORED {n} ../../etc/passwd")},
     "name-with-dot": {"done": done("STORED {n} .hidden")},
@@ -298,5 +345,8 @@ LIARS = {
     "mute": {"raw": is_mute},
     "plain": {"raw": says_plain(b"220 mail.example.org ESMTP ready\r\n")},
     "plain-slow": {"raw": says_plain(b"\x16\x03\x03\x40\x00" + bytes(60), 0.2)},
+    "key-updates": {"openssl": [["K"], "-tls1_3"]},
+    "key-updates-unasked": {"openssl": [["k"], "-tls1_3"]},
+    "renegotiates": {"openssl": [["r"], "-tls1_2"], "minimum": "1.2"},
     "half-a-record": {"raw": says_plain(b"\x16\x03\x03\x10")},
 }

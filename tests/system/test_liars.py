@@ -15,7 +15,7 @@ import time
 from copyqueue import Queue, run_in_background
 from fakereceiver import FakeReceiver
 from harness import bound, equal, main, slow, test, until
-from liars import LIARS
+from liars import LIARS, TlsLiar
 
 ALONE = 6.0      # seconds with the liar alone
 REST = 20.0      # until the second one has all
@@ -23,7 +23,7 @@ STOP = 7.0       # until SIGTERM ends it
 CPU = 1.0        # seconds of processor time, of each of the two lives
 DIALS = 9        # of the liar, while it is alone: one a second, and what a clock may add
 MEMORY = 40000   # KiB
-ITEMS = (b"", b"abc", bytes(3000), bytes(range(256)) * 1200)
+ITEMS = (b"", b"abc", bytes(3000))  # and a large one
 
 
 def status_of(process, key):
@@ -46,16 +46,28 @@ class Trial:
         self.refuses = how.pop("refuses", False)
         self.stores = how.pop("stores", False)
         self.event = how.pop("event", None)
-        self.raw = how.get("raw")
-        how = {"inline": 65536, **how}
-        done = how.pop("done", None)
-        self.liar = FakeReceiver(t, on_complete=done, on_put=done, host="liar", **how)
+        size = how.pop("size", 300000)
+        minimum = how.pop("minimum", "1.3")
+        self.liar = self.make_liar(**{"inline": 65536, **how})
         self.honest = FakeReceiver(t, host="honest", listens=False)
         self.q = Queue(t, self.liar, self.honest, timeout="2s", **{
             "connect-timeout": "2s", "retry-max": "2s"})
-        self.items = self.q.add("status", *ITEMS)
+        self.set_minimum(minimum)
+        self.items = self.q.add("status", *ITEMS, os.urandom(size))
         self.errors, self.figures, self.lives = [], [], 0
         self.thread = threading.Thread(target=self.run)
+
+    def make_liar(self, openssl=None, done=None, **how):
+        if openssl:
+            return TlsLiar(self.t, *openssl)
+        return FakeReceiver(self.t, on_complete=done, on_put=done, host="liar", **how)
+
+    def set_minimum(self, version):
+        """Of TLS."""
+        with open(self.q.conf, encoding="ascii") as file:
+            text = file.read()
+        with open(self.q.conf, "w", encoding="ascii") as file:
+            file.write(text.replace("[tls]\n", "[tls]\nminimum = %s\n" % version))
 
     def run(self):
         try:
