@@ -25,12 +25,15 @@
 #include "inboxq/loaded.h"
 #include "inboxq/queue/again.h"
 #include "inboxq/queue/ends.h"
+#include "inboxq/queue/phase.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/queue/servers.h"
 #include "inboxq/queue/wake.h"
 #include "inboxq/spool/runstate.h"
+#include "inboxq/spool/spool.h"
 #include "inboxq/uplink/resolve.h"
 #include "inboxq/uplink/uplink.h"
+#include "inboxq/waits.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
@@ -51,6 +54,7 @@ struct cycle {
 	struct uplink_setup setup;
 	struct uplink *uplink;
 	struct servers *servers;
+	struct waits waits;
 	size_t server;       /* whom the session is with */
 	size_t turn;         /* with once: whose is the next turn */
 	uint64_t stored;     /* when the session began */
@@ -60,8 +64,7 @@ struct cycle {
 	int64_t considered;  /* when leaving for another server was, monotonic seconds */
 	int stopping, has_looked;
 	int reached; /* a server had a word for us */
-	int rests;   /* sent away with nothing to send: the first item ends the wait */
-	uint64_t waits; /* how often no server might be tried */
+	uint64_t cycles; /* how often no server might be tried */
 	int exit_code;
 };
 
@@ -95,27 +98,27 @@ on_trouble(struct cycle *cycle, const char *where, int error)
 	log_event(LOG_ERR, "spool_trouble", "in=%s error=\"%s\"", where, strerror(error));
 	if (disk_is_full(error) || error == EWOULDBLOCK) {
 		cycle->turn = servers_count(cycle->servers);
-		servers_hold(cycle->servers, clock_monotonic());
+		waits_end(&cycle->waits, 0, WAITS_OURS, 0, 0);
 		return;
 	}
 	cycle->exit_code = EX_IOERR;
 	cycle->stopping = 1;
 }
 
-/* The session has ended otherwise than by our wish.  Whoever loses a server may be one of many,
- * who would all come to the next one in this moment. */
-static void
-on_loss(struct cycle *cycle, enum uplink_end end, uint64_t seconds)
+/* How it is for the waits, where our own spool was no trouble. */
+static enum waits_end
+judge_end(const struct cycle *cycle, enum uplink_end end, uint64_t seconds)
 {
-	int64_t now = clock_monotonic();
-
-	cycle->rests = end == UPLINK_AWAY && seconds == 0 && !has_work(cycle);
-	if (end == UPLINK_AWAY && !cycle->rests)
-		servers_away(cycle->servers, cycle->server, now, seconds);
-	else
-		servers_failed(cycle->servers, cycle->server, now);
-	if (uplink_is_ready(cycle->uplink) && !cycle->with.once)
-		servers_pause(cycle->servers, now);
+	if (cycle->leaving == LEAVING_ASKED)
+		return WAITS_ASKED;
+	if (cycle->leaving == LEAVING_UNUSED)
+		return WAITS_UNUSED;
+	if (uplink_has_overslept(cycle->uplink))
+		return WAITS_OVERSLEPT;
+	if (end != UPLINK_AWAY)
+		return WAITS_LOST;
+	return uplink_was_idle(cycle->uplink) && seconds == 0 && !has_work(cycle) ? WAITS_IDLE
+	                                                                         : WAITS_AWAY;
 }
 
 static void
@@ -129,12 +132,9 @@ on_end(void *ctx, enum uplink_end end, uint64_t seconds, int error)
 		servers_stored(cycle->servers, cycle->server);
 	if (end == UPLINK_TROUBLE)
 		on_trouble(cycle, "session", error);
-	else if (cycle->leaving == LEAVING_ASKED)
-		servers_left(cycle->servers, cycle->server);
-	else if (cycle->leaving == LEAVING_UNUSED)
-		servers_failed(cycle->servers, cycle->server, clock_monotonic());
 	else
-		on_loss(cycle, end, seconds);
+		waits_end(&cycle->waits, cycle->server, judge_end(cycle, end, seconds), seconds,
+		    uplink_is_ready(cycle->uplink));
 	step_in(cycle, 0);
 }
 
@@ -209,11 +209,15 @@ next_server(struct cycle *cycle)
 	return SERVERS_NONE;
 }
 
-/* 0: no server may be tried now. */
+/* 0: no server may be tried before `due`. */
 static int
 start_session(struct cycle *cycle)
 {
-	size_t which = next_server(cycle);
+	size_t which;
+
+	if (!waits_is_over(&cycle->waits, has_work(cycle)) && !cycle->with.once)
+		return 0;
+	which = next_server(cycle);
 
 	if (which == SERVERS_NONE)
 		return 0;
@@ -221,7 +225,7 @@ start_session(struct cycle *cycle)
 	cycle->stored = ends_counts(cycle->with.ends)->stored;
 	cycle->leaving = LEAVING_NOT;
 	cycle->bytes = 0;
-	cycle->rests = 0;
+	cycle->waits.rest = 0;
 	schedule_begin(cycle->with.schedule, servers_id(cycle->servers, which));
 	cycle->uplink = uplink_new(&cycle->setup, servers_name(cycle->servers, which));
 	if (cycle->uplink)
@@ -230,10 +234,16 @@ start_session(struct cycle *cycle)
 	return 0;
 }
 
-/* Until when an item rests that was tried often enough. */
+/* What the configuration says of them; and until when an item rests that was tried often. */
 static void
-set_rest(const struct cycle *cycle)
+set_waits(struct cycle *cycle)
 {
+	char identity[IDENTITY_MAX + 1];
+
+	tls_own_identity(cycle->setup.tls, identity);
+	cycle->waits.servers = cycle->servers;
+	cycle->waits.phase = phase_own(identity, spool_queue_id(cycle->with.spool));
+	cycle->waits.report = cycle->with.settings->report * (uint64_t)CLOCK_SECOND;
 	schedule_set_rest(cycle->with.schedule,
 	    cycle->with.once ? SCHEDULE_NEVER : (int64_t)cycle->with.settings->retry_max);
 }
@@ -255,7 +265,7 @@ take_next(struct cycle *cycle)
 	loaded_free(next);
 	cycle->next = NULL;
 	cycle->turn = 0;
-	set_rest(cycle);
+	set_waits(cycle);
 	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
 	log_event(LOG_NOTICE, "reloaded", "servers=%zu", servers_count(cycle->servers));
 }
@@ -275,14 +285,19 @@ look(struct cycle *cycle)
 	return 0;
 }
 
-/* Sent away with nothing to send, and now there is something. */
+/* Is there something to send where there was nothing?  And the step's own timer stands still while
+ * the machine sleeps. */
 static void
-end_rest(struct cycle *cycle)
+look_for_end_of_wait(struct cycle *cycle)
 {
-	if (cycle->uplink || !cycle->rests || !has_work(cycle))
+	int has_come = cycle->waits.rest && has_work(cycle);
+
+	if (cycle->uplink)
 		return;
-	cycle->rests = 0;
-	cycle_hurry(cycle);
+	if (has_come)
+		cycle->waits.rest = 0;
+	if (has_come || clock_monotonic() >= cycle->waits.due)
+		step_in(cycle, 0);
 }
 
 static void
@@ -297,7 +312,7 @@ on_news(void *ctx, int error)
 		step_in(cycle, 0);
 		return;
 	}
-	end_rest(cycle);
+	look_for_end_of_wait(cycle);
 	if (cycle->uplink)
 		uplink_pump(cycle->uplink);
 }
@@ -326,8 +341,8 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	}
 	if (cycle->uplink)
 		return;
-	cycle->waits++;
-	wait = servers_due(cycle->servers) - clock_monotonic();
+	cycle->cycles++;
+	wait = cycle->waits.due - clock_monotonic();
 	if (wait < 0)
 		wait = 0;
 	log_event(LOG_INFO, "cycle_over", "pending=%" PRIu64 " next_in=%" PRId64,
@@ -355,7 +370,7 @@ cycle_new(const struct cycle_setup *setup, struct tls *tls)
 	cycle->setup.resolver = resolver_new(setup->base);
 	cycle->servers = loaded_servers(settings, tls);
 	cycle->wake = wake_new(&wake);
-	set_rest(cycle);
+	set_waits(cycle);
 	if (cycle->step && cycle->setup.resolver && cycle->servers && cycle->wake)
 		return cycle;
 	cycle_free(cycle);
@@ -378,14 +393,14 @@ cycle_free(struct cycle *cycle)
 	free(cycle);
 }
 
+/* Who asked for one cycle waits for it. */
 int
 cycle_begin(struct cycle *cycle)
 {
 	const struct timeval at_once = {0};
 
-	/* A fleet may be switched on in one moment; who asked for one cycle waits for it. */
 	if (!cycle->with.once)
-		servers_pause(cycle->servers, clock_monotonic());
+		waits_begin(&cycle->waits);
 	return event_add(cycle->step, &at_once);
 }
 
@@ -400,17 +415,17 @@ cycle_hurry(struct cycle *cycle)
 void
 cycle_tick(struct cycle *cycle)
 {
-	if ((cycle->uplink || cycle->rests) && !cycle->with.once && !cycle->stopping &&
+	if ((cycle->uplink || cycle->waits.rest) && !cycle->with.once && !cycle->stopping &&
 	    look(cycle) < 0) {
 		on_trouble(cycle, "scan", errno);
 		step_in(cycle, 0);
 		return;
 	}
-	end_rest(cycle);
-	if (cycle->uplink) {
+	look_for_end_of_wait(cycle);
+	if (cycle->uplink)
 		uplink_tick(cycle->uplink);
+	if (cycle->uplink)
 		look_for_progress(cycle);
-	}
 }
 
 void
@@ -439,19 +454,19 @@ phase_of(const struct cycle *cycle)
 {
 	if (cycle->uplink)
 		return uplink_is_ready(cycle->uplink) ? RUNSTATE_CONNECTED : RUNSTATE_CONNECTING;
-	return cycle->rests ? RUNSTATE_RESTING : RUNSTATE_WAITING;
+	return cycle->waits.rest ? RUNSTATE_RESTING : RUNSTATE_WAITING;
 }
 
 void
 cycle_look(const struct cycle *cycle, struct runstate *state)
 {
-	int64_t wait = servers_due(cycle->servers) - clock_monotonic();
+	int64_t wait = cycle->waits.due - clock_monotonic();
 
 	state->phase = phase_of(cycle);
 	state->next = 0;
 	if (state->phase == RUNSTATE_WAITING)
 		state->next = (uint64_t)(time(NULL) + (wait > 0 ? wait / CLOCK_SECOND : 0));
-	state->waits = cycle->waits;
+	state->waits = cycle->cycles;
 	memset(state->upload, 0, sizeof state->upload);
 	if (!cycle->uplink)
 		return;

@@ -217,6 +217,7 @@ set_up(struct run *run)
 	struct why error;
 	int rc;
 
+	clock_count_sleep();
 	/* Whoever finds the lock taken may tell its holder to hurry. */
 	signal(SIGUSR1, SIG_IGN);
 	if (inherit_limit(RLIMIT_NOFILE) < DESCRIPTORS)

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: ISC */
+#include "config.h"
+
 #include "lib/clock.h"
 
 #include <time.h>
+
+static clockid_t steady = CLOCK_MONOTONIC;
 
 static int64_t
 read_clock(clockid_t clock)
@@ -15,7 +19,18 @@ read_clock(clockid_t clock)
 int64_t
 clock_monotonic(void)
 {
-	return read_clock(CLOCK_MONOTONIC);
+	return read_clock(steady);
+}
+
+void
+clock_count_sleep(void)
+{
+#ifdef CLOCK_BOOTTIME
+	struct timespec now;
+
+	if (clock_gettime(CLOCK_BOOTTIME, &now) == 0)
+		steady = CLOCK_BOOTTIME;
+#endif
 }
 
 int64_t

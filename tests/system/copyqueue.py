@@ -3,10 +3,13 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
+import threading
 
 from client import sha256
-from harness import COMPLAINTS, LOG_LINE, INBOXQ, equal, file_digest
+from harness import COMPLAINTS, LOG_LINE, INBOXQ, bound, equal, file_digest
 
 SET_ASIDE = 65
 TEMPFAIL = 75
@@ -84,11 +87,11 @@ def all_there(r, items, inbox="status"):
     equal(found, sorted(sha256(data) for data in items), "digests of the files in new/")
 
 
-def run_in_background(t, q, *arguments):
+def run_in_background(t, q, *arguments, env=None):
     log = open(os.path.join(q.folder, "log"), "ab")  # closed with the test's folder
     t.closing.append(log)
     return t.spawn([INBOXQ, "run", "-c", q.conf, *arguments], stdin=subprocess.DEVNULL,
-                   stdout=log, stderr=log)
+                   stdout=log, stderr=log, env={**os.environ, **(env or {})})
 
 
 def said(q):
@@ -99,3 +102,42 @@ def said(q):
     for line in text.splitlines()[:-1]:
         assert LOG_LINE.fullmatch(line) or " items, " in line, line
     return text
+
+
+def end_run(run, q):
+    """Stops inboxq run."""
+    run.send_signal(signal.SIGTERM)
+    equal(run.wait(bound(20)), 0, "exit code; " + said(q))
+
+
+def cpu(process):
+    """Seconds of processor time so far."""
+    with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Listener:
+    """A socket that takes connections, counts them, and does `then` with each."""
+
+    def __init__(self, t, then=None):
+        self.then = then or (lambda sock: None)
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(16)
+        self.port = self.socket.getsockname()[1]
+        self.connections = 0
+        self.kept = []
+        self.others = True
+        threading.Thread(target=self.run, daemon=True).start()
+        t.closing.append(self.socket)
+
+    def run(self):
+        while True:
+            try:
+                sock, _ = self.socket.accept()
+            except OSError:
+                return
+            self.connections += 1
+            self.kept.append(sock)
+            self.then(sock)

@@ -43,6 +43,7 @@ INBOXD = os.path.join(TOP_BUILD, "src/inboxd/inboxd")
 INBOXQ = os.path.join(TOP_BUILD, "src/inboxq/inboxq")
 INBOXCTL = os.path.join(TOP_BUILD, "src/inboxctl/inboxctl")
 SHIM = os.path.join(TOP_BUILD, "tests/fault/shim.so")
+CLOCK = os.path.join(TOP_BUILD, "tests/fault/clock.so")
 SHIMMED = {"LD_PRELOAD": SHIM, "ASAN_OPTIONS": "verify_asan_link_order=0"}  # an environment
 SEED = int(os.environ.get("TEST_SEED") or random.SystemRandom().randrange(1 << 32))
 COMPLAINTS = ("ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer",

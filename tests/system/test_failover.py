@@ -6,56 +6,15 @@ comes to one that takes it, nothing spins, and one cycle ends.
 That nothing spins is shown by the processor time of the client, and by how often it dials.
 """
 
-import os
-import signal
 import socket
 import struct
-import threading
 import time
 
-from copyqueue import TEMPFAIL, Queue, run_in_background, said
+from copyqueue import TEMPFAIL, Listener, Queue, cpu, end_run, run_in_background
 from fakereceiver import Cut, FakeReceiver
 from harness import bound, cases, equal, main, test, until
 
 ITEMS = [b"one", b"two", b"three"]
-
-
-def cpu(process):
-    """Seconds of processor time so far."""
-    with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def end(run, q):
-    run.send_signal(signal.SIGTERM)
-    equal(run.wait(bound(20)), 0, "exit code; " + said(q))
-
-
-class Listener:
-    """A socket that takes connections, counts them, and does `then` with each."""
-
-    def __init__(self, t, then=None):
-        self.then = then or (lambda sock: None)
-        self.socket = socket.socket()
-        self.socket.bind(("127.0.0.1", 0))
-        self.socket.listen(16)
-        self.port = self.socket.getsockname()[1]
-        self.connections = 0
-        self.kept = []
-        self.others = True
-        threading.Thread(target=self.run, daemon=True).start()
-        t.closing.append(self.socket)
-
-    def run(self):
-        while True:
-            try:
-                sock, _ = self.socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            self.kept.append(sock)
-            self.then(sock)
 
 
 def later_for(seconds, *numbers):
@@ -117,8 +76,48 @@ def server_that_takes_nothing_keeps_nothing_from_the_next(t, make):
     spent, passed = cpu(run), time.monotonic() - begun
     assert first.connections <= 2 + passed, "%d dials in %g s" % (first.connections, passed)
     assert spent < 0.5 * bound(1), "%g s of processor time in %g s" % (spent, passed)
-    end(run, q)
+    end_run(run, q)
     equal((second.stored, q.numbers()), (items, []), "what the second one has")
+
+
+# ---- who has nothing to send
+
+def sends_away_who_has_nothing(c, line):
+    if not line.startswith("HELLO") or " pending=0 " not in line:
+        return False
+    c.deal_with(line)
+    c.receiver.hellos.append(time.monotonic())
+    c.say("GOAWAY 0 idle")
+    time.sleep(0.2)
+    raise Cut
+
+
+@test
+def who_has_nothing_to_send_shows_up_at_its_time(t):
+    fake = FakeReceiver(t, sends_away_who_has_nothing)
+    fake.hellos = []
+    q = Queue(t, fake, report="3s")
+    run = run_in_background(t, q)
+    until(lambda: len(fake.hellos) == 5, 30, "five times")
+    end_run(run, q)
+    # The first one is by lot, and the next may be near it.
+    gaps = [b - a for a, b in zip(fake.hellos[1:], fake.hellos[2:])]
+    assert all(1.5 < gap < 4.5 for gap in gaps) and 7.5 < sum(gaps) < 10.5, gaps
+
+
+@test
+def who_has_nothing_to_send_stays_away_until_there_is_an_item(t):
+    fake = FakeReceiver(t, sends_away_who_has_nothing)
+    fake.hellos = []
+    q = Queue(t, fake)
+    run = run_in_background(t, q)
+    until(lambda: fake.hellos, 10, "the first time")
+    time.sleep(4)
+    equal(fake.connections, 1, "connections, with nothing to send")
+    items = q.add("status", b"one")
+    until(lambda: fake.stored == items, 5, "the item")
+    assert cpu(run) < 0.5 * bound(1), "%g s of processor time" % cpu(run)
+    end_run(run, q)
 
 
 # ---- one cycle

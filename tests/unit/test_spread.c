@@ -4,10 +4,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
 #include "inboxq/queue/backoff.h"
+#include "inboxq/queue/phase.h"
 #include "lib/spread.h"
 
 #define DRAWS 10000
@@ -132,6 +134,35 @@ draws_from_all_of_the_range(void **state)
 	assert_int_equal(backoff_next(&backoff, &spread, 1, 1), SECOND);
 }
 
+/* ---- who has nothing to send */
+
+static void
+gives_each_client_a_time_of_its_own_in_each_period(void **state)
+{
+	const int64_t day = 86400 * (int64_t)SECOND;
+	struct lots lots = {.low = 0, .high = (uint64_t)day};
+	char queue[8];
+
+	(void)state;
+	for (int i = 0; i < DRAWS; i++) {
+		uint64_t phase;
+		int64_t wait;
+
+		snprintf(queue, sizeof queue, "%d", i);
+		phase = phase_own("pc1.example.org", queue);
+		wait = phase_wait(phase, 20000 * day + 7, (uint64_t)day);
+		note(&lots, (uint64_t)wait);
+		/* on the same moment of the next day, and behind it a whole day later */
+		assert_int_equal(phase_wait(phase, 20001 * day + 7, (uint64_t)day), wait);
+		assert_int_equal(
+		    phase_wait(phase, 20000 * day + 7 + wait + 1, (uint64_t)day), day - 1);
+	}
+	assert_even(&lots);
+	assert_true(phase_own("a", "1") != phase_own("b", "1"));
+	assert_true(phase_own("a", "1") != phase_own("a", "2"));
+	assert_in_range(phase_wait(7, -5, 100), 0, 99);
+}
+
 int
 main(void)
 {
@@ -142,6 +173,7 @@ main(void)
 	    cmocka_unit_test(begins_each_time_elsewhere),
 	    cmocka_unit_test(doubles_up_to_its_most),
 	    cmocka_unit_test(draws_from_all_of_the_range),
+	    cmocka_unit_test(gives_each_client_a_time_of_its_own_in_each_period),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

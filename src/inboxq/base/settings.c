@@ -70,6 +70,7 @@ static const struct conf_key keys[] = {
     {"server", "retry-min", CONF_SECONDS, AT(retry_min), .fallback = "5s", .min = 1, .max = 86400},
     {"server", "retry-max", CONF_SECONDS, AT(retry_max), .fallback = "15m", .min = 1,
         .max = 604800},
+    {"server", "report", CONF_SECONDS, AT(report), .fallback = "1d", .min = 1, .max = 31536000},
     CONF_TLS_ROWS(AT(tls)),
     CONF_LOG_ROWS(AT(log), 0),
     {"watch", "folder", CONF_PATH, WATCH_AT(folder), .required = 1},

@@ -26,7 +26,7 @@ struct settings {
 	uint64_t items, bytes; /* that may lie in the spool; 0: no bound */
 	uint64_t sent_log;     /* bytes at which it is turned over */
 	struct conf_list servers; /* server_parse() takes each of them */
-	uint64_t connect_timeout, timeout, retry_min, retry_max; /* seconds */
+	uint64_t connect_timeout, timeout, retry_min, retry_max, report; /* seconds */
 	struct conf_tls tls;
 	struct conf_log log;
 	struct settings_watch *watches;

@@ -214,12 +214,26 @@ servers_left(struct servers *servers, size_t which)
 }
 
 void
+servers_rest(struct servers *servers, size_t which, int64_t now)
+{
+	struct server *server = &servers->all[which];
+
+	server->due = now + SERVERS_FLOOR;
+	server->ended = now;
+}
+
+void
+servers_wait(struct servers *servers, int64_t until)
+{
+	servers->hold = later(servers->hold, until);
+}
+
+void
 servers_pause(struct servers *servers, int64_t now)
 {
-	int64_t most = (int64_t)servers->min * SECOND;
+	uint64_t most = servers->min * (uint64_t)SECOND;
 
-	servers->hold = later(servers->hold,
-	    now + (int64_t)spread_draw(&servers->spread, 0, (uint64_t)most));
+	servers_wait(servers, now + (int64_t)spread_draw(&servers->spread, 0, most));
 }
 
 void
@@ -228,7 +242,7 @@ servers_hold(struct servers *servers, int64_t now)
 	int64_t wait = (int64_t)backoff_next(&servers->own, &servers->spread, servers->min,
 	    servers->max);
 
-	servers->hold = later(servers->hold, now + later(wait, SERVERS_FLOOR));
+	servers_wait(servers, now + later(wait, SERVERS_FLOOR));
 }
 
 void

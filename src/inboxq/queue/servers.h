@@ -59,6 +59,11 @@ void servers_away(struct servers *servers, size_t which, int64_t now, uint64_t s
 /* We left it in order: it may be tried again at once. */
 void servers_left(struct servers *servers, size_t which);
 
+/* It has sent us away while there was nothing to send: that is no failure. */
+void servers_rest(struct servers *servers, size_t which, int64_t now);
+
+/* None is tried before `until`. */
+void servers_wait(struct servers *servers, int64_t until);
 /* None is tried for a while, by lot up to `min`: what brings us to them may have brought many. */
 void servers_pause(struct servers *servers, int64_t now);
 /* Likewise, where it is we who cannot go on: by a back-off of our own. */

@@ -197,6 +197,19 @@ talk_tick(struct talk *talk, struct conn *conn, uint64_t limit)
 	return verdict;
 }
 
+void
+talk_wake(struct talk *talk, struct conn *conn, int64_t seconds)
+{
+	int64_t now = clock_seconds(), beat = talk->pulse.beat + seconds;
+
+	talk->pulse.beat = beat < now ? beat : now;
+	if (talk->state == TALK_OPEN && !outgoing_is_midway(talk->outgoing) &&
+	    !talk->pulse.ping_due) {
+		talk->pulse.ping_due = 1;
+		say_word(conn, VERB_PING);
+	}
+}
+
 static void
 take_server(struct talk *talk, const struct proto_line *line)
 {
@@ -272,10 +285,12 @@ on_goaway(struct talk *talk, const struct proto_line *line)
 {
 	char reason[40];
 
+	answers_text(line, FIELD_CODE, reason, sizeof reason);
 	talk->seconds = at_most(line->number[FIELD_SECONDS], AWAY_MAX);
+	talk->was_idle = strcmp(reason, proto_code_text(CODE_GOAWAY_IDLE)) == 0;
 	talk->state = TALK_AWAY;
 	log_event(LOG_NOTICE, "goaway", "server=%s seconds=%" PRIu64 " reason=%s", talk->host,
-	    talk->seconds, answers_text(line, FIELD_CODE, reason, sizeof reason));
+	    talk->seconds, reason);
 	if (talk->seconds)
 		news_trouble("%s: it wants to be left alone for %" PRIu64 " s: %s", talk->host,
 		    talk->seconds, reason);

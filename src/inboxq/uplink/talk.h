@@ -51,6 +51,7 @@ struct talk {
 	uint64_t state_every; /* READY's state, seconds; 0: it takes none */
 	int64_t state_due;    /* monotonic seconds */
 	uint64_t seconds; /* GOAWAY's */
+	int was_idle;     /* that is its reason */
 	int64_t puts_off; /* since when it has done nothing but put items off; 0: it has */
 	struct log_gate gate;
 	const char *why;      /* of TALK_LOST; NULL: the session came to its end in order */
@@ -71,6 +72,8 @@ MUST_CHECK enum talk_verdict talk_say(struct talk *talk, struct conn *conn);
 /* Likewise, every second: is the server still there, and does it know that we are?  What it
  * owes us may take `limit` seconds; 0: it cannot answer yet. */
 MUST_CHECK enum talk_verdict talk_tick(struct talk *talk, struct conn *conn, uint64_t limit);
+/* Nobody has listened for so many seconds: they do not count, but is the server still there? */
+void talk_wake(struct talk *talk, struct conn *conn, int64_t seconds);
 /* Is nothing on its way, and nothing to be sent now? */
 int talk_is_at_rest(struct talk *talk);
 /* Takes what came: whole lines, of *used bytes. */

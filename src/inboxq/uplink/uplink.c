@@ -23,6 +23,8 @@
 #include "lib/conn.h"
 #include "lib/log.h"
 
+#define LATE_TICK 5 /* seconds */
+
 struct uplink {
 	const struct uplink_setup *setup;
 	struct event *turn; /* runs behind the callbacks of one turn of the loop */
@@ -31,6 +33,8 @@ struct uplink {
 	struct dial_target target; /* before the first address: the name that is looked up */
 	struct talk talk;
 	int is_open, is_over;   /* the handshake is done; on_end() has been called */
+	int has_overslept;
+	int64_t ticked;  /* monotonic seconds */
 	int64_t stop_at; /* monotonic seconds; 0: not asked to */
 };
 
@@ -204,6 +208,7 @@ uplink_new(const struct uplink_setup *setup, const char *server)
 	if (!uplink)
 		return NULL;
 	uplink->setup = setup;
+	uplink->ticked = clock_seconds();
 	uplink->talk = (struct talk){.spool = setup->spool, .schedule = setup->schedule,
 	    .ends = setup->ends, .once = setup->once, .host = uplink->target.name};
 	uplink->turn = event_new(setup->base, -1, 0, on_turn, uplink);
@@ -234,13 +239,35 @@ has_spoken(const struct uplink *uplink)
 	return conn_has_spoken(uplink->conn, (unsigned)uplink->setup->settings->connect_timeout);
 }
 
+/* We were asleep, or stopped, or our disk was: nobody listened, and that is not the server's
+ * fault.  One that has not heard us for longer than it lets pass has closed, and a machine that
+ * sleeps does not hear of that. */
+static void
+wake(struct uplink *uplink, int64_t slept)
+{
+	uint64_t limit = uplink->talk.pulse.idle;
+
+	if (limit == 0)
+		limit = uplink->setup->settings->timeout;
+	uplink->has_overslept = slept > (int64_t)limit;
+	if (uplink->has_overslept)
+		lose(uplink, UPLINK_LOST, "asleep for longer than the server waits");
+	else
+		talk_wake(&uplink->talk, uplink->conn, slept);
+}
+
 void
 uplink_tick(struct uplink *uplink)
 {
 	const struct settings *settings = uplink->setup->settings;
-	int64_t now = clock_seconds();
+	int64_t now = clock_seconds(), slept = now - uplink->ticked;
 
+	uplink->ticked = now;
 	if (uplink->is_over || !uplink->conn)
+		return;
+	if (slept > LATE_TICK && uplink->is_open)
+		wake(uplink, slept);
+	if (uplink->is_over)
 		return;
 	if (uplink->stop_at && now >= uplink->stop_at) {
 		lose(uplink, UPLINK_DONE, "stopped with answers due");
@@ -258,6 +285,18 @@ int
 uplink_is_ready(const struct uplink *uplink)
 {
 	return uplink->talk.server[0] != '\0';
+}
+
+int
+uplink_was_idle(const struct uplink *uplink)
+{
+	return uplink->talk.was_idle;
+}
+
+int
+uplink_has_overslept(const struct uplink *uplink)
+{
+	return uplink->has_overslept;
 }
 
 int

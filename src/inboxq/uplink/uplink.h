@@ -65,6 +65,10 @@ int uplink_is_ready(const struct uplink *uplink);
 
 /* Is nothing on its way, and nothing to be sent now? */
 int uplink_is_at_rest(struct uplink *uplink);
+/* Was it sent away since its place was wanted, or it had been there for long? */
+int uplink_was_idle(const struct uplink *uplink);
+/* Has it ended since we were asleep, or stopped, for longer than the server waits? */
+int uplink_has_overslept(const struct uplink *uplink);
 /* For how many seconds has it done nothing with items but to put them off?  0: it does. */
 uint64_t uplink_puts_off(const struct uplink *uplink);
 
