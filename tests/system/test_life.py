@@ -44,11 +44,11 @@ def lost_ack_is_told_at_both_ends(t):
     gate.cut()
     until(lambda: not q.numbers(), 20, "the queue to be empty")
     log = log_of(q)
-    equal(stations(log, 1), ["item_servicing", "item_trying", "item_requeued",
+    equal(stations(log, 1), ["item_validating", "item_servicing", "item_trying", "item_requeued",
                              "item_servicing", "item_trying", "item_stored"])
     lines = life(log, 1)
     equal([line["try"] for name, line in lines if name == "item_trying"], ["1", "2"])
-    equal(lines[2][1]["reason"], "unanswered")
+    equal(lines[3][1]["reason"], "unanswered")
     equal(lines[-1][1]["again"], "1")
     there = life(r.log(), 1)
     equal([(name, line["name"], line["again"]) for name, line in there],
@@ -74,11 +74,11 @@ def what_is_put_off_refused_or_removed_is_told_with_the_reason(t):
     until(lambda: not q.numbers(), 20, "the queue to be empty")
     time.sleep(0.1)
     log = log_of(q)
-    equal(stations(log, 1), ["item_servicing", "item_trying", "item_requeued",
+    equal(stations(log, 1), ["item_validating", "item_servicing", "item_trying", "item_requeued",
                              "item_servicing", "item_trying", "item_stored"])
-    equal(life(log, 1)[2][1], {"n": "1", "server": "127.0.0.1", "reason": "full", "in": "2",
+    equal(life(log, 1)[3][1], {"n": "1", "server": "127.0.0.1", "reason": "full", "in": "2",
                                "note": '"the disk is full"'})
-    equal(stations(log, 2), ["item_servicing", "item_trying", "item_refused",
+    equal(stations(log, 2), ["item_validating", "item_servicing", "item_trying", "item_refused",
                              "item_set_aside", "item_skipped"])
     equal(stations(log, 3)[-1], "item_stored")
 

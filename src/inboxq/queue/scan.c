@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/spool/spool.h"
@@ -71,7 +72,9 @@ scan_queue(struct scan *scan, struct spool *spool, struct schedule *schedule)
 	scan->is_wanted = 0;
 	scan->looked = begin;
 	scan->seen = st.st_mtim;
-	scan->was_young = now - st.st_mtim.tv_sec < 2;
+	/* One of the future was written before the clock was set back: another change has
+	 * another time. */
+	scan->was_young = now - st.st_mtim.tv_sec < 2 && st.st_mtim.tv_sec - now < 2;
 	scan->cost = monotonic() - begin;
 	rc = 0;
 out:
@@ -156,13 +159,16 @@ learn(const struct spool *spool, struct schedule *schedule, uint64_t n)
 	int fd = item_open(spool, SPOOL_QUEUE, n, &item, &why);
 
 	if (fd < 0 && errno == ENOENT) {
+		life_removed(n);
 		schedule_remove(schedule, n);
 		return 0;
 	}
 	if (fd < 0 && !item_is_to_blame(errno))
 		return -1;
-	if (fd >= 0)
+	if (fd >= 0) {
+		life_validating(n, &item);
 		close(fd);
+	}
 	facts = (struct schedule_facts){priority_of(&item), item.inbox, item.size};
 	schedule_learn(schedule, n, &facts);
 	return 0;
