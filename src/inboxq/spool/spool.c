@@ -30,8 +30,22 @@
 
 #define LOCK_WAIT 30000 /* ms */
 #define DRAFT_AGE (24 * 60 * 60) /* seconds */
+#define DRAFT_NAME_ROOM (SPOOL_NAME_ROOM + 32)
 
 static const char *const folder_names[SPOOL_PARTS] = {NULL, "tmp", "queue", "failed"};
+
+/* Of a small file, before it has its place.  Two threads, or a process whose number comes again,
+ * may be at the same file at once: neither writes into the other's. */
+static int
+name_draft(char draft[DRAFT_NAME_ROOM], const char *name)
+{
+	uint32_t random;
+
+	if (getentropy(&random, sizeof random) < 0)
+		return -1;
+	snprintf(draft, DRAFT_NAME_ROOM, "%ld.%08" PRIx32 ".%s", (long)getpid(), random, name);
+	return 0;
+}
 
 int
 spool_move(const struct spool *spool, enum spool_part from, const char *name, enum spool_part to,
@@ -44,12 +58,12 @@ int
 spool_write_file(const struct spool *spool, enum spool_part part, const char *name,
     const char *text, int replace)
 {
-	char draft[SPOOL_NAME_ROOM + 16];
+	char draft[DRAFT_NAME_ROOM];
 	int dir = spool->folder[part];
 	int rc;
 
-	snprintf(draft, sizeof draft, "%ld.%s", (long)getpid(), name);
-	if (disk_write_text(spool->folder[SPOOL_TMP], draft, text) < 0)
+	if (name_draft(draft, name) < 0 ||
+	    disk_write_text(spool->folder[SPOOL_TMP], draft, text) < 0)
 		return -1;
 	if (replace)
 		rc = renameat(spool->folder[SPOOL_TMP], draft, dir, name);
@@ -87,12 +101,12 @@ static int
 load_id(struct spool *spool, int make)
 {
 	int top = spool->folder[SPOOL_TOP], rc = id_read(top, "queue-id", spool->id);
-	char draft[SPOOL_NAME_ROOM];
+	char draft[DRAFT_NAME_ROOM];
 
 	if (rc == 0 || errno != ENOENT || !make)
 		return rc;
-	snprintf(draft, sizeof draft, "%ld.queue-id", (long)getpid());
-	if (id_make(spool->folder[SPOOL_TMP], draft, top, "queue-id") < 0)
+	if (name_draft(draft, "queue-id") < 0 ||
+	    id_make(spool->folder[SPOOL_TMP], draft, top, "queue-id") < 0)
 		return -1;
 	return id_read(top, "queue-id", spool->id);
 }
