@@ -24,12 +24,21 @@ static char folder[] = "/tmp/inboxd-library-XXXXXX";
 const char *
 world_path(const char *name)
 {
-	static char paths[4][512];
-	static unsigned turn;
+	static _Thread_local char paths[4][512];
+	static _Thread_local unsigned turn;
 	char *path = paths[turn++ % 4];
 
 	snprintf(path, sizeof paths[0], "%s/%s", folder, name);
 	return path;
+}
+
+struct inboxq_item
+world_item(const char *inbox)
+{
+	struct inboxq_item item = INBOXQ_ITEM;
+
+	item.inbox = inbox;
+	return item;
 }
 
 const char *
@@ -44,20 +53,26 @@ world_file(const char *name, const void *bytes, size_t size)
 	return path;
 }
 
-int
-world_begin(void **state)
+void
+world_bound(unsigned items)
 {
 	char text[1024];
 
+	snprintf(text, sizeof text,
+	    "[queue]\nspool = %s/spool\nitems = %u\n[server]\nservers = 127.0.0.1\n"
+	    "[tls]\ncertificate = /nowhere\nkey = /nowhere\nca = /nowhere\n",
+	    folder, items);
+	world_file("inboxq.conf", text, strlen(text));
+}
+
+int
+world_begin(void **state)
+{
 	(void)state;
 	strcpy(strrchr(folder, '-') + 1, "XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
-	snprintf(text, sizeof text,
-	    "[queue]\nspool = %s/spool\n[server]\nservers = 127.0.0.1\n"
-	    "[tls]\ncertificate = /nowhere\nkey = /nowhere\nca = /nowhere\n",
-	    folder);
-	world_file("inboxq.conf", text, strlen(text));
+	world_bound(0);
 	return 0;
 }
 

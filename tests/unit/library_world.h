@@ -13,9 +13,15 @@
 int world_begin(void **state);
 int world_end(void **state);
 
-/* A path in it; valid until the next call but three. */
+/* No more than so many items; for handles that are opened afterwards. */
+void world_bound(unsigned items);
+
+/* A path in it; valid until the thread's next call but three. */
 const char *world_path(const char *name);
 #define WORLD_CONF world_path("inboxq.conf")
+
+/* For this inbox. */
+struct inboxq_item world_item(const char *inbox);
 
 /* Writes the file, and returns its path. */
 const char *world_file(const char *name, const void *bytes, size_t size);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * libinboxq, the static one, as a program meets it: what it says is done is done, by any
- * number of threads, handles and processes at once; and it keeps its hands off the program.
+ * libinboxq, the static one, as a program meets it: what it says is done is done, and it keeps
+ * its hands off the program.
  */
 #include "config.h"
 
@@ -18,33 +18,20 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "library_world.h"
 
-#define THREADS 8
-#define ITEMS 20 /* of each thread */
-
 static struct inboxq_error error;
-
-static struct inboxq_item
-item_for(const char *inbox)
-{
-	struct inboxq_item item = INBOXQ_ITEM;
-
-	item.inbox = inbox;
-	return item;
-}
 
 /* ---- where items come from */
 
 static void
 adds_from_memory_a_file_and_a_descriptor(void **state)
 {
-	const struct inboxq_item item = item_for("status");
+	const struct inboxq_item item = world_item("status");
 	struct inboxq *queue = world_open();
 	const char *path = world_file("some.txt", "from a file", 11);
 	int fd = open(path, O_RDONLY);
@@ -73,7 +60,7 @@ adds_from_memory_a_file_and_a_descriptor(void **state)
 static void
 keeps_each_byte_of_what_has_zeros(void **state)
 {
-	const struct inboxq_item item = item_for("status");
+	const struct inboxq_item item = world_item("status");
 	static const size_t sizes[] = {1, 3071, 3072, 3073, 70000, 300000};
 	struct inboxq *queue = world_open();
 	unsigned char *bytes = calloc(1, 300000);
@@ -106,7 +93,7 @@ say_slowly(void *arg)
 static void
 waits_for_a_descriptor_that_does_not_block(void **state)
 {
-	const struct inboxq_item item = item_for("status");
+	const struct inboxq_item item = world_item("status");
 	struct inboxq *queue = world_open();
 	pthread_t thread;
 	int ends[2];
@@ -129,7 +116,7 @@ waits_for_a_descriptor_that_does_not_block(void **state)
 static void
 queues_a_batch_in_its_order(void **state)
 {
-	const struct inboxq_item item = item_for("status");
+	const struct inboxq_item item = world_item("status");
 	uint64_t numbers[INBOXQ_BATCH_MAX];
 	struct inboxq *queue = world_open();
 	struct inboxq_batch *batch;
@@ -171,7 +158,7 @@ queues_a_batch_in_its_order(void **state)
 static void
 a_batch_ends_where_descriptors_do(void **state)
 {
-	const struct inboxq_item item = item_for("status");
+	const struct inboxq_item item = world_item("status");
 	struct inboxq *queue = world_open();
 	const char *path = world_file("file", "x", 1);
 	struct inboxq_batch *batch;
@@ -203,116 +190,6 @@ a_batch_ends_where_descriptors_do(void **state)
 	inboxq_close(queue);
 }
 
-/* ---- many at once */
-
-struct crowd {
-	struct inboxq *queue;
-	uint64_t numbers[THREADS * ITEMS];
-	int failed;
-};
-
-struct member {
-	struct crowd *crowd;
-	int which;
-};
-
-static void *
-add_many(void *arg)
-{
-	const struct member *me = arg;
-	const struct inboxq_item item = item_for("status");
-	struct inboxq_error mine;
-	char text[32];
-
-	for (int i = 0; i < ITEMS; i++) {
-		uint64_t *n = &me->crowd->numbers[me->which * ITEMS + i];
-
-		snprintf(text, sizeof text, "%04d", me->which * ITEMS + i);
-		if (inboxq_add_memory(me->crowd->queue, &item, text, 4, n, &mine) != INBOXQ_OK)
-			__atomic_store_n(&me->crowd->failed, 1, __ATOMIC_RELAXED);
-	}
-	return NULL;
-}
-
-/* Half of the threads share one handle, half another; 0 if all of them could add. */
-static int
-add_in_crowds(struct crowd crowds[2])
-{
-	struct member members[2 * THREADS];
-	pthread_t threads[2 * THREADS];
-
-	for (int i = 0; i < 2; i++)
-		crowds[i] = (struct crowd){.queue = world_open()};
-	for (int i = 0; i < 2 * THREADS; i++) {
-		members[i] = (struct member){&crowds[i % 2], i / 2};
-		if (pthread_create(&threads[i], NULL, add_many, &members[i]) != 0)
-			abort();
-	}
-	for (int i = 0; i < 2 * THREADS; i++)
-		if (pthread_join(threads[i], NULL) != 0)
-			abort();
-	for (int i = 0; i < 2; i++)
-		inboxq_close(crowds[i].queue);
-	return crowds[0].failed || crowds[1].failed;
-}
-
-static void
-each_of_many_threads_handles_and_processes_has_its_numbers(void **state)
-{
-	const size_t all = THREADS * ITEMS;
-	static struct crowd crowds[2];
-	char text[32];
-	int status;
-	pid_t pid;
-
-	(void)state;
-	inboxq_close(world_open());
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0)
-		_exit(add_in_crowds(crowds));
-	assert_int_equal(add_in_crowds(crowds), 0);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	assert_int_equal(world_queued(), 4 * all);
-	assert_int_equal(world_drafts(), 0);
-	for (size_t i = 0; i < 2 * all; i++) {
-		snprintf(text, sizeof text, "%04d", (int)(i % all));
-		assert_true(world_has(crowds[i / all].numbers[i % all], text, 4));
-		for (size_t j = 0; j < i; j++)
-			assert_int_not_equal(crowds[i / all].numbers[i % all],
-			    crowds[j / all].numbers[j % all]);
-	}
-}
-
-static void
-a_child_goes_on_with_the_handle(void **state)
-{
-	const struct inboxq_item item = item_for("status");
-	struct inboxq *queue = world_open();
-	uint64_t n;
-	int status;
-	pid_t pid;
-
-	(void)state;
-	assert_int_equal(inboxq_add_memory(queue, &item, "parent", 6, &n, &error), INBOXQ_OK);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (pid == 0) {
-		int failed =
-		    inboxq_add_memory(queue, &item, "child", 5, &n, &error) != INBOXQ_OK;
-
-		inboxq_close(queue);
-		_exit(failed);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(status, 0);
-	assert_int_equal(inboxq_add_memory(queue, &item, "parent", 6, &n, &error), INBOXQ_OK);
-	assert_int_equal(n, 3);
-	assert_true(world_has(2, "child", 5));
-	inboxq_close(queue);
-}
-
 /* ---- what it keeps its hands off */
 
 static int
@@ -328,7 +205,7 @@ count_descriptors(void)
 static void
 leaves_umask_descriptors_and_signals_alone(void **state)
 {
-	const struct inboxq_item item = item_for("status");
+	const struct inboxq_item item = world_item("status");
 	struct sigaction before[32], after;
 	int others = count_descriptors(), is_open[256];
 	struct inboxq_batch *batch;
@@ -369,12 +246,12 @@ static void
 says_what_is_wrong_with_an_item(void **state)
 {
 	struct inboxq *queue = world_open();
-	struct inboxq_item item = item_for("status");
+	struct inboxq_item item = world_item("status");
 	static char name[300];
 	struct {
 		struct inboxq_item item;
 		const char *more;
-	} newer = {item_for("status"), NULL};
+	} newer = {world_item("status"), NULL};
 	uint64_t n = 7;
 
 	(void)state;
@@ -382,12 +259,12 @@ says_what_is_wrong_with_an_item(void **state)
 	assert_int_equal(n, 0);
 	item.size_of = 8;
 	assert_int_equal(inboxq_add_memory(queue, &item, "x", 1, &n, &error), INBOXQ_MISUSED);
-	item = item_for("no/inbox");
+	item = world_item("no/inbox");
 	assert_int_equal(inboxq_add_memory(queue, &item, "x", 1, &n, &error), INBOXQ_MISUSED);
 	assert_non_null(strstr(error.text, "an inbox is"));
-	item = item_for(NULL);
+	item = world_item(NULL);
 	assert_int_equal(inboxq_add_memory(queue, &item, "x", 1, &n, NULL), INBOXQ_MISUSED);
-	item = item_for("status");
+	item = world_item("status");
 	item.priority = 3;
 	assert_int_equal(inboxq_add_memory(queue, &item, "x", 1, &n, &error), INBOXQ_MISUSED);
 	item.priority = INBOXQ_HIGH;
@@ -410,7 +287,7 @@ says_what_is_wrong_with_an_item(void **state)
 static void
 says_why_an_item_cannot_be_read(void **state)
 {
-	const struct inboxq_item item = item_for("status");
+	const struct inboxq_item item = world_item("status");
 	struct inboxq *queue = world_open();
 	uint64_t n;
 
@@ -470,8 +347,6 @@ main(void)
 	    TEST(waits_for_a_descriptor_that_does_not_block),
 	    TEST(queues_a_batch_in_its_order),
 	    TEST(a_batch_ends_where_descriptors_do),
-	    TEST(each_of_many_threads_handles_and_processes_has_its_numbers),
-	    TEST(a_child_goes_on_with_the_handle),
 	    TEST(leaves_umask_descriptors_and_signals_alone),
 	    TEST(says_what_is_wrong_with_an_item),
 	    TEST(says_why_an_item_cannot_be_read),

@@ -392,7 +392,7 @@ give_numbers(struct intake *intake, uint64_t *numbers, size_t *count, struct why
 		return say_trouble(why, "cannot lock the spool");
 	}
 	if (admit_all(intake, why) < 0)
-		result = errno == EDQUOT ? INTAKE_FULL_QUEUE : INTAKE_TROUBLE;
+		result = errno == EDQUOT ? INTAKE_FULL_QUEUE : trouble(errno);
 	else if (enqueue_all(intake, numbers, count) < 0)
 		result = say_trouble(why, "cannot give a number");
 	spool_unlock(intake->spool);
