@@ -22,6 +22,7 @@
 
 struct copy {
 	struct digest *digest;
+	int (*is_stopped)(void); /* or NULL */
 	unsigned char chunk[CHUNK];
 };
 
@@ -46,6 +47,22 @@ copy_free(struct copy *copy)
 		return;
 	digest_free(copy->digest);
 	free(copy);
+}
+
+void
+copy_set_stop(struct copy *copy, int (*is_stopped)(void))
+{
+	copy->is_stopped = is_stopped;
+}
+
+/* Asked before each chunk. */
+static int
+is_stopped(const struct copy *copy)
+{
+	if (!copy->is_stopped || !copy->is_stopped())
+		return 0;
+	errno = ECANCELED;
+	return 1;
 }
 
 /* How many bytes to the next block of the draft, at most `len`. */
@@ -124,7 +141,7 @@ copy_once(struct copy *copy, int from, int to, off_t at, uint64_t *size)
 	(void)has_grown_beyond(from, 0, &first);
 	while (result == COPY_OK &&
 	    (len = read_some(from, copy->chunk, sizeof copy->chunk)) != 0) {
-		if (len < 0)
+		if (len < 0 || is_stopped(copy))
 			return COPY_UNREADABLE;
 		if (digest_add(copy->digest, copy->chunk, (size_t)len) < 0)
 			return COPY_NO_DIGEST;
@@ -160,7 +177,7 @@ compare(struct copy *copy, int from, uint64_t size, const unsigned char sha256[D
 
 		if (len < 0 && errno == EINTR)
 			continue;
-		if (len < 0)
+		if (len < 0 || is_stopped(copy))
 			return COPY_UNREADABLE;
 		if (len == 0)
 			return COPY_CHANGING;

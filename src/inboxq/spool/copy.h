@@ -34,6 +34,9 @@ enum copy_result {
 MUST_CHECK struct copy *copy_new(void);
 void copy_free(struct copy *copy);
 
+/* From now on it is asked all along: not 0 ends the copying, COPY_UNREADABLE with ECANCELED. */
+void copy_set_stop(struct copy *copy, int (*is_stopped)(void));
+
 /* From `from`, which is a regular file if `is_file` (else it is read once, as it comes, and waited
  * for where it does not block), to
  * `to` at byte `at`.  *size and sha256 tell what was taken. */

@@ -67,6 +67,12 @@ intake_new(struct spool *spool)
 	return intake;
 }
 
+void
+intake_set_stop(struct intake *intake, int (*is_stopped)(void))
+{
+	copy_set_stop(intake->copy, is_stopped);
+}
+
 /* Closes and deletes drafts from `first` on. */
 static void
 drop_drafts(struct intake *intake, size_t first)

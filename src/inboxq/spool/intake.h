@@ -49,6 +49,9 @@ MUST_CHECK struct intake *intake_new(struct spool *spool);
 /* Drafts that were not queued are deleted. */
 void intake_free(struct intake *intake);
 
+/* Asked all along while a file is copied: not 0 ends that, INTAKE_NOT_TAKEN. */
+void intake_set_stop(struct intake *intake, int (*is_stopped)(void));
+
 /*
  * Copy an item into a draft (copy.h).  INTAKE_FULL where the batch has INTAKE_BATCH of them, or
  * some, and the process's descriptors come to an end.  For the rest of results but INTAKE_OK

@@ -29,6 +29,7 @@ struct folder_setup {
 	struct intake *intake; /* empty between two calls of folder_take() */
 	const uint64_t *largest; /* bytes that an item may have; 0: any number */
 	struct notice *notice; /* NULL: there is none, and folders are listed instead */
+	int (*is_stopped)(void); /* then no further claim is copied */
 	/* Whether another one of ours is that folder. */
 	int (*is_taken)(void *ctx, const struct folder *by, dev_t device, ino_t inode);
 	void *ctx;

@@ -175,7 +175,7 @@ copy_claim(struct folder *folder, struct claim *claim, int *is_in, struct why *w
 	result = intake_fd(folder->setup.intake, &wish, fd, "it", why);
 	close(fd);
 	*is_in = result == INTAKE_OK;
-	if (result == INTAKE_MOVING) {
+	if (result == INTAKE_MOVING || folder->setup.is_stopped()) {
 		claim->sight.due = clock_monotonic() + FOLDER_SOON;
 		return INTAKE_OK;
 	}
@@ -223,7 +223,8 @@ queue_batch(struct folder *folder, const struct batch *batch)
 	struct why why = {0}, other = {0};
 	int is_in, rc;
 
-	for (size_t i = 0; i < batch->count && result == INTAKE_OK; i++) {
+	for (size_t i = 0; i < batch->count && result == INTAKE_OK && !folder->setup.is_stopped();
+	     i++) {
 		result = copy_claim(folder, batch->at[i], &is_in, &why);
 		if (is_in)
 			copied[in++] = batch->at[i];

@@ -52,6 +52,29 @@ step_now(struct watch *watch)
 	event_base_loopbreak(watch->base);
 }
 
+/* SIGTERM and SIGINT while a batch is under way: they are blocked then, and pending. */
+static const int stop_signals[] = {SIGTERM, SIGINT};
+
+static void
+block_stops(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int i = 0; i < 2; i++)
+		sigaddset(&set, stop_signals[i]);
+	(void)sigprocmask(how, &set, NULL);
+}
+
+static int
+is_stopped(void)
+{
+	sigset_t set;
+
+	return sigpending(&set) == 0 &&
+	    (sigismember(&set, stop_signals[0]) == 1 || sigismember(&set, stop_signals[1]) == 1);
+}
+
 static void
 on_step(evutil_socket_t fd, short events, void *ctx)
 {
@@ -60,10 +83,12 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 
 	(void)fd, (void)events;
 	/* The next folder that has something, so that none waits for another's thousands. */
-	for (size_t i = 0; i < watch->count && rc == 0; i++) {
+	block_stops(SIG_BLOCK);
+	for (size_t i = 0; i < watch->count && rc == 0 && !is_stopped(); i++) {
 		rc = folder_take(watch->folders[watch->turn++ % watch->count]);
 		more |= rc > 0;
 	}
+	block_stops(SIG_UNBLOCK);
 	if (rc < 0) {
 		watch->exit_code = EX_IOERR;
 		event_base_loopbreak(watch->base);
@@ -265,6 +290,8 @@ set_up(struct watch *watch, struct spool *spool)
 	watch->base = loop_new(0);
 	if (!watch->setup.intake || !watch->base)
 		return start_failed(strerror(ENOMEM));
+	intake_set_stop(watch->setup.intake, is_stopped);
+	watch->setup.is_stopped = is_stopped;
 	watch->setup.notice = notice_new();
 	if (!watch->setup.notice)
 		log_event(LOG_WARNING, "watch_without_inotify",
