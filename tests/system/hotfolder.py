@@ -39,15 +39,17 @@ class Hot:
 
     # ---- the process
 
-    def start(self, faults="", wait=True, wrap=(), arguments=()):
+    def start(self, faults="", wait=True, arm=None, arguments=()):
         env = {**os.environ, "TZ": "UTC"}
         if faults:
             env.update(SHIMMED, FAULT=faults, FAULT_SCOPE="program", LSAN_OPTIONS="exitcode=0")
+        if arm:
+            env["FAULT_ARM"] = arm
         self.mark = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
         log = open(self.log_path, "ab")  # closed with the test's folder
         self.t.closing.append(log)
         self.process = self.t.spawn(
-            [*wrap, INBOXQ, "watch", "-c", self.q.conf, *arguments], stdin=subprocess.DEVNULL,
+            [INBOXQ, "watch", "-c", self.q.conf, *arguments], stdin=subprocess.DEVNULL,
             stdout=log, stderr=log, env=env)
         if wait:
             self.wait_log(r"event=watch_began\b")

@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 
+from copyqueue import all_there, run_in_background
 from harness import INBOXQ, Skip, bound, cases, contains, equal, main, test, until
 from hotfolder import Hot, OWN
 
@@ -356,6 +357,290 @@ def what_was_written_to_between_kill_and_start_is_not_lost(t):
     contains(hot.log(), "event=watch_changed")
     equal(sorted(data for _, data, _ in hot.items().values()), [b"first ", b"first last"])
     hot.stop()
+
+
+# ---- folders and the queue as they may be
+
+@test
+def two_watches_of_one_folder_are_one(t):
+    hot = Hot(t).start()
+    other = Hot(t, q=hot.q)
+    other.folder = hot.folder
+    other.configure(other)
+    other.log_path += ".other"
+    other.start(wait=False, arguments=())
+    other.wait_log("another watch has it: process %d" % hot.process.pid)
+    hot.put("one", b"1")
+    hot.wait_taken()
+    hot.kill()  # whatever way it ends: the lock goes with it
+    other.wait_log("event=watch_began", 20)
+    hot.put("two", b"2")
+    other.wait_taken()
+    hot.equal_items({"one": b"1", "two": b"2"})
+    other.stop()
+
+
+@test
+def one_process_serves_several_folders_and_takes_new_ones_at_a_reload(t):
+    one = Hot(t)
+    two, three = Hot(t, q=one.q), Hot(t, q=one.q)
+    os.symlink(two.folder, two.folder + ".link")
+    same = Hot(t, q=one.q)
+    same.folder = two.folder + ".link"
+    one.configure(one, two, same)
+    one.start()
+    one.wait_log("error=\"another section has the same folder\"")
+    for hot in (one, two, three):
+        hot.put("f", hot.folder.encode())
+    one.wait_taken()
+    two.wait_taken()
+    stays(three, "f")
+    one.configure(two, three)
+    one.process.send_signal(signal.SIGHUP)
+    one.wait_log("event=reloaded folders=2")
+    three.wait_taken()
+    one.put("late", b"nobody looks")
+    stays(one, "late")
+    with open(one.q.conf, "a", encoding="ascii") as file:
+        file.write("[watch bad]\nfolder = relative\n")
+    one.process.send_signal(signal.SIGHUP)
+    one.wait_log("event=reload_failed")
+    two.put("g", b"g")
+    two.wait_taken()
+    equal(len(one.items()), 4)
+    one.stop()
+
+
+@test
+def a_folder_that_vanishes_is_served_when_it_is_back(t):
+    hot = Hot(t)
+    other = Hot(t, q=hot.q)
+    hot.configure(hot, other)
+    os.rmdir(hot.folder)
+    hot.start()  # for the other one
+    hot.wait_log("event=watch_trouble folder=%s error=\"No such file" % hot.folder)
+    other.put("a", b"a")
+    other.wait_taken()
+    os.mkdir(hot.folder)
+    hot.put("b", b"b")
+    hot.wait_taken()
+    os.rename(hot.folder, hot.folder + ".away")
+    os.mkdir(hot.folder)
+    hot.put("c", b"c")
+    hot.wait_taken()
+    shutil.rmtree(hot.folder)
+    other.put("d", b"d")
+    other.wait_taken()
+    os.mkdir(hot.folder)
+    hot.put("e", b"e")
+    hot.wait_taken()
+    hot.equal_items({name: name.encode() for name in "abcde"})
+    hot.stop()
+
+
+@test
+def no_folder_of_the_spool_is_a_hot_one(t):
+    hot = Hot(t)
+    hot.q.add("status", b"item")
+    hot.folder = os.path.join(hot.q.spool, "queue")
+    hot.configure(hot)
+    hot.start(wait=False)
+    hot.wait_log("error=\"it is a folder of the spool\"")
+    equal(hot.q.numbers(), [1])
+    hot.stop()
+
+
+@test
+def a_folder_of_claims_that_others_may_write_to_is_not_used(t):
+    hot = Hot(t)
+    os.mkdir(hot.path(OWN))
+    os.chmod(hot.path(OWN), 0o777)
+    hot.start(wait=False)
+    hot.wait_log("event=watch_trouble")
+    hot.put("f", b"f")
+    stays(hot, "f")
+    os.rmdir(hot.path(OWN))
+    os.symlink(hot.q.folder, hot.path(OWN))
+    time.sleep(1)
+    os.unlink(hot.path(OWN))
+    hot.wait_taken()
+    hot.stop()
+
+
+@test
+def what_cannot_be_read_stays_and_is_taken_once_it_can(t):
+    if os.geteuid() == 0:
+        raise Skip("root may read anything")
+    hot = Hot(t)
+    hot.put("secret", b"secret")
+    os.chmod(hot.path("secret"), 0)
+    hot.start()
+    hot.wait_log("file=secret reason=\"Permission denied\"")
+    hot.put("other", b"other")
+    hot.wait_log("file=other n=1")
+    os.chmod(hot.path("secret"), 0o600)
+    hot.wait_taken()
+    hot.equal_items({"secret": b"secret", "other": b"other"})
+    hot.stop()
+
+
+def bounded(hot, **bounds):
+    """The queue's bounds."""
+    with open(hot.q.conf, encoding="ascii") as file:
+        lines = [line for line in file.read().splitlines()
+                 if not line.startswith(("items", "bytes"))]
+    at = lines.index("[queue]") + 1
+    lines[at:at] = ["%s = %s" % pair for pair in bounds.items()]
+    with open(hot.q.conf, "w", encoding="ascii") as file:
+        file.write("\n".join(lines) + "\n")
+
+
+@test
+def a_full_queue_leaves_files_where_they_are_and_goes_on_by_itself(t):
+    hot = Hot(t)
+    bounded(hot, items=10, bytes="20K")
+    want = {"f%d" % i: b"%d" % i for i in range(25)}
+    for name, data in want.items():
+        hot.put(name, data)
+    hot.put("too-large", bytes(20 * 1024 + 1))
+    hot.start()
+    hot.wait_log("event=watch_full")
+    until(lambda: len(hot.items()) == 10, 10, "as many items as may be")
+    hot.wait_log("file=too-large reason=\"larger than")
+    time.sleep(1)
+    equal(len(hot.items()), 10)
+    equal(hot.log().count("event=watch_full"), 1)
+    names, claims = hot.left()
+    equal(len(names) + len(claims), 16)
+    found = {}
+    while len(found) < 25:
+        found.update({name: data for name, data, _ in hot.items().values()})
+        for n in hot.q.numbers():
+            hot.q("remove", str(n))
+        if len(found) < 25:
+            until(hot.items, 20, "more items")
+    equal(found, {name.encode(): data for name, data in want.items()})
+    hot.wait_log("event=watch_has_room")
+    bounded(hot, bytes="1M")
+    hot.process.send_signal(signal.SIGHUP)
+    hot.stop()
+    hot.start()
+    hot.wait_taken()
+    hot.stop()
+
+
+@cases([("spool", "write@draft"), ("claims", "mkdirat"), ("claimed", "renameat2"),
+        ("numbers", "fdatasync")])
+def a_full_disk_is_a_state_that_passes(t, call):
+    hot = Hot(t)
+    hot.q.add("status", b"so that the spool is there")
+    hot.q("remove", "1")
+    hot.put("f", b"f" * 5000)
+    arm = os.path.join(hot.q.folder, "arm")
+    hot.start(faults="%s:1:ENOSPC:on" % call, arm=arm)
+    hot.put("g", b"g")
+    hot.wait_taken()
+    with open(arm, "w", encoding="ascii"):
+        pass
+    hot.put("h", b"h")
+    hot.wait_log("event=watch_full")
+    hot.put("i", b"i")
+    time.sleep(1)
+    equal(hot.log().count("event=watch_full"), 1)
+    os.unlink(arm)
+    hot.wait_taken()
+    hot.wait_log("event=watch_has_room")
+    hot.equal_items({"f": b"f" * 5000, "g": b"g", "h": b"h", "i": b"i"})
+    hot.stop()
+
+
+@test
+def without_inotify_folders_are_listed(t):
+    hot = Hot(t).start(faults="inotify:1:ENOSYS:on")
+    contains(hot.log(), "event=watch_without_inotify")
+    contains(hot.log(), "by=listing")
+    want = {"f%d" % i: b"%d" % i for i in range(20)}
+    for name, data in want.items():
+        hot.put(name, data)
+        time.sleep(0.05)
+    hot.wait_taken()
+    hot.equal_items(want)
+    hot.stop()
+
+
+@test
+def what_inotify_missed_is_found_by_listing(t):
+    hot = Hot(t).start()
+    with open("/proc/sys/fs/inotify/max_queued_events", encoding="ascii") as file:
+        most = int(file.read())
+    if most > 40000:
+        raise Skip("inotify's queue holds %d events" % most)
+    hot.process.send_signal(signal.SIGSTOP)
+    for i in range(most // 2 + 10):  # each is created and closed, and deleted
+        hot.put("same%d" % (i % 2), b"x")
+    hot.put("f", b"f")
+    os.unlink(hot.path("same0"))
+    os.unlink(hot.path("same1"))
+    hot.process.send_signal(signal.SIGCONT)
+    hot.wait_taken()
+    hot.equal_items({"f": b"f"})
+    hot.stop()
+
+
+@test
+def thousands_are_taken_beside_run_and_add(t):
+    r = t.receiver()
+    hot = Hot(t)
+    hot.q.point_at(r)
+    hot.configure(hot)
+    run_in_background(t, hot.q)
+    count = 3000
+    want = [b"file %d" % i for i in range(count)]
+    for i in range(count // 2):
+        hot.put("f%d" % i, want[i])
+    hot.start()
+    for i in range(count // 2, count):
+        hot.put("f%d" % i, want[i], "rename")
+        if i % 100 == 0:
+            want.append(b"added %d" % i)
+            hot.q.add("status", want[-1])
+    hot.wait_taken(seconds=60)
+    hot.stop()
+    until(lambda: not hot.q.numbers(), 60, "all to be sent")
+    all_there(r, want)
+
+
+@test
+def one_folder_on_the_command_line_needs_no_section(t):
+    hot = Hot(t)
+    other = Hot(t, q=hot.q)
+    hot.put("f", b"f")
+    other.put("g", b"g")
+    hot.start(arguments=(other.folder, "-i", "reports", "--priority", "high"))
+    other.wait_taken()
+    stays(hot, "f", seconds=0.5)
+    other.equal_items({"g": b"g"})
+    with open(os.path.join(hot.q.spool, "queue", "%020d" % 1), "rb") as file:
+        contains(file.read(100).decode(), "inboxq-item 1 reports 1 ")
+    hot.stop()
+    for wrong in ((), (hot.folder,), ("-i", "status"), (hot.folder, "-i", "no good"),
+                  (hot.folder, "-i", "status", "-p", "much"), (hot.folder, "two", "-i", "a")):
+        hot.configure()
+        equal(hot.q("watch", *wrong, expect=None).returncode, 64 if wrong else 78, repr(wrong))
+
+
+@test
+def a_stop_does_not_wait_for_a_large_file(t):
+    hot = Hot(t)
+    with open(hot.path("large"), "wb") as file:
+        file.truncate(6 << 30)  # a hole: it takes seconds to read, and no room
+    hot.start()
+    until(lambda: "large" in hot.left()[1], 10, "the claim")
+    time.sleep(0.3)
+    began = time.monotonic()
+    hot.stop()
+    assert time.monotonic() - began < bound(1), time.monotonic() - began
+    equal((hot.items(), hot.left()[1]), ({}, ["large"]))
 
 
 if __name__ == "__main__":
