@@ -15,6 +15,7 @@
 #define LIB_CONN_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/attr.h"
 #include "lib/identity.h"
@@ -80,8 +81,10 @@ void conn_free(struct conn *conn);
 void conn_write(struct conn *conn, const void *data, size_t len);
 /* Bytes of output that wait. */
 size_t conn_pending(const struct conn *conn);
-/* Those, and where the system tells, the bytes that it has taken and the peer's not yet. */
-size_t conn_unsent(const struct conn *conn);
+/* Bytes of output that are neither that nor, where the system tells, with the system still: the
+ * peer's has taken them.  TLS adds some to what the system has, so it may fall a little now and
+ * then. */
+int64_t conn_taken(const struct conn *conn);
 
 /* Stops and resumes on_read; may be called inside it.  Counts nothing: two
  * pauses need one resume.  After conn_resume() on_read comes from the loop,

@@ -205,6 +205,7 @@ conn_write(struct conn *c, const void *data, size_t len)
 	else {
 		memcpy(c->out + c->out_at + c->out_len, data, len);
 		c->out_len += len;
+		c->written += len;
 	}
 	/* An owner that refills from on_drained must not keep the loop. */
 	if (c->draining)
@@ -417,13 +418,13 @@ conn_has_spoken(const struct conn *c, unsigned seconds)
 	return c->spoken > 0 && conn_now() - c->spoken < (long long)seconds * 1000;
 }
 
-size_t
-conn_unsent(const struct conn *c)
+int64_t
+conn_taken(const struct conn *c)
 {
 	int queued = 0;
 
 #ifdef TIOCOUTQ /* tcp(7) */
 	(void)!ioctl(c->fd, TIOCOUTQ, &queued);
 #endif
-	return c->out_len + (size_t)queued;
+	return (int64_t)(c->written - c->out_len) - queued;
 }

@@ -52,6 +52,7 @@ struct conn {
 	size_t in_len, in_room;
 	unsigned char *out;
 	size_t out_at, out_len, out_room;
+	uint64_t written; /* bytes of output, in all */
 	size_t discarded;
 	size_t quiet;        /* bytes since the last of TLS's own messages that counted */
 	unsigned own;        /* of them; see conn_watch() */

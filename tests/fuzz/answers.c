@@ -114,10 +114,10 @@ __wrap_clock_gettime(clockid_t clock, struct timespec *t)
 	return 0;
 }
 
-size_t
-conn_unsent(const struct conn *conn)
+int64_t
+conn_taken(const struct conn *conn)
 {
-	return conn_pending(conn);
+	return -(int64_t)conn_pending(conn);
 }
 
 /* ---- the spool */

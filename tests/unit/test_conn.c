@@ -355,6 +355,7 @@ carries_bulk_in_order_and_tells_when_drained(void **state)
 	(void)state;
 	start(&server, &client);
 	UNTIL(server.got == client.to_send && client.got == server.to_send);
+	UNTIL(conn_taken(client.conn) == (int64_t)client.to_send);
 	assert_false(server.bad || client.bad);
 	assert_true(client.drained > 1);
 	stop_both(&server, &client);

@@ -12,13 +12,13 @@
 
 #define LIMIT 60
 
-static size_t unsent;
+static int64_t taken;
 
-size_t
-conn_unsent(const struct conn *conn)
+int64_t
+conn_taken(const struct conn *conn)
 {
 	(void)conn;
-	return unsent;
+	return taken;
 }
 
 static void
@@ -31,11 +31,12 @@ is_late_when_nothing_moves(void **state)
 	assert_true(pulse_is_late(&pulse, 1061, LIMIT));
 	pulse_answer(&pulse, 1061);
 	assert_false(pulse_is_late(&pulse, 1121, LIMIT));
-	unsent = 500;
+	taken = 500;
+	pulse_look(&pulse, NULL, 1100);
+	taken = 499;
 	pulse_look(&pulse, NULL, 1122);
-	pulse_note(&pulse, NULL);
-	assert_true(pulse_is_late(&pulse, 1122, LIMIT));
-	unsent = 499;
+	assert_true(pulse_is_late(&pulse, 1161, LIMIT));
+	taken = 501;
 	pulse_look(&pulse, NULL, 1122);
 	assert_false(pulse_is_late(&pulse, 1182, LIMIT));
 }

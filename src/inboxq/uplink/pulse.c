@@ -1,9 +1,5 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * Between two ticks the output is added to only when an answer has come or all of it
- * has gone, which are beats themselves; so where less is unsent than behind the last
- * tick's writing, the server has taken it.
- *
  * Rejected: the time of the last write to the socket.  The kernel takes megabytes at
  * once, and is then busy with them for longer than an answer may take.
  */
@@ -46,14 +42,12 @@ pulse_pong(struct pulse *pulse, int64_t now)
 void
 pulse_look(struct pulse *pulse, const struct conn *conn, int64_t now)
 {
-	if (conn_unsent(conn) < pulse->unsent)
-		pulse->beat = now;
-}
+	int64_t taken = conn_taken(conn);
 
-void
-pulse_note(struct pulse *pulse, const struct conn *conn)
-{
-	pulse->unsent = conn_unsent(conn);
+	if (taken <= pulse->taken)
+		return;
+	pulse->taken = taken;
+	pulse->beat = now;
 }
 
 int

@@ -8,14 +8,13 @@
 #ifndef INBOXQ_UPLINK_PULSE_H
 #define INBOXQ_UPLINK_PULSE_H
 
-#include <stddef.h>
 #include <stdint.h>
 
 struct conn;
 
 struct pulse {
 	int64_t beat;  /* when something moved last, either way: monotonic seconds */
-	size_t unsent; /* what the server had yet to take at the last look, bytes */
+	int64_t taken; /* what the server has taken of ours, bytes */
 	uint64_t wait; /* what it asked for by WAIT, seconds */
 	int64_t waits; /* since when it says nothing but WAIT; 0: it does not */
 	uint64_t idle; /* READY's, seconds; 0: unknown */
@@ -29,10 +28,8 @@ void pulse_wait(struct pulse *pulse, int64_t now, uint64_t seconds);
 /* PONG came. */
 void pulse_pong(struct pulse *pulse, int64_t now);
 
-/* Once before, and once behind what a tick writes: has the server taken bytes between two
- * ticks? */
+/* Has the server taken bytes since the last look? */
 void pulse_look(struct pulse *pulse, const struct conn *conn, int64_t now);
-void pulse_note(struct pulse *pulse, const struct conn *conn);
 
 /* Has nothing moved for `limit` seconds, or what the server asked for, if that is longer? */
 int pulse_is_late(const struct pulse *pulse, int64_t now, uint64_t limit);

@@ -155,6 +155,7 @@ enum talk_verdict
 talk_hello(struct talk *talk, struct conn *conn)
 {
 	talk->pulse.beat = clock_seconds();
+	talk->pulse.taken = 0;
 	if (skips_hello(talk->spool, talk->schedule, &talk->told, conn) < 0)
 		return TALK_TROUBLE;
 	return talk_say(talk, conn);
@@ -192,8 +193,6 @@ talk_tick(struct talk *talk, struct conn *conn, uint64_t limit)
 	if (verdict == TALK_GOES_ON && talk->state == TALK_OPEN && now >= talk->state_due &&
 	    !outgoing_is_midway(talk->outgoing))
 		tell_state(talk, conn, now);
-	if (verdict == TALK_GOES_ON)
-		pulse_note(&talk->pulse, conn);
 	return verdict;
 }
 

@@ -139,7 +139,7 @@ on_drained(void *ctx)
 {
 	struct uplink *uplink = ctx;
 
-	uplink->talk.pulse.beat = clock_seconds();
+	pulse_look(&uplink->talk.pulse, uplink->conn, clock_seconds());
 	event_active(uplink->turn, EV_TIMEOUT, 1);
 }
 
