@@ -33,7 +33,7 @@ MANUALS = {
     "src/inboxd/inbox-spool.5": [None, None, "consumer", "taker's drop-in", "taker",
                                  "administrator", "excerpt", "excerpt", None, "ledger"],
     "src/inboxd/inboxd.conf.5": ["configuration"],
-    "src/inboxq/inboxq.1": [None, None, "client", "client"],
+    "src/inboxq/inboxq.1": [None, None, "client", None, "client"],
     "src/lib/inbox-protocol.7": [None] * 17,
 }
 

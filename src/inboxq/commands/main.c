@@ -18,6 +18,7 @@
 
 static const struct command *const commands[] = {
     &command_add,
+    &command_send,
     &command_run,
     &command_watch,
     &command_list,

@@ -6,6 +6,7 @@
 #include "inboxq/commands/command.h"
 
 extern const struct command command_add;
+extern const struct command command_send;
 extern const struct command command_run;
 extern const struct command command_watch;
 extern const struct command command_list;

@@ -52,8 +52,8 @@ parse_line(const char *text, size_t len, struct sentlog_line *line)
 		return -1;
 	memcpy(copy, text, len);
 	copy[len] = '\0';
-	if (sscanf(copy, "%31s %23s %15s %288s %*s %*s %*s %n", line->time, number, end,
-		line->server, &rest) != 4 ||
+	if (sscanf(copy, "%31s %23s %15s %288s %255s %*s %*s %n", line->time, number, end,
+		line->server, line->there, &rest) != 5 ||
 	    parse_u64(number, strlen(number), PROTO_NUMBER_MAX, &line->n) < 0)
 		return -1;
 	parse_rest(rest ? copy + rest : "", line);

@@ -41,6 +41,7 @@ struct sentlog_line {
 	enum sentlog_end end;
 	char server[SENTLOG_SERVER_ROOM];
 	char time[32];
+	char there[PROTO_NAME_MAX + 1];         /* STORED: its name there; REFUSED: the code */
 	char sha256[DIGEST_TEXT_ROOM];          /* "": not known */
 	char claim[ID_ROOM];                    /* "": none */
 	char name[ESCAPE_ROOM(PROTO_NAME_MAX)]; /* the file's, as in the header; "": none */
