@@ -22,6 +22,7 @@
 #include <sysexits.h>
 #include <time.h>
 
+#include "inboxq/credentials.h"
 #include "inboxq/loaded.h"
 #include "inboxq/queue/again.h"
 #include "inboxq/queue/ends.h"
@@ -52,6 +53,7 @@ struct cycle {
 	struct wake *wake;
 	struct event *step;
 	struct uplink_setup setup;
+	struct credentials credentials; /* what setup.tls is made of */
 	struct uplink *uplink;
 	struct servers *servers;
 	struct waits waits;
@@ -227,6 +229,7 @@ start_session(struct cycle *cycle)
 	cycle->bytes = 0;
 	cycle->waits.rest = 0;
 	schedule_begin(cycle->with.schedule, servers_id(cycle->servers, which));
+	credentials_read(&cycle->credentials, cycle->with.settings, &cycle->setup.tls);
 	cycle->uplink = uplink_new(&cycle->setup, servers_name(cycle->servers, which));
 	if (cycle->uplink)
 		return 1;

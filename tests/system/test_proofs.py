@@ -5,15 +5,18 @@ no item."""
 
 import contextlib
 import os
+import shutil
+import signal
 import socket
 import ssl
 import struct
 import threading
 import time
 
-from copyqueue import TEMPFAIL, Queue
-from harness import Skip, cases, contains, equal, main, test
-from pki import der_san
+from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
+from fakereceiver import Cut, FakeReceiver
+from harness import Skip, bound, cases, contains, equal, main, test, until
+from pki import Pair, der_san
 
 
 def need_localhost():
@@ -199,6 +202,73 @@ def what_the_server_has_against_us_is_told(t, kind, words):
     r.others = True
     turned_down(t, r, words,
                 pair=t.pki.odd(kind) if kind else t.pki.client("revoked.example.org"))
+
+
+# ---- what proves us
+
+def put(path, source):
+    """In one move, as who renews a certificate should."""
+    shutil.copy(source, path + ".new")
+    os.rename(path + ".new", path)
+
+
+def renewable(t, r, pair):
+    """A queue whose certificate and key are files of its own."""
+    q = Queue(t, r)
+    own = Pair(os.path.join(q.folder, "own.crt"), os.path.join(q.folder, "own.key"))
+    put(own.cert, pair.cert)
+    put(own.key, pair.key)
+    q.pair = own
+    q.point_at(r)
+    return q
+
+
+@test
+def certificate_that_is_renewed_is_used_at_the_next_connection(t):
+    r = t.receiver()
+    q = renewable(t, r, t.pki.odd("other-ca"))
+    q.add("status", b"renewed")
+    run = run_in_background(t, q)
+    until(lambda: said(q).count("alert unknown ca") >= 2, 20, "two refusals")
+    good = t.pki.client("pc1.example.org")
+    put(q.pair.cert, good.cert)
+    until(lambda: "event=certificates_wrong" in said(q), 20, "half a renewal to be told")
+    contains(said(q), "is not the key of the certificate in")
+    put(q.pair.key, good.key)
+    until(lambda: r.files("status"), 20, "the item")
+    contains(said(q), "notice event=certificates_read ours_until=20")
+    stop(run)
+    all_there(r, [b"renewed"])
+
+
+def cut(connection, line):
+    raise Cut
+
+
+def stop(run):
+    run.send_signal(signal.SIGTERM)
+    equal(run.wait(bound(10)), 0, "exit code")
+
+
+@test
+def certificate_that_does_not_do_leaves_the_one_before_in_use(t):
+    """And is told once, however often it is looked at; another one again."""
+    server = FakeReceiver(t, odd=cut)
+    q = renewable(t, server, t.pki.client("pc1.example.org"))
+    q.add("status", b"kept")
+    run = run_in_background(t, q)
+    until(lambda: server.connections >= 2, 20, "two connections")
+    with open(q.pair.cert, "w", encoding="ascii") as file:
+        file.write("half a certificate\n")
+    known = server.connections
+    until(lambda: server.connections >= known + 4, 20, "four more")
+    equal(said(q).count("event=certificates_wrong"), 1, "lines")
+    contains(said(q), "holds no certificate in PEM")
+    os.unlink(q.pair.cert)
+    until(lambda: said(q).count("event=certificates_wrong") == 2, 20, "another trouble")
+    server.odd = None
+    until(lambda: server.stored, 20, "the item")
+    stop(run)
 
 
 if __name__ == "__main__":
