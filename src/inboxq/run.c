@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "inboxq/spool/machine.h"
 #include "inboxq/spool/sentlog.h"
 #include "inboxq/cycle.h"
 #include "inboxq/loaded.h"
@@ -180,6 +181,22 @@ take_signal(struct run *run, int number, event_callback_fn callback)
 	return NULL;
 }
 
+/* A spool that was copied to another machine becomes a queue of its own; one that cannot goes on as
+ * it is, since nothing is lost by that. */
+static void
+settle_machine(const struct run *run)
+{
+	char old[ID_ROOM];
+	int rc = machine_settle(run->spool, old);
+
+	if (rc > 0)
+		log_event(LOG_WARNING, "queue_copied",
+		    "old=%s queue=%s note=\"the spool comes from another machine: it goes on as a "
+		    "queue of its own\"", old, spool_queue_id(run->spool));
+	else if (rc < 0)
+		log_event(LOG_WARNING, "machine_not_noted", "error=\"%s\"", strerror(errno));
+}
+
 /* One cycle reads its configuration once: SIGHUP ends it as it would any program. */
 static int
 take_hangups(struct run *run)
@@ -228,9 +245,11 @@ set_up(struct run *run)
 	run->tls = loaded_tls(settings, &error);
 	if (!run->tls)
 		return start_failed(errno == EAGAIN ? EX_TEMPFAIL : EX_CONFIG, "", error.text);
+	settle_machine(run);
 	run->sentlog = sentlog_open(run->spool);
 	if (!run->sentlog)
-		return start_failed(EX_IOERR, "sent.log: ", strerror(errno));
+		return start_failed(disk_is_full(errno) ? EX_TEMPFAIL : EX_IOERR, "sent.log: ",
+		    strerror(errno));
 	sentlog_set_max(run->sentlog, &settings->sent_log);
 	run->schedule = schedule_new();
 	run->ends = ends_new(run->spool, run->sentlog, run->schedule);

@@ -622,8 +622,10 @@ def refused_item_that_a_power_failure_left_in_both_folders_is_set_aside(t):
 def queue_that_could_not_be_looked_at_is_not_said_to_be_empty(t):
     """The disk is full when the spool is synced before the first session."""
     r = t.receiver()
-    q = Queue(t, r)
+    q = Queue(t, servers=["127.0.0.1:1"])
     q.add("status", b"kept")
+    q("run", "--once", expect=TEMPFAIL)  # the machine is noted, which is a sync more
+    q.point_at(r)
     done = t.run([INBOXQ, "run", "-c", q.conf, "--once"],
                  env={**SHIMMED, "FAULT": "fsync:2:ENOSPC:once"})
     contains(done.stderr, "event=spool_trouble in=scan")

@@ -2,11 +2,13 @@
 # SPDX-License-Identifier: ISC
 """The spool itself: its bounds, what is wrong in it, disks without room, copies of it."""
 
+import hashlib
+import hmac
 import os
 import subprocess
 
-from copyqueue import TEMPFAIL, Queue
-from harness import INBOXQ, contains, equal, main, test
+from copyqueue import TEMPFAIL, Queue, all_there
+from harness import INBOXQ, Skip, contains, equal, main, test
 
 NOWHERE = ["127.0.0.1:1"]
 
@@ -112,6 +114,80 @@ def a_receiver_that_was_away_is_told_over_the_turn_of_sent_log(t):
     q("run", "--once")
     row = away.client_row(q.id())
     equal((row["settled"], row["missing"], row["skipped"]), (numbers + 3, 0, numbers))
+
+
+def machine_file(q):
+    return os.path.join(q.spool, "machine")
+
+
+def need_machine_id():
+    try:
+        with open("/etc/machine-id", encoding="ascii") as file:
+            text = file.read().strip()
+    except OSError:
+        text = ""
+    if len(text) != 32:
+        raise Skip("this system has no machine-id")
+    return text
+
+
+@test
+def the_machine_is_noted_as_it_may_be_told(t):
+    system = need_machine_id()
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"one")
+    q("run", "--once")
+    with open(machine_file(q), encoding="ascii") as file:
+        noted = file.read()
+    key = bytes.fromhex("5c1f0e9a27434db8936ed1703b88c512")
+    want = bytearray(hmac.new(bytes.fromhex(system), key, hashlib.sha256).digest()[:16])
+    want[6] = want[6] & 0x0f | 0x40
+    want[8] = want[8] & 0x3f | 0x80
+    equal(noted, want.hex() + "\n")
+
+
+@test
+def a_spool_copied_from_another_machine_is_a_queue_of_its_own(t):
+    need_machine_id()
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"one", b"two")
+    first = q.id()
+    q("run", "--once")
+    q.add("status", b"three")
+    with open(machine_file(q), "w", encoding="ascii") as file:
+        file.write("%032x\n" % 7)
+    q.add("status", b"four")
+    equal(q.id(), first, "add looks at no machine")
+    said = q("run", "--once").stderr
+    contains(said, "event=queue_copied old=%s queue=%s" % (first, q.id()))
+    equal(q.id() != first, True, "another id")
+    with open(os.path.join(q.spool, "queue-id.old"), encoding="ascii") as file:
+        equal(file.read(), first + "\n")
+    all_there(r, [b"one", b"two", b"three", b"four"])
+    row = r.client_row(q.id())
+    equal((row["stored"], row["missing"]), (2, 0))
+    second = q.id()
+    q.add("status", b"five")
+    equal("queue_copied" in q("run", "--once").stderr, False, "it is said once")
+    equal(q.id(), second)
+
+
+@test
+def a_damaged_queue_id_is_kept_beside_and_the_queue_goes_on(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"one")
+    path = os.path.join(q.spool, "queue-id")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("what a disk left")
+    q.add("status", b"two")
+    equal(len(q.id()), 32)
+    with open(path + ".damaged", encoding="ascii") as file:
+        equal(file.read(), "what a disk left")
+    q("run", "--once")
+    all_there(r, [b"one", b"two"])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@
 #include "inboxq/commands/arguments.h"
 #include "inboxq/commands/rows.h"
 #include "inboxq/spool/spool.h"
+#include "lib/disk.h"
 #include "lib/inherit.h"
 #include "lib/log.h"
 
@@ -57,6 +58,9 @@ open_spool(struct command_call *call)
 		return EX_OK;
 	}
 	rc = errno == EPERM || errno == EACCES ? EX_NOPERM : EX_CANTCREAT;
+	/* Whoever starts services is to try again. */
+	if (call->command->logs && disk_is_full(errno))
+		rc = EX_TEMPFAIL;
 	if (call->command->logs)
 		log_event(LOG_CRIT, "start_failed", "error=\"%s\" exit=%d", why.text, rc);
 	else

@@ -96,19 +96,47 @@ spool_read_file(int dir, const char *name, char *dst, size_t room)
 	return len;
 }
 
-/* The queue's id: made once, by whoever comes first. */
 static int
-load_id(struct spool *spool, int make)
+make_id(struct spool *spool)
 {
-	int top = spool->folder[SPOOL_TOP], rc = id_read(top, "queue-id", spool->id);
+	int top = spool->folder[SPOOL_TOP];
 	char draft[DRAFT_NAME_ROOM];
 
-	if (rc == 0 || errno != ENOENT || !make)
-		return rc;
 	if (name_draft(draft, "queue-id") < 0 ||
 	    id_make(spool->folder[SPOOL_TMP], draft, top, "queue-id") < 0)
 		return -1;
 	return id_read(top, "queue-id", spool->id);
+}
+
+/* A disk has spoilt it: what is left of it is kept, and the queue gets another name. */
+static int
+replace_id(struct spool *spool)
+{
+	int top = spool->folder[SPOOL_TOP], rc;
+
+	if (spool_lock(spool) < 0)
+		return -1;
+	rc = id_read(top, "queue-id", spool->id); /* others may have been here */
+	if (rc < 0 && errno == EILSEQ) {
+		rc = spool_move(spool, SPOOL_TOP, "queue-id", SPOOL_TOP, "queue-id.damaged");
+		if (rc == 0)
+			rc = make_id(spool);
+	}
+	spool_unlock(spool);
+	return rc;
+}
+
+/* The queue's id: made once, by whoever comes first. */
+static int
+load_id(struct spool *spool, int make)
+{
+	int rc = id_read(spool->folder[SPOOL_TOP], "queue-id", spool->id);
+
+	if (rc < 0 && errno == ENOENT && make)
+		return make_id(spool);
+	if (rc < 0 && errno == EILSEQ && make)
+		return replace_id(spool);
+	return rc;
 }
 
 /* Opens the four folders; `what` names the one at fault. */

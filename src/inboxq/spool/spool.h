@@ -8,6 +8,7 @@
  *	failed/    items set aside, and N.reason beside each
  *	sent.log   what became of each number (sentlines.h); sent.log.1: before that
  *	queue-id   the queue's random 128-bit id
+ *	machine    the machine that it was drawn on (machine.h); queue-id.old: the ids before
  *	last       no number up to this one is ever given again (20 digits)
  *	next       the highest number, as far as is known: where to look for a free one (mark.h)
  *	counts     how much lies here, where that has bounds (counts.h)

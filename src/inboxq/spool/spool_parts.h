@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The spool is one module in three files: spool.c (folders, lock, names, files), numbers.c
- * (which number comes next) and counts.c (how much lies there).  This is what they share; nobody
- * else includes it.
+ * The spool is one module in four files: spool.c (folders, lock, names, files), numbers.c
+ * (which number comes next), counts.c (how much lies there) and machine.c (whose it is).  This is
+ * what they share; nobody else includes it.
  */
 #ifndef INBOXQ_SPOOL_SPOOL_PARTS_H
 #define INBOXQ_SPOOL_SPOOL_PARTS_H
