@@ -9,6 +9,7 @@ names (40 hexadecimal digits, or crash-...): those this script leaves alone.
 
 import hashlib
 import os
+import struct
 import subprocess
 import sys
 import tempfile
@@ -500,6 +501,37 @@ def server():
         seed("server", name, word)
 
 
+# ---- srv: an answer of the DNS
+
+def srv():
+    def name(text):
+        return b"".join(bytes([len(part)]) + part for part in text.split(b".") if part) + b"\0"
+
+    def record(priority, weight, port, target, kind=33):
+        data = struct.pack("!HHH", priority, weight, port) + target
+        return b"\xc0\x0c" + struct.pack("!HHIH", kind, 1, 60, len(data)) + data
+
+    def case(label, *records, count=None):
+        head = b"\0\1\x85\x80" + struct.pack(
+            "!HHHH", 1, len(records) if count is None else count, 0, 0)
+        seed("srv", label, head + name(b"_inbox._tcp.example") + b"\0\x21\0\1" +
+             b"".join(records))
+    cap = [name(b"cap%d.example" % n) for n in range(20)]
+    case("one", record(0, 0, 7117, cap[1]))
+    case("ranks", record(20, 1, 7, cap[1]), record(10, 0, 8, cap[2]), record(10, 65535, 9, cap[3]))
+    case("many", *[record(n % 3, n, 7117, cap[n]) for n in range(20)])
+    case("pointer", record(0, 0, 7117, b"\x04cap1\xc0\x18"))
+    case("loop", record(0, 0, 7117, b"\xc0\x32"))
+    case("none", record(0, 0, 0, b"\0"))
+    case("address", record(0, 0, 7117, name(b"127.0.0.1")))
+    case("escape", record(0, 0, 7117, b"\x05a\x1b[2J\x00"))
+    case("other", record(0, 0, 7117, cap[1], kind=1))
+    case("short", record(0, 0, 7117, b""))
+    case("cut", record(0, 0, 7117, cap[1])[:-4])
+    case("fewer", record(0, 0, 7117, cap[1]), count=9)
+    case("nothing")
+
+
 # ---- journal: what may happen, then what happens (the target's head)
 
 def journal():
@@ -547,7 +579,7 @@ def journal():
 
 def main():
     folder = sys.argv[1]
-    for make in (codec, session, config, ledger, journal, answers, proxy, server, status):
+    for make in (codec, session, config, ledger, journal, answers, proxy, server, srv, status):
         make()
     if not os.path.exists(os.path.join(folder, "identity")):
         identity()  # keys are drawn anew each time: only where there are none

@@ -16,13 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inboxq/base/order.h"
+#include "inboxq/uplink/srv.h"
 
 #define SRV_SERVICE "_inbox._tcp."
-#define SRV_MAX 16             /* servers */
-#define SRV_FIXED 6            /* bytes before the target: priority, weight, port */
-#define SRV_ANSWER_ROOM 65535  /* bytes: the longest message there is */
-#define SRV_WEIGHT_SCALE 100   /* who has weight 0 has a small chance: RFC 2782, "Weight" */
+#define ANSWER_ROOM 65535 /* bytes: the longest message there is */
 
 static void
 add_address(struct lookup *lookup, const struct server *server, const struct addrinfo *found)
@@ -76,17 +73,6 @@ add_host(struct lookup *lookup, const struct server *server)
 
 #ifdef HAVE_RES_NQUERY
 
-struct srv {
-	unsigned priority;
-	struct server server;
-};
-
-struct srv_list {
-	struct srv at[SRV_MAX];
-	size_t count;
-	unsigned char answer[SRV_ANSWER_ROOM];
-};
-
 static int
 failed(struct lookup *lookup, int is_none, const char *what)
 {
@@ -94,102 +80,48 @@ failed(struct lookup *lookup, int is_none, const char *what)
 	return why_say(&lookup->why, "%s: %s", lookup->server.name, what);
 }
 
-/* One record.  A target is the name server's text: it is taken if it could stand in `servers`. */
-static void
-take_record(struct srv_list *list, const ns_msg *message, const ns_rr *record)
-{
-	const unsigned char *data = ns_rr_rdata(*record);
-	struct srv *srv = &list->at[list->count];
-	char target[NS_MAXDNAME], word[NS_MAXDNAME + 16];
-	unsigned weight;
-	struct why why;
-
-	if (ns_rr_type(*record) != ns_t_srv || ns_rr_rdlen(*record) <= SRV_FIXED ||
-	    list->count == SRV_MAX)
-		return;
-	if (ns_name_uncompress(ns_msg_base(*message), ns_msg_end(*message), data + SRV_FIXED,
-	        target, sizeof target) < 0)
-		return;
-	snprintf(word, sizeof word, "%s.:%u", target, (unsigned)ns_get16(data + 4));
-	if (server_parse(word, &srv->server, &why) < 0 || srv->server.is_address)
-		return;
-	srv->priority = ns_get16(data);
-	weight = ns_get16(data + 2);
-	srv->server.weight = weight ? weight * SRV_WEIGHT_SCALE : 1;
-	list->count++;
-}
-
+/* The answer's length, or -1. */
 static int
-ask_records(struct lookup *lookup, struct srv_list *list)
+ask_records(struct lookup *lookup, unsigned char *answer)
 {
 	const char *domain = lookup->server.host;
 	char name[sizeof SRV_SERVICE + SERVER_HOST_ROOM];
 	struct __res_state state;
-	ns_msg message;
-	ns_rr record;
 	int len, is_none;
 
 	snprintf(name, sizeof name, "%s%s", domain[0] == '_' ? "" : SRV_SERVICE, domain);
 	memset(&state, 0, sizeof state);
 	if (res_ninit(&state) != 0)
 		return failed(lookup, 0, "resolv.conf cannot be read");
-	len = res_nquery(&state, name, ns_c_in, ns_t_srv, list->answer, sizeof list->answer);
+	len = res_nquery(&state, name, ns_c_in, ns_t_srv, answer, ANSWER_ROOM);
 	is_none = state.res_h_errno == HOST_NOT_FOUND || state.res_h_errno == NO_DATA;
 	res_nclose(&state);
-	if (len < 0)
-		return failed(lookup, is_none, is_none
-		    ? "it has no SRV records"
-		    : "no name server gives its SRV records now");
-	if (ns_initparse(list->answer, len, &message) < 0)
-		return failed(lookup, 0, "the name server's answer cannot be read");
-	for (int i = 0; i < ns_msg_count(message, ns_s_an); i++) {
-		if (ns_parserr(&message, ns_s_an, i, &record) == 0)
-			take_record(list, &message, &record);
-	}
-	return list->count ? 0 : failed(lookup, 1, "its SRV records name no server");
-}
-
-/* By priority; those of one priority keep the order they came in. */
-static void
-sort_records(struct srv_list *list)
-{
-	for (size_t i = 1; i < list->count; i++) {
-		struct srv srv = list->at[i];
-		size_t at = i;
-
-		for (; at > 0 && list->at[at - 1].priority > srv.priority; at--)
-			list->at[at] = list->at[at - 1];
-		list->at[at] = srv;
-	}
-}
-
-static void
-add_records(struct lookup *lookup, struct srv_list *list)
-{
-	struct server group[SRV_MAX];
-	size_t order[SRV_MAX], count;
-
-	sort_records(list);
-	for (size_t first = 0; first < list->count; first += count) {
-		for (count = 0; first + count < list->count &&
-		     list->at[first + count].priority == list->at[first].priority; count++)
-			group[count] = list->at[first + count].server;
-		order_servers(group, count, lookup->identity, order);
-		for (size_t i = 0; i < count; i++)
-			add_host(lookup, &group[order[i]]);
-	}
+	if (len >= 0)
+		return len < ANSWER_ROOM ? len : ANSWER_ROOM;
+	return failed(lookup, is_none, is_none ? "it has no SRV records"
+	                                       : "no name server gives its SRV records now");
 }
 
 static void
 run_srv(struct lookup *lookup)
 {
-	struct srv_list *list = calloc(1, sizeof *list);
+	unsigned char *answer = malloc(ANSWER_ROOM);
+	struct server *servers = calloc(SRV_MAX, sizeof *servers);
+	size_t count = 0;
+	int len = -1;
 
-	if (!list)
+	if (!answer || !servers)
 		(void)failed(lookup, 0, "out of memory");
-	else if (ask_records(lookup, list) == 0)
-		add_records(lookup, list);
-	free(list);
+	else
+		len = ask_records(lookup, answer);
+	if (len >= 0 && srv_read(answer, (size_t)len, servers, &count, lookup->identity) < 0)
+		(void)failed(lookup, 0, "the name server's answer cannot be read");
+	else if (len >= 0 && count == 0)
+		(void)failed(lookup, 1, "its SRV records name no server");
+	for (size_t i = 0; i < count; i++)
+		add_host(lookup, &servers[i]);
+	free(servers);
+	free(answer);
 }
 
 #else

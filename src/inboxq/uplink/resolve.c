@@ -18,6 +18,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
+
+#define STUCK_WAIT CLOCK_SECOND /* for a lookup that has had its time */
+
 /* Shared: `lookup` is the thread's up to the byte in the pipe, then the loop's. */
 struct task {
 	atomic_int refs;
@@ -31,6 +35,7 @@ struct entry {
 	struct resolver *resolver;
 	struct server server;
 	struct task *task;   /* in the air, or NULL */
+	int64_t begun;       /* when, microseconds */
 	struct event *came;  /* on the pipe of the task */
 	struct lookup *last; /* the last answer that had addresses, or NULL */
 	struct resolve *asking;
@@ -123,6 +128,13 @@ answer_without(struct resolve *resolve, const struct why *why)
 	answer(resolve, resolve->entry->last);
 }
 
+/* For how long it has been in the air, in whole seconds. */
+static unsigned
+age_of_task(const struct entry *entry)
+{
+	return (unsigned)((clock_monotonic() - entry->begun + CLOCK_SECOND / 2) / CLOCK_SECOND);
+}
+
 static void
 on_timer(evutil_socket_t fd, short what, void *ctx)
 {
@@ -134,7 +146,8 @@ on_timer(evutil_socket_t fd, short what, void *ctx)
 		answer(resolve, resolve->at_once);
 		return;
 	}
-	why_say(&why, "no name server has answered within %u seconds", resolve->seconds);
+	why_say(&why, "no name server has answered within %u seconds",
+	    age_of_task(resolve->entry));
 	answer_without(resolve, &why);
 }
 
@@ -212,6 +225,7 @@ start_task(struct entry *entry, const char *identity, struct why *why)
 	if (rc != 0)
 		goto fail;
 	entry->task = task;
+	entry->begun = clock_monotonic();
 	return 0;
 fail:
 	why_say(why, "no lookup can be begun: %s", strerror(rc));
@@ -270,11 +284,28 @@ answer_at_once(struct resolve *resolve, const char *identity)
 	return 0;
 }
 
+/* A lookup that was stuck before is not waited for as one that begins: each try would delay the
+ * next server as the first one did. */
+static int
+set_timer(struct resolve *resolve)
+{
+	const struct entry *entry = resolve->entry;
+	int64_t left = 0;
+	struct timeval wait;
+
+	if (!resolve->at_once)
+		left = entry->begun + resolve->seconds * CLOCK_SECOND - clock_monotonic();
+	if (!resolve->at_once && left < STUCK_WAIT)
+		left = STUCK_WAIT;
+	wait.tv_sec = (time_t)(left / CLOCK_SECOND);
+	wait.tv_usec = (suseconds_t)(left % CLOCK_SECOND);
+	return event_add(resolve->timer, &wait);
+}
+
 struct resolve *
 resolve_new(struct resolver *resolver, const struct server *server, const char *identity,
     unsigned seconds, void (*on_answer)(void *ctx, const struct lookup *), void *ctx)
 {
-	struct timeval wait = {.tv_sec = (time_t)seconds};
 	struct entry *entry = find_entry(resolver, server);
 	struct resolve *resolve = entry ? calloc(1, sizeof *resolve) : NULL;
 
@@ -285,9 +316,7 @@ resolve_new(struct resolver *resolver, const struct server *server, const char *
 	resolve->timer = evtimer_new(resolver->base, on_timer, resolve);
 	if (!resolve->timer || answer_at_once(resolve, identity) < 0)
 		goto fail;
-	if (resolve->at_once)
-		wait.tv_sec = 0;
-	if (event_add(resolve->timer, &wait) < 0)
+	if (set_timer(resolve) < 0)
 		goto fail;
 	resolve->next = entry->asking;
 	entry->asking = resolve;

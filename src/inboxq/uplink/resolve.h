@@ -3,7 +3,8 @@
  * Looking servers up without waiting: each lookup (lookup.h) has a thread of its own, which
  * nobody joins, and its answer comes to the event loop by a pipe.  Who asks waits for as long as
  * he says; the thread may be stuck for longer, and then is the one that the next who asks for the
- * same server waits for: there is at most one a server.
+ * same server waits for: there is at most one a server.  That one has had its time: it is waited
+ * for a second more.
  *
  * Each who asks has the server looked up anew.  Where the name server is away, the addresses that
  * were found last are given: they prove themselves, or do not, by their certificates.
