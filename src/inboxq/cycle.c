@@ -23,6 +23,7 @@
 #include <time.h>
 
 #include "inboxq/credentials.h"
+#include "inboxq/elsewhere.h"
 #include "inboxq/loaded.h"
 #include "inboxq/queue/again.h"
 #include "inboxq/queue/ends.h"
@@ -44,7 +45,8 @@
 enum leaving {
 	LEAVING_NOT,
 	LEAVING_ASKED,  /* a stop, or a reload */
-	LEAVING_UNUSED, /* the server puts off what another one may take */
+	LEAVING_UNUSED, /* as ELSEWHERE_UNUSED */
+	LEAVING_BETTER, /* as ELSEWHERE_BETTER */
 };
 
 struct cycle {
@@ -62,8 +64,7 @@ struct cycle {
 	uint64_t stored;     /* when the session began */
 	struct loaded *next; /* to be taken before the next session; or NULL */
 	enum leaving leaving;
-	uint64_t bytes;      /* of large items, at the last tick */
-	int64_t considered;  /* when leaving for another server was, monotonic seconds */
+	struct elsewhere elsewhere;
 	int stopping, has_looked;
 	int reached; /* a server had a word for us */
 	uint64_t cycles; /* how often no server might be tried */
@@ -111,10 +112,10 @@ on_trouble(struct cycle *cycle, const char *where, int error)
 static enum waits_end
 judge_end(const struct cycle *cycle, enum uplink_end end, uint64_t seconds)
 {
-	if (cycle->leaving == LEAVING_ASKED)
-		return WAITS_ASKED;
 	if (cycle->leaving == LEAVING_UNUSED)
 		return WAITS_UNUSED;
+	if (cycle->leaving != LEAVING_NOT)
+		return WAITS_ASKED;
 	if (uplink_has_overslept(cycle->uplink))
 		return WAITS_OVERSLEPT;
 	if (end != UPLINK_AWAY)
@@ -148,50 +149,33 @@ leave(struct cycle *cycle, enum leaving why, uint64_t seconds)
 	uplink_stop(cycle->uplink, (unsigned)seconds);
 }
 
-/* Is there something for a server that may be tried, and is not ours? */
-static int
-has_work_elsewhere(const struct cycle *cycle)
+static void
+go_elsewhere(struct cycle *cycle, enum elsewhere_verdict verdict)
 {
-	int64_t now = clock_monotonic();
-
-	for (size_t i = 0; i < servers_count(cycle->servers); i++)
-		if (i != cycle->server && servers_may_try(cycle->servers, i, now) &&
-		    schedule_due_for(cycle->with.schedule, servers_id(cycle->servers, i),
-		        now / CLOCK_SECOND) <= now / CLOCK_SECOND)
-			return 1;
-	return 0;
+	if (verdict == ELSEWHERE_STAY)
+		return;
+	log_event(LOG_NOTICE, "server_left", "server=%s for=%s pending=%" PRIu64,
+	    servers_name(cycle->servers, cycle->server),
+	    verdict == ELSEWHERE_BETTER ? "better" : "others",
+	    schedule_counts(cycle->with.schedule)->waiting);
+	leave(cycle, verdict == ELSEWHERE_BETTER ? LEAVING_BETTER : LEAVING_UNUSED,
+	    cycle->with.settings->timeout);
 }
 
-/* What this server puts off another one may take.  To look for that may take its time. */
+/* One cycle has its own way from server to server. */
+static int
+may_leave(const struct cycle *cycle)
+{
+	return !cycle->with.once && cycle->uplink && cycle->leaving == LEAVING_NOT;
+}
+
 static void
 on_rest(void *ctx)
 {
 	struct cycle *cycle = ctx;
-	int64_t now = clock_seconds();
 
-	if (cycle->with.once || cycle->leaving != LEAVING_NOT || !has_work(cycle) ||
-	    cycle->considered == now)
-		return;
-	cycle->considered = now;
-	if (!has_work_elsewhere(cycle))
-		return;
-	log_event(LOG_NOTICE, "server_left", "server=%s pending=%" PRIu64,
-	    servers_name(cycle->servers, cycle->server),
-	    schedule_counts(cycle->with.schedule)->waiting);
-	leave(cycle, LEAVING_UNUSED, cycle->with.settings->timeout);
-}
-
-/* Where all is put off, but some of it is always due again, there is never a rest. */
-static void
-look_for_progress(struct cycle *cycle)
-{
-	uint64_t bytes = uplink_bytes(cycle->uplink);
-	int is_vain = bytes == cycle->bytes &&
-	    uplink_puts_off(cycle->uplink) > cycle->with.settings->timeout;
-
-	cycle->bytes = bytes;
-	if (is_vain || uplink_is_at_rest(cycle->uplink))
-		on_rest(cycle);
+	if (may_leave(cycle) && has_work(cycle))
+		go_elsewhere(cycle, elsewhere_at_rest(&cycle->elsewhere));
 }
 
 /* Whose turn it is; SERVERS_NONE: nobody's. */
@@ -226,11 +210,11 @@ start_session(struct cycle *cycle)
 	cycle->server = which;
 	cycle->stored = ends_counts(cycle->with.ends)->stored;
 	cycle->leaving = LEAVING_NOT;
-	cycle->bytes = 0;
 	cycle->waits.rest = 0;
 	schedule_begin(cycle->with.schedule, servers_id(cycle->servers, which));
 	credentials_read(&cycle->credentials, cycle->with.settings, &cycle->setup.tls);
 	cycle->uplink = uplink_new(&cycle->setup, servers_name(cycle->servers, which));
+	elsewhere_begin(&cycle->elsewhere, cycle->uplink, which);
 	if (cycle->uplink)
 		return 1;
 	on_trouble(cycle, "session", ENOMEM);
@@ -245,6 +229,8 @@ set_waits(struct cycle *cycle)
 
 	tls_own_identity(cycle->setup.tls, identity);
 	cycle->waits.servers = cycle->servers;
+	cycle->elsewhere.servers = cycle->servers;
+	cycle->elsewhere.setup = &cycle->setup;
 	cycle->waits.phase = phase_own(identity, spool_queue_id(cycle->with.spool));
 	cycle->waits.report = cycle->with.settings->report * (uint64_t)CLOCK_SECOND;
 	schedule_set_rest(cycle->with.schedule,
@@ -329,6 +315,7 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	int64_t wait;
 
 	(void)fd, (void)events;
+	elsewhere_end(&cycle->elsewhere);
 	uplink_free(cycle->uplink);
 	cycle->uplink = NULL;
 	schedule_take_back(cycle->with.schedule);
@@ -385,6 +372,7 @@ cycle_free(struct cycle *cycle)
 {
 	if (!cycle)
 		return;
+	elsewhere_end(&cycle->elsewhere);
 	uplink_free(cycle->uplink);
 	resolver_free(cycle->setup.resolver);
 	if (cycle->step)
@@ -427,8 +415,8 @@ cycle_tick(struct cycle *cycle)
 	look_for_end_of_wait(cycle);
 	if (cycle->uplink)
 		uplink_tick(cycle->uplink);
-	if (cycle->uplink)
-		look_for_progress(cycle);
+	if (may_leave(cycle))
+		go_elsewhere(cycle, elsewhere_tick(&cycle->elsewhere, has_work(cycle)));
 }
 
 void

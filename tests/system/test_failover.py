@@ -10,8 +10,9 @@ import socket
 import struct
 import time
 
-from copyqueue import TEMPFAIL, Listener, Queue, cpu, end_run, run_in_background
+from copyqueue import TEMPFAIL, Listener, Queue, cpu, end_run, run_in_background, said
 from fakereceiver import Cut, FakeReceiver
+from gate import Gate
 from harness import bound, cases, equal, main, test, until
 
 ITEMS = [b"one", b"two", b"three"]
@@ -78,6 +79,74 @@ def server_that_takes_nothing_keeps_nothing_from_the_next(t, make):
     assert spent < 0.5 * bound(1), "%g s of processor time in %g s" % (spent, passed)
     end_run(run, q)
     equal((second.stored, q.numbers()), (items, []), "what the second one has")
+
+
+# ---- and the way back
+
+def with_a_gate(t, first, second, **keys):
+    """The first server is behind a gate, which is shut."""
+    gate = Gate(t, lambda: ("127.0.0.1", first.port))
+    gate.is_shut = True
+    return gate, Queue(t, gate, second, **{"retry-max": "4s", **keys})
+
+
+@test
+def preferred_server_is_gone_back_to_when_it_is_there(t):
+    first, second = FakeReceiver(t), FakeReceiver(t, host="fake2")
+    gate, q = with_a_gate(t, first, second)
+    run = run_in_background(t, q)
+    items = q.add("status", b"for the second")
+    until(lambda: second.stored == items, 10, "the item at the second server")
+    until(lambda: gate.connections >= 3, 20, "it to be looked for")
+    gate.is_shut = False
+    until(lambda: "event=server_back" in said(q), 10, "the first one to be found")
+    until(lambda: first.said("HELLO"), 10, "a session with it")
+    items = q.add("status", b"for the first")
+    until(lambda: first.stored == items, 5, "the item at the first server")
+    time.sleep(2)
+    equal((second.connections, second.said("QUIT")), (1, ["QUIT"]), "the second one's session")
+    equal(len(first.said("HELLO")), 1, "sessions with the first one")
+    end_run(run, q)
+
+
+@test
+def preferred_server_that_proves_nothing_is_gone_to_less_and_less(t):
+    """Its handshake is good, and then it ends each session."""
+    def odd(_c, line):
+        if line.startswith("HELLO"):
+            raise Cut
+        return False
+    first, second = FakeReceiver(t, odd), FakeReceiver(t, host="fake2")
+    q = Queue(t, first, second, **{"retry-max": "60s"})
+    run = run_in_background(t, q)
+    begun, count = time.monotonic(), 0
+    while time.monotonic() - begun < 15:
+        count += 1
+        q.add("status", b"%d" % count)
+        time.sleep(0.5)
+    until(lambda: len(second.stored) == count, 10, "all items at the second server")
+    # At most 3, 6, 12 ... seconds lie between two tries, and all of them fall short by lot.
+    tries = len(first.said("HELLO"))
+    assert tries <= 8, "%d sessions with the first one" % tries
+    assert cpu(run) < 1 * bound(1), "%g s of processor time" % cpu(run)
+    end_run(run, q)
+
+
+@test
+def large_item_under_way_is_not_given_up_for_a_better_server(t):
+    first, second = FakeReceiver(t), FakeReceiver(t, host="fake2", inline=1000)
+    gate, q = with_a_gate(t, first, second)
+    second.rate = 400000
+    run = run_in_background(t, q)
+    items = q.add("status", bytes(2000000))
+    until(lambda: second.said("DATA"), 10, "a part of it")
+    gate.is_shut = False
+    until(lambda: "event=server_back" in said(q), 10, "the first one to be found")
+    small = q.add("status", b"small")
+    until(lambda: second.stored == {**items, **small}, 30, "both at the second server")
+    equal(len(second.said("OPEN")), 1, "uploads begun")
+    until(lambda: first.said("HELLO"), 10, "a session with the first one")
+    end_run(run, q)
 
 
 # ---- who has nothing to send

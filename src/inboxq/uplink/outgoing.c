@@ -59,6 +59,7 @@ struct outgoing {
 	uint64_t left;        /* bytes of it to be written */
 	uint64_t since_frame; /* bytes of small items */
 	struct large *large;
+	int no_large; /* none is opened any more */
 	unsigned char chunk[CHUNK];
 };
 
@@ -169,6 +170,18 @@ outgoing_take_send(struct outgoing *outgoing, uint64_t n, uint64_t offset)
 	return large_send(outgoing->large, n, offset);
 }
 
+void
+outgoing_open_no_large(struct outgoing *outgoing)
+{
+	outgoing->no_large = 1;
+}
+
+int
+outgoing_has_large(const struct outgoing *outgoing)
+{
+	return large_count(outgoing->large) > 0;
+}
+
 uint64_t
 outgoing_item_max(const struct outgoing *outgoing)
 {
@@ -248,7 +261,7 @@ open_large(struct outgoing *outgoing, struct conn *conn, int64_t now)
 	struct loaded loaded;
 	int rc;
 
-	if (!large_has_room(outgoing->large))
+	if (outgoing->no_large || !large_has_room(outgoing->large))
 		return 0;
 	rc = load_next(outgoing, SCHEDULE_LARGE, now, &loaded);
 	if (rc > 0) {

@@ -58,6 +58,10 @@ int outgoing_is_unfinished(const struct outgoing *outgoing, uint64_t n);
 /* Item `n` of `size` was answered: it left the window, or is no longer open. */
 void outgoing_answered(struct outgoing *outgoing, uint64_t n, uint64_t size);
 
+/* From here on no further large item is announced; is one open? */
+void outgoing_open_no_large(struct outgoing *outgoing);
+int outgoing_has_large(const struct outgoing *outgoing);
+
 /* The largest item that the server takes. */
 uint64_t outgoing_item_max(const struct outgoing *outgoing);
 /* How many open items the server has not been sent whole, and the bytes of all open

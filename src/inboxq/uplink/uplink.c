@@ -287,6 +287,19 @@ uplink_is_ready(const struct uplink *uplink)
 	return uplink->talk.server[0] != '\0';
 }
 
+void
+uplink_open_no_large(struct uplink *uplink)
+{
+	if (uplink->talk.outgoing)
+		outgoing_open_no_large(uplink->talk.outgoing);
+}
+
+int
+uplink_has_large(const struct uplink *uplink)
+{
+	return uplink->talk.outgoing && outgoing_has_large(uplink->talk.outgoing);
+}
+
 int
 uplink_was_idle(const struct uplink *uplink)
 {

@@ -65,6 +65,9 @@ int uplink_is_ready(const struct uplink *uplink);
 
 /* Is nothing on its way, and nothing to be sent now? */
 int uplink_is_at_rest(struct uplink *uplink);
+/* No further large item begins; is one under way? */
+void uplink_open_no_large(struct uplink *uplink);
+int uplink_has_large(const struct uplink *uplink);
 /* Was it sent away since its place was wanted, or it had been there for long? */
 int uplink_was_idle(const struct uplink *uplink);
 /* Has it ended since we were asleep, or stopped, for longer than the server waits? */
