@@ -5,10 +5,11 @@
 import hashlib
 import hmac
 import os
+import shutil
 import subprocess
 
-from copyqueue import TEMPFAIL, Queue, all_there
-from harness import INBOXQ, Skip, contains, equal, main, test
+from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
+from harness import INBOXQ, Skip, contains, equal, main, test, until
 
 NOWHERE = ["127.0.0.1:1"]
 
@@ -32,11 +33,11 @@ def set_bounds(q, **bounds):
 def refused(q, *arguments, stdin=b"x"):
     done = q("add", "-i", "status", *arguments, stdin=stdin, expect=TEMPFAIL)
     equal(done.stdout, b"", "nothing is said to be queued")
-    said = done.stderr.decode()
-    contains(said, "the queue is full: ")
-    contains(said, q.conf)
+    text = done.stderr.decode()
+    contains(text, "the queue is full: ")
+    contains(text, q.conf)
     equal(os.listdir(os.path.join(q.spool, "tmp")), [], "tmp/")
-    return said
+    return text
 
 
 @test
@@ -81,11 +82,11 @@ def many_adders_at_once_pass_no_bound(t):
         ["sh", "-c", 'i=0; while [ $i -lt 8 ]; do echo x | "$0" add -c "$1" -i status; '
          'i=$((i+1)); done', INBOXQ, q.conf], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True) for _ in range(6)]
-    said = [adder.communicate(timeout=60) for adder in adders]
-    numbers = sorted(int(n) for out, _ in said for n in out.split())
+    told = [adder.communicate(timeout=60) for adder in adders]
+    numbers = sorted(int(n) for out, _ in told for n in out.split())
     equal(numbers, list(range(1, 26)), "numbers printed")
     equal(q.numbers(), numbers, "queue/")
-    equal(sum(err.count("the queue is full") for _, err in said), 48 - 25)
+    equal(sum(err.count("the queue is full") for _, err in told), 48 - 25)
 
 
 @test
@@ -160,8 +161,8 @@ def a_spool_copied_from_another_machine_is_a_queue_of_its_own(t):
         file.write("%032x\n" % 7)
     q.add("status", b"four")
     equal(q.id(), first, "add looks at no machine")
-    said = q("run", "--once").stderr
-    contains(said, "event=queue_copied old=%s queue=%s" % (first, q.id()))
+    text = q("run", "--once").stderr
+    contains(text, "event=queue_copied old=%s queue=%s" % (first, q.id()))
     equal(q.id() != first, True, "another id")
     with open(os.path.join(q.spool, "queue-id.old"), encoding="ascii") as file:
         equal(file.read(), first + "\n")
@@ -188,6 +189,127 @@ def a_damaged_queue_id_is_kept_beside_and_the_queue_goes_on(t):
         equal(file.read(), "what a disk left")
     q("run", "--once")
     all_there(r, [b"one", b"two"])
+
+
+# ---- fsck
+
+def fsck(q, *arguments, expect=0):
+    return q("fsck", *arguments, expect=expect).stdout
+
+
+def place(q, part, n):
+    return os.path.join(q.spool, part, "%020d" % n if isinstance(n, int) else n)
+
+
+def spoil(path, at=1030):
+    with open(path, "r+b") as file:
+        file.seek(at)
+        file.write(b"\0spoilt\0")
+
+
+@test
+def a_sound_spool_is_clean(t):
+    r = t.receiver()
+    q = bounded(t, r, items="100")
+    equal("wrong: " in fsck(q, expect=65), True, "there is none yet")
+    q.add("status", b"one" * 500, b"two")
+    q.add("nosuch", b"three")
+    for _ in range(2):
+        equal(fsck(q).splitlines()[-1].split(",")[1:], [" 0 wrong", " 0 repaired"])
+        q("run", "--once", expect=None)
+    equal(len(q.numbers("failed")), 1)
+    equal(fsck(q, "--repair"), "1 items, 0 wrong, 0 repaired\n")
+    equal(os.path.exists(os.path.join(q.spool, "odd")), False)
+
+
+@test
+def each_finding_is_told_and_repaired_and_nothing_is_deleted(t):
+    r = t.receiver()
+    q = bounded(t, r, items="100")
+    contents = [b"item %d" % i * 200 for i in range(1, 10)]
+    q.add("status", *contents)
+    spoil(place(q, "queue", 2))                      # bytes
+    spoil(place(q, "queue", 3), 3)                   # header
+    os.truncate(place(q, "queue", 4), 1500)
+    os.unlink(place(q, "queue", 5))
+    os.mkdir(place(q, "queue", 5))
+    os.unlink(place(q, "queue", 6))
+    os.symlink("/etc/passwd", place(q, "queue", 6))
+    os.unlink(place(q, "queue", 7))
+    os.mkfifo(place(q, "queue", 7))
+    shutil.copy(place(q, "queue", 8), place(q, "failed", 8))
+    for part, name in (("queue", "letter"), ("queue", "0" * 20), ("queue", "1" * 21),
+                       ("failed", "%020d.reason" % 77), ("failed", "n\n" * 120),
+                       ("tmp", "alien")):
+        with open(place(q, part, name), "wb") as file:
+            file.write(b"somebody's")
+    with open(os.path.join(q.spool, "last"), "w", encoding="ascii") as file:
+        file.write("00x")
+    with open(os.path.join(q.spool, "queue-id"), "w", encoding="ascii") as file:
+        file.write("00x")
+    before = fsck(q, expect=65)
+    equal([line for line in before.splitlines() if not line.startswith("wrong: ")], [],
+          "it cannot be opened, and that is a finding")
+    told = fsck(q, "--repair")
+    for text in ("queue-id: ", "last, below which no number is given again, is damaged",
+                 "item 2 in queue/ is damaged: its bytes are not those that were added",
+                 "item 3 in queue/ is damaged: its header is damaged",
+                 "item 4 in queue/ is damaged: its file has 1500 bytes",
+                 "item 5 in queue/ is damaged: ", "item 6 in queue/ is damaged: ",
+                 "item 7 in queue/ is damaged: ",
+                 "number 8 is in queue/ and, another item, in failed/",
+                 "letter in queue/ is no item's name", "0" * 20 + " in queue/ is no",
+                 "1" * 21 + " in queue/ is no", "77.reason in failed/ is no item's name",
+                 "n%0An%0A", "alien in tmp/ is no draft's name"):
+        contains(told, text)
+    equal([line for line in told.splitlines()[:-1] if not line.startswith("repaired: ")], [])
+    equal(fsck(q).splitlines()[-1].split(",")[1:], [" 0 wrong", " 0 repaired"])
+    equal(len(os.listdir(os.path.join(q.spool, "odd"))), 7)
+    equal(q.numbers("failed"), [2, 3, 4, 5, 6, 7])
+    equal(sorted(q.add("status", b"more")), [10], "no number comes again")
+    q("run", "--once")
+    all_there(r, [contents[0], contents[7], contents[8], b"more"])
+    row = r.client_row(q.id())
+    equal((row["missing"], row["skipped"]), (0, 6))
+
+
+@test
+def fsck_sets_aside_so_that_receivers_see_no_gap(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"one")
+    q("run", "--once")
+    q.add("status", b"two" * 100, b"three")
+    spoil(place(q, "queue", 2))
+    contains(fsck(q, "--repair"), "1 repaired")
+    q("run", "--once")
+    row = r.client_row(q.id())
+    equal((row["settled"], row["missing"], row["skipped"]), (4, 0, 1))
+    contains(q("list").stdout, "set aside by fsck")
+
+
+@test
+def fsck_repairs_nothing_beside_run(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    run_in_background(t, q)
+    until(lambda: "event=session_ready" in said(q), 20, "the session")
+    with open(place(q, "failed", "alien"), "wb"):
+        pass
+    text = fsck(q, "--repair", expect=65)
+    contains(text, "inboxq run is active (process ")
+    contains(text, "wrong: alien in failed/ is no item's name")
+    equal(os.path.exists(place(q, "failed", "alien")), True)
+
+
+@test
+def counts_that_are_too_low_are_found(t):
+    q = bounded(t, items="100")
+    q.add("status", b"one", b"two")
+    shutil.copy(place(q, "queue", 1), place(q, "queue", 3))
+    contains(fsck(q, expect=65), "counts says that 2 items of 6 bytes lie here, and it is 3 of 9")
+    contains(fsck(q, "--repair"), "counted anew")
+    equal(fsck(q), "3 items, 0 wrong, 0 repaired\n")
 
 
 if __name__ == "__main__":

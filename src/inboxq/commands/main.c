@@ -27,6 +27,7 @@ static const struct command *const commands[] = {
     &command_requeue,
     &command_remove,
     &command_check,
+    &command_fsck,
     NULL,
 };
 

@@ -324,6 +324,18 @@ counts_renew(struct spool *spool)
 }
 
 int
+counts_now(const struct spool *spool, uint64_t *items, uint64_t *bytes)
+{
+	struct counts counts;
+
+	if (count_all(spool, &counts) < 0)
+		return -1;
+	*items = counts.items;
+	*bytes = counts.bytes;
+	return 0;
+}
+
+int
 counts_look(const struct spool *spool, uint64_t *items, uint64_t *bytes)
 {
 	struct counts counts;

@@ -47,6 +47,8 @@ void counts_try_settle(struct spool *spool);
 /* Counts anew, under the lock, where there are bounds: what is in the file was wrong, or may be. */
 MUST_CHECK int counts_renew(struct spool *spool);
 
+/* What really lies there, under the lock. */
+MUST_CHECK int counts_now(const struct spool *spool, uint64_t *items, uint64_t *bytes);
 /* What the file says; -1 where it says nothing that holds.  For fsck. */
 MUST_CHECK int counts_look(const struct spool *spool, uint64_t *items, uint64_t *bytes);
 

@@ -41,8 +41,8 @@ parse_rest(const char *text, struct sentlog_line *line)
 		line->claim[0] = '\0';
 }
 
-static int
-parse_line(const char *text, size_t len, struct sentlog_line *line)
+int
+sentlines_parse(const char *text, size_t len, struct sentlog_line *line)
 {
 	char number[24], end[16];
 	char copy[SENTLOG_LINE_ROOM];
@@ -88,7 +88,7 @@ read_file(int fd, off_t *at, sentlines_fn *line, void *ctx)
 		rc = -1;
 	while (rc == 0 && (len = getline(&text, &room, file)) > 0 && text[len - 1] == '\n') {
 		*at += len;
-		if (parse_line(text, (size_t)len - 1, &parsed) == 0)
+		if (sentlines_parse(text, (size_t)len - 1, &parsed) == 0)
 			line(ctx, &parsed);
 	}
 	if (ferror(file))

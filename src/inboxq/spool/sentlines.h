@@ -62,6 +62,9 @@ struct sentlog_place {
  */
 MUST_CHECK int sentlines_read(int top, struct sentlog_place *from, sentlines_fn *line, void *ctx);
 
+/* One line, without its LF.  0, or -1: it is none. */
+MUST_CHECK int sentlines_parse(const char *text, size_t len, struct sentlog_line *line);
+
 /* The word of an end. */
 const char *sentlines_end(enum sentlog_end end);
 
