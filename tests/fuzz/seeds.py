@@ -495,7 +495,8 @@ def server():
              "srv": "srv:_inbox._tcp.example.org*3", "srv-host": "srv:7117", "bare-v6": "::1",
              "url": "inbox://cap1:7117/x", "idn": "b\xfccher.example", "short-v4": "127.1",
              "hex-v4": "0x7f000001", "empty-part": "a..b", "no-port": "cap1:", "port-0": "cap1:0",
-             "weight-0": "cap1*0", "zone-of-none": "[::1%lo]", "link-local": "[fe80::1]",
+             "weight-0": "cap1*0", "zone-of-none": "[::1%lo]", "long-v6": "[fe:0::1]",
+             "link-local": "[fe80::1]",
              "longest": "a" * 63 + "." + "b" * 63 + ".c:7", "too-long": "a" * 300}
     for name, word in words.items():
         seed("server", name, word)

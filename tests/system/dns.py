@@ -15,7 +15,7 @@ import struct
 import subprocess
 import sys
 
-TYPES = {"A": 1, "SRV": 33}
+TYPES = {"A": 1, "AAAA": 28, "SRV": 33}
 NXDOMAIN = 3
 
 
@@ -24,8 +24,8 @@ def wire(name):
 
 
 def data(kind, words):
-    if kind == "A":
-        return socket.inet_aton(words[0])
+    if kind in ("A", "AAAA"):
+        return socket.inet_pton(socket.AF_INET if kind == "A" else socket.AF_INET6, words[0])
     return struct.pack("!HHH", *map(int, words[:3])) + wire(words[3])
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 
 from copyqueue import TEMPFAIL, Queue, all_there, said
+from fakereceiver import FakeReceiver
 from harness import INBOXQ, SHIM, Skip, bound, cases, contains, equal, main, test, until
 
 NAMES = os.path.join(os.path.dirname(SHIM), "names.so")  # tests/fault/names.c
@@ -241,6 +242,22 @@ def dot_behind_a_name_is_for_the_resolver_alone(t):
     all_there(r, [b"absolute"])
 
 
+@cases([("name", "both.example", "both.example"), ("dot", "Both.example.", "both.example"),
+        ("address", "127.0.0.1", None)])
+def server_hears_the_name_that_its_certificate_has(t, host, name):
+    """SNI: RFC 6066, section 3: no dot at the end, and no address."""
+    fake = FakeReceiver(t)
+    pair = t.pki.good("server", "both.example", "127.0.0.1")
+    fake.ctx.load_cert_chain(pair.cert, pair.key)
+    heard = []
+    fake.ctx.sni_callback = lambda _tls, name, _ctx: heard.append(name)
+    q = Named(t, fake, host)
+    q.know(host + " 127.0.0.1")
+    q.add("status", b"heard")
+    q.once()
+    equal(heard, [name])
+
+
 @test
 def zone_of_no_interface_is_told(t):
     q = Named(t, None, "[fe80::1%nosuch9]:7117")
@@ -287,6 +304,33 @@ def once_inside(t, q, domain, expect=0):
     done = t.run([*domain.inside, INBOXQ, "run", "--once", "-c", q.conf], timeout=60)
     equal(done.returncode, expect, "exit code; " + done.stderr)
     return done.stderr
+
+
+@test
+def link_local_server_is_reached_through_its_interface(t):
+    domain = Domain(t)
+    if t.run([*domain.inside, *"ip addr add fe80::1/64 dev lo nodad".split()]).returncode:
+        raise Skip("no link-local address is to be had here")
+    pair = t.pki.good("server", "link.example", "fe80::1")
+    r = t.receiver({"tls": {"certificate": pair.cert, "key": pair.key},
+                    "receiver": {"listen": "[::]:0"}}, start=False)
+    r.start(wrap=domain.inside)
+    q = Queue(t, r, servers=["[fe80::1%%lo]:%d" % r.port])
+    q.add("status", b"over the link")
+    once_inside(t, q, domain)
+    all_there(r, [b"over the link"])
+
+
+@test
+def both_families_of_a_name_are_tried(t):
+    domain = Domain(t)
+    r = domain_receiver(t, domain, "cap1.example")
+    domain.say("cap1.example A 127.0.0.1", "cap1.example AAAA ::1")
+    q = Queue(t, r, servers=["cap1.example:%d" % r.port])
+    q.add("status", b"by the second")
+    text = once_inside(t, q, domain)
+    contains(text, "event=connect_failed server=cap1.example address=[::1]:%d " % r.port)
+    all_there(r, [b"by the second"])
 
 
 @test
