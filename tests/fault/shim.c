@@ -396,6 +396,7 @@ unlinkat(int dirfd, const char *name, int flags)
 	NEXT(unlinkat)
 
 	path_at(dirfd, name, path);
+	note("begin", "unlinkat", path, 0, "", 0);
 	return is_faulty("unlinkat", path) ? -1 : real(dirfd, name, flags);
 }
 

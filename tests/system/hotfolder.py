@@ -39,8 +39,8 @@ class Hot:
 
     # ---- the process
 
-    def start(self, faults="", wait=True, arm=None, arguments=()):
-        env = {**os.environ, "TZ": "UTC"}
+    def start(self, faults="", wait=True, arm=None, arguments=(), env=None):
+        env = {**os.environ, "TZ": "UTC", **(env or {})}
         if faults:
             env.update(SHIMMED, FAULT=faults, FAULT_SCOPE="program", LSAN_OPTIONS="exitcode=0")
         if arm:

@@ -9,7 +9,7 @@ import signal
 import time
 
 from copyqueue import all_there, run_in_background
-from harness import INBOXQ, Skip, bound, cases, contains, equal, main, test, until
+from harness import INBOXQ, SHIMMED, Skip, bound, cases, contains, equal, main, test, until
 from hotfolder import Hot, OWN
 
 LATE = "lease:1:EACCES:on"  # as for another user's file without CAP_LEASE
@@ -226,6 +226,32 @@ def what_is_written_after_it_was_queued_is_queued_again_as_a_whole(t):
 
 
 @test
+def an_empty_file_is_left_for_its_first_bytes(t):
+    hot = Hot(t, settle="2s").start()
+    hot.put("filled", b"")
+    stays(hot, "filled", seconds=1)
+    hot.put("filled", b"bytes")
+    hot.wait_taken()
+    hot.equal_items({"filled": b"bytes"})
+    hot.stop()
+
+
+@test
+def what_grows_while_it_is_copied_is_queued_only_as_a_whole(t):
+    hot = Hot(t).start(faults=LATE)
+    data = t.bytes(4 << 20) * 8
+    with open(hot.path("growing"), "ab", buffering=0) as file:
+        hot.put("growing", data)  # closed, and so thought to be whole
+        limit, more = time.monotonic() + bound(2), 0
+        while time.monotonic() < limit:
+            file.write(b"more")
+            more += 1
+    hot.wait_taken()
+    hot.equal_items({"growing": data + b"more" * more})
+    hot.stop()
+
+
+@test
 def what_was_only_touched_after_it_was_queued_is_one_item(t):
     hot = Hot(t, settle="2s").start(faults=LATE)
     with open(hot.path("touched"), "ab", buffering=0) as file:
@@ -357,6 +383,43 @@ def what_was_written_to_between_kill_and_start_is_not_lost(t):
     contains(hot.log(), "event=watch_changed")
     equal(sorted(data for _, data, _ in hot.items().values()), [b"first ", b"first last"])
     hot.stop()
+
+
+@test
+def claims_last_before_they_are_queued_and_items_before_claims_are_deleted(t):
+    """By the order of calls, since a kill says nothing of a power cut."""
+    hot = Hot(t)
+    trace = os.path.join(hot.q.folder, "trace")
+    for i in range(300):
+        hot.put("f%d" % i, b"%d" % i)
+    hot.start(env={**SHIMMED, "TRACE": trace})
+    hot.put("late", b"late")
+    hot.wait_taken()
+    hot.stop()
+    synced, claimed, drafts, queued = {}, {}, {}, {}  # path: line
+    deleted = linked = 0
+    with open(trace, encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file):
+            _, _, when, call, _, path, result, detail = line.rstrip("\n").split("\t", 7)
+            if when == "end" and call in ("fsync", "fdatasync", "syncfs") and result == "0":
+                synced[path] = number
+            elif when == "end" and call.startswith("rename") and result == "0":
+                if "/%s/" % OWN in detail:
+                    claimed[detail] = number
+                elif "/queue/" in detail:
+                    # Which file this draft is of is not told: all that were claimed are older.
+                    linked += 1
+                    assert synced.get(path, -1) >= 0, "a draft that was not synced: " + path
+                    for claim in claimed:
+                        for folder in (os.path.dirname(claim), hot.path(OWN), hot.folder):
+                            assert synced.get(folder, -1) > claimed[claim], (folder, claim)
+                    queued[detail] = number
+            elif call == "unlinkat" and path in claimed:
+                deleted += 1
+                folder = os.path.join(hot.q.spool, "queue")
+                assert synced[folder] > max(queued.values()), "deleted before queue/ was synced"
+                del claimed[path]
+    equal((linked, deleted, claimed), (301, 301, {}))
 
 
 # ---- folders and the queue as they may be
