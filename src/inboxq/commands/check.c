@@ -10,15 +10,20 @@
 #include <sysexits.h>
 
 #include "inboxq/loaded.h"
+#include "inboxq/watch/folder.h"
 #include "lib/log.h"
 
 static int
 run(struct command_call *call)
 {
-	struct why error;
+	struct why error, folder;
 	struct tls *tls = loaded_tls(call->settings, &error);
 	int rc = tls ? EX_OK : errno == EAGAIN ? EX_TEMPFAIL : EX_CONFIG;
 
+	/* Said, and no more: folders come and go, and run has nothing to do with them. */
+	for (size_t i = 0; i < call->settings->watch_count; i++)
+		if (folder_check(&call->settings->watches[i], &folder) < 0)
+			log_complain("inboxq", "%s", folder.text);
 	if (tls)
 		printf("%s: fine\n", call->config);
 	else

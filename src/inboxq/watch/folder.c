@@ -92,6 +92,31 @@ folder_is(const struct folder *folder, dev_t device, ino_t inode)
 }
 
 void
+folder_count(const struct folder *folder, struct folder_counts *counts)
+{
+	counts->served += folder->dir >= 0;
+	counts->full += folder->full_until != 0;
+	counts->queued += folder->queued;
+	counts->left += waiting_count(folder->waiting);
+	for (const struct claim *claim = folder->claimed; claim; claim = claim->next)
+		counts->left += claim->state == CLAIM_HELD;
+}
+
+int
+folder_check(const struct settings_watch *settings, struct why *why)
+{
+	int dir = disk_open_dir(AT_FDCWD, settings->folder), rc = -1;
+
+	if (dir >= 0)
+		rc = faccessat(dir, ".", R_OK | W_OK | X_OK, AT_EACCESS);
+	if (rc < 0)
+		why_say(why, "[watch %s] %s: %s", settings->name, settings->folder,
+		    strerror(errno));
+	disk_close(dir);
+	return rc;
+}
+
+void
 folder_complain(struct folder *folder, const char *what, const char *detail)
 {
 	struct why why;

@@ -22,6 +22,7 @@ struct folder;
 struct intake;
 struct settings_watch;
 struct spool;
+struct why;
 
 /* What folders share; all is borrowed. */
 struct folder_setup {
@@ -45,6 +46,17 @@ void folder_configure(struct folder *folder, const struct settings_watch *settin
 const char *folder_path(const struct folder *folder);
 /* Is it open, and that one? */
 int folder_is(const struct folder *folder, dev_t device, ino_t inode);
+
+/* Adds to what is to be told of all folders. */
+struct folder_counts {
+	size_t served, full; /* folders */
+	uint64_t queued;     /* files, since the start */
+	size_t left;         /* files that are not queued (yet) */
+};
+void folder_count(const struct folder *folder, struct folder_counts *counts);
+
+/* Could it be served, by what can be seen without changing anything?  0, or -1 with the reason. */
+MUST_CHECK int folder_check(const struct settings_watch *settings, struct why *why);
 
 /* Once a second: opens it if it is not open, sees whether it is still what the path leads to, and
  * lists it if that is due. */

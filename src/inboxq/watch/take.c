@@ -151,6 +151,7 @@ on_queued(struct folder *folder, struct claim *claim, uint64_t n)
 	log_event(LOG_INFO, "watch_queued", "folder=%s file=%s n=%" PRIu64 " inbox=%s",
 	    folder->printed, printed, n, folder->settings->inbox);
 	claim->state = CLAIM_QUEUED;
+	folder->queued++;
 	if (claim->is_sure) {
 		end_claim(folder, claim);
 		return;

@@ -9,7 +9,9 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
@@ -23,6 +25,7 @@
 #include "lib/inherit.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "lib/notify.h"
 #include "lib/why.h"
 
 #define DESCRIPTORS 64 /* without which no start can succeed */
@@ -36,6 +39,7 @@ struct watch {
 	size_t count, turn;
 	struct event_base *base;
 	struct event *step, *events[EVENTS];
+	char status[160]; /* what the supervisor was told */
 	int exit_code;
 };
 
@@ -117,6 +121,23 @@ on_notice(evutil_socket_t fd, short events, void *ctx)
 }
 
 static void
+tell_status(struct watch *watch)
+{
+	struct folder_counts counts = {0};
+	char status[sizeof watch->status];
+
+	for (size_t i = 0; i < watch->count; i++)
+		folder_count(watch->folders[i], &counts);
+	snprintf(status, sizeof status,
+	    "%zu of %zu folders are served; files queued: %" PRIu64 ", left: %zu%s", counts.served,
+	    watch->count, counts.queued, counts.left, counts.full ? "; no room" : "");
+	if (strcmp(status, watch->status) == 0)
+		return;
+	snprintf(watch->status, sizeof watch->status, "%s", status);
+	notify_status(status);
+}
+
+static void
 on_tick(evutil_socket_t fd, short events, void *ctx)
 {
 	struct watch *watch = ctx;
@@ -124,6 +145,7 @@ on_tick(evutil_socket_t fd, short events, void *ctx)
 	(void)fd, (void)events;
 	for (size_t i = 0; i < watch->count; i++)
 		folder_tick(watch->folders[i]);
+	tell_status(watch);
 	step_now(watch);
 }
 
@@ -219,6 +241,7 @@ on_hangup(evutil_socket_t signal_number, short events, void *ctx)
 		settings_free(&next);
 		return;
 	}
+	notify_reloading();
 	*watch->settings = next;
 	spool_set_limits(watch->setup.spool,
 	    &(struct spool_limits){next.items, next.bytes, watch->config});
@@ -229,6 +252,7 @@ on_hangup(evutil_socket_t signal_number, short events, void *ctx)
 	settings_free(&old);
 	log_setup(conf_log_level(&next.log), (enum log_format)next.log.format);
 	log_event(LOG_NOTICE, "reloaded", "folders=%zu", watch->count);
+	notify_ready();
 	on_tick(-1, 0, watch);
 }
 
@@ -239,6 +263,7 @@ on_stop(evutil_socket_t signal_number, short events, void *ctx)
 
 	(void)events;
 	log_event(LOG_NOTICE, "stopping", "signal=%d", (int)signal_number);
+	notify_stopping();
 	event_base_loopbreak(watch->base);
 }
 
@@ -328,6 +353,7 @@ watch_folders(const char *config, struct settings *settings, struct spool *spool
 		log_event(LOG_NOTICE, "started", "version=%s queue=%s folders=%zu",
 		    PACKAGE_VERSION, spool_queue_id(spool), watch.count);
 		on_tick(-1, 0, &watch);
+		notify_ready();
 		if (event_base_dispatch(watch.base) < 0)
 			watch.exit_code = EX_OSERR;
 		log_event(LOG_NOTICE, "stopped", "exit=%d", watch.exit_code);
