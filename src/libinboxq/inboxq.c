@@ -234,6 +234,16 @@ inboxq_batch_end(struct inboxq_batch *batch)
 	free(batch);
 }
 
+/* What the intake said of an item. */
+static enum inboxq_result
+answer(struct inboxq_error *error, enum intake_result from, const struct why *why)
+{
+	enum inboxq_result result = result_of(from);
+
+	return tell(error, result,
+	    result == INBOXQ_BATCH_FULL ? inboxq_result_text(result) : why->text);
+}
+
 enum inboxq_result
 inboxq_batch_memory(struct inboxq_batch *batch, const struct inboxq_item *item, const void *data,
     size_t size, struct inboxq_error *error)
@@ -247,8 +257,8 @@ inboxq_batch_memory(struct inboxq_batch *batch, const struct inboxq_item *item, 
 	result = take_wish(&wish, item, error);
 	if (result != INBOXQ_OK)
 		return result;
-	result = result_of(intake_memory(batch->intake, &wish, data ? data : "", size, &why));
-	return tell(error, result, why.text);
+	return answer(
+	    error, intake_memory(batch->intake, &wish, data ? data : "", size, &why), &why);
 }
 
 enum inboxq_result
@@ -269,9 +279,8 @@ inboxq_batch_fd(struct inboxq_batch *batch, const struct inboxq_item *item, int 
 		snprintf(what, sizeof what, "standard input");
 	else
 		snprintf(what, sizeof what, "descriptor %d", fd);
-	result = result_of(
-	    intake_fd(batch->intake, &wish, fd, wish.name ? wish.name : what, &why));
-	return tell(error, result, why.text);
+	return answer(error,
+	    intake_fd(batch->intake, &wish, fd, wish.name ? wish.name : what, &why), &why);
 }
 
 enum inboxq_result
@@ -287,8 +296,7 @@ inboxq_batch_file(struct inboxq_batch *batch, const struct inboxq_item *item, co
 	result = take_wish(&wish, item, error);
 	if (result != INBOXQ_OK)
 		return result;
-	result = result_of(intake_file(batch->intake, &wish, path, &why));
-	return tell(error, result, why.text);
+	return answer(error, intake_file(batch->intake, &wish, path, &why), &why);
 }
 
 enum inboxq_result
@@ -296,7 +304,7 @@ inboxq_batch_queue(struct inboxq_batch *batch, uint64_t *numbers, size_t *count,
     struct inboxq_error *error)
 {
 	uint64_t given[INTAKE_BATCH];
-	enum inboxq_result result;
+	enum intake_result result;
 	struct why why = {""};
 	size_t queued = 0;
 
@@ -304,12 +312,12 @@ inboxq_batch_queue(struct inboxq_batch *batch, uint64_t *numbers, size_t *count,
 		*count = 0;
 	if (!batch)
 		return tell(error, INBOXQ_MISUSED, "batch is NULL");
-	result = result_of(intake_queue(batch->intake, given, &queued, &why));
+	result = intake_queue(batch->intake, given, &queued, &why);
 	if (numbers)
 		memcpy(numbers, given, queued * sizeof *given);
 	if (count)
 		*count = queued;
-	return tell(error, result, why.text);
+	return answer(error, result, &why);
 }
 
 /* ---- one item: a batch of one */
