@@ -67,7 +67,8 @@ struct cycle {
 	struct elsewhere elsewhere;
 	int stopping, has_looked;
 	int reached; /* a server had a word for us */
-	uint64_t cycles; /* how often no server might be tried */
+	uint64_t cycles; /* how often no server might be tried; the last time, until when */
+	int64_t told;
 	int exit_code;
 };
 
@@ -120,6 +121,8 @@ judge_end(const struct cycle *cycle, enum uplink_end end, uint64_t seconds)
 		return WAITS_OVERSLEPT;
 	if (end != UPLINK_AWAY)
 		return WAITS_LOST;
+	if (uplink_was_superseded(cycle->uplink))
+		return WAITS_SUPERSEDED;
 	return uplink_was_idle(cycle->uplink) && seconds == 0 && !has_work(cycle) ? WAITS_IDLE
 	                                                                         : WAITS_AWAY;
 }
@@ -306,13 +309,28 @@ on_news(void *ctx, int error)
 		uplink_pump(cycle->uplink);
 }
 
+/* The loop's timer goes by when its turn began, so it may be over a moment before the wait is. */
+static void
+wait_on(struct cycle *cycle)
+{
+	int64_t wait = cycle->waits.due - clock_monotonic();
+
+	step_in(cycle, wait > 0 ? wait : 0);
+	if (cycle->waits.due == cycle->told)
+		return;
+	cycle->told = cycle->waits.due;
+	cycle->cycles++;
+	log_event(LOG_INFO, "cycle_over", "pending=%" PRIu64 " next_in=%" PRId64,
+	    schedule_counts(cycle->with.schedule)->waiting,
+	    wait > 0 ? (wait + CLOCK_SECOND - 1) / CLOCK_SECOND : 0);
+}
+
 /* The session before is over, or the wait is. */
 static void
 on_step(evutil_socket_t fd, short events, void *ctx)
 {
 	struct cycle *cycle = ctx;
 	int once = cycle->with.once;
-	int64_t wait;
 
 	(void)fd, (void)events;
 	elsewhere_end(&cycle->elsewhere);
@@ -331,14 +349,7 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	}
 	if (cycle->uplink)
 		return;
-	cycle->cycles++;
-	wait = cycle->waits.due - clock_monotonic();
-	if (wait < 0)
-		wait = 0;
-	log_event(LOG_INFO, "cycle_over", "pending=%" PRIu64 " next_in=%" PRId64,
-	    schedule_counts(cycle->with.schedule)->waiting,
-	    (wait + CLOCK_SECOND - 1) / CLOCK_SECOND);
-	step_in(cycle, wait);
+	wait_on(cycle);
 }
 
 struct cycle *

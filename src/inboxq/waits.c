@@ -4,11 +4,15 @@
 #include "inboxq/queue/phase.h"
 #include "inboxq/queue/servers.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 
 /* So long after the machine's start it is the power's return, microseconds; and so long it takes
  * until all are there. */
 #define BOOT (600 * CLOCK_SECOND)
 #define BOOT_SPREAD ((uint64_t)(60 * CLOCK_SECOND))
+
+#define SHARED 3
+#define TELL_EVERY (3600 * CLOCK_SECOND)
 
 /* A fleet may be switched on in one moment, and more of it at once where the power returns. */
 void
@@ -21,11 +25,25 @@ waits_begin(struct waits *waits)
 		servers_wait(waits->servers, now + phase_wait(waits->phase, 0, BOOT_SPREAD));
 }
 
+/* Once it may have been our own last connection, which the server still held.  Two that share a
+ * queue push each other away in turns. */
+static void
+note_superseded(struct waits *waits, int64_t now)
+{
+	if (++waits->superseded < SHARED || (waits->told && now - waits->told < TELL_EVERY))
+		return;
+	waits->told = now;
+	log_event(LOG_WARNING, "queue_shared",
+	    "note=\"another inboxq speaks for this queue: is the spool, or the machine, a copy?\"");
+}
+
 void
 waits_end(struct waits *waits, size_t which, enum waits_end end, uint64_t seconds, int was_open)
 {
 	int64_t now = clock_monotonic();
 
+	if (end != WAITS_SUPERSEDED)
+		waits->superseded = 0;
 	switch (end) {
 	case WAITS_ASKED:
 		servers_left(waits->servers, which);
@@ -35,6 +53,10 @@ waits_end(struct waits *waits, size_t which, enum waits_end end, uint64_t second
 		return;
 	case WAITS_LOST:
 		servers_failed(waits->servers, which, now);
+		break;
+	case WAITS_SUPERSEDED:
+		note_superseded(waits, now);
+		servers_away(waits->servers, which, now, seconds);
 		break;
 	case WAITS_AWAY:
 		servers_away(waits->servers, which, now, seconds);

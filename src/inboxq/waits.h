@@ -18,6 +18,8 @@ struct waits {
 	uint64_t report; /* how often who rests shows up, microseconds */
 	int64_t rest;    /* until then we stay away, unless there is an item; 0: we do not */
 	int64_t due;     /* when the wait is over */
+	unsigned superseded; /* how many sessions in a row ended so */
+	int64_t told;        /* when the log said what that may mean */
 };
 
 /* How a session has ended. */
@@ -26,6 +28,7 @@ enum waits_end {
 	WAITS_UNUSED,    /* it has no use for what waits */
 	WAITS_LOST,      /* not reached, or broken off */
 	WAITS_AWAY,      /* it asked to be left alone */
+	WAITS_SUPERSEDED, /* likewise, since another connection speaks for our queue */
 	WAITS_IDLE,      /* likewise, since there was nothing to send */
 	WAITS_OVERSLEPT, /* it may be fine: we were not there */
 	WAITS_OURS,      /* our own trouble, which passes */

@@ -149,6 +149,56 @@ def large_item_under_way_is_not_given_up_for_a_better_server(t):
     end_run(run, q)
 
 
+# ---- waits
+
+@test
+def later_is_waited_for_and_a_little_longer_by_lot(t):
+    """For each item of its own: those told in one moment do not come back in one."""
+    came = {}
+
+    def odd(c, line):
+        if not line.startswith("PUT"):
+            return False
+        n = int(line.split()[1])
+        came.setdefault(n, []).append(time.monotonic())
+        if len(came[n]) > 1:
+            return False
+        c.body(int(line.split()[3]))
+        c.say("LATER %d 8 full" % n)
+        return True
+    fake = FakeReceiver(t, odd)
+    q = Queue(t, fake)
+    items = q.add("status", *[b"%d" % i for i in range(40)])
+    run = run_in_background(t, q)
+    until(lambda: fake.stored == items, 30, "all items")
+    waits = sorted(times[1] - times[0] for times in came.values())
+    assert 7 < waits[0] < waits[-1] < 12 and waits[-1] - waits[0] > 0.9, waits
+    end_run(run, q)
+
+
+@test
+def two_that_share_a_queue_push_each_other_away_slowly_and_say_so(t):
+    def odd(c, line):
+        if line.startswith("PUT"):
+            c.deal_with(line)
+            c.say("GOAWAY 0 superseded")
+            time.sleep(0.2)
+            raise Cut
+        return False
+    fake = FakeReceiver(t, odd)
+    q = Queue(t, fake, **{"retry-max": "3s"})
+    begun = time.monotonic()
+    run = run_in_background(t, q)
+    for _ in range(4):
+        q.add("status", b"one")
+    until(lambda: not q.numbers(), 30, "the items")
+    assert fake.connections <= 2 + time.monotonic() - begun, "%d sessions" % fake.connections
+    q.add("status", b"one more")
+    until(lambda: "event=queue_shared" in said(q), 30, "the word of it")
+    end_run(run, q)
+    equal(said(q).count("event=queue_shared"), 1, "how often it is said")
+
+
 # ---- who has nothing to send
 
 def sends_away_who_has_nothing(c, line):

@@ -15,6 +15,7 @@
 #include "inboxq/queue/schedule.h"
 #include "lib/log.h"
 #include "lib/proto.h"
+#include "lib/spread.h"
 
 #define BUSY_TRIES 10  /* in one session */
 #define BUSY_WAIT 60   /* seconds, of one cycle, which others may wait for */
@@ -49,24 +50,27 @@ is_redirected(const struct answer_context *context, uint64_t n, uint64_t size, c
 	    schedule_fix_lane(context->schedule, n, SCHEDULE_SMALL);
 }
 
-/* A server's LATER 0 must not keep both busy, nor a slip of its lose us the item. */
-static int64_t
-bounded(uint64_t seconds)
+/* How long it waits: no less, and up to a quarter longer by lot, a second at least, since a server
+ * may tell many in one moment.  LATER 0 must not keep both busy, nor a slip of a server's lose us
+ * the item. */
+static uint64_t
+draw_wait(const struct answer_context *context, uint64_t seconds)
 {
-	if (seconds < 1)
-		return 1;
-	return seconds < LATER_MAX ? (int64_t)seconds : LATER_MAX;
+	uint64_t least = seconds < 1 ? 1 : seconds < LATER_MAX ? seconds : LATER_MAX;
+
+	return spread_draw(context->lots, least, least + (least > 4 ? least / 4 : 1));
 }
 
 /* When the item may be sent again.  With `once` that is the next cycle's matter, but
  * `busy` passes: often it is our own last connection that the server still holds. */
 static int64_t
-due_after(const struct answer_context *context, uint64_t n, uint64_t seconds, const char *code)
+due_after(const struct answer_context *context, uint64_t n, uint64_t seconds, uint64_t wait,
+    const char *code)
 {
 	if (context->once && !(is_code(code, CODE_LATER_BUSY) && seconds <= BUSY_WAIT &&
 	                         schedule_count_busy(context->schedule, n) <= BUSY_TRIES))
 		return SCHEDULE_NEVER;
-	return context->now + bounded(seconds);
+	return context->now + (int64_t)wait;
 }
 
 static int
@@ -74,7 +78,7 @@ take_later(const struct answer_context *context, uint64_t n, uint64_t size,
     const struct proto_line *line)
 {
 	char code[PROTO_NAME_MAX + 1], text[PROTO_LINE_MAX];
-	uint64_t seconds = line->number[FIELD_SECONDS];
+	uint64_t seconds = line->number[FIELD_SECONDS], wait;
 
 	answers_text(line, FIELD_CODE, code, sizeof code);
 	answers_text(line, FIELD_TEXT, text, sizeof text);
@@ -89,10 +93,11 @@ take_later(const struct answer_context *context, uint64_t n, uint64_t size,
 		return ends_refused(context->ends, n, NULL, "damaged",
 		    "its bytes no longer have the SHA-256 of when it was added");
 	}
-	life_requeued(n, context->dialled, code, (uint64_t)bounded(seconds), text);
+	wait = draw_wait(context, seconds);
+	life_requeued(n, context->dialled, code, wait, text);
 	news_trouble("%s puts off item %" PRIu64 " for %" PRIu64 " s: %s%s%s", context->dialled, n,
 	    seconds, code, text[0] ? ": " : "", text);
-	schedule_put_off(context->schedule, n, due_after(context, n, seconds, code));
+	schedule_put_off(context->schedule, n, due_after(context, n, seconds, wait, code));
 	return 0;
 }
 

@@ -14,6 +14,7 @@ struct ends;
 struct log_gate;
 struct schedule;
 struct spool;
+struct spread;
 
 struct answer_context {
 	const struct spool *spool;
@@ -25,6 +26,7 @@ struct answer_context {
 	uint64_t item_max;  /* READY's item, bytes */
 	int once;           /* LATER puts an item off until the session's end */
 	struct log_gate *gate; /* for what the server can cause at will */
+	struct spread *lots;
 };
 
 /* A field of a line as a string, in `dst`; "" where it is not there. */

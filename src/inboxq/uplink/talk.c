@@ -287,6 +287,7 @@ on_goaway(struct talk *talk, const struct proto_line *line)
 	answers_text(line, FIELD_CODE, reason, sizeof reason);
 	talk->seconds = at_most(line->number[FIELD_SECONDS], AWAY_MAX);
 	talk->was_idle = strcmp(reason, proto_code_text(CODE_GOAWAY_IDLE)) == 0;
+	talk->was_superseded = strcmp(reason, proto_code_text(CODE_GOAWAY_SUPERSEDED)) == 0;
 	talk->state = TALK_AWAY;
 	log_event(LOG_NOTICE, "goaway", "server=%s seconds=%" PRIu64 " reason=%s", talk->host,
 	    talk->seconds, reason);
@@ -313,7 +314,7 @@ on_answer(struct talk *talk, const struct proto_line *line)
 {
 	struct answer_context context = {talk->spool, talk->schedule, talk->ends, talk->server,
 	    talk->host, clock_seconds(), outgoing_item_max(talk->outgoing), talk->once,
-	    &talk->gate};
+	    &talk->gate, &talk->lots};
 	uint64_t size;
 	int rc = answers_take(&context, line, &size);
 

@@ -14,6 +14,7 @@
 #include "inboxq/uplink/pulse.h"
 #include "inboxq/uplink/skips.h"
 #include "lib/attr.h"
+#include "lib/spread.h"
 #include "lib/log.h"
 
 struct conn;
@@ -51,9 +52,10 @@ struct talk {
 	uint64_t state_every; /* READY's state, seconds; 0: it takes none */
 	int64_t state_due;    /* monotonic seconds */
 	uint64_t seconds; /* GOAWAY's */
-	int was_idle;     /* that is its reason */
+	int was_idle, was_superseded; /* that is its reason */
 	int64_t puts_off; /* since when it has done nothing but put items off; 0: it has */
 	struct log_gate gate;
+	struct spread lots;
 	const char *why;      /* of TALK_LOST; NULL: the session came to its end in order */
 	char said[PROTO_LINE_MAX]; /* what `why` may be, in the server's words */
 };

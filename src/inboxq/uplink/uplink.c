@@ -211,6 +211,7 @@ uplink_new(const struct uplink_setup *setup, const char *server)
 	uplink->ticked = clock_seconds();
 	uplink->talk = (struct talk){.spool = setup->spool, .schedule = setup->schedule,
 	    .ends = setup->ends, .once = setup->once, .host = uplink->target.name};
+	spread_begin(&uplink->talk.lots);
 	uplink->turn = event_new(setup->base, -1, 0, on_turn, uplink);
 	if (uplink->turn)
 		uplink->dial = dial_new(&dial, server, on_ready, uplink);
@@ -304,6 +305,12 @@ int
 uplink_was_idle(const struct uplink *uplink)
 {
 	return uplink->talk.was_idle;
+}
+
+int
+uplink_was_superseded(const struct uplink *uplink)
+{
+	return uplink->talk.was_superseded;
 }
 
 int

@@ -70,6 +70,8 @@ void uplink_open_no_large(struct uplink *uplink);
 int uplink_has_large(const struct uplink *uplink);
 /* Was it sent away since its place was wanted, or it had been there for long? */
 int uplink_was_idle(const struct uplink *uplink);
+/* Or since another connection speaks for our queue? */
+int uplink_was_superseded(const struct uplink *uplink);
 /* Has it ended since we were asleep, or stopped, for longer than the server waits? */
 int uplink_has_overslept(const struct uplink *uplink);
 /* For how many seconds has it done nothing with items but to put them off?  0: it does. */
