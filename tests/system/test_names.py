@@ -24,7 +24,7 @@ NAMES = os.path.join(os.path.dirname(SHIM), "names.so")  # tests/fault/names.c
     ("no port", "cap1:", "a port from 1 to 65535"),
     ("port 0", "cap1:0", "a port from 1 to 65535"),
     ("port 65536", "cap1:65536", "a port from 1 to 65535"),
-    ("URL", "inbox://cap1:7117", 'no URL: "cap1:7117"'),
+    ("URL", "inbox://cap1:7117", '"cap1:7117", and no URL'),
     ("link-local without a zone", "[fe80::1]", "[fe80::1%eth0]"),
     ("half an address", "127.1", "four numbers"),
     ("weight", "cap1*0", "a weight from 1 to 65535"),

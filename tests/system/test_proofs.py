@@ -241,6 +241,27 @@ def certificate_that_is_renewed_is_used_at_the_next_connection(t):
     all_there(r, [b"renewed"])
 
 
+@test
+def list_that_runs_out_is_told_and_a_new_one_is_taken(t):
+    """Ours, that is; the server hears that the trouble is not with its certificate."""
+    server = tls_server(t, t.pki.server())
+    q = Queue(t, servers=["127.0.0.1:%d" % server.port])
+    q.add("status", b"kept")
+    crl = os.path.join(q.folder, "list.pem")
+    put(crl, t.pki.short_crl(bound(4)))
+    with open(q.conf, encoding="ascii") as file:
+        text = file.read()
+    with open(q.conf, "w", encoding="ascii") as file:
+        file.write(text.replace("[log]", "crl = %s\n[log]" % crl))
+    run = run_in_background(t, q)
+    until(lambda: "CRL has expired: the list of CN = inbox authority" in said(q), 30,
+          "the log to say so")
+    contains(said(q), "event=certificates_wrong error=")
+    put(crl, t.pki.crl("nobody.example.org"))
+    until(lambda: "event=certificates_read" in said(q), 20, "the new list")
+    stop(run)
+
+
 def cut(connection, line):
     raise Cut
 

@@ -117,7 +117,7 @@ refuse_bytes(const char *name, struct why *want)
 		return why_say(want, "the name as the DNS has it, in ASCII (\"xn--...\"), for "
 		    "\"%s\"", name);
 	if (*at == '/')
-		return why_say(want, "a server and no path: \"%.*s\"", (int)(at - name), name);
+		return why_say(want, "\"%.*s\", and no path", (int)(at - name), name);
 	return why_say(want, "a name of letters, digits, \"-\", \"_\" and dots; \"%c\" is none of "
 	    "them", *at);
 }
@@ -129,7 +129,8 @@ take_name(const char *name, struct server *server, struct why *want)
 	int has_dot = len > 1 && name[len - 1] == '.';
 
 	if (len == 0)
-		return why_say(want, "a name or an address in front");
+		return why_say(want, server->is_srv ? "a domain behind \"" SRV_PREFIX "\""
+		                                    : "a name or an address in front");
 	if (name[strspn(name, letters)] != '\0')
 		return refuse_bytes(name, want);
 	if (len - (size_t)has_dot > SERVER_NAME_MAX)
@@ -172,7 +173,7 @@ take_address(const char *text, struct server *server, struct why *want)
 		return why_say(want, "the interface that leads to a link-local address, as in "
 		    "[%s%%eth0]", server->name);
 	if (!IN6_IS_ADDR_LINKLOCAL(&in6))
-		return why_say(want, "[%s]: only a link-local address (fe80::...) has a zone",
+		return why_say(want, "\"[%s]\": only a link-local address (fe80::...) has a zone",
 		    server->name);
 	if (zone[1] == '\0' || strlen(zone + 1) > ZONE_MAX ||
 	    zone[1 + strspn(zone + 1, letters)] != '\0')
@@ -203,15 +204,16 @@ refuse_habits(const char *text, struct why *want)
 	char address[64];
 
 	if (scheme && scheme[3] != '\0')
-		return why_say(want, "no URL: \"%.*s\"", (int)strcspn(scheme + 3, "/"), scheme + 3);
+		return why_say(want, "\"%.*s\", and no URL", (int)strcspn(scheme + 3, "/"),
+		    scheme + 3);
 	if (scheme)
-		return why_say(want, "no URL: HOST or HOST:PORT");
+		return why_say(want, "HOST or HOST:PORT, and no URL");
 	snprintf(address, sizeof address, "%.*s", (int)len, text);
 	if (len < sizeof address && is_v6(address))
 		return why_say(want, "brackets round an IPv6 address: \"[%s]:%d\"", text,
 		    SERVER_PORT);
 	if (strchr(text, '@'))
-		return why_say(want, "no user: \"%s\"", strrchr(text, '@') + 1);
+		return why_say(want, "\"%s\", and no user", strrchr(text, '@') + 1);
 	return 0;
 }
 
@@ -229,7 +231,7 @@ server_parse(const char *word, struct server *server, struct why *want)
 	colon = strchr(text, ':');
 	/* A host may go by the name "srv": no domain is a number. */
 	if (strncasecmp(text, SRV_PREFIX, strlen(SRV_PREFIX)) == 0 &&
-	    colon[1 + strspn(colon + 1, digits)] != '\0') {
+	    (colon[1] == '\0' || colon[1 + strspn(colon + 1, digits)] != '\0')) {
 		server->is_srv = 1;
 		if (strchr(colon + 1, ':'))
 			return why_say(want, "no port behind \"" SRV_PREFIX "\": the records "
