@@ -48,6 +48,7 @@ class Connection:
             time.sleep(0.1)
         if not data:
             raise Cut
+        self.receiver.bytes += len(data)
         self.buffer += data
 
     def take(self, count):
@@ -188,6 +189,7 @@ class FakeReceiver:
         self.whole, self.right = set(), set()
         self.lines, self.wrong = [], []
         self.connections = 0
+        self.bytes = 0       # that came, over all of them
         self.late_bytes = 0  # of DATA that came behind its item's answer
         self.others = True
         self.ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

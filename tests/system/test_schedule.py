@@ -114,6 +114,39 @@ def an_item_rests_after_ten_tries(t):
     equal(q.numbers(), [1])
 
 
+# ---- how fast
+
+@test
+def bandwidth_is_kept_and_small_items_pass(t):
+    rate, size, seconds = 1 << 20, 6 << 20, 6
+    fake = FakeReceiver(t)
+    q = Queue(t, fake, bandwidth="1M", timeout="2s")
+    q.add("dumps", t.bytes(size))
+    begun = time.monotonic()
+    child = run_in_background(t, q)
+    until(lambda: fake.said("DATA"), what="the first bytes")
+    begun = time.monotonic()
+    took, last, most = [], 0, 0
+    while time.monotonic() < begun + seconds - 2:
+        arrived = fake.bytes
+        most, last = max(most, arrived - last), arrived
+        n = max(q.add("status", b"small"))
+        added = time.monotonic()
+        until(lambda: n in fake.stored, what="a small one to pass")
+        took.append(time.monotonic() - added)
+        time.sleep(max(0, 0.5 - (time.monotonic() - added)))
+    until(lambda: 1 in fake.stored, 20, what="the large one")
+    speed = size / (time.monotonic() - begun)
+    t.note("%.3f of what is allowed; at most %d KiB in half a second; a small one took %.2f s" % (
+        speed / rate, most / 1024, max(took)))
+    equal(0.9 < speed / rate < 1.1 or bound(1) > 1, True, "%d bytes/s" % speed)
+    equal(most < rate, True, "%d bytes in half a second" % most)
+    equal(max(took) < bound(1), True, "%.2f s for a small one" % max(took))
+    equal(fake.connections, 1, "connections: no pause of ours is a dead server")
+    child.terminate()
+    equal(child.wait(bound(10)), 0, "exit code")
+
+
 # ---- at what cost
 
 class Process:

@@ -71,6 +71,7 @@ static const struct conf_key keys[] = {
     {"server", "retry-max", CONF_SECONDS, AT(retry_max), .fallback = "15m", .min = 1,
         .max = 604800},
     {"server", "report", CONF_SECONDS, AT(report), .fallback = "1d", .min = 1, .max = 31536000},
+    {"server", "bandwidth", CONF_SIZE, AT(bandwidth), .fallback = "0", .max = UINT64_C(1) << 40},
     CONF_TLS_ROWS(AT(tls)),
     CONF_LOG_ROWS(AT(log), 0),
     {"watch", "folder", CONF_PATH, WATCH_AT(folder), .required = 1},
@@ -149,6 +150,13 @@ settings_read(const char *path, struct settings *settings, const struct conf_rep
 		return -1;
 	if (settings->retry_max < settings->retry_min) {
 		snprintf(text, sizeof text, "%s: [server] retry-max is below retry-min", path);
+		report->error(report->ctx, text);
+		return -1;
+	}
+	if (settings->bandwidth > 0 && settings->bandwidth < SETTINGS_BANDWIDTH_MIN) {
+		snprintf(text, sizeof text,
+		    "%s: [server] bandwidth is below 4K a second, which receivers give up on "
+		    "(0: no bound)", path);
 		report->error(report->ctx, text);
 		return -1;
 	}

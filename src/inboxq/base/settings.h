@@ -10,6 +10,7 @@
 #include "lib/conf.h"
 #include "lib/conf_rows.h"
 
+#define SETTINGS_BANDWIDTH_MIN 4096 /* bytes a second: receivers give up on less */
 #define SETTINGS_DEFAULT SYSCONFDIR "/inboxq.conf"
 
 /* A section [watch NAME]: a hot folder. */
@@ -27,6 +28,7 @@ struct settings {
 	uint64_t sent_log;     /* bytes at which it is turned over */
 	struct conf_list servers; /* server_parse() takes each of them */
 	uint64_t connect_timeout, timeout, retry_min, retry_max, report; /* seconds */
+	uint64_t bandwidth; /* bytes a second; 0: no bound */
 	struct conf_tls tls;
 	struct conf_log log;
 	struct settings_watch *watches;

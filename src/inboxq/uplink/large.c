@@ -211,7 +211,7 @@ read_frame(const struct upload *upload, unsigned char *frame, size_t len, const 
 }
 
 uint64_t
-large_write_frame(struct large *large, struct conn *conn, const char **why)
+large_write_frame(struct large *large, struct conn *conn, size_t most, const char **why)
 {
 	struct upload *upload = &large->uploads[large->turn];
 	uint64_t left;
@@ -223,7 +223,9 @@ large_write_frame(struct large *large, struct conn *conn, const char **why)
 	}
 	large->turn = (large->turn + 1) % LARGE_MAX;
 	left = upload->size - upload->offset;
-	len = left < PROTO_DATA_MAX ? (size_t)left : PROTO_DATA_MAX;
+	len = most < PROTO_DATA_MAX ? most : PROTO_DATA_MAX;
+	if (left < len)
+		len = (size_t)left;
 	if (read_frame(upload, large->frame, len, why) < 0)
 		return upload->n;
 	say_data(conn, upload->n, upload->offset, len);

@@ -11,6 +11,7 @@
 #ifndef INBOXQ_UPLINK_LARGE_H
 #define INBOXQ_UPLINK_LARGE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/attr.h"
@@ -44,10 +45,11 @@ int large_close(struct large *large, uint64_t n);
 /* Has SEND asked for bytes that are not yet written? */
 int large_has_frame(const struct large *large);
 /*
- * Writes the next frame; there must be one.  Returns 0, or the number of an
+ * Writes the next frame, of up to `most` bytes; there must be one.  Returns 0, or the number of an
  * item whose file could not be read on, with the reason in `why`.
  */
-MUST_CHECK uint64_t large_write_frame(struct large *large, struct conn *conn, const char **why);
+MUST_CHECK uint64_t large_write_frame(struct large *large, struct conn *conn, size_t most,
+    const char **why);
 
 /* Items open; those among them that the server has not been sent whole; is item `n`
  * such a one? */

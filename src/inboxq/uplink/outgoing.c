@@ -22,8 +22,10 @@
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
+#include "inboxq/uplink/pace.h"
 #include "inboxq/uplink/say.h"
 #include "inboxq/spool/spool.h"
+#include "lib/clock.h"
 #include "lib/conn.h"
 #include "lib/log.h"
 #include "lib/proto.h"
@@ -60,11 +62,13 @@ struct outgoing {
 	uint64_t since_frame; /* bytes of small items */
 	struct large *large;
 	int no_large; /* none is opened any more */
+	struct pace pace;
 	unsigned char chunk[CHUNK];
 };
 
 struct outgoing *
-outgoing_new(const struct spool *spool, struct schedule *schedule, struct ends *ends)
+outgoing_new(const struct spool *spool, struct schedule *schedule, struct ends *ends,
+    uint64_t bandwidth)
 {
 	struct outgoing *outgoing = calloc(1, sizeof *outgoing);
 
@@ -78,6 +82,7 @@ outgoing_new(const struct spool *spool, struct schedule *schedule, struct ends *
 	outgoing->spool = spool;
 	outgoing->schedule = schedule;
 	outgoing->ends = ends;
+	outgoing->pace.rate = bandwidth;
 	outgoing->items_max = FIRST_ITEMS;
 	outgoing->bytes_max = FIRST_BYTES;
 	outgoing->inline_max = FIRST_INLINE;
@@ -213,14 +218,18 @@ set_aside(struct outgoing *outgoing, uint64_t n, const char *why)
 	return ends_refused(outgoing->ends, n, NULL, "damaged", why);
 }
 
-/* A server whose `inline` is as large as its `item` needs no OPEN. */
+/* A server whose `inline` is as large as its `item` needs no OPEN.  An item that takes longer than
+ * a second goes in frames, which others pass. */
 static enum schedule_lane
 lane_of(const struct outgoing *outgoing, const struct loaded *loaded)
 {
-	if (loaded->item.size <= outgoing->inline_max ||
-	    (outgoing->is_ready && outgoing->inline_max >= outgoing->item_max))
+	uint64_t rate = outgoing->pace.rate, whole = outgoing->inline_max;
+
+	if (outgoing->is_ready && whole >= outgoing->item_max)
 		return SCHEDULE_SMALL;
-	return SCHEDULE_LARGE;
+	if (rate && rate < whole)
+		whole = rate;
+	return loaded->item.size <= whole ? SCHEDULE_SMALL : SCHEDULE_LARGE;
 }
 
 /* Opens the lane's next item: 1, 0 if there is none, -1 with errno set. */
@@ -312,9 +321,10 @@ begin_small(struct outgoing *outgoing, struct conn *conn, int64_t now)
 }
 
 static enum outgoing_result
-send_chunk(struct outgoing *outgoing, struct conn *conn)
+send_chunk(struct outgoing *outgoing, struct conn *conn, size_t room)
 {
-	size_t want = outgoing->left < CHUNK ? (size_t)outgoing->left : CHUNK;
+	size_t most = room < CHUNK ? room : CHUNK;
+	size_t want = outgoing->left < most ? (size_t)outgoing->left : most;
 	ssize_t len = want ? read(outgoing->put.fd, outgoing->chunk, want) : 0;
 
 	if (len < 0 && errno == EINTR)
@@ -337,14 +347,14 @@ send_chunk(struct outgoing *outgoing, struct conn *conn)
  * item whose file fails us is set aside; since it ends between two frames, the
  * connection goes on, and SKIP tells the server. */
 static int
-send_frame(struct outgoing *outgoing, struct conn *conn)
+send_frame(struct outgoing *outgoing, struct conn *conn, size_t room)
 {
 	const char *why = "";
 	uint64_t n;
 
 	if (!large_has_frame(outgoing->large) || conn_pending(conn) >= FRAME_BELOW)
 		return 0;
-	n = large_write_frame(outgoing->large, conn, &why);
+	n = large_write_frame(outgoing->large, conn, room, &why);
 	outgoing->since_frame = 0;
 	if (n == 0)
 		return 1;
@@ -352,35 +362,53 @@ send_frame(struct outgoing *outgoing, struct conn *conn)
 	return set_aside(outgoing, n, why) < 0 ? -1 : 1;
 }
 
+/* Writes the next thing, up to about `room` bytes of it: 1, 0 if there is none, or -1. */
+static int
+write_next(struct outgoing *outgoing, struct conn *conn, int64_t now, size_t room)
+{
+	int rc = outgoing->since_frame < PUTS_A_FRAME ? begin_small(outgoing, conn, now) : 0;
+
+	if (rc == 0)
+		rc = open_large(outgoing, conn, now);
+	if (rc == 0)
+		rc = send_frame(outgoing, conn, room);
+	if (rc == 0 && outgoing->since_frame >= PUTS_A_FRAME &&
+	    !large_has_frame(outgoing->large)) {
+		outgoing->since_frame = 0; /* nobody used the turn */
+		rc = 1;
+	}
+	return rc;
+}
+
 enum outgoing_result
 outgoing_pump(struct outgoing *outgoing, struct conn *conn, int64_t now, int no_more)
 {
-	while (conn_pending(conn) < OUTGOING_MAX) {
-		int rc;
+	enum outgoing_result result = OUTGOING_OK;
+	int rc = 1;
 
-		if (outgoing->state == FILE_SENDING) {
-			enum outgoing_result result = send_chunk(outgoing, conn);
+	while (result == OUTGOING_OK && rc > 0) {
+		size_t before = conn_pending(conn);
+		size_t room = pace_room(&outgoing->pace, clock_monotonic());
 
-			if (result != OUTGOING_OK)
-				return result;
-			continue;
-		}
-		if (no_more)
-			return OUTGOING_OK;
-		rc = outgoing->since_frame < PUTS_A_FRAME ? begin_small(outgoing, conn, now) : 0;
-		if (rc == 0)
-			rc = open_large(outgoing, conn, now);
-		if (rc == 0)
-			rc = send_frame(outgoing, conn);
-		if (rc == 0 && outgoing->since_frame >= PUTS_A_FRAME &&
-		    !large_has_frame(outgoing->large)) {
-			outgoing->since_frame = 0; /* nobody used the turn */
-			rc = 1;
-		}
-		if (rc < 0)
-			return OUTGOING_TROUBLE;
-		if (rc == 0)
-			return OUTGOING_OK;
+		if (before >= OUTGOING_MAX || room == 0)
+			break;
+		if (outgoing->state == FILE_SENDING)
+			result = send_chunk(outgoing, conn, room);
+		else
+			rc = no_more ? 0 : write_next(outgoing, conn, now, room);
+		pace_take(&outgoing->pace, conn_pending(conn) - before);
 	}
-	return OUTGOING_OK;
+	return rc < 0 ? OUTGOING_TROUBLE : result;
+}
+
+int64_t
+outgoing_wait(const struct outgoing *outgoing)
+{
+	return pace_wait(&outgoing->pace);
+}
+
+void
+outgoing_count(struct outgoing *outgoing, size_t bytes)
+{
+	pace_take(&outgoing->pace, bytes);
 }

@@ -8,6 +8,7 @@
 #ifndef INBOXQ_UPLINK_OUTGOING_H
 #define INBOXQ_UPLINK_OUTGOING_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "inboxq/uplink/large.h"
@@ -30,9 +31,9 @@ enum outgoing_result {
 	OUTGOING_TROUBLE, /* the spool; errno says what */
 };
 
-/* Borrows all.  NULL: out of memory. */
+/* Borrows all.  `bandwidth`: bytes a second, 0: as fast as it goes.  NULL: out of memory. */
 MUST_CHECK struct outgoing *outgoing_new(const struct spool *spool, struct schedule *schedule,
-    struct ends *ends);
+    struct ends *ends, uint64_t bandwidth);
 void outgoing_free(struct outgoing *outgoing);
 
 /* The connection stands: what was written before is on its way to `server`, as all that
@@ -46,6 +47,12 @@ void outgoing_take_ready(struct outgoing *outgoing, const struct proto_line *lin
  * that has begun. */
 MUST_CHECK enum outgoing_result outgoing_pump(struct outgoing *outgoing, struct conn *conn,
     int64_t now, int no_more);
+
+/* When outgoing_pump() may write more, microseconds, where it is the bandwidth that holds it; else
+ * 0. */
+int64_t outgoing_wait(const struct outgoing *outgoing);
+/* So many bytes went out beside it. */
+void outgoing_count(struct outgoing *outgoing, size_t bytes);
 
 /* SEND came, for an item that is open. */
 MUST_CHECK enum large_verdict outgoing_take_send(struct outgoing *outgoing, uint64_t n,

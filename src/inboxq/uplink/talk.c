@@ -18,6 +18,7 @@
 #include "inboxq/uplink/outgoing.h"
 #include "inboxq/uplink/say.h"
 #include "lib/clock.h"
+#include "lib/conn.h"
 #include "lib/log.h"
 #include "lib/proto.h"
 
@@ -36,7 +37,8 @@ talk_begin(struct talk *talk)
 {
 	talk_end(talk);
 	schedule_take_back(talk->schedule);
-	talk->outgoing = outgoing_new(talk->spool, talk->schedule, talk->ends);
+	talk->outgoing = outgoing_new(
+	    talk->spool, talk->schedule, talk->ends, talk->bandwidth);
 	return talk->outgoing ? 0 : -1;
 }
 
@@ -71,10 +73,15 @@ lose(struct talk *talk, const char *why)
 static int
 settle(struct talk *talk, struct conn *conn)
 {
+	size_t before = conn_pending(conn);
+	int rc;
+
 	/* Before READY nobody knows whom we speak to. */
 	if (talk->server[0] == '\0' || outgoing_is_midway(talk->outgoing))
 		return 0;
-	return skips_settle(talk->spool, talk->schedule, &talk->told, talk->server, conn);
+	rc = skips_settle(talk->spool, talk->schedule, &talk->told, talk->server, conn);
+	outgoing_count(talk->outgoing, conn_pending(conn) - before);
+	return rc;
 }
 
 /* Says what lies here, if that is not what the server was told last. */
@@ -149,6 +156,12 @@ talk_say(struct talk *talk, struct conn *conn)
 		talk->state = TALK_QUIT;
 	}
 	return TALK_GOES_ON;
+}
+
+int64_t
+talk_wait(const struct talk *talk)
+{
+	return talk->outgoing ? outgoing_wait(talk->outgoing) : 0;
 }
 
 enum talk_verdict

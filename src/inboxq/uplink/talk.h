@@ -42,6 +42,7 @@ struct talk {
 	struct schedule *schedule;
 	struct ends *ends;
 	int once;         /* as in struct uplink_setup */
+	uint64_t bandwidth; /* bytes a second; 0: no bound */
 	const char *host; /* whom we dial */
 	enum talk_state state;
 	int is_open; /* the connection stands */
@@ -71,7 +72,9 @@ void talk_opened(struct talk *talk);
 MUST_CHECK enum talk_verdict talk_hello(struct talk *talk, struct conn *conn);
 /* Says what is now to be said. */
 MUST_CHECK enum talk_verdict talk_say(struct talk *talk, struct conn *conn);
-/* Likewise, every second: is the server still there, and does it know that we are?  What it
+/* When there may be more to say though nothing happens, microseconds; 0: nothing is held. */
+int64_t talk_wait(const struct talk *talk);
+/* As talk_say(), every second: is the server still there, and does it know that we are?  What it
  * owes us may take `limit` seconds; 0: it cannot answer yet. */
 MUST_CHECK enum talk_verdict talk_tick(struct talk *talk, struct conn *conn, uint64_t limit);
 /* Nobody has listened for so many seconds: they do not count, but is the server still there? */

@@ -28,6 +28,7 @@
 struct uplink {
 	const struct uplink_setup *setup;
 	struct event *turn; /* runs behind the callbacks of one turn of the loop */
+	struct event *pace; /* when there may be more to say */
 	struct conn *conn;
 	struct dial *dial;
 	struct dial_target target; /* before the first address: the name that is looked up */
@@ -48,6 +49,7 @@ finish(struct uplink *uplink, enum uplink_end end, int error)
 		return;
 	uplink->is_over = 1;
 	event_del(uplink->turn);
+	event_del(uplink->pace);
 	conn_free(uplink->conn);
 	uplink->conn = NULL;
 	uplink->setup->on_end(uplink->setup->ctx, end, uplink->talk.seconds, error);
@@ -107,6 +109,20 @@ on_read(void *ctx, const unsigned char *data, size_t len)
 	return used;
 }
 
+/* What our bandwidth holds back goes on by the clock.  What was written comes back here once it is
+ * out, so that this is the one place. */
+static void
+set_pace(struct uplink *uplink)
+{
+	int64_t wait = uplink->is_over ? 0 : talk_wait(&uplink->talk);
+	struct timeval span = {.tv_sec = (time_t)(wait / CLOCK_SECOND),
+	    .tv_usec = (suseconds_t)(wait % CLOCK_SECOND)};
+
+	/* Where there is no memory for it, the tick goes on. */
+	if (wait)
+		(void)!event_add(uplink->pace, &span);
+}
+
 /* All answers of one turn of the loop are one batch. */
 static void
 on_turn(evutil_socket_t fd, short events, void *ctx)
@@ -120,6 +136,7 @@ on_turn(evutil_socket_t fd, short events, void *ctx)
 		finish(uplink, UPLINK_TROUBLE, errno);
 	else
 		take_verdict(uplink, talk_say(&uplink->talk, uplink->conn));
+	set_pace(uplink);
 	if (uplink->setup->on_rest && uplink_is_at_rest(uplink))
 		uplink->setup->on_rest(uplink->setup->ctx);
 }
@@ -212,8 +229,10 @@ uplink_new(const struct uplink_setup *setup, const char *server)
 	uplink->talk = (struct talk){.spool = setup->spool, .schedule = setup->schedule,
 	    .ends = setup->ends, .once = setup->once, .host = uplink->target.name};
 	spread_begin(&uplink->talk.lots);
+	uplink->talk.bandwidth = setup->settings->bandwidth;
 	uplink->turn = event_new(setup->base, -1, 0, on_turn, uplink);
-	if (uplink->turn)
+	uplink->pace = evtimer_new(setup->base, on_turn, uplink);
+	if (uplink->turn && uplink->pace)
 		uplink->dial = dial_new(&dial, server, on_ready, uplink);
 	if (uplink->dial)
 		return uplink;
@@ -228,6 +247,8 @@ uplink_free(struct uplink *uplink)
 		return;
 	if (uplink->turn)
 		event_free(uplink->turn);
+	if (uplink->pace)
+		event_free(uplink->pace);
 	conn_free(uplink->conn);
 	talk_end(&uplink->talk);
 	dial_free(uplink->dial);
