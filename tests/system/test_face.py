@@ -29,9 +29,12 @@ def write_item(q, n, inbox="status", name="", size=3, age=0, part="queue", heade
 def filled(t, count=0):
     """A queue of three items and one set aside, and of `count` more."""
     q = Queue(t, servers=NOWHERE)
-    q.add("status", b"x" * 12, b"y" * 1536)
-    write_item(q, 3, inbox="inventory-of-all", name="a%1B[31m%20long.txt", size=70000, age=7300)
-    write_item(q, 4, name="old.txt", age=3 * 86400, part="failed")
+    q("remove", *(str(n) for n in q.add("status", b"made, lest there be no spool")))
+    # Ages that show no seconds.
+    write_item(q, 1, name="file0.txt", size=12, age=11430)
+    write_item(q, 2, name="file1.txt", size=1536, age=11430)
+    write_item(q, 3, inbox="inventory-of-all", name="a%1B[31m%20long.txt", size=70000, age=7290)
+    write_item(q, 4, name="old.txt", age=3 * 86400 + 1800, part="failed")
     with open(os.path.join(q.spool, "failed", "%020d.reason" % 4), "w", encoding="ascii") as file:
         file.write("no-inbox: no such inbox (cap1)\n")
     for n in range(5, 5 + count):
@@ -43,11 +46,11 @@ def filled(t, count=0):
 def list_has_columns_for_eyes(t):
     q = filled(t)
     equal(q("list").stdout.splitlines(), [
-        "NUMBER  INBOX                 SIZE    AGE  NAME",
-        "     1  status                12 B     0s  file0.txt",
-        "     2  status             1.5 KiB     0s  file1.txt",
-        "     3  inventory-of-all  68.4 KiB  2h 1m  a%1B[31m%20long.txt",
-        "     4  status                 3 B     3d  old.txt  "
+        "NUMBER  INBOX                 SIZE     AGE  NAME",
+        "     1  status                12 B  3h 10m  file0.txt",
+        "     2  status             1.5 KiB  3h 10m  file1.txt",
+        "     3  inventory-of-all  68.4 KiB   2h 1m  a%1B[31m%20long.txt",
+        "     4  status                 3 B      3d  old.txt  "
         "failed: no-inbox: no such inbox (cap1)"])
 
 
@@ -91,7 +94,7 @@ def list_picks_by_inbox_and_state_and_speaks_json(t):
 def list_shows_what_it_cannot_read(t):
     q = filled(t)
     write_item(q, 5, header="no header")
-    contains(q("list").stdout, "     5  -                        -      -  -  damaged: ")
+    contains(q("list").stdout, "     5  -                        -       -  -  damaged: ")
     row = json.loads(q("list", "--json").stdout)["items"][3]
     equal((row["number"], row["state"], "inbox" in row), (5, "pending", False))
     contains(row["reason"], "header")
@@ -133,6 +136,89 @@ def add_takes_a_priority(t):
              for row in json.loads(q("list", "--json").stdout)["items"]}
     equal([found[n] for n in (1, 2, 3, 4)], ["normal", "high", "low", "normal"])
     contains(q("list").stdout, "  urgent  priority: high\n")
+
+
+# ---- requeue and remove
+
+def with_failed(t):
+    """A queue of two items that wait, and three that are set aside."""
+    q = Queue(t, servers=NOWHERE)
+    q.add("status", *(b"x" * n for n in range(1, 6)))
+    for n, reason in ((3, "no-inbox"), (4, "too-large"), (5, "no-inbox")):
+        name = "%020d" % n
+        os.rename(os.path.join(q.spool, "queue", name), os.path.join(q.spool, "failed", name))
+        with open(os.path.join(q.spool, "failed", name + ".reason"), "w", encoding="ascii") as file:
+            file.write("%s: so it is (cap1)\n" % reason)
+    return q
+
+
+@cases([("a reason", ["--reason", "no-inbox"], [6, 7], [4]), ("all", ["all"], [6, 7, 8], []),
+        ("the old way", ["--all"], [6, 7, 8], []), ("numbers", ["4"], [6], [3, 5]),
+        ("no reason", ["--reason", "no"], [], [3, 4, 5])])
+def requeue_takes_what_is_meant(t, words, numbers, left):
+    q = with_failed(t)
+    equal([int(n) for n in q("requeue", *words).stdout.split()], numbers)
+    equal((q.numbers(), q.numbers("failed")), ([1, 2] + numbers, left))
+
+
+@cases([("none", []), ("all and more", ["all", "3"]), ("both", ["--reason", "no-inbox", "3"]),
+        ("a word", ["some"]), ("both ways", ["--all", "3"])])
+def requeue_and_remove_ask_what_is_meant(t, words):
+    q = with_failed(t)
+    q("requeue", *words, expect=64)
+    if words[:1] != ["--all"]:
+        q("remove", *words, expect=64)
+    equal((q.numbers(), q.numbers("failed")), ([1, 2], [3, 4, 5]))
+
+
+@test
+def remove_asks_whoever_is_there(t):
+    q = with_failed(t)
+    asks = Terminal(t, [INBOXQ, "remove", "-c", q.conf, "1", "4"])
+    asks.until("Remove 2 items, 5 B, for good?  No server has stored them.  [y/N] ")
+    asks.type("n\n")
+    code, text = asks.end()
+    equal((code, "Nothing is removed." in text), (0, True))
+    equal((q.numbers(), q.numbers("failed")), ([1, 2], [3, 4, 5]))
+    asks = Terminal(t, [INBOXQ, "remove", "-c", q.conf, "1", "4"])
+    asks.until("[y/N] ")
+    asks.type("\x04")  # the end of input is no yes
+    equal(asks.end()[0], 0)
+    equal((q.numbers(), q.numbers("failed")), ([1, 2], [3, 4, 5]))
+    asks = Terminal(t, [INBOXQ, "remove", "-c", q.conf, "1", "4"])
+    asks.until("[y/N] ")
+    asks.type("y\n")
+    equal(asks.end()[0], 0)
+    equal((q.numbers(), q.numbers("failed")), ([2], [3, 5]))
+    code, text = Terminal(t, [INBOXQ, "remove", "-c", q.conf, "--yes", "2"]).end()
+    equal((code, text), (0, ""))
+    # Nobody is there: numbers are meant, all is asked about.
+    q("remove", "all", expect=64)
+    equal(q.numbers("failed"), [3, 5])
+    q("remove", "--reason", "too-large")
+    q("remove", "3")
+    equal(q.numbers("failed"), [5])
+    q("remove", "5", "5", "77", expect=66)
+    q("remove", "all", "--yes")
+    equal((q.numbers(), q.numbers("failed"), [line[2] for line in q.sent_log()]),
+          ([], [], ["REMOVED"] * 5))
+
+
+@test
+def remove_of_many_is_quick_and_told_to_the_receiver(t):
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"the receiver knows the queue")
+    q("run", "--once")
+    q.add("status", b"waits")
+    for _ in range(3):
+        q.add("status", *(b"%d" % n for n in range(200)))
+    q("remove", *(str(n) for n in range(3, 603)))
+    equal((q.numbers(), len(q.sent_log())), ([2], 601))
+    q.add("status", b"goes")
+    q("run", "--once")
+    row = r.client_row(q.id())
+    equal((row["skipped"], row["missing"], row["stored"]), (600, 0, 3))
 
 
 # ---- status

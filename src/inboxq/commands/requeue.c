@@ -70,6 +70,8 @@ requeue_batch(struct spool *spool, const uint64_t *numbers, size_t count, uint64
 	}
 	spool_unlock(spool);
 	rc = item_sync_moves(spool) < 0 ? command_trouble("cannot sync the spool") : EX_OK;
+	if (rc == EX_OK)
+		spool_note_given(spool, *highest);
 	told = tell_requeued(done, numbers, count);
 	return rc != EX_OK ? rc : told;
 }
@@ -98,42 +100,40 @@ requeue(struct spool *spool, const uint64_t *numbers, size_t count)
 static int
 check(struct command_call *call)
 {
-	int all = command_value(call, "all") != NULL;
+	static char *all[] = {"all", NULL};
 
-	if (all ? call->count != 0 : call->count == 0)
-		return command_misused(call, "want numbers as list shows them, or --all");
-	return EX_OK;
+	/* As it was called at first. */
+	if (command_value(call, "all")) {
+		if (call->count)
+			return command_misused(call, "--all, and numbers as well?");
+		call->rest = all;
+		call->count = 1;
+	}
+	return numbers_check(call);
 }
 
 static int
 run(struct command_call *call)
 {
-	struct spool_numbers all = {0};
-	int rc;
+	struct spool_numbers chosen;
+	int rc = numbers_choose(call, SPOOL_FAILED, SPOOL_FAILED, &chosen);
 
-	if (command_value(call, "all")) {
-		if (spool_list(call->spool, SPOOL_FAILED, &all) < 0)
-			return command_trouble("cannot read the spool");
-		rc = EX_OK;
-	} else {
-		all.count = call->count;
-		rc = numbers_read(call, &all.at);
-	}
 	if (rc == EX_OK)
-		rc = requeue(call->spool, all.at, all.count);
-	free(all.at);
+		rc = requeue(call->spool, chosen.at, chosen.count);
+	free(chosen.at);
 	return rc;
 }
 
 static const struct command_option options[] = {
-    {0, "all", NULL, "all items set aside"},
+    {0, "all", NULL, "the same as the operand all"},
+    {0, "reason", "CODE", "those that were set aside for this reason"},
     {0, NULL, NULL, NULL},
 };
 
 const struct command command_requeue = {
     .name = "requeue",
-    .synopsis = "N...|--all",
-    .help = "puts items that were set aside back into the queue",
+    .synopsis = "N...|all|--reason CODE",
+    .help = "puts items that were set aside back into the queue, and prints their new numbers",
     .options = options,
     .rest_max = SIZE_MAX,
     .spool = COMMAND_SPOOL,
