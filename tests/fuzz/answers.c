@@ -196,7 +196,7 @@ is_in(enum spool_part part, uint64_t n, const char *ending)
 	return faccessat(spool_folder(spool, part), name, F_OK, 0) == 0;
 }
 
-/* ---- what the server said, and what it had heard */
+/* ---- what the server said up to where it ended the session, and what it had heard */
 
 static int was_stored[ITEMS], was_refused[ITEMS], was_again[ITEMS]; /* by the server's word */
 static int was_put[ITEMS]; /* whole: by PUT, or by DATA up to its end */
@@ -219,6 +219,11 @@ note_server(const unsigned char *text, size_t len)
 
 		if (proto_parse((const char *)text, (size_t)end - 1, PROTO_SERVER, &line,
 		        &error) < 0)
+			return;
+		/* What ends a session: nothing behind it may count. */
+		if (line.verb == VERB_BYE || line.verb == VERB_ERROR ||
+		    (line.verb == VERB_READY &&
+		        (is_ready || line.number[FIELD_VERSION] != PROTO_VERSION)))
 			return;
 		is_ready |= line.verb == VERB_READY;
 		i = line.number[FIELD_NUMBER] - FIRST;

@@ -91,12 +91,12 @@ def waits_are_not_the_time_of_days(t):
     q = Queue(t, fake, **{"retry-min": "1s", "retry-max": "2s"})
     q.add("status", b"one")
     process = start(t, q, clock)
-    for jump in (-10 * YEAR, 10 * YEAR, -10 * YEAR):
+    for jump in (10 * YEAR, -10 * YEAR):
         clock.set(day=jump)
         before = said(q).count("event=connect_failed")
-        time.sleep(4)
+        time.sleep(3)
         dials = said(q).count("event=connect_failed") - before
-        assert 1 <= dials <= 5, "%d dials in 4 s, %d s ahead" % (dials, jump)
+        assert 1 <= dials <= 4, "%d dials in 3 s, %d s ahead" % (dials, jump)
     fake.listen()
     until(lambda: "certificate is not yet valid" in said(q), 20, "the wrong date to be told")
     equal(q.numbers(), [1])
@@ -130,16 +130,16 @@ def ages_are_never_below_0(t):
 def what_was_refused_is_offered_again_at_its_pace_whatever_the_clock(t):
     clock = Clock(t)
     fake = FakeReceiver(t, on_put=lambda c, n, _: c.answer(n, "REFUSED %d no-inbox x" % n) or True)
-    q = Queue(t, fake, offer_again="3s")
+    q = Queue(t, fake, offer_again="2s")
     q.add("status", b"one")
     process = start(t, q, clock)
     until(lambda: q.numbers("failed"), 20, "to be refused")
     for jump in (-YEAR, YEAR):
         clock.set(day=jump)
         before = len(fake.said("PUT"))
-        time.sleep(8)
+        time.sleep(5)
         again = len(fake.said("PUT")) - before
-        assert 1 <= again <= 4, "offered %d times in 8 s, %d s ahead" % (again, jump)
+        assert 1 <= again <= 4, "offered %d times in 5 s, %d s ahead" % (again, jump)
     fake.on_put = lambda *_: False
     until(lambda: not q.numbers("failed") and not q.numbers(), 20, "to be stored")
     assert seconds_of(process) < 0.5 * slow(), "%.2f s" % seconds_of(process)
@@ -165,7 +165,7 @@ def a_server_that_says_wait_for_ever_has_ten_minutes(t):
     time.sleep(2)
     for minutes in (4, 8):
         clock.set(boot=60 * minutes)
-        time.sleep(1.5)
+        time.sleep(1.2)
         equal(second.connections, 0, "connections to the second behind %d minutes" % minutes)
     clock.set(boot=60 * 11)
     gone(q)

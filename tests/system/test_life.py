@@ -84,6 +84,16 @@ def what_is_put_off_refused_or_removed_is_told_with_the_reason(t):
 
 
 @test
+def each_of_many_items_has_each_line_once(t):
+    q = Queue(t, FakeReceiver(t))
+    q.add("status", *(b"%d" % n for n in range(1200)))
+    log = q("run", "--once").stderr
+    for station in ("validating", "servicing", "trying", "stored"):
+        found = re.findall(r"event=item_%s (?:.* )?n=(\d+)" % station, log)
+        equal(sorted(map(int, found)), list(range(1, 1201)), station)
+
+
+@test
 def a_server_that_is_away_is_no_try(t):
     fake = FakeReceiver(t, listens=False)
     q = Queue(t, fake)

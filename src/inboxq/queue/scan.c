@@ -149,11 +149,25 @@ priority_of(const struct spool_item *item)
 	return SCHEDULE_NORMAL;
 }
 
+static void
+take_facts(struct schedule *schedule, uint64_t n, const struct spool_item *item, int is_right)
+{
+	struct schedule_facts facts = {priority_of(item), item->inbox, item->size};
+
+	if (schedule_learn(schedule, n, &facts) && is_right)
+		life_validating(n, item);
+}
+
+void
+scan_tell(struct schedule *schedule, uint64_t n, const struct spool_item *item)
+{
+	take_facts(schedule, n, item, 1);
+}
+
 /* 0, or -1 where it is we who cannot read it. */
 static int
 learn(const struct spool *spool, struct schedule *schedule, uint64_t n)
 {
-	struct schedule_facts facts;
 	struct spool_item item;
 	struct why why;
 	int fd = item_open(spool, SPOOL_QUEUE, n, &item, &why);
@@ -165,12 +179,9 @@ learn(const struct spool *spool, struct schedule *schedule, uint64_t n)
 	}
 	if (fd < 0 && !item_is_to_blame(errno))
 		return -1;
-	if (fd >= 0) {
-		life_validating(n, &item);
+	if (fd >= 0)
 		close(fd);
-	}
-	facts = (struct schedule_facts){priority_of(&item), item.inbox, item.size};
-	schedule_learn(schedule, n, &facts);
+	take_facts(schedule, n, &item, fd >= 0);
 	return 0;
 }
 

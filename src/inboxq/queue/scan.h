@@ -14,6 +14,7 @@
 
 struct schedule;
 struct spool;
+struct spool_item;
 
 /* The last look, zeroed before the first: the folder's time then, and whether that was
  * young; when it began (monotonic) and what it cost, seconds. */
@@ -51,5 +52,7 @@ MUST_CHECK int scan_take(struct spool *spool, struct schedule *schedule,
  * is itself to blame is taken for known: who sends it sets it aside.
  */
 unsigned scan_learn(const struct spool *spool, struct schedule *schedule);
+/* Somebody else has read this one's. */
+void scan_tell(struct schedule *schedule, uint64_t n, const struct spool_item *item);
 
 #endif

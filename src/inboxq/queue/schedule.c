@@ -254,13 +254,13 @@ first_lane(const struct entry *entry)
 	return entry->is_known && entry->size > SCHEDULE_INLINE ? SCHEDULE_LARGE : SCHEDULE_SMALL;
 }
 
-void
+int
 schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_facts *facts)
 {
 	struct entry *entry = find(schedule, n);
 
 	if (!entry || entry->is_known)
-		return;
+		return 0;
 	entry->is_known = 1;
 	entry->priority = (uint8_t)facts->priority;
 	entry->inbox = (uint8_t)turns_inbox(schedule->turns, facts->inbox);
@@ -268,6 +268,7 @@ schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_fact
 	if (!entry->is_fixed)
 		entry->lane = (uint8_t)first_lane(entry);
 	place_anew(schedule, entry);
+	return 1;
 }
 
 void

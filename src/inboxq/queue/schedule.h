@@ -63,9 +63,10 @@ MUST_CHECK int schedule_add(struct schedule *schedule, uint64_t n);
  * again. */
 void schedule_remove(struct schedule *schedule, uint64_t n);
 
-/* The first of whom nothing is known, 0 if there is none; and what is to be known. */
+/* The first of whom nothing is known, 0 if there is none; and what is to be known: 1, or 0 where it
+ * was known. */
 uint64_t schedule_unknown(struct schedule *schedule);
-void schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_facts *facts);
+int schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_facts *facts);
 
 /* A session with a server begins: its own LATERs count from here on.  `server` stands for its
  * name, below SCHEDULE_SERVERS. */

@@ -21,6 +21,7 @@
 #include "inboxq/spool/item.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/life.h"
+#include "inboxq/queue/scan.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/pace.h"
 #include "inboxq/uplink/say.h"
@@ -255,6 +256,7 @@ load_next(struct outgoing *outgoing, enum schedule_lane lane, int64_t now, struc
 			close(loaded->fd);
 			schedule_set_lane(outgoing->schedule, n, lane_of(outgoing, loaded));
 		} else {
+			scan_tell(outgoing->schedule, n, &loaded->item);
 			if (outgoing->server)
 				life_servicing(n);
 			return 1;
