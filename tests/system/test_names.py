@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: ISC
 """Names: how servers are written, and how they are found."""
 
+import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 from copyqueue import TEMPFAIL, Queue, all_there, said
@@ -42,6 +45,21 @@ def server_that_cannot_work_is_refused_with_its_line(t, word, reason):
 def server_that_may_work_is_taken(t):
     q = Queue(t, servers=["cap1", "cap1.example.org.:80*2", "[::1]", "[fe80::1%eth0]:1", "a_b*7"])
     equal(q("check").stdout, q.conf + ": fine\n")
+
+
+@test
+def servers_with_weights_are_tried_in_the_client_s_own_order(t):
+    """The same at each start, and not the same for all."""
+    firsts = {}
+    for who in ["pc%d.example.org" % n for n in range(1, 9)]:
+        q = Queue(t, servers=["127.0.0.1:1*1", "127.0.0.1:2*1", "127.0.0.1:3"], who=who)
+        q.add("status", b"kept")
+        orders = {tuple(re.findall(r"connect_failed server=\S+ address=127.0.0.1:(\d)", text))
+                  for text in [q("run", "--once", expect=TEMPFAIL).stderr for _ in range(2)]}
+        order, = orders
+        assert sorted(order) == ["1", "2", "3"] and order[2] == "3", order
+        firsts[order[0]] = who
+    equal(sorted(firsts), ["1", "2"], "first choices")
 
 
 # ---- how they are found
@@ -111,6 +129,7 @@ def silent_listener(t, address, port):
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((address, port))
     listener.listen(16)
+    return listener
 
 
 @test
@@ -206,6 +225,31 @@ def address_that_is_silent_costs_its_share_of_the_time(t):
     contains(text, 'address=127.0.0.2:%d error="handshake: no answer in time; '
                    'is it a TLS server?"' % r.port)
     assert 2 <= took < bound(4), took
+
+
+@test
+def address_that_speaks_slowly_leaves_the_next_one_its_share(t):
+    """It may use up the time of all; what is behind it has 2 of 4 seconds, and takes 1."""
+    fake = FakeReceiver(t)
+    pair = t.pki.good("server", "both.example", "127.0.0.1")
+    fake.ctx.load_cert_chain(pair.cert, pair.key)
+    fake.ctx.sni_callback = lambda *_: time.sleep(1.2)
+    listener = silent_listener(t, "127.0.0.2", fake.port)
+
+    def dawdle():
+        with contextlib.suppress(OSError):
+            sock, _ = listener.accept()
+            for byte in b"\x16\x03\x03\x00\x7a" + bytes(40):
+                sock.sendall(bytes([byte]))
+                time.sleep(0.2)
+    threading.Thread(target=dawdle, daemon=True).start()
+    q = Named(t, fake, "both.example", **{"connect-timeout": "4s"})
+    q.know("both.example 127.0.0.2 127.0.0.1")
+    q.add("status", b"second")
+    text, took = q.once()
+    equal(fake.stored, {1: b"second"})
+    contains(text, "address=127.0.0.2:%d error=" % fake.port)
+    assert 4 <= took < bound(8), took
 
 
 @test

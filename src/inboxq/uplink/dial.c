@@ -119,6 +119,18 @@ start_connect(const struct lookup_address *to)
 	return -1;
 }
 
+/* The address under way is one of `left`.  One that has spoken may have used up what was for all:
+ * the share of an address is never less than if all had been silent. */
+static void
+begin_share(struct dial *dial, int64_t left)
+{
+	int64_t share, least = dial->limit / (int64_t)dial->found.count;
+
+	dial->begun = clock_monotonic();
+	share = (dial->end - dial->begun) / left;
+	dial->until = dial->begun + (share > least ? share : least);
+}
+
 int
 dial_next(struct dial *dial, struct dial_target *target)
 {
@@ -131,8 +143,7 @@ dial_next(struct dial *dial, struct dial_target *target)
 		strcpy(target->name, to->name);
 		target->port = to->port;
 		if (fd >= 0) {
-			dial->begun = clock_monotonic();
-			dial->until = dial->begun + (dial->end - dial->begun) / (int64_t)left;
+			begin_share(dial, (int64_t)left);
 			return fd;
 		}
 		log_failure(target);
