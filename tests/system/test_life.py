@@ -76,8 +76,10 @@ def what_is_put_off_refused_or_removed_is_told_with_the_reason(t):
     log = log_of(q)
     equal(stations(log, 1), ["item_validating", "item_servicing", "item_trying", "item_requeued",
                              "item_servicing", "item_trying", "item_stored"])
-    equal(life(log, 1)[3][1], {"n": "1", "server": "127.0.0.1", "reason": "full", "in": "2",
-                               "note": '"the disk is full"'})
+    line = life(log, 1)[3][1]
+    assert 2 <= int(line.pop("in")) <= 3, log  # a quarter more at most, by lot
+    equal(line, {"n": "1", "server": "127.0.0.1", "reason": "full",
+                 "note": '"the disk is full"'})
     equal(stations(log, 2), ["item_validating", "item_servicing", "item_trying", "item_refused",
                              "item_set_aside", "item_skipped"])
     equal(stations(log, 3)[-1], "item_stored")
