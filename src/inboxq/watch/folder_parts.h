@@ -27,6 +27,7 @@ struct folder {
 	ino_t inode;
 	int number;    /* for notice_read(); -1: none */
 	int tells;     /* leases tell of writers */
+	int is_unsure; /* but not of other users' files: that was said */
 	int is_shared; /* others write to it whom neither leases nor inotify show */
 	struct claims claims;
 	struct claim *claimed;

@@ -28,9 +28,21 @@ is_batch_full(const struct folder *folder, const struct batch *batch)
 	return batch->count >= folder->batch_max || batch->bytes >= BATCH_BYTES;
 }
 
+/* Leases tell, but not of this file: it is another user's. */
+static void
+say_unsure(struct folder *folder)
+{
+	if (folder->is_unsure)
+		return;
+	folder->is_unsure = 1;
+	log_event(LOG_NOTICE, "watch_unsure",
+	    "folder=%s note=\"without CAP_LEASE nobody tells who writes to other users' files\"",
+	    folder->printed);
+}
+
 /* May it be taken?  If not, sight->due says when to ask again. */
 static int
-may_take(const struct folder *folder, struct sight *sight, int fd, const struct stat *st,
+may_take(struct folder *folder, struct sight *sight, int fd, const struct stat *st,
     int *is_sure)
 {
 	enum ready ready = folder->tells ? ready_ask(fd) : READY_UNKNOWN;
@@ -43,6 +55,8 @@ may_take(const struct folder *folder, struct sight *sight, int fd, const struct 
 		sight->since = now;
 	sight->look = look;
 	*is_sure = ready == READY_YES;
+	if (folder->tells && ready == READY_UNKNOWN)
+		say_unsure(folder);
 	if (ready == READY_WRITER) {
 		sight->since = now;
 		sight->due = now + WRITER_EVERY;

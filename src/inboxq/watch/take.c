@@ -167,13 +167,15 @@ copy_claim(struct folder *folder, struct claim *claim, int *is_in, struct why *w
 	const struct intake_wish wish = {.inbox = settings->inbox, .name = claim->name,
 	    .priority = (enum item_priority)settings->priority, .claim = claim->id,
 	    .holds_still = 1, .sha256 = claim->sha256};
+	char printed[ESCAPE_ROOM(NAME_MAX)];
 	enum intake_result result;
 	int fd = folder_open_claim(folder, claim);
 
 	*is_in = 0;
 	if (fd < 0)
 		return INTAKE_OK;
-	result = intake_fd(folder->setup.intake, &wish, fd, "it", why);
+	escape_bytes(printed, sizeof printed, claim->name, strlen(claim->name));
+	result = intake_fd(folder->setup.intake, &wish, fd, printed, why);
 	close(fd);
 	*is_in = result == INTAKE_OK;
 	if (result == INTAKE_MOVING || folder->setup.is_stopped()) {
