@@ -7,6 +7,7 @@ An item leaves queue/ only where one of the two had it whole and said STORED of 
 nobody keeps a client busy, for ever, or from the second server.
 """
 
+import contextlib
 import os
 import signal
 import threading
@@ -19,6 +20,7 @@ from liars import LIARS, TlsLiar
 
 ALONE = 6.0      # seconds with the liar alone
 REST = 20.0      # until the second one has all
+ONCE = 25.0      # seconds that one cycle may take
 STOP = 7.0       # until SIGTERM ends it
 CPU = 1.0        # seconds of processor time, of each of the two lives
 DIALS = 9        # of the liar, while it is alone: one a second, and what a clock may add
@@ -144,11 +146,36 @@ class Trial:
             self.fault("a log of %d bytes", len(log))
 
 
+class OneCycle(Trial):
+    """Likewise, for one cycle, in which the second server is away: it ends."""
+
+    def run(self):
+        try:
+            process = run_in_background(self.t, self.q, "--once")
+            begun, cpu = time.monotonic(), 0
+            while process.poll() is None and time.monotonic() - begun < bound(ONCE):
+                with contextlib.suppress(OSError):
+                    cpu = seconds_of(process)
+                self.look()
+                time.sleep(0.1)
+            code = process.poll()
+            self.figures.append("one cycle: %.1f s, %d dials, cpu %.2f s, exit code %s" % (
+                time.monotonic() - begun, self.liar.connections, cpu, code))
+            self.look()
+            if code not in (0, 65, 75) or (code == 0) != (not self.q.numbers() and
+                                                          not self.q.numbers("failed")):
+                self.fault("one cycle: exit code %s with %r", code, self.q.numbers())
+            if cpu > CPU * slow():
+                self.fault("one cycle: %.2f s of processor time", cpu)
+        except Exception as error:
+            self.errors.append(repr(error))
+
+
 @test
 def who_lies_neither_gets_an_item_for_nothing_nor_keeps_one(t):
     wanted = os.environ.get("LIARS", "").split()
     names = [name for name in LIARS if not wanted or name in wanted]
-    trials = [Trial(t, name, **LIARS[name]) for name in names]
+    trials = [trial(t, name, **LIARS[name]) for name in names for trial in (Trial, OneCycle)]
     for trial in trials:
         trial.thread.start()
     for trial in trials:
