@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""Writes a file of inboxd with one thing in the wrong order, to show that check-power sees it.
+"""Writes a file of inboxd, or of inboxq, with one thing in the wrong order, to show that
+check-power, and check-power-queue, see it.
 
   python3 mutate.py MUTANT SOURCE-FOLDER >mutant.c
 
@@ -12,6 +13,13 @@
   no_name_sync     frames are free as soon as their items have names in new/, which no sync has
                    covered yet
 
+  queue_no_item_sync     an item is given its number before its bytes are synced
+  queue_no_folder_sync   a number is printed before its name is synced
+  queue_no_last_sync     an item may leave before last, which keeps its number from coming
+                         again, is synced
+  queue_no_sentlog_sync  an item leaves before its line in sent.log is synced
+  queue_deletes_first    an item leaves before its line is written
+
 The shim of the fault tests could lie about chosen syncs instead.  That would show less: a sync of
 one file takes others with it on ext4 and xfs.
 """
@@ -22,6 +30,21 @@ import sys
 # The file, then (what is looked for, inside which function, what takes its place); each is
 # found once.
 MUTANTS = {
+    "queue_no_item_sync": ("../inboxq/spool/intake.c", [
+        (r"if \(disk_sync_data\(intake->drafts\[i\]\.fd\) < 0\)", "sync_drafts", "if (0)")]),
+    "queue_no_folder_sync": ("../inboxq/spool/intake.c", [
+        (r"\*count && disk_sync_dir\(spool_folder\(intake->spool, SPOOL_QUEUE\)\) < 0",
+         "intake_queue", "0")]),
+    "queue_no_last_sync": ("../inboxq/spool/numbers.c", [
+        (r"rc = disk_sync_data\(fd\);", "spool_raise_last", "rc = 0;")]),
+    "queue_no_sentlog_sync": ("../inboxq/spool/sentlog.c", [
+        (r"if \(disk_sync_data\(sentlog->fd\) < 0\)\n\t\treturn -1;", "sentlog_sync", "")]),
+    "queue_deletes_first": ("../inboxq/queue/ends.c", [
+        (r"\tread_header\(ends, n, &item\);\n", "ends_stored", """
+	read_header(ends, n, &item);
+	if (item_delete(ends->spool, SPOOL_QUEUE, n) < 0 || ends_sync(ends->spool) < 0)
+		return -1;
+""")]),
     "no_journal_sync": ("commit/writer.c", [
         (r"if \(disk_sync_data\(writer->fd\) < 0\)\n\t\tfatal_sync\(\"journal\"\);",
          "writer_sync", "")]),
