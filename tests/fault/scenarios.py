@@ -260,6 +260,60 @@ def add_stdin(run):
     run.judge_code(run.add(1, env=run.env, by_stdin=True))
 
 
+def set_in_queue(run, line):
+    with open(run.conf, encoding="ascii") as file:
+        text = file.read()
+    with open(run.conf, "w", encoding="ascii") as file:
+        file.write(text.replace("[server]", line + "\n[server]", 1))
+
+
+def add_bounded(run):
+    """Where the queue has bounds, what lies there is counted."""
+    set_in_queue(run, "items = 4")
+    run.add(1)
+    run.arm()
+    run.judge_code(run.add(2, env=run.env))
+    run.disarm()
+    while len(os.listdir(os.path.join(run.spool, "queue"))) < 4:
+        run.add(1)
+    must(run.inboxq("add", "-i", "status", run.conf).returncode == 75, "a fifth item is taken")
+
+
+def turn_over(run):
+    """sent.log has its size, and the first that leave turn it over."""
+    set_in_queue(run, "sent-log = 1M")
+    run.add(1)
+    line = b"20261101T000000.000000Z 0 STORED cap1 name status 3 " + b"a" * 64 + b"\n"
+    with open(os.path.join(run.spool, "sent.log"), "wb") as file:
+        file.write(line * (1 + (1 << 20) // len(line)))
+    run.arm()
+    run.judge_code(run.inboxq("run", "--once", env=run.env).returncode)
+    run.disarm()
+    must(run.met() or os.path.exists(os.path.join(run.spool, "sent.log.1")), "it was not")
+
+
+def copied(run):
+    """The spool comes from another machine."""
+    run.add(1)
+    with open(os.path.join(run.spool, "machine"), "w", encoding="ascii") as file:
+        file.write("%032x\n" % 7)
+    run.arm()
+    run.judge_code(run.inboxq("run", "--once", env=run.env).returncode)
+
+
+def fsck(run):
+    run.add(2)
+    for part in ("tmp", "queue", "failed"):
+        with open(os.path.join(run.spool, part, "alien"), "w", encoding="ascii"):
+            pass
+    run.arm()
+    run.judge_code(run.inboxq("fsck", "--repair", env=run.env).returncode)
+    run.disarm()
+    done = run.inboxq("fsck", "--repair")
+    must(done.returncode == 0, "fsck without faults ends with %d: %s", done.returncode,
+         done.stdout)
+
+
 def requeue(run):
     """What was refused; it will be again."""
     run.add(2, "nosuch")
@@ -305,4 +359,5 @@ RECEIVER = {function.__name__: function for function in (
     first_start, start, grow, shrink, upload, proxied, duplicate, reload, rotation, recovery,
     recovery_of_frames, takeover, stop, large, resume, expire, full, status)}
 QUEUE = {function.__name__: function for function in (
-    first_add, add, add_stdin, requeue, offer_again, remove, run_once, run_large)}
+    first_add, add, add_stdin, add_bounded, turn_over, copied, fsck, requeue, offer_again,
+    remove, run_once, run_large)}
