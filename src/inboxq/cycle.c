@@ -234,6 +234,7 @@ set_waits(struct cycle *cycle)
 	cycle->waits.servers = cycle->servers;
 	cycle->elsewhere.servers = cycle->servers;
 	cycle->elsewhere.setup = &cycle->setup;
+	cycle->elsewhere.credentials = &cycle->credentials;
 	cycle->waits.phase = phase_own(identity, spool_queue_id(cycle->with.spool));
 	cycle->waits.report = cycle->with.settings->report * (uint64_t)CLOCK_SECOND;
 	schedule_set_rest(cycle->with.schedule,

@@ -2,6 +2,7 @@
 #include "inboxq/elsewhere.h"
 
 #include "inboxq/base/settings.h"
+#include "inboxq/credentials.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/queue/servers.h"
 #include "inboxq/uplink/probe.h"
@@ -70,9 +71,12 @@ look_for_better(struct elsewhere *elsewhere)
 
 	if (!elsewhere->probe) {
 		elsewhere->probed = servers_better(servers, elsewhere->server, now);
-		if (elsewhere->probed != SERVERS_NONE)
-			elsewhere->probe = probe_new(elsewhere->setup,
-			    servers_name(servers, elsewhere->probed));
+		if (elsewhere->probed == SERVERS_NONE)
+			return;
+		credentials_read(elsewhere->credentials, elsewhere->setup->settings,
+		    &elsewhere->setup->tls);
+		elsewhere->probe =
+		    probe_new(elsewhere->setup, servers_name(servers, elsewhere->probed));
 		return;
 	}
 	switch (probe_look(elsewhere->probe)) {

@@ -14,14 +14,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct credentials;
 struct probe;
 struct servers;
 struct uplink;
 struct uplink_setup;
 
 struct elsewhere {
-	const struct uplink_setup *setup; /* its owner's */
-	struct servers *servers;          /* likewise; so are these two */
+	struct uplink_setup *setup;      /* its owner's */
+	struct credentials *credentials; /* likewise: a probe, too, has them read */
+	struct servers *servers;         /* likewise; so are these two */
 	struct uplink *uplink;
 	size_t server; /* whom the session is with */
 	uint64_t bytes;     /* of large items, at the last tick */

@@ -242,6 +242,33 @@ def certificate_that_is_renewed_is_used_at_the_next_connection(t):
 
 
 @test
+def certificates_are_read_for_a_probe_as_well(t):
+    """A preferred server whose CA comes to be known while another one serves us."""
+    first, second = FakeReceiver(t), FakeReceiver(t, host="fake2")
+    stranger = made(t, "stranger")
+    first.ctx.load_cert_chain(stranger.cert, stranger.key)
+    q = Queue(t, first, second)
+    ca = os.path.join(q.folder, "ca.pem")
+    put(ca, t.pki.ca.cert)
+    with open(q.conf, encoding="ascii") as file:
+        text = file.read()
+    with open(q.conf, "w", encoding="ascii") as file:
+        file.write(text.replace("ca = " + t.pki.ca.cert, "ca = " + ca))
+    q.add("status", b"to the second")
+    run = run_in_background(t, q)
+    until(lambda: second.stored, 20, "the first item")
+    both = ca + ".both"
+    with open(both, "w", encoding="ascii") as file:
+        for path in (t.pki.ca.cert, t.pki.other_ca().cert):
+            with open(path, encoding="ascii") as part:
+                file.write(part.read())
+    put(ca, both)
+    q.add("status", b"to the first")
+    until(lambda: first.lines, 30, "a session with the first")
+    stop(run)
+
+
+@test
 def list_that_runs_out_is_told_and_a_new_one_is_taken(t):
     """Ours, that is; the server hears that the trouble is not with its certificate."""
     server = tls_server(t, t.pki.server())
