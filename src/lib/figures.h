@@ -23,6 +23,7 @@ struct backlog {
 	uint64_t pending;
 	uint64_t pending_oldest; /* the client's own time, UTC seconds; 0: none */
 	uint64_t failed;         /* set aside */
+	uint64_t free;           /* bytes free for its queue, at least 1; 0: it did not say */
 };
 
 /* What is known by sessions. */
@@ -54,6 +55,7 @@ struct figures {
 	X(hello.backlog.pending, NUMBER, PROTO_NUMBER_MAX, "pending", "PENDING")                 \
 	X(hello.backlog.pending_oldest, SECONDS, PROTO_NUMBER_MAX, "pending_oldest", "SINCE") \
 	X(hello.backlog.failed, NUMBER, PROTO_NUMBER_MAX, "failed", "FAILED")            \
+	X(hello.backlog.free, BYTES, PROTO_NUMBER_MAX, "free", "FREE")                   \
 	X(tally.skipped, NUMBER, PROTO_NUMBER_MAX, "skipped", "SKIPPED")                 \
 	X(tally.missing, NUMBER, PROTO_NUMBER_MAX, "missing", "MISSING")                 \
 	X(tally.reused, NUMBER, PROTO_NUMBER_MAX, "reused", "REUSED")                    \

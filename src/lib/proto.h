@@ -70,6 +70,7 @@ enum proto_field {
 	FIELD_PENDING, /* keys from here on ... */
 	FIELD_OLDEST,
 	FIELD_FAILED,
+	FIELD_FREE,
 	FIELD_AGENT,   /* escaped as in the line, as is ... */
 	FIELD_HINT,    /* ... name=, what the file was called */
 	FIELD_TIME,

@@ -183,6 +183,7 @@ def what_was_refused_is_offered_again_by_itself(t):
     equal((q.numbers(), q.numbers("failed")), ([], [3, 5]), "queue/ and failed/")
     row = r.client_row(q.id())
     equal((row["skipped"], row["missing"], row["failed"]), (4, 0, 2))
+    assert row["free"] > 1, row
     # It was refused again just now.
     q("run", "--once")
     equal(q.numbers("failed"), [3, 5])
@@ -225,11 +226,11 @@ def what_lies_at_a_client_is_told_while_the_session_lasts(t):
     until(lambda: fake.lines)
     contains(fake.lines[0], " pending=0 failed=0 ")
     q.add("status", b"one")
-    until(lambda: any(re.fullmatch(r"STATE pending=1 oldest=\d+ failed=0", line)
+    until(lambda: any(re.fullmatch(r"STATE pending=1 oldest=\d+ failed=0 free=\d+", line)
                       for line in fake.lines))
     shutil.copy(os.path.join(q.spool, "queue", "%020d" % 1),
                 os.path.join(q.spool, "failed", "%020d" % 7))
-    until(lambda: any(re.fullmatch(r"STATE pending=1 oldest=\d+ failed=1", line)
+    until(lambda: any(re.fullmatch(r"STATE pending=1 oldest=\d+ failed=1 free=\d+", line)
                       for line in fake.lines))
     # What has not changed is not told again.
     time.sleep(2.5)
@@ -260,7 +261,8 @@ def a_cycle_ends_with_what_is_left(t):
     q.add("status", b"one", b"two", b"thr")
     q("run", "--once", expect=TEMPFAIL)
     contains(fake.lines[0], " pending=3 oldest=")
-    assert re.fullmatch(r"STATE pending=1 oldest=\d+ failed=0", fake.lines[-2]), fake.lines
+    assert re.fullmatch(r"STATE pending=1 oldest=\d+ failed=0 free=\d+",
+                        fake.lines[-2]), fake.lines
     equal(fake.lines[-1], "QUIT")
 
 

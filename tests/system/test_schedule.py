@@ -9,7 +9,7 @@ import time
 
 from copyqueue import TEMPFAIL, Queue, run_in_background, said
 from fakereceiver import FakeReceiver
-from harness import Skip, bound, equal, main, sanitizers, test, until
+from harness import Skip, bound, contains, equal, main, sanitizers, slow, test, until
 
 MANY = int(os.environ.get("TEST_ITEMS", "20000"))  # items that wait
 FEW = 10
@@ -194,6 +194,30 @@ def cost_of_adds(t, count):
     child.send_signal(signal.SIGTERM)
     equal(child.wait(bound(10)), 0, "exit code")
     return first, idle, each, process
+
+
+@test
+def items_set_aside_make_no_report_dear(t):
+    fake = FakeReceiver(t, on_put=lambda c, n, _: not c.say("LATER %d 3600 full" % n), state=1)
+    q = Queue(t, fake)
+    lay(q, [])
+    for n in range(1, MANY + 1):
+        with open(os.path.join(q.spool, "failed", "%020d" % n), "wb"):
+            pass
+    child = run_in_background(t, q)
+    process = Process(child.pid)
+    until(lambda: fake.said("HELLO"), what="the session")
+    contains(fake.lines[0], "failed=%d " % MANY)
+    time.sleep(3)
+    began, told = process.seconds(), len(fake.said("STATE"))
+    for i in range(4):
+        q.add("status", b"%d" % i)
+        time.sleep(1.1)
+    each = (process.seconds() - began) / max(1, len(fake.said("STATE")) - told)
+    t.note("a report beside %d items set aside: %.2f ms" % (MANY, 1000 * each))
+    equal(each < 0.01 * slow(), True, "%.1f ms a report" % (1000 * each))
+    child.terminate()
+    equal(child.wait(bound(10)), 0, "exit code")
 
 
 @test

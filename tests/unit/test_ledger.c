@@ -549,7 +549,7 @@ a_restart_knows_the_figures_that_were_known(void **state)
 	    .ledger_size = 1 << 30, .ledger_days = 1, .limits = SAMPLE_LIMITS(10, 1)};
 	static struct stats stats;
 	struct join join = {.identity = SAMPLE_CLIENT, .queue_id = SAMPLE_QUEUE, .settled = 1,
-	    .hello = {.backlog = {3, 1795356663, 2}, .agent = "inboxq/1",
+	    .hello = {.backlog = {3, 1795356663, 2, 4096}, .agent = "inboxq/1",
 	        .address = "192.0.2.17"}};
 	struct books *books = books_open(clients, start(1), &books_setup, &stats);
 	struct figures known, found;
@@ -596,7 +596,7 @@ a_client_is_seen_while_it_is_connected(void **state)
 {
 	static const struct books_setup books_setup = {
 	    .ledger_size = 1 << 30, .ledger_days = 1, .limits = SAMPLE_LIMITS(10, 1)};
-	static const struct backlog grown = {25, 1795356663, 2};
+	static const struct backlog grown = {25, 1795356663, 2, 1 << 30};
 	static struct stats stats;
 	struct join join = {.identity = SAMPLE_CLIENT, .queue_id = SAMPLE_QUEUE, .settled = 1,
 	    .superseded = calloc(1, sizeof *join.superseded)};

@@ -66,14 +66,14 @@ static const struct {
 	const char *text;
 } verbs[] = {
     {PROTO_CLIENT, VERB_HELLO,
-        "HELLO 1 " QUEUE " 5 pending=3 oldest=1795356663 failed=2 agent=inboxq/0.1%20x"},
+        "HELLO 1 " QUEUE " 5 pending=3 oldest=1795356663 failed=2 free=1048576 agent=a%20x"},
     {PROTO_CLIENT, VERB_PUT, "PUT 1 status 3 " SHA " name=report%20%C3%A4.txt time=17"},
     {PROTO_CLIENT, VERB_OPEN,
         "OPEN 9223372036854775807 dumps 9223372036854775807 " SHA " name=%25 time=0"},
     {PROTO_CLIENT, VERB_DATA, "DATA 9 0 262144"},
     {PROTO_CLIENT, VERB_SETTLED, "SETTLED 5"},
     {PROTO_CLIENT, VERB_SKIP, "SKIP 3 removed"},
-    {PROTO_CLIENT, VERB_STATE, "STATE pending=25 oldest=1795356663 failed=0"},
+    {PROTO_CLIENT, VERB_STATE, "STATE pending=25 oldest=1795356663 failed=0 free=0"},
     {PROTO_CLIENT, VERB_PING, "PING"},
     {PROTO_CLIENT, VERB_QUIT, "QUIT"},
     {PROTO_SERVER, VERB_READY,

@@ -52,6 +52,9 @@ read_backlog(struct backlog *backlog, const struct proto_line *line)
 		backlog->pending_oldest = line->number[FIELD_OLDEST];
 	if (proto_has(line, FIELD_FAILED))
 		backlog->failed = line->number[FIELD_FAILED];
+	/* A full disk is not one that nothing is known of. */
+	if (proto_has(line, FIELD_FREE))
+		backlog->free = line->number[FIELD_FREE] ? line->number[FIELD_FREE] : 1;
 }
 
 static void

@@ -5,6 +5,8 @@
 #include "inboxq/uplink/say.h"
 
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "inboxq/spool/item.h"
@@ -21,12 +23,48 @@ write_line(struct conn *conn, const struct proto_line *line)
 	conn_write(conn, text, proto_format(line, text));
 }
 
+/* Many may lie there, and be there for long.  A folder's time is too coarse to tell two changes of
+ * one moment apart, so a young one counts as changed. */
+static uint64_t
+count_failed(const struct spool *spool, struct say_failed *failed)
+{
+	time_t now = time(NULL);
+	struct spool_numbers found;
+	struct stat st;
+
+	if (fstat(spool_folder(spool, SPOOL_FAILED), &st) < 0)
+		return failed->count;
+	if (!failed->was_young && st.st_mtim.tv_sec == failed->seen.tv_sec &&
+	    st.st_mtim.tv_nsec == failed->seen.tv_nsec)
+		return failed->count;
+	if (spool_list(spool, SPOOL_FAILED, &found) < 0)
+		return failed->count;
+	failed->count = found.count;
+	failed->seen = st.st_mtim;
+	failed->was_young = st.st_mtim.tv_sec > now - 2 && st.st_mtim.tv_sec <= now;
+	free(found.at);
+	return failed->count;
+}
+
+/* Bytes that our user may still fill; 0: it is full, or the system does not tell. */
+static uint64_t
+look_for_room(const struct spool *spool)
+{
+	struct statvfs fs;
+
+	if (fstatvfs(spool_folder(spool, SPOOL_QUEUE), &fs) < 0)
+		return 0;
+	if (fs.f_frsize && fs.f_bavail > PROTO_NUMBER_MAX / fs.f_frsize)
+		return PROTO_NUMBER_MAX;
+	return (uint64_t)fs.f_bavail * fs.f_frsize;
+}
+
 void
-say_look(const struct spool *spool, const struct schedule *schedule, struct backlog *backlog)
+say_look(const struct spool *spool, const struct schedule *schedule, struct say_failed *failed,
+    struct backlog *backlog)
 {
 	const struct schedule_counts *counts = schedule_counts(schedule);
 	uint64_t first = schedule_first(schedule);
-	struct spool_numbers failed;
 	struct why why;
 	struct spool_item item;
 	int fd = first ? item_open(spool, SPOOL_QUEUE, first, &item, &why) : -1;
@@ -35,10 +73,18 @@ say_look(const struct spool *spool, const struct schedule *schedule, struct back
 	backlog->pending_oldest = fd >= 0 ? item.time : 0;
 	if (fd >= 0)
 		close(fd);
-	if (spool_list(spool, SPOOL_FAILED, &failed) == 0) {
-		backlog->failed = failed.count;
-		free(failed.at);
-	}
+	backlog->failed = count_failed(spool, failed);
+	backlog->free = look_for_room(spool);
+}
+
+int
+say_is_news(const struct backlog *backlog, const struct backlog *told)
+{
+	uint64_t more = backlog->free > told->free ? backlog->free - told->free
+	                                           : told->free - backlog->free;
+
+	return backlog->pending != told->pending || backlog->failed != told->failed ||
+	    backlog->pending_oldest != told->pending_oldest || more > told->free / 16;
 }
 
 static void
@@ -48,6 +94,7 @@ set_backlog(struct proto_line *line, const struct backlog *backlog)
 	if (backlog->pending_oldest)
 		proto_set_number(line, FIELD_OLDEST, backlog->pending_oldest);
 	proto_set_number(line, FIELD_FAILED, backlog->failed);
+	proto_set_number(line, FIELD_FREE, backlog->free);
 }
 
 void

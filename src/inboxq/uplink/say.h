@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "lib/proto.h"
 
@@ -14,10 +15,19 @@ struct schedule;
 struct spool;
 struct spool_item;
 
-/* What waits here, since when, and how much was set aside; where failed/ cannot be read, that
- * stays as it was in *backlog. */
+/* failed/ as it was counted last, zeroed before the first time. */
+struct say_failed {
+	struct timespec seen; /* the folder's time then */
+	int was_young;
+	uint64_t count;
+};
+
+/* What waits here, since when, how much was set aside, and the room there is; where failed/ cannot
+ * be read, that stays as it was.  failed/ is counted only if it may have changed. */
 void say_look(const struct spool *spool, const struct schedule *schedule,
-    struct backlog *backlog);
+    struct say_failed *failed, struct backlog *backlog);
+/* Is it worth a STATE, behind what was told? */
+int say_is_news(const struct backlog *backlog, const struct backlog *told);
 /* HELLO with the queue's mark, and its backlog. */
 void say_hello(struct conn *conn, const struct spool *spool, const struct schedule *schedule,
     const struct backlog *backlog);

@@ -125,7 +125,7 @@ skips_hello(const struct spool *spool, const struct schedule *schedule, struct s
 {
 	if (ends_sync(spool) < 0)
 		return -1;
-	say_look(spool, schedule, &told->backlog);
+	say_look(spool, schedule, &told->failed, &told->backlog);
 	say_hello(conn, spool, schedule, &told->backlog);
 	told->settled = schedule_settled(schedule);
 	return 0;

@@ -12,6 +12,7 @@
 
 #include "inboxq/spool/sentlines.h"
 #include "lib/attr.h"
+#include "inboxq/uplink/say.h"
 #include "lib/figures.h"
 
 struct conn;
@@ -23,6 +24,7 @@ struct skips_told {
 	uint64_t settled; /* the mark it knows */
 	struct sentlog_place sentlog; /* read up to here */
 	struct backlog backlog; /* what it was told lies here */
+	struct say_failed failed;
 };
 
 /* Says HELLO, with a mark that a crash of ours does not take back: the deletions are

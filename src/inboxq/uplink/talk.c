@@ -93,8 +93,8 @@ tell_state(struct talk *talk, struct conn *conn, int64_t now)
 	if (talk->state_every == 0)
 		return;
 	talk->state_due = now + (int64_t)talk->state_every;
-	say_look(talk->spool, talk->schedule, &backlog);
-	if (memcmp(&backlog, &talk->told.backlog, sizeof backlog) == 0)
+	say_look(talk->spool, talk->schedule, &talk->told.failed, &backlog);
+	if (!say_is_news(&backlog, &talk->told.backlog))
 		return;
 	say_state(conn, &backlog);
 	talk->told.backlog = backlog;
