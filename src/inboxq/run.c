@@ -157,7 +157,8 @@ lock_run(struct run *run)
 	if (run->run_lock >= 0)
 		return EX_OK;
 	if (errno != EWOULDBLOCK)
-		return start_failed(EX_IOERR, "run.lock: ", strerror(errno));
+		return start_failed(
+		    disk_is_full(errno) ? EX_TEMPFAIL : EX_IOERR, "run.lock: ", strerror(errno));
 	snprintf(other, sizeof other, "another inboxq run has this spool: process %ld",
 	    (long)holder);
 	return start_failed(EX_UNAVAILABLE, other, "");

@@ -12,7 +12,7 @@ import subprocess
 import sys
 
 from client import sha256
-from copyqueue import SET_ASIDE, Queue, all_there
+from copyqueue import SET_ASIDE, Queue, all_there, run_in_background, said
 from harness import SHIMMED, Skip, bound, cases, equal, file_digest, main, test, until
 
 KIB = 1024
@@ -24,7 +24,7 @@ LIMITS = {"inline": "64K", "reserve": "2M", "reserve-large": "6M", "reserve-inod
 def small_disk(t, options):
     """A folder on a file system of its own, and the end of the receivers there."""
     folder = os.path.join(t.folder, "disk")
-    os.mkdir(folder, 0o700)
+    os.makedirs(folder, 0o700, exist_ok=True)
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=700," + options, "tmpfs", folder],
                           stderr=subprocess.PIPE, timeout=bound(10), check=False)
     if done.returncode:
@@ -411,6 +411,69 @@ def add_takes_nothing_where_sent_log_has_no_room(t):
         done = q("add", "-i", "status", q.conf, expect=74)
         equal(done.stdout, "", "numbers printed")
         equal(q.numbers(), [])
+
+
+@test
+def queue_without_inodes_is_refused_or_made_and_mends_itself(t):
+    """However many are left when it is made: each command says what is the matter, and once
+    there are more all goes on."""
+    r = t.receiver()
+    met = set()
+    for inodes in range(2, 16):
+        q = Queue(t, r)
+        with small_disk(t, "size=4m,nr_inodes=%d" % inodes) as folder:
+            q.spool = os.path.join(folder, "spool")
+            q.point_at(r)
+            ran = q("run", "--once", expect=None)
+            done = q("add", "-i", "status", q.conf, expect=None)
+            met.add((ran.returncode, done.returncode))
+            assert ran.returncode in (0, 75), (inodes, ran.returncode, ran.stderr)
+            assert done.returncode in (0, 73, 74), (inodes, done.returncode, done.stderr)
+            if done.returncode:
+                assert "No space left on device" in done.stderr, done.stderr
+                equal(done.stdout, "")
+            if ran.returncode:
+                assert "No space left on device" in ran.stderr, ran.stderr
+            subprocess.run(["mount", "-o", "remount,nr_inodes=1000", folder], check=True,
+                           timeout=bound(10))
+            q.add("status", b"there are more now, %d" % inodes)
+            q("run", "--once")
+            equal(q.numbers(), [])
+            done = q("fsck", expect=None)
+            equal((done.returncode, done.stdout), (0, "0 items, 0 wrong, 0 repaired\n"))
+    assert len(met) > 2, met
+
+
+@test
+def run_that_lasts_goes_on_whatever_is_full(t):
+    """Its disk has not a byte and not an inode left: what can leave does, the rest waits."""
+    r = t.receiver()
+    q = Queue(t, r)
+    with small_disk(t, "size=4m,nr_inodes=600") as folder:
+        q.spool = os.path.join(folder, "spool")
+        q.point_at(r)
+        q.add("nosuch", b"refused")
+        items = [b"%d" % n for n in range(400)]
+        q.add("status", *items)
+        fill_up(folder)
+        with contextlib.suppress(OSError):
+            for n in range(600):
+                os.mknod(os.path.join(folder, "inode%d" % n))
+        process = run_in_background(t, q)
+        until(lambda: len(r.files("status")) == 400 or process.poll() is not None, 30,
+              "all that can be stored")
+        equal((process.poll(), said(q) if process.poll() else ""), (None, ""), "run goes on")
+        until(lambda: q.numbers() in ([], [1]), 10, "they leave")
+        for n in range(600):
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, "inode%d" % n))
+        os.unlink(os.path.join(folder, "filler"))
+        q.add("status", b"there is room again")
+        until(lambda: len(r.files("status")) == 401, 30, "the next one")
+        process.terminate()
+        equal(process.wait(20), 0)
+        q("run", "--once", expect=None)
+        equal((q.numbers(), q.numbers("failed")), ([], [1]))
 
 
 if __name__ == "__main__":

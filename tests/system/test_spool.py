@@ -7,6 +7,7 @@ import hmac
 import os
 import shutil
 import subprocess
+import time
 
 from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
 from harness import INBOXQ, Skip, contains, equal, main, test, until
@@ -189,6 +190,55 @@ def a_damaged_queue_id_is_kept_beside_and_the_queue_goes_on(t):
         equal(file.read(), "what a disk left")
     q("run", "--once")
     all_there(r, [b"one", b"two"])
+
+
+# ---- what is no item
+
+@test
+def what_is_no_item_stops_nothing_and_is_told_once(t):
+    """Items that are none are set aside; names that are none are left alone, and a run that
+    lasts neither ends nor spins."""
+    r = t.receiver()
+    q = Queue(t, r)
+    good = [b"good %d" % i for i in range(12)]
+    q.add("status", *good)
+    for n, spoil_it in enumerate((
+            lambda path: spoil(path, 2), lambda path: os.truncate(path, 700),
+            lambda path: os.truncate(path, 0), lambda path: (os.unlink(path), os.mkdir(path)),
+            lambda path: (os.unlink(path), os.symlink("/etc/passwd", path)),
+            lambda path: (os.unlink(path), os.symlink("nowhere", path)),
+            lambda path: (os.unlink(path), os.mkfifo(path)),
+            lambda path: (os.unlink(path), os.mkdir(path), open(path + "/x", "w").close()))):
+        spoil_it(place(q, "queue", n + 1))
+    for name in ("letter", "0" * 20, "1" * 21, "n\n\x1b" * 60, "000", "x.tmp"):
+        with open(place(q, "queue", name), "wb"):
+            pass
+    os.mkdir(place(q, "queue", "folder"))
+    process = run_in_background(t, q)
+    until(lambda: len(r.files("status")) == 4, 20, "the good ones")
+    until(lambda: len(q.numbers("failed")) == 8, 20, "the others")
+    q.add("status", b"goes on")
+    until(lambda: len(r.files("status")) == 5, 20, "the next one")
+    before = cpu_time(process)
+    time.sleep(2)
+    equal(cpu_time(process) - before < 0.5, True, "it does not spin")
+    process.terminate()
+    equal(process.wait(20), 0)
+    text = said(q)
+    equal(text.count("event=queue_strays"), 1)
+    contains(text, "event=queue_strays count=7 name=")
+    all_there(r, good[8:] + [b"goes on"])
+    row = r.client_row(q.id())
+    equal((row["missing"], row["skipped"]), (0, 8))
+    equal(len(os.listdir(place(q, "queue", ""))), 7, "they are left")
+    q("list")
+    q("status")
+
+
+def cpu_time(process):
+    with open("/proc/%d/stat" % process.pid, encoding="ascii") as file:
+        fields = file.read().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # ---- fsck

@@ -87,7 +87,7 @@ numbers_choose(const struct command_call *call, enum spool_part first, enum spoo
 	const char *reason = command_value(call, "reason");
 	int rc = EX_OK;
 
-	*out = (struct spool_numbers){NULL, 0};
+	*out = (struct spool_numbers){.at = NULL};
 	if (reason)
 		return append_part(call->spool, SPOOL_FAILED, reason, out);
 	if (!is_all(call))

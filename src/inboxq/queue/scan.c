@@ -15,6 +15,7 @@
 #include "inboxq/spool/spool.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
+#include "lib/log.h"
 
 #define LEARN_AT_ONCE 256                     /* headers */
 #define LEARN_FOR (CLOCK_SECOND / 50)         /* microseconds: a slow disk has its time, too */
@@ -44,6 +45,17 @@ is_due(const struct scan *scan, const struct spool *spool)
 	    st.st_mtim.tv_nsec != scan->seen.tv_nsec || scan->was_young;
 }
 
+/* What is no item stays where it is, and is named once. */
+static void
+tell_strays(struct scan *scan, const struct spool_numbers *found)
+{
+	if (found->strays > scan->strays)
+		log_event(LOG_WARNING, "queue_strays",
+		    "count=%zu name=%s note=\"what lies in queue/ and is no item stays there: "
+		    "inboxq fsck tells of it\"", found->strays, found->stray);
+	scan->strays = found->strays;
+}
+
 int
 scan_queue(struct scan *scan, struct spool *spool, struct schedule *schedule)
 {
@@ -69,6 +81,7 @@ scan_queue(struct scan *scan, struct spool *spool, struct schedule *schedule)
 		goto out;
 	if (schedule_merge(schedule, found.at, found.count, highest) < 0)
 		goto out;
+	tell_strays(scan, &found);
 	scan->is_wanted = 0;
 	scan->looked = begin;
 	scan->seen = st.st_mtim;

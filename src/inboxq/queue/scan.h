@@ -23,6 +23,7 @@ struct scan {
 	int was_young;
 	int is_wanted; /* it is due whatever the folder's time: what has come was not heard of */
 	double looked, cost;
+	size_t strays; /* of which the log has told */
 };
 
 /*

@@ -23,6 +23,7 @@
 #include "inboxq/spool/counts.h"
 #include "inboxq/spool/spool_parts.h"
 #include "lib/disk.h"
+#include "lib/escape.h"
 #include "lib/id.h"
 #include "lib/lock.h"
 #include "lib/parse.h"
@@ -139,6 +140,17 @@ load_id(struct spool *spool, int make)
 	return rc;
 }
 
+/* As `last`: what fills the disk is not to keep `run` from starting. */
+static int
+make_run_lock(const struct spool *spool)
+{
+	int top = spool->folder[SPOOL_TOP];
+
+	if (faccessat(top, "run.lock", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+		return 0;
+	return disk_write_text(top, "run.lock", "");
+}
+
 /* Opens the four folders; `what` names the one at fault. */
 static int
 open_folders(struct spool *spool, const char *path, int make, const char **what)
@@ -199,6 +211,9 @@ spool_open(const char *path, int make, struct why *why)
 		goto fail;
 	what = "last";
 	if (make && spool_make_last(spool) < 0)
+		goto fail;
+	what = "run.lock";
+	if (make && make_run_lock(spool) < 0)
 		goto fail;
 	return spool;
 fail:
@@ -264,6 +279,15 @@ compare_numbers(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static void
+note_stray(struct spool_numbers *out, const char *name)
+{
+	if (name[0] == '.' || strstr(name, ".reason"))
+		return;
+	if (out->strays++ == 0)
+		escape_bytes(out->stray, sizeof out->stray, name, strlen(name));
+}
+
 int
 spool_list(const struct spool *spool, enum spool_part part, struct spool_numbers *out)
 {
@@ -271,15 +295,16 @@ spool_list(const struct spool *spool, enum spool_part part, struct spool_numbers
 	struct dirent *entry;
 	size_t room = 0;
 
-	out->at = NULL;
-	out->count = 0;
+	memset(out, 0, sizeof *out);
 	if (!dir)
 		return -1;
 	while (errno = 0, (entry = readdir(dir))) {
 		uint64_t n = spool_name_number(entry->d_name);
 
-		if (n == 0)
+		if (n == 0) {
+			note_stray(out, entry->d_name);
 			continue;
+		}
 		if (out->count == room) {
 			uint64_t *more;
 
@@ -300,8 +325,7 @@ spool_list(const struct spool *spool, enum spool_part part, struct spool_numbers
 fail:
 	closedir(dir);
 	free(out->at);
-	out->at = NULL;
-	out->count = 0;
+	memset(out, 0, sizeof *out);
 	return -1;
 }
 

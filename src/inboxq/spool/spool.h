@@ -34,6 +34,7 @@
 #include "lib/why.h"
 
 #define SPOOL_NAME_ROOM 32
+#define SPOOL_STRAY_ROOM 64
 #define SPOOL_HEADER 1024 /* bytes, of an item's file before its own (item.h) */
 
 struct spool;
@@ -49,6 +50,8 @@ struct spool_limits {
 struct spool_numbers {
 	uint64_t *at; /* ascending; the caller frees it */
 	size_t count;
+	size_t strays;                  /* names that are none of an item, nor of a reason */
+	char stray[SPOOL_STRAY_ROOM];   /* one of them, escaped */
 };
 
 /* Opens the spool at `path` and checks that it is ours alone; with `make`,
