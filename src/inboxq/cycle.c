@@ -258,6 +258,7 @@ take_next(struct cycle *cycle)
 	loaded_free(next);
 	cycle->next = NULL;
 	cycle->turn = 0;
+	cycle->waits.rest = 0;
 	set_waits(cycle);
 	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
 	log_event(LOG_NOTICE, "reloaded", "servers=%zu", servers_count(cycle->servers));
@@ -410,6 +411,7 @@ cycle_begin(struct cycle *cycle)
 void
 cycle_hurry(struct cycle *cycle)
 {
+	cycle->waits.rest = 0;
 	servers_hurry(cycle->servers, clock_monotonic());
 	if (!cycle->uplink)
 		step_in(cycle, 0);
