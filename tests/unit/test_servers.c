@@ -183,7 +183,11 @@ pauses_all_by_lot(void **state)
 	int64_t most = 0;
 
 	(void)state;
-	servers_pause(servers, NOW);
+	for (int i = 0; i < 20; i++) {
+		servers_pause(servers, NOW);
+		most = servers_due(servers);
+	}
+	assert_true(most > NOW + MIN * SECOND / 2);
 	assert_in_range(servers_due(servers), NOW, NOW + MIN * SECOND);
 	assert_int_equal(servers_next(servers, servers_due(servers) - 1), SERVERS_NONE);
 	assert_int_equal(servers_next(servers, servers_due(servers)), 0);
