@@ -253,6 +253,30 @@ def address_that_speaks_slowly_leaves_the_next_one_its_share(t):
 
 
 @test
+def address_where_sessions_are_lost_leaves_the_next_one_its_turn(t):
+    fake = FakeReceiver(t)
+    pair = t.pki.good("server", "both.example", "127.0.0.1")
+    fake.ctx.load_cert_chain(pair.cert, pair.key)
+    listener = silent_listener(t, "127.0.0.2", fake.port)
+    lost = []
+
+    def lose():
+        with contextlib.suppress(OSError):
+            while True:
+                sock, _ = listener.accept()
+                with fake.ctx.wrap_socket(sock, server_side=True) as tls:
+                    lost.append(tls.recv(1))
+    threading.Thread(target=lose, daemon=True).start()
+    q = Named(t, fake, "both.example")
+    q.know("both.example 127.0.0.2 127.0.0.1")
+    q.add("status", b"second")
+    run = q.start()
+    until(lambda: fake.stored, 20, "the item")
+    stop(run)
+    equal(lost, [b"H"], "what was heard where it was lost")
+
+
+@test
 def addresses_found_last_are_tried_while_no_name_server_answers(t):
     r = named_receiver(t, free_port())
     q = Named(t, r, "cap1.example", **{"connect-timeout": "2s"})

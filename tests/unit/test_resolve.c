@@ -23,7 +23,7 @@
 
 #include "lib/clock.h"
 
-enum found { NOTHING_NOW, NOTHING_EVER, ONE };
+enum found { NOTHING_NOW, NOTHING_EVER, ONE, THREE };
 
 /* What a lookup finds; with `hangs` not before `go` is posted. */
 static struct {
@@ -33,12 +33,22 @@ static struct {
 	int no_thread; /* errno */
 } played;
 
+int64_t __real_clock_monotonic(void);
+int64_t __wrap_clock_monotonic(void);
 void __real_lookup_run(struct lookup *lookup);
 void __wrap_lookup_run(struct lookup *lookup);
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
     void *(*run)(void *), void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
     void *(*run)(void *), void *arg);
+
+static int64_t moved; /* the clock, ahead */
+
+int64_t
+__wrap_clock_monotonic(void)
+{
+	return __real_clock_monotonic() + moved;
+}
 
 void
 __wrap_lookup_run(struct lookup *lookup)
@@ -50,7 +60,16 @@ __wrap_lookup_run(struct lookup *lookup)
 	played.runs++;
 	if (played.hangs)
 		sem_wait(&played.go);
-	lookup->count = played.found == ONE;
+	lookup->count = played.found == ONE ? 1 : 0;
+	if (played.found == THREE) {
+		for (int i = 0; i < 3; i++) {
+			lookup->at[i].len = 1;
+			lookup->at[i].address.ss_family = 0;
+			lookup->at[i].port = (unsigned)i;
+			snprintf(lookup->at[i].name, sizeof lookup->at[i].name, "cap%d", i);
+		}
+		lookup->count = 3;
+	}
 	lookup->is_final = played.found == NOTHING_EVER;
 	if (lookup->count == 0)
 		why_say(&lookup->why, "nothing");
@@ -256,6 +275,44 @@ old_addresses_are_given_while_nobody_answers(void **state)
 	assert_string_equal(asked.last.why.text, "nothing");
 }
 
+/* Asks, and looks at the order of the three. */
+static void
+assert_order(unsigned first, unsigned second, unsigned third)
+{
+	struct asked asked;
+
+	ask(&asked, "cap.example", 5);
+	wait_for(&asked);
+	assert_int_equal(asked.last.count, 3);
+	assert_int_equal(asked.last.at[0].port, first);
+	assert_int_equal(asked.last.at[1].port, second);
+	assert_int_equal(asked.last.at[2].port, third);
+}
+
+static void
+who_is_blamed_is_the_last_for_a_time(void **state)
+{
+	struct server server;
+	struct asked asked;
+	struct why why;
+
+	(void)state;
+	played.found = THREE;
+	assert_int_equal(server_parse("cap.example", &server, &why), 0);
+	assert_order(0, 1, 2);
+	ask(&asked, "cap.example", 5);
+	wait_for(&asked);
+	resolver_blame(resolver, &server, &asked.last.at[0]);
+	assert_order(1, 2, 0);
+	resolver_blame(resolver, &server, &asked.last.at[1]);
+	assert_order(0, 2, 1);
+	moved = 599 * CLOCK_SECOND;
+	assert_order(0, 2, 1);
+	moved = 601 * CLOCK_SECOND;
+	assert_order(0, 1, 2);
+	moved = 0;
+}
+
 static void
 no_thread_is_told(void **state)
 {
@@ -291,6 +348,8 @@ main(void)
 	        tear_down),
 	    cmocka_unit_test_setup_teardown(stuck_lookup_is_waited_for_once, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(old_addresses_are_given_while_nobody_answers, set_up,
+	        tear_down),
+	    cmocka_unit_test_setup_teardown(who_is_blamed_is_the_last_for_a_time, set_up,
 	        tear_down),
 	    cmocka_unit_test_setup_teardown(no_thread_is_told, set_up, tear_down),
 	};

@@ -23,6 +23,7 @@
 #define UNSENT_MAX (128 * 1024)
 
 struct dial {
+	struct resolver *resolver;
 	struct resolve *resolve; /* NULL: it has answered */
 	struct lookup found;
 	size_t next;
@@ -67,6 +68,7 @@ dial_new(const struct dial_setup *setup, const char *word, void (*on_ready)(void
 	/* The settings were checked: this cannot fail. */
 	(void)!server_parse(word, &server, &why);
 	tls_own_identity(setup->tls, identity);
+	dial->resolver = setup->resolver;
 	dial->limit = (int64_t)setup->seconds * CLOCK_SECOND;
 	dial->on_ready = on_ready;
 	dial->ctx = ctx;
@@ -92,7 +94,7 @@ log_failure(const struct dial_target *target)
 {
 	log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"connect: %s\"",
 	    target->name, target->address, strerror(errno));
-	news_unreached(target->name, target->address, strerror(errno));
+	news_trouble("%s, %s: %s", target->name, target->address, strerror(errno));
 }
 
 /* -1 with errno. */
@@ -149,6 +151,14 @@ dial_next(struct dial *dial, struct dial_target *target)
 		log_failure(target);
 	}
 	return -1;
+}
+
+void
+dial_blame(struct dial *dial)
+{
+	if (dial->next > 0)
+		resolver_blame(dial->resolver, &dial->found.server,
+		    &dial->found.at[dial->next - 1]);
 }
 
 int

@@ -42,6 +42,9 @@ void dial_free(struct dial *dial);
 /* A non-blocking socket that is connecting to the next address; -1 if none is left. */
 MUST_CHECK int dial_next(struct dial *dial, struct dial_target *target);
 
+/* Whoever was reached at the last address was of no use: he is tried after the others next time. */
+void dial_blame(struct dial *dial);
+
 /* Has the last address had its time?  One that has spoken, be it half a handshake, has all of
  * `seconds` for itself. */
 int dial_is_late(const struct dial *dial, int has_spoken);

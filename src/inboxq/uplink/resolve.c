@@ -20,6 +20,7 @@
 
 #include "lib/clock.h"
 
+#define BLAME_TIME (600 * CLOCK_SECOND)
 #define STUCK_WAIT CLOCK_SECOND /* for a lookup that has had its time */
 
 /* Shared: `lookup` is the thread's up to the byte in the pipe, then the loop's. */
@@ -38,6 +39,8 @@ struct entry {
 	int64_t begun;       /* when, microseconds */
 	struct event *came;  /* on the pipe of the task */
 	struct lookup *last; /* the last answer that had addresses, or NULL */
+	struct lookup_address blamed; /* until this time, microseconds */
+	int64_t blamed_until;
 	struct resolve *asking;
 };
 
@@ -100,10 +103,35 @@ start_thread(struct task *task)
 
 /* ---- answers */
 
+static int
+is_same(const struct lookup_address *a, const struct lookup_address *b)
+{
+	return a->len == b->len && memcmp(&a->address, &b->address, a->len) == 0 &&
+	    strcmp(a->name, b->name) == 0;
+}
+
+/* `lookup` in the order in which its addresses are to be tried. */
 static void
-answer(struct resolve *resolve, const struct lookup *lookup)
+put_blamed_last(const struct entry *entry, struct lookup *lookup)
+{
+	struct lookup_address last;
+	size_t at = 0;
+
+	while (at < lookup->count && !is_same(&lookup->at[at], &entry->blamed))
+		at++;
+	if (at == lookup->count || clock_monotonic() >= entry->blamed_until)
+		return;
+	last = lookup->at[at];
+	memmove(&lookup->at[at], &lookup->at[at + 1],
+	    (lookup->count - at - 1) * sizeof lookup->at[0]);
+	lookup->at[lookup->count - 1] = last;
+}
+
+static void
+answer(struct resolve *resolve, const struct lookup *found)
 {
 	struct entry *entry = resolve->entry;
+	struct lookup copy = *found, *lookup = &copy;
 	struct resolve **at = &entry->asking;
 
 	event_del(resolve->timer);
@@ -111,6 +139,7 @@ answer(struct resolve *resolve, const struct lookup *lookup)
 		at = &(*at)->next;
 	if (*at)
 		*at = resolve->next;
+	put_blamed_last(entry, lookup);
 	resolve->on_answer(resolve->ctx, lookup);
 }
 
@@ -343,6 +372,18 @@ resolve_free(struct resolve *resolve)
 		event_free(resolve->timer);
 	free(resolve->at_once);
 	free(resolve);
+}
+
+void
+resolver_blame(struct resolver *resolver, const struct server *server,
+    const struct lookup_address *address)
+{
+	struct entry *entry = find_entry(resolver, server);
+
+	if (!entry)
+		return;
+	entry->blamed = *address;
+	entry->blamed_until = clock_monotonic() + BLAME_TIME;
 }
 
 struct resolver *

@@ -35,6 +35,10 @@ void resolver_free(struct resolver *resolver);
 MUST_CHECK struct resolve *resolve_new(struct resolver *resolver, const struct server *server,
     const char *identity, unsigned seconds, void (*on_answer)(void *ctx, const struct lookup *),
     void *ctx);
+/* Whoever was reached at `address` of `server` was of no use: for ten minutes he is the last of
+ * its addresses that is given.  Another one that is blamed takes his place. */
+void resolver_blame(struct resolver *resolver, const struct server *server,
+    const struct lookup_address *address);
 /* No call after this. */
 void resolve_free(struct resolve *resolve);
 

@@ -16,6 +16,7 @@
 #include "inboxq/base/news.h"
 #include "inboxq/base/settings.h"
 #include "inboxq/queue/ends.h"
+#include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/dial.h"
 #include "inboxq/uplink/outgoing.h"
 #include "inboxq/uplink/talk.h"
@@ -36,6 +37,7 @@ struct uplink {
 	int is_open, is_over;   /* the handshake is done; on_end() has been called */
 	int has_overslept;
 	int64_t ticked;  /* monotonic seconds */
+	uint64_t stored; /* of all, when it was opened */
 	int64_t stop_at; /* monotonic seconds; 0: not asked to */
 };
 
@@ -55,6 +57,16 @@ finish(struct uplink *uplink, enum uplink_end end, int error)
 	uplink->setup->on_end(uplink->setup->ctx, end, uplink->talk.seconds, error);
 }
 
+/* Did it store nothing of what there is?  Its name may have other addresses, which do. */
+static int
+was_useless(const struct uplink *uplink)
+{
+	const struct schedule_counts *counts = schedule_counts(uplink->setup->schedule);
+
+	return counts->waiting + counts->sent > 0 &&
+	    ends_counts(uplink->setup->ends)->stored == uplink->stored;
+}
+
 /* `why` NULL: in order. */
 static void
 lose(struct uplink *uplink, enum uplink_end end, const char *why)
@@ -65,10 +77,13 @@ lose(struct uplink *uplink, enum uplink_end end, const char *why)
 		news_trouble("%s: %s", uplink->target.name, why);
 	}
 	/* What was answered before counts. */
-	if (ends_commit(uplink->setup->ends) < 0)
+	if (ends_commit(uplink->setup->ends) < 0) {
 		finish(uplink, UPLINK_TROUBLE, errno);
-	else
-		finish(uplink, end, 0);
+		return;
+	}
+	if (end == UPLINK_LOST && uplink->is_open && was_useless(uplink))
+		dial_blame(uplink->dial);
+	finish(uplink, end, 0);
 }
 
 /* What it comes to if the connection ends now. */
@@ -147,6 +162,7 @@ on_open(void *ctx)
 	struct uplink *uplink = ctx;
 
 	uplink->is_open = 1;
+	uplink->stored = ends_counts(uplink->setup->ends)->stored;
 	talk_opened(&uplink->talk);
 	uplink->talk.pulse.beat = clock_seconds();
 }
@@ -165,7 +181,7 @@ connect_failed(struct uplink *uplink, const char *error)
 {
 	log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"%s\"",
 	    uplink->target.name, uplink->target.address, error);
-	news_unreached(uplink->target.name, uplink->target.address, error);
+	news_trouble("%s, %s: %s", uplink->target.name, uplink->target.address, error);
 	dial_on(uplink);
 }
 
