@@ -247,7 +247,7 @@ def in_production(root):
              *client[:start]]
     steps += [client_example(block) for _, block in papers.examples("client")]
     steps += client[start:]
-    steps += ["until runuser -u inboxq -- inboxq status | grep -q '^pending *0$'; do",
+    steps += ["until runuser -u inboxq -- inboxq status | grep -q '^pending *0 items'; do",
               "sleep 0.1", "done",
               "test $(ls /var/lib/inboxd/status/new | wc -l) = 3",
               "mkdir -p /var/lib/node_exporter"]

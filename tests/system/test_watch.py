@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: ISC
 """Hot folders: what is whole is taken once, what is not stays, whatever happens in between."""
 
+import contextlib
 import mmap
 import os
 import shutil
 import signal
+import socket
 import time
 
 from copyqueue import all_there, run_in_background
@@ -531,6 +533,32 @@ def a_folder_of_claims_that_others_may_write_to_is_not_used(t):
 
 
 @test
+def a_folder_that_can_neither_be_synced_nor_locked_is_served(t):
+    """As on a share.  The calls of the spool fail in their turn, too, which is another matter."""
+    hot = Hot(t)
+    hot.put("f", b"f")
+    for n in range(1, 6):
+        hot.start(faults="fcntl:%d:ENOLCK:once" % n, wait=False)
+        until(lambda: hot.process.poll() is not None or "watch_began" in hot.log(), 20)
+        if "watch_unlocked" in hot.log():
+            break
+        hot.kill()
+    contains(hot.log(), "event=watch_unlocked")
+    hot.wait_taken()
+    hot.stop()
+    hot.equal_items({"f": b"f"})
+    for n in range(1, 9):  # among them the three of the claim
+        hot.put("g%d" % n, b"g")
+        hot.start(faults="fsync:%d:EINVAL:once" % n, wait=False)
+        until(lambda: hot.process.poll() is not None or hot.is_done(), 20)
+        if hot.process.poll() is None:
+            hot.stop()
+            t.note("fsync %d is passed over" % n)
+        at_rest(hot)
+    hot.equal_items({"f": b"f", **{"g%d" % n: b"g" for n in range(1, 9)}})
+
+
+@test
 def what_cannot_be_read_stays_and_is_taken_once_it_can(t):
     if os.geteuid() == 0:
         raise Skip("root may read anything")
@@ -690,6 +718,37 @@ def one_folder_on_the_command_line_needs_no_section(t):
                   (hot.folder, "-i", "status", "-p", "much"), (hot.folder, "two", "-i", "a")):
         hot.configure()
         equal(hot.q("watch", *wrong, expect=None).returncode, 64 if wrong else 78, repr(wrong))
+
+
+@test
+def the_supervisor_is_told_how_it_is(t):
+    hot = Hot(t)
+    other = Hot(t, q=hot.q)
+    os.rmdir(other.folder)
+    hot.configure(hot, other)
+    path, heard = os.path.join(hot.q.folder, "notify"), []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(path)
+        supervisor.setblocking(False)
+
+        def hears(word):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    heard.append(supervisor.recv(4096).decode())
+            return any(word in message for message in heard)
+
+        hot.start(env={"NOTIFY_SOCKET": path})
+        until(lambda: hears("READY=1"), 10)
+        until(lambda: hears("STATUS=1 of 2 folders are served; files queued: 0, left: 0"), 10)
+        hot.put("f", b"f")
+        until(lambda: hears("files queued: 1, left: 0"), 10)
+        del heard[:]
+        hot.process.send_signal(signal.SIGHUP)
+        until(lambda: hears("RELOADING=1"), 10)
+        until(lambda: hears("READY=1"), 10)
+        hot.stop()
+        assert hears("STOPPING=1"), heard
+    contains(hot.q("check", expect=None).stderr, "[watch w1] %s: No such file" % other.folder)
 
 
 @test

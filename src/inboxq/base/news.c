@@ -5,6 +5,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 static struct {
 	char text[NEWS_ROOM];
@@ -24,6 +25,15 @@ news_trouble(const char *fmt, ...)
 		if (*c < 0x20 || *c > 0x7e)
 			*c = '?';
 	last.time = time(NULL);
+}
+
+void
+news_unreached(const char *name, const char *address, const char *error)
+{
+	if (strstr(address, name))
+		news_trouble("%s: %s", address, error);
+	else
+		news_trouble("%s, %s: %s", name, address, error);
 }
 
 void

@@ -16,6 +16,9 @@
 /* Names whom it is about, if anybody: "cap1.example.org: connection refused".  What does
  * not print becomes '?'. */
 void news_trouble(const char *fmt, ...) PRINTF_LIKE(1, 2);
+/* A server was not reached: "cap1.example.org, 192.0.2.1:7117: connection refused", or without the
+ * name where that is the address. */
+void news_unreached(const char *name, const char *address, const char *error);
 /* It is over: a server is there, or has stored an item. */
 void news_clear(void);
 

@@ -301,7 +301,9 @@ void
 progress_finish(
     struct progress *progress, const struct sending *sending, const char *note, int code)
 {
+	const char *colon = "";
 	struct json json;
+	size_t told;
 
 	erase(progress);
 	fflush(stderr);
@@ -316,12 +318,18 @@ progress_finish(
 		event_end(&json);
 		return;
 	}
-	if (sending->left && sending->count == 1)
-		log_complain("inboxq", "it stays in the queue: %s", note ? note : "not sent");
-	else if (sending->left)
-		log_complain("inboxq", "%zu of %zu items %s in the queue: %s", sending->left,
-		    sending->count, sending->left == 1 ? "stays" : "stay",
-		    note ? note : "not sent");
-	else if (note)
-		log_complain("inboxq", "%s", note);
+	if (sending->left == 0)
+		return;
+	/* What has been told as it happened is not told again. */
+	told = strlen(progress->trouble);
+	if (note && told && strncmp(note, progress->trouble, told) == 0)
+		note += told;
+	else
+		colon = note ? ": " : "";
+	if (sending->count == 1)
+		log_complain("inboxq", "it stays in the queue%s%s", colon, note ? note : "");
+	else
+		log_complain("inboxq", "%zu of %zu items %s in the queue%s%s", sending->left,
+		    sending->count, sending->left == 1 ? "stays" : "stay", colon,
+		    note ? note : "");
 }

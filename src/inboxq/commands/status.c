@@ -38,7 +38,7 @@ struct picture {
 	uint64_t last_stored;                                /* its time, 0: not known */
 	uint64_t free;                                       /* bytes on the disk */
 	pid_t holder;                                        /* runstate_holder() */
-	int has_state, is_running; /* is_running: and `state` is its word */
+	int has_state, is_running; /* is_running: `state` is its word */
 	struct runstate state;
 	uint64_t now;
 	char wrong[WRONG_MAX][WHY_ROOM];
@@ -121,8 +121,14 @@ look(struct picture *picture, const struct spool *spool)
 	picture->now = (uint64_t)time(NULL);
 	picture->holder = runstate_holder(spool);
 	picture->has_state = runstate_read(spool, &picture->state) == 0;
-	picture->is_running = picture->holder != 0 && picture->has_state &&
-	    (picture->holder < 0 || (uint64_t)picture->holder == picture->state.process);
+	picture->is_running = picture->holder != 0;
+	/* It is here, and what stands there is another one's word. */
+	if (picture->holder > 0 &&
+	    (!picture->has_state || (uint64_t)picture->holder != picture->state.process)) {
+		picture->state = (struct runstate){
+		    .process = (uint64_t)picture->holder, .began = picture->now};
+		picture->has_state = 1;
+	}
 	if (fstatvfs(spool_folder(spool, SPOOL_QUEUE), &disk) == 0)
 		picture->free = (uint64_t)disk.f_bavail * disk.f_frsize;
 	if (count_items(picture, spool) < 0)
@@ -187,7 +193,7 @@ put_run(const struct picture *picture)
 		printf("process %ld", (long)picture->holder);
 	else
 		fputs("one is running", stdout);
-	if (!picture->is_running) {
+	if (!picture->has_state) {
 		fputs(", which has said nothing yet\n", stdout);
 		return;
 	}

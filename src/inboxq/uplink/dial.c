@@ -94,7 +94,7 @@ log_failure(const struct dial_target *target)
 {
 	log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"connect: %s\"",
 	    target->name, target->address, strerror(errno));
-	news_trouble("%s, %s: %s", target->name, target->address, strerror(errno));
+	news_unreached(target->name, target->address, strerror(errno));
 }
 
 /* -1 with errno. */

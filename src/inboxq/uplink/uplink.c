@@ -181,7 +181,7 @@ connect_failed(struct uplink *uplink, const char *error)
 {
 	log_event(LOG_WARNING, "connect_failed", "server=%s address=%s error=\"%s\"",
 	    uplink->target.name, uplink->target.address, error);
-	news_trouble("%s, %s: %s", uplink->target.name, uplink->target.address, error);
+	news_unreached(uplink->target.name, uplink->target.address, error);
 	dial_on(uplink);
 }
 

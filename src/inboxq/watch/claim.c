@@ -22,6 +22,21 @@ print_path(char path[PATH_ROOM], const char *id, const char *name)
 	snprintf(path, PATH_ROOM, "%s/%s", id, name);
 }
 
+/* Some file systems cannot sync a folder (SMB), or lock a file (NFS without its daemon).  What
+ * that costs is no file, but that one may be queued twice: after a power cut, or beside another
+ * watch of the same folder. */
+static int
+is_unknown_there(int error)
+{
+	return error == EINVAL || error == EOPNOTSUPP || error == ENOSYS || error == ENOLCK;
+}
+
+static int
+sync_folder(int dir)
+{
+	return disk_sync_dir(dir) < 0 && !is_unknown_there(errno) ? -1 : 0;
+}
+
 int
 claims_open(struct claims *claims, int dir, struct why *why)
 {
@@ -31,7 +46,7 @@ claims_open(struct claims *claims, int dir, struct why *why)
 	claims->dir = dir;
 	claims->folder = claims->lock = -1;
 	if (mkdirat(dir, CLAIM_FOLDER, 0700) == 0) {
-		if (disk_sync_dir(dir) < 0)
+		if (sync_folder(dir) < 0)
 			return why_say(why, "cannot sync it: %s", strerror(errno));
 	} else if (errno != EEXIST) {
 		return why_say(why, "cannot make " CLAIM_FOLDER " in it: %s", strerror(errno));
@@ -44,7 +59,7 @@ claims_open(struct claims *claims, int dir, struct why *why)
 		goto fail;
 	}
 	claims->lock = disk_lock(claims->folder, CLAIM_LOCK, &holder);
-	if (claims->lock >= 0)
+	if (claims->lock >= 0 || is_unknown_there(errno))
 		return 0;
 	if (errno == EWOULDBLOCK)
 		why_say(why, "another watch has it: process %ld", (long)holder);
@@ -73,9 +88,15 @@ int
 claims_take(const struct claims *claims, const char *id, const char *name)
 {
 	char path[PATH_ROOM];
+	struct stat st;
 
 	print_path(path, id, name);
-	return disk_publish(claims->dir, name, claims->folder, path);
+	if (disk_publish(claims->dir, name, claims->folder, path) == 0)
+		return 0;
+	if (errno != ENOENT)
+		return -1;
+	/* On NFS it may have moved it and say this, asked twice by a lost answer. */
+	return fstatat(claims->folder, path, &st, AT_SYMLINK_NOFOLLOW);
 }
 
 int
@@ -85,12 +106,12 @@ claims_sync(const struct claims *claims, const char *id, int moved)
 
 	if (batch < 0)
 		return -1;
-	rc = disk_sync_dir(batch);
+	rc = sync_folder(batch);
 	disk_close(batch);
 	/* The name that stays before the one that goes. */
 	if (rc == 0)
-		rc = disk_sync_dir(claims->folder);
-	return rc == 0 && moved ? disk_sync_dir(claims->dir) : rc;
+		rc = sync_folder(claims->folder);
+	return rc == 0 && moved ? sync_folder(claims->dir) : rc;
 }
 
 int

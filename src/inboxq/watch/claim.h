@@ -66,7 +66,8 @@ struct claims {
 	int lock;
 };
 
-/* Opens .inboxq in the hot folder, makes it if missing, and takes its lock.  -1 with the reason. */
+/* Opens .inboxq in the hot folder, makes it if missing, and takes its lock; `lock` stays -1 where
+ * the file system has no locks.  -1 with the reason. */
 MUST_CHECK int claims_open(struct claims *claims, int dir, struct why *why);
 void claims_close(struct claims *claims);
 

@@ -215,6 +215,10 @@ open_folder(struct folder *folder)
 	folder->trouble.text[0] = '\0';
 	for (const struct claim *claim = folder->claimed; claim; claim = claim->next)
 		left++;
+	if (folder->claims.lock < 0)
+		log_event(LOG_WARNING, "watch_unlocked",
+		    "folder=%s note=\"nothing can be locked there: let it have one watch\"",
+		    folder->printed);
 	log_event(LOG_NOTICE, "watch_began", "folder=%s inbox=%s by=%s writers=%s claimed=%zu",
 	    folder->printed, folder->settings->inbox, how, folder->tells ? "told" : "unknown",
 	    left);
@@ -322,8 +326,9 @@ is_there(const struct folder *folder)
 {
 	struct stat st;
 
-	return stat(folder->settings->folder, &st) == 0 && st.st_dev == folder->device &&
-	    st.st_ino == folder->inode;
+	/* What is open may be stale, on NFS. */
+	return fstat(folder->dir, &st) == 0 && stat(folder->settings->folder, &st) == 0 &&
+	    st.st_dev == folder->device && st.st_ino == folder->inode;
 }
 
 void
