@@ -6,10 +6,12 @@ stored somewhere, on each receiver once at most, and neither shows a gap where n
 Both call themselves by one name: only their ids tell them apart.
 """
 
+import os
 import time
 
 from client import sha256
 from copyqueue import Queue, run_in_background
+from fakereceiver import FakeReceiver
 from gate import Gate
 from harness import bound, equal, file_digest, main, test, until
 
@@ -169,6 +171,33 @@ def refused_by_the_first_is_stored_by_the_second_in_the_end(t):
         p.visit(i)
     p.check()
     equal([r.client_row(p.q.id())["stored"] for r in p.receivers], [1, 1])
+
+
+@test
+def who_was_away_while_sent_log_was_rotated_hears_of_all_the_others(t):
+    def store(c, n, _data):
+        c.answer(n, "STORED %d %s%d" % (n, 220 * "x", n))
+        return True
+
+    r, fake = t.receiver(), FakeReceiver(t, on_put=store)
+    q = Queue(t, r)
+
+    def cycle(server):
+        q.point_at(server)
+        with open(q.conf, encoding="ascii") as file:
+            text = file.read()
+        with open(q.conf, "w", encoding="ascii") as file:
+            file.write(text.replace("[queue]\n", "[queue]\nsent-log = 1M\n"))
+        q("run", "--once")
+
+    q.add("status", b"for the first")
+    cycle(r)
+    q.add("status", *(b"%d" % n for n in range(3000)))
+    cycle(fake)
+    assert os.path.exists(os.path.join(q.spool, "sent.log.1")), os.listdir(q.spool)
+    cycle(r)
+    row = r.client_row(q.id())
+    equal((row["settled"], row["stored"], row["skipped"], row["missing"]), (3002, 1, 3000, 0))
 
 
 @test
