@@ -1130,6 +1130,37 @@ believes_no_last_that_it_has_not_synced(void **state)
 	spool_close(spool);
 }
 
+/* As the look at all does: what is sent is in queue/ for good, and its number never given again. */
+static void
+takes_no_news_that_a_crash_may_take_back(void **state)
+{
+	static const struct scan_news news[] = {{2, 0}, {3, 0}, {1, 1}};
+	struct spool *spool = open_spool();
+	struct schedule *schedule = schedule_new();
+	uint64_t last;
+
+	(void)state;
+	assert_int_equal(add_items(spool, 3), 3);
+	assert_int_equal(item_delete(spool, SPOOL_QUEUE, 1), 0);
+	fails = inode_of("spool/queue");
+	assert_int_equal(scan_take(spool, schedule, news, 3), -1);
+	assert_int_equal(schedule_counts(schedule)->waiting, 0);
+	fails = 0;
+	data_sync_error = EIO;
+	assert_int_equal(scan_take(spool, schedule, news, 3), -1);
+	assert_int_equal(schedule_counts(schedule)->waiting, 0);
+	data_sync_error = 0;
+	synced_count = 0;
+	assert_int_equal(scan_take(spool, schedule, news, 3), 0);
+	assert_true(was_synced("spool/queue"));
+	assert_int_equal(spool_last(spool, &last), 0);
+	assert_int_equal(last, 3);
+	assert_int_equal(schedule_counts(schedule)->waiting, 2);
+	assert_int_equal(schedule_settled(schedule), 2);
+	schedule_free(schedule);
+	spool_close(spool);
+}
+
 static void
 clock_that_is_set_puts_no_scan_off(void **state)
 {
@@ -1410,6 +1441,7 @@ main(void)
 	    TEST(raises_last_without_a_new_file),
 	    TEST(believes_no_last_that_it_has_not_synced),
 	    TEST(clock_that_is_set_puts_no_scan_off),
+	    TEST(takes_no_news_that_a_crash_may_take_back),
 	    TEST(prints_no_number_that_a_crash_may_take_back),
 	    TEST(removes_items_for_good),
 	    TEST(removes_an_item_that_is_set_aside_meanwhile),
