@@ -1157,6 +1157,11 @@ takes_no_news_that_a_crash_may_take_back(void **state)
 	assert_int_equal(last, 3);
 	assert_int_equal(schedule_counts(schedule)->waiting, 2);
 	assert_int_equal(schedule_settled(schedule), 2);
+	/* What has left since it was heard of does not come again. */
+	assert_int_equal(item_delete(spool, SPOOL_QUEUE, 2), 0);
+	schedule_forget(schedule, 2);
+	assert_int_equal(scan_take(spool, schedule, news, 1), 0);
+	assert_int_equal(schedule_settled(schedule), 3);
 	schedule_free(schedule);
 	spool_close(spool);
 }
