@@ -170,6 +170,11 @@ is_zero(const char *bytes, size_t len)
 	return 1;
 }
 
+/* The first version's struct, which is the least that a program says.  Members that come later
+ * stand behind these, and are zero for who does not know them. */
+#define FIRST_SIZE (4 * sizeof(void *))
+_Static_assert(sizeof(struct inboxq_item) >= FIRST_SIZE, "it grows");
+
 /* The caller's item as this library knows it: his may be of an older header, or of a newer one
  * that says no more than this. */
 static const char *
@@ -179,11 +184,12 @@ take_item(struct inboxq_item *ours, const struct inboxq_item *theirs)
 	size_t size = theirs ? theirs->size_of : 0;
 
 	*ours = none;
-	if (size < sizeof none)
+	if (size < FIRST_SIZE)
 		return "struct inboxq_item was not begun with INBOXQ_ITEM";
-	if (!is_zero((const char *)theirs + sizeof none, size - sizeof none))
+	if (size > sizeof none &&
+	    !is_zero((const char *)theirs + sizeof none, size - sizeof none))
 		return "struct inboxq_item asks for what this libinboxq does not know";
-	memcpy(ours, theirs, sizeof none);
+	memcpy(ours, theirs, size < sizeof none ? size : sizeof none);
 	return NULL;
 }
 
