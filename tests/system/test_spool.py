@@ -10,7 +10,7 @@ import subprocess
 import time
 
 from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
-from harness import INBOXQ, Skip, contains, equal, main, test, until
+from harness import INBOXQ, Skip, bound, contains, equal, main, test, until
 
 NOWHERE = ["127.0.0.1:1"]
 
@@ -74,6 +74,20 @@ def what_was_set_aside_fills_the_queue_until_it_is_removed(t):
     equal(sorted(q.add("status", b"three")), [3])
     q("requeue", "--all")
     refused(q)
+
+
+@test
+def what_will_be_refused_is_not_copied_first(t):
+    """A file that would take hours to read: it has a hole of that size."""
+    q = bounded(t, items="100", bytes="1M")
+    q.add("status", b"one")
+    path = os.path.join(q.folder, "large")
+    with open(path, "wb") as file:
+        file.truncate(1 << 43)
+    refused(q, stdin=bytes(1 << 20))  # all is counted, and nothing has changed since
+    began = time.monotonic()
+    refused(q, path)
+    equal(time.monotonic() - began < bound(5), True, "at once")
 
 
 @test

@@ -235,6 +235,7 @@ a_crash_between_the_moves_loses_nothing(void **state)
 	(void)state;
 	put_lines(20);
 	sentlog_close(sentlog);
+	sentlog = NULL;
 	assert_int_equal(rename(below("spool/sent.log"), below("spool/sent.log.1")), 0);
 	assert_int_equal(read_on(&from, 1), 20);
 	sentlog = sentlog_open(spool);
@@ -340,6 +341,7 @@ a_last_that_was_lost_is_told_by_both_files(void **state)
 	put_lines(10);
 	assert_int_equal(unlink(below("spool/last")), 0);
 	sentlog_close(sentlog);
+	sentlog = NULL;
 	assert_int_equal(rename(below("spool/sent.log"), below("spool/sent.log.1")), 0);
 	spool_close(spool);
 	spool = spool_open(below("spool"), 1, &why);

@@ -79,6 +79,9 @@ scan_queue(struct scan *scan, struct spool *spool, struct schedule *schedule)
 	 * queue now may leave it from here on. */
 	if (found.count && spool_raise_last(spool, found.at[found.count - 1]) < 0)
 		goto out;
+	/* Somebody may have put an item there by hand. */
+	if (found.count && highest < found.at[found.count - 1])
+		highest = found.at[found.count - 1];
 	if (schedule_merge(schedule, found.at, found.count, highest) < 0)
 		goto out;
 	tell_strays(scan, &found);

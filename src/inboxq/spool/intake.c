@@ -252,6 +252,19 @@ describe(struct spool_item *item, const struct intake_wish *wish, const char *pa
 	return INTAKE_OK;
 }
 
+/* As far as it can be told before it is read. */
+static uint64_t
+size_of(const struct source *source)
+{
+	struct stat st;
+
+	if (source->fd < 0)
+		return source->size;
+	return fstat(source->fd, &st) == 0 && S_ISREG(st.st_mode) && source->is_file
+	    ? (uint64_t)st.st_size
+	    : 0;
+}
+
 static enum intake_result
 take(struct intake *intake, const struct source *source, const struct intake_wish *wish,
     struct spool_item *item, struct why *why)
@@ -259,6 +272,9 @@ take(struct intake *intake, const struct source *source, const struct intake_wis
 	struct draft *draft = &intake->drafts[intake->count];
 	enum intake_result result;
 
+	/* What will be refused in the end need not be copied first. */
+	if (counts_refuse(intake->spool, size_of(source), why))
+		return INTAKE_FULL_QUEUE;
 	if (intake->count == 0 && sentlog_take_room(intake->spool) < 0)
 		return say_trouble(why, "cannot take room for sent.log; nothing is queued");
 	if (open_draft(intake, draft) < 0)
