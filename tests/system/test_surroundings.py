@@ -150,7 +150,8 @@ def errors_of_a_start_are_errors_to_the_journal(t):
 def address_that_cannot_be_connected_to_is_named(t):
     q = Queue(t, servers=["255.255.255.255:1"])
     contains(q("run", "--once", expect=75).stderr,
-             ' warning event=connect_failed address=255.255.255.255:1 error="')
+             ' warning event=connect_failed server=255.255.255.255 address=255.255.255.255:1 '
+             'error="connect: ')
 
 
 @test
