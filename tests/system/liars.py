@@ -251,7 +251,9 @@ class TlsLiar:
 
 STORED_ALL = ["STORED %d x" % n for n in range(1, 200)]
 
-# name: {"odd": ..., "done": ..., "raw": ..., what READY says ...}
+# name: {"odd", "done", "raw", "openssl", what READY says}, and of what is to come of it: "stores",
+# it is honest but odd, and gets all; "none", nothing it says counts; "refuses", items are set
+# aside; "event", of the log; "size", of the large item; "minimum", of TLS.
 LIARS = {
     # ---- answers
     "wrong-number": {"done": done("STORED {other} x")},
@@ -285,9 +287,9 @@ LIARS = {
     "use-put-use-open": {"odd": swaps_verbs},
     "use-open-for-ever": {"odd": early("LATER {n} 0 use-open x")},
     # ---- READY
-    "ready-twice": {"odd": hello("READY 1 liar", "READY 1 other")},
-    "ready-2": {"odd": hello("READY 2 liar")},
-    "ready-0": {"odd": hello("READY 0 liar")},
+    "ready-twice": {"odd": hello("READY 1 liar", "READY 1 other"), "none": True},
+    "ready-2": {"odd": hello("READY 2 liar"), "none": True},
+    "ready-0": {"odd": hello("READY 0 liar"), "none": True},
     "ready-huge": {"odd": hello("READY 1 liar window=9223372036854775808")},
     "ready-minus": {"odd": hello("READY 1 liar window=-1")},
     "ready-no-host": {"odd": hello("READY 1")},
@@ -318,8 +320,8 @@ LIARS = {
     "superseded": {"odd": hello("READY 1 liar", "GOAWAY 0 superseded")},
     "pong-unasked": {"odd": sends(b"PONG\n", 0.2)},
     "pong-flood": {"odd": sends(1000 * b"PONG\n", 0.01)},
-    "bye-unasked": {"odd": hello("READY 1 liar", "BYE")},
-    "bye-at-once": {"odd": hello("BYE")},
+    "bye-unasked": {"odd": hello("READY 1 liar", "BYE"), "none": True},
+    "bye-at-once": {"odd": hello("BYE"), "none": True},
     "error": {"odd": hello("ERROR identity who are you")},
     "error-oddly": {"odd": hello("READY 1 liar", "ERROR so-there \\x1b[2J")},
     "errors-for-ever": {"odd": sends(b"ERROR line x\n")},

@@ -46,7 +46,7 @@ class Trial:
     def __init__(self, t, name, **how):
         self.t, self.name = t, name
         self.refuses = how.pop("refuses", False)
-        self.stores = how.pop("stores", False)
+        self.stores, self.none = how.pop("stores", False), how.pop("none", False)
         self.event = how.pop("event", None)
         size = how.pop("size", 300000)
         minimum = how.pop("minimum", "1.3")
@@ -139,6 +139,8 @@ class Trial:
         equal(self.honest.wrong, [], "what the client may not say")
         if self.stores and self.honest.stored:
             self.fault("not stored by the first, which takes them: %r", sorted(self.honest.stored))
+        if self.none and len(self.honest.stored) < len(self.items):
+            self.fault("the second has but %r", sorted(self.honest.stored))
         log = self.log()
         if self.event and "event=%s " % self.event not in log:
             self.fault("no event=%s in the log", self.event)
