@@ -215,7 +215,7 @@ def upload_spoilt_twice_waits_and_others_go_on(t):
     q = Queue(t, fake)
     items = q.add("status", large(t), b"small", large(t, 2, 1), large(t, 2, 2))
     done = q("run", "--once", expect=TEMPFAIL)
-    contains(done.stderr, "code=digest")
+    contains(done.stderr, "reason=digest")
     equal(len(times), 2, "uploads")
     del items[1]
     went_well(fake, items)
