@@ -59,6 +59,8 @@ CALLS = {  # call -> [(error, modes)]
     "fstat": [("EIO", BOTH)],
     "fstatat": [("EIO", BOTH)],
     "fcntl": [("EIO", BOTH)],
+    "lease": [("EACCES", BOTH), ("EAGAIN", ONCE)],
+    "inotify": [("EMFILE", BOTH)],
     "fdopendir": [("ENOMEM", BOTH)],
     "readdir": [("EIO", BOTH)],
     "close": [("EIO", BOTH), ("EINTR", ONCE)],

@@ -384,6 +384,7 @@ class QueueRun(Run):
         os.mkdir(self.folder, 0o700)
         self.spool = os.path.join(self.folder, "spool")
         self.conf = os.path.join(self.folder, "inboxq.conf")
+        self.hot = os.path.join(self.folder, "hot")
         self.promised, self.offered, self.refused = [], [], []
         pair = t.pki.client("pc1.example.org")
         with open(self.conf, "w", encoding="ascii") as file:
@@ -424,6 +425,34 @@ class QueueRun(Run):
             (self.promised if inbox == "status" else self.refused).append(body)
         self.offered += contents
         return done.returncode
+
+    def put(self, count):
+        """Files into the hot folder: whatever happens now, each is to be queued in the end."""
+        os.makedirs(self.hot, exist_ok=True)
+        for _ in range(count):
+            data = self.t.bytes(700)
+            with open(os.path.join(self.hot, "hot%d" % len(self.offered)), "wb") as file:
+                file.write(data)
+            self.offered.append(data)
+            self.promised.append(data)
+
+    def watch(self, env=None, seconds=PATIENCE):
+        """Until nothing is left of the files, the time is over, or it ends by itself."""
+        claims = os.path.join(self.hot, ".inboxq")
+        child = self.t.spawn([harness.INBOXQ, "watch", "-c", self.conf, self.hot, "-i", "status"],
+                             env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        limit = time.monotonic() + harness.bound(seconds)
+        while child.poll() is None and time.monotonic() < limit and (
+                os.listdir(self.hot) != [".inboxq"] or os.listdir(claims) != ["lock"]):
+            time.sleep(0.01)
+        if child.poll() is None:
+            child.send_signal(signal.SIGTERM)
+        try:
+            code = child.wait(harness.bound(PATIENCE))
+        except subprocess.TimeoutExpired:
+            raise Wrong("inboxq watch hangs") from None
+        return 0 if code == -signal.SIGTERM else code  # it had not even begun
 
     def judge_code(self, code):
         must(code in ({-signal.SIGKILL} | EXIT_QUEUE if self.kills else EXIT_QUEUE),

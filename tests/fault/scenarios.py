@@ -355,9 +355,21 @@ def run_large(run):
     run.judge_code(run.inboxq("run", "--once", env=run.env).returncode)
 
 
+def watch(run):
+    """Files in a hot folder; what a fault leaves of them is for the next start."""
+    run.add(1)
+    run.put(2)
+    run.arm()
+    run.judge_code(run.watch(env=run.env, seconds=0.5))
+    run.disarm()
+    must(run.watch() == 0, "watch without faults does not end well")
+    must(os.listdir(os.path.join(run.hot, ".inboxq")) == ["lock"], "claims are left")
+    must(os.listdir(run.hot) == [".inboxq"], "files are left")
+
+
 RECEIVER = {function.__name__: function for function in (
     first_start, start, grow, shrink, upload, proxied, duplicate, reload, rotation, recovery,
     recovery_of_frames, takeover, stop, large, resume, expire, full, status)}
 QUEUE = {function.__name__: function for function in (
     first_add, add, add_stdin, add_bounded, turn_over, copied, fsck, requeue, offer_again,
-    remove, run_once, run_large)}
+    remove, run_once, run_large, watch)}

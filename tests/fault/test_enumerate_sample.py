@@ -56,6 +56,9 @@ SAMPLE = {
     "remove": ["fdatasync:1:EIO:once", "unlinkat:1:EIO:once"],
     "run_once": ["unlinkat:1:EIO:once", "read:9:EIO:once", "malloc:20:ENOMEM:once"],
     "run_large": ["read:9:EIO:once", "fdatasync:1:EIO:once"],
+    "watch": ["renameat2:1:EIO:once", "mkdirat:2:ENOSPC:on", "fsync:4:EIO:once",
+              "unlinkat:2:EIO:on", "fdatasync:2:ENOSPC:on", "read:6:EIO:once",
+              "malloc:12:ENOMEM:once", "inotify:1:EMFILE:on", "lease:1:EACCES:on"],
 }
 
 
