@@ -111,7 +111,7 @@ def copy_queue_waits_for_nobody_who_reads_its_log(t):
     equal(run.wait(bound(60)), 0, "exit code")
     equal((q.numbers(), len(r.files("status"))), ([], 3000), "queue/, and files in new/")
     reader.text = os.read(reader.fd, 1 << 20)
-    contains(reader.text.decode(), "event=session_ready")
+    contains(reader.text.decode(), "event=item_validating")
 
 
 def said_to_the_journal(command):
