@@ -263,6 +263,18 @@ def status_says_first_what_is_wrong(t):
 
 
 @test
+def status_says_that_the_queue_is_full(t):
+    q = with_failed(t)
+    with open(q.conf, "r+", encoding="ascii") as file:
+        text = file.read().replace("[queue]\n", "[queue]\nitems = 5\nbytes = 2M\n")
+        file.seek(0)
+        file.write(text)
+    assert "the queue is full: 5 items of at most 5" in q.status()["wrong"], q.status()
+    q("remove", "5")
+    equal([line for line in q.status()["wrong"] if "full" in line], [])
+
+
+@test
 def status_knows_how_run_is_and_when_it_is_no_more(t):
     r = t.receiver()
     q = Queue(t, r, **{"retry-min": "10s", "retry-max": "30s"})

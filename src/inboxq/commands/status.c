@@ -8,11 +8,13 @@
 #include "inboxq/commands/rows.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sysexits.h>
 #include <time.h>
@@ -20,6 +22,7 @@
 
 #include "inboxq/base/settings.h"
 #include "inboxq/commands/json.h"
+#include "inboxq/spool/counts.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/spool/runstate.h"
 #include "inboxq/spool/sentlog.h"
@@ -35,6 +38,7 @@
 
 struct picture {
 	uint64_t pending, bytes, oldest, failed, unreadable; /* oldest: its time, 0: none */
+	uint64_t failed_bytes;
 	uint64_t last_stored;                                /* its time, 0: not known */
 	uint64_t free;                                       /* bytes on the disk */
 	pid_t holder;                                        /* runstate_holder() */
@@ -82,10 +86,31 @@ note_stored(void *ctx, const struct sentlog_line *line)
 		*(uint64_t *)ctx = (uint64_t)when.tv_sec;
 }
 
+/* The bytes of those set aside, by their files: few, and perhaps damaged. */
+static int
+count_failed(struct picture *picture, const struct spool *spool)
+{
+	struct spool_numbers failed;
+
+	if (spool_list(spool, SPOOL_FAILED, &failed) < 0)
+		return -1;
+	for (size_t i = 0; i < failed.count; i++) {
+		char name[SPOOL_NAME_ROOM];
+		struct stat st;
+
+		spool_number_name(name, failed.at[i]);
+		if (fstatat(spool_folder(spool, SPOOL_FAILED), name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+			picture->failed_bytes += counts_bytes(st.st_size);
+	}
+	picture->failed = failed.count;
+	free(failed.at);
+	return 0;
+}
+
 static int
 count_items(struct picture *picture, const struct spool *spool)
 {
-	struct spool_numbers queue, failed;
+	struct spool_numbers queue;
 	struct spool_item item;
 	struct why why;
 
@@ -105,11 +130,7 @@ count_items(struct picture *picture, const struct spool *spool)
 	}
 	picture->pending = queue.count;
 	free(queue.at);
-	if (spool_list(spool, SPOOL_FAILED, &failed) < 0)
-		return -1;
-	picture->failed = failed.count;
-	free(failed.at);
-	return 0;
+	return count_failed(picture, spool);
 }
 
 static int
@@ -157,14 +178,29 @@ judge_run(struct picture *picture)
 		say_wrong(picture, "%s (%s ago)", state->trouble, age);
 }
 
+/* What inboxq add will say, counted as it does (spool/counts.h). */
 static void
-judge(struct picture *picture)
+judge_bounds(struct picture *picture, const struct settings *settings)
+{
+	uint64_t count = picture->pending + picture->failed;
+
+	if (settings->items && count >= settings->items)
+		say_wrong(picture, "the queue is full: %" PRIu64 " %s of at most %" PRIu64, count,
+		    items(count), settings->items);
+	if (settings->bytes && picture->bytes + picture->failed_bytes >= settings->bytes)
+		say_wrong(picture, "the queue is full: %" PRIu64 " bytes of at most %" PRIu64,
+		    picture->bytes + picture->failed_bytes, settings->bytes);
+}
+
+static void
+judge(struct picture *picture, const struct settings *settings)
 {
 	char age[TABLE_CELL_ROOM];
 
 	judge_run(picture);
 	if (picture->free < SENTLOG_AHEAD)
 		say_wrong(picture, "the disk of the spool is full");
+	judge_bounds(picture, settings);
 	if (picture->unreadable)
 		say_wrong(picture, "%" PRIu64 " %s cannot be read", picture->unreadable,
 		    items(picture->unreadable));
@@ -318,7 +354,7 @@ run(struct command_call *call)
 
 	if (look(&picture, call->spool) < 0)
 		return command_trouble("cannot read the spool");
-	judge(&picture);
+	judge(&picture, call->settings);
 	if (command_value(call, "json"))
 		put_json(&picture, call);
 	else
