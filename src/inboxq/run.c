@@ -101,8 +101,10 @@ on_hurry(evutil_socket_t signal_number, short events, void *ctx)
 	struct run *run = ctx;
 
 	(void)signal_number, (void)events;
-	if (!run->stopping)
-		cycle_hurry(run->cycle);
+	if (run->stopping)
+		return;
+	tell_hurried(run->tell, run->cycle);
+	cycle_hurry(run->cycle);
 }
 
 static void

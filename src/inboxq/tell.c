@@ -27,6 +27,7 @@ struct tell {
 	const struct ends *ends;
 	int fd; /* run.state; -1: it could not be made */
 	int once, stopping;
+	uint64_t hurries, hurry_waits; /* as in struct runstate */
 	struct runstate told; /* as it stands there */
 	char status[STATUS_ROOM];
 	int64_t fed;      /* when the watchdog was, clock_monotonic() */
@@ -76,6 +77,8 @@ compose(const struct tell *tell, const struct cycle *cycle, struct runstate *sta
 	cycle_look(cycle, state);
 	if (tell->stopping)
 		state->phase = RUNSTATE_STOPPING;
+	state->hurries = tell->hurries;
+	state->hurry_waits = tell->hurry_waits;
 	state->waiting = counts->waiting;
 	state->sent = counts->sent;
 	state->stored = ends->stored;
@@ -186,6 +189,16 @@ tell_tick(struct tell *tell, const struct cycle *cycle)
 		notify_watchdog();
 		tell->fed = now;
 	}
+}
+
+void
+tell_hurried(struct tell *tell, const struct cycle *cycle)
+{
+	struct runstate state;
+
+	compose(tell, cycle, &state);
+	tell->hurries++;
+	tell->hurry_waits = state.waits;
 }
 
 void

@@ -25,6 +25,8 @@ void tell_free(struct tell *tell);
 void tell_ready(struct tell *tell);
 /* To be called every second. */
 void tell_tick(struct tell *tell, const struct cycle *cycle);
+/* Somebody wants it to try now; before cycle_hurry(). */
+void tell_hurried(struct tell *tell, const struct cycle *cycle);
 /* A reload has begun; it is over, whatever came of it. */
 void tell_reloading(struct tell *tell);
 void tell_reloaded(struct tell *tell);

@@ -159,7 +159,8 @@ def send_does_not_wait_for_what_is_put_off(t, with_run):
     q = Queue(t, servers=["127.0.0.1:%d" % fake.port])
     if with_run:
         start_run(t, q)
-    done = q("send", "-i", "status", write(q, "a.txt", b"one"), expect=75, timeout=40)
+        until(lambda: q.status()["run"]["phase"] == "connected")
+    done = q("send", "-i", "status", write(q, "a.txt", b"one"), expect=75, timeout=20)
     contains(done.stderr, "puts off item %d for 3000 s: full: no room" % (1 + with_run))
     equal(q.numbers(), [1 + with_run])
 

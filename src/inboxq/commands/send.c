@@ -28,6 +28,8 @@
 
 #define POLL_MS 100
 #define RETRY_SECONDS 5 /* between two cycles of our own, with --timeout */
+/* Whoever uploads may have to wait for so long, in a server's sync; then he is stuck. */
+#define STUCK_SECONDS (15 * 60)
 
 struct send {
 	struct command_call *call;
@@ -37,6 +39,8 @@ struct send {
 	uint64_t timeout;   /* seconds; 0: one cycle */
 	int64_t began;      /* clock_seconds() */
 	int64_t rest_until; /* until then no cycle of our own begins */
+	int64_t moved;      /* when anything did, last; clock_seconds() */
+	struct runstate seen;
 	int refused;        /* the exit code of the first that was; 0: none was */
 	struct why note;    /* why items are left */
 };
@@ -124,6 +128,19 @@ is_late(const struct send *send)
 	    (uint64_t)(clock_seconds() - send->began) >= send->timeout;
 }
 
+/* Has whoever uploads said nothing new for too long? */
+static int
+is_stuck(struct send *send)
+{
+	int64_t now = clock_seconds();
+
+	if (memcmp(&send->seen, &send->uploader.state, sizeof send->seen) != 0) {
+		send->seen = send->uploader.state;
+		send->moved = now;
+	}
+	return now - send->moved > STUCK_SECONDS;
+}
+
 /* What the uploader is about.  1: there is no use in waiting on. */
 static int
 look_at_uploader(struct send *send, int *code)
@@ -138,6 +155,8 @@ look_at_uploader(struct send *send, int *code)
 		progress_trouble(&send->progress, send->uploader.state.trouble);
 	switch (news) {
 	case UPLOADER_WORKS:
+		if (is_stuck(send) && !send->timeout)
+			return why_say(&send->note, "inboxq run is stuck") < 0;
 		return 0;
 	case UPLOADER_FAILED:
 		*code = send->uploader.code;
@@ -204,7 +223,7 @@ upload(struct send *send)
 	int rc = EX_OK;
 
 	take_signals();
-	send->began = clock_seconds();
+	send->began = send->moved = clock_seconds();
 	if (runstate_holder(send->call->spool) == 0)
 		rc = check_tls(send);
 	if (rc == EX_OK)

@@ -114,13 +114,19 @@ look_at_other(struct uploader *uploader, pid_t holder)
 		uploader->other = holder;
 		uploader->waits = state.waits;
 		uploader->idle = 0;
+		uploader->hurries = state.hurries;
 		/* One who may not be told goes by his own time. */
-		if (holder > 0)
-			(void)kill(holder, SIGUSR1);
+		if (holder < 0 || kill(holder, SIGUSR1) < 0)
+			uploader->hurries = UINT64_MAX;
 		return UPLOADER_WORKS;
 	}
+	/* What he did before he was told is not what we wait for. */
+	if (uploader->hurries != UINT64_MAX && state.hurries <= uploader->hurries)
+		return UPLOADER_WORKS;
+	if (uploader->hurries != UINT64_MAX && uploader->waits < state.hurry_waits)
+		uploader->waits = state.hurry_waits;
 	/* A single cycle ends, and ours begins. */
-	if (state.once || (state.waits == uploader->waits && !is_idle(uploader)))
+	if (state.once || (state.waits <= uploader->waits && !is_idle(uploader)))
 		return UPLOADER_WORKS;
 	uploader->waits = state.waits;
 	uploader->idle = 0;

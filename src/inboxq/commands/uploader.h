@@ -28,7 +28,8 @@ struct uploader {
 	int shows_log;
 	pid_t child, other;    /* our own; who was told to try now; 0: nobody */
 	struct runstate state; /* the last word of either */
-	uint64_t waits;        /* of `other`, when he was told */
+	uint64_t hurries;      /* of `other`, before he was told */
+	uint64_t waits;        /* of `other`: a cycle is over when he has come to wait once more */
 	int64_t idle;          /* since when he has had nothing under way, monotonic; 0: he has */
 	int code;
 };

@@ -37,6 +37,8 @@ static const struct {
     NUMBER(once),
     NUMBER(next),
     NUMBER(waits),
+    NUMBER(hurries),
+    NUMBER(hurry_waits),
     NUMBER(waiting),
     NUMBER(sent),
     NUMBER(stored),

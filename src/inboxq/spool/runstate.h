@@ -41,6 +41,8 @@ struct runstate {
 	uint64_t once;  /* it does one cycle, and ends */
 	uint64_t next;  /* when a server is tried, for who waits */
 	uint64_t waits; /* how often it has come to wait: a cycle was over */
+	uint64_t hurries;     /* how often it was told to try now (SIGUSR1) */
+	uint64_t hurry_waits; /* `waits` when it was, last */
 	uint64_t waiting, sent; /* items: not under way; under way */
 	uint64_t stored, refused;
 	uint64_t trouble_time;
