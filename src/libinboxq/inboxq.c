@@ -38,7 +38,7 @@ inboxq_version(void)
 }
 
 const char *
-inboxq_result_text(int result)
+inboxq_result_text(enum inboxq_result result)
 {
 	static const char *const texts[] = {
 	    [INBOXQ_OK] = "queued",
@@ -55,7 +55,7 @@ inboxq_result_text(int result)
 	    [INBOXQ_BATCH_FULL] = "the batch is full",
 	};
 
-	if (result < 0 || (size_t)result >= sizeof texts / sizeof *texts)
+	if ((unsigned)result >= sizeof texts / sizeof *texts)
 		return "an unknown result";
 	return texts[result];
 }

@@ -90,7 +90,7 @@ struct inboxq_batch;
 const char *inboxq_version(void);
 
 /* What a result means, in a few words; never NULL. */
-const char *inboxq_result_text(int result);
+const char *inboxq_result_text(enum inboxq_result result);
 
 /*
  * Opens the queue that a configuration file names (inboxq(1), "CONFIGURATION"; NULL: the

@@ -330,9 +330,10 @@ has_a_text_for_each_result(void **state)
 {
 	(void)state;
 	for (int i = INBOXQ_OK; i <= INBOXQ_BATCH_FULL; i++)
-		assert_string_not_equal(inboxq_result_text(i), "an unknown result");
-	assert_string_equal(inboxq_result_text(INBOXQ_BATCH_FULL + 1), "an unknown result");
-	assert_string_equal(inboxq_result_text(-1), "an unknown result");
+		assert_string_not_equal(
+		    inboxq_result_text((enum inboxq_result)i), "an unknown result");
+	assert_string_equal(inboxq_result_text((enum inboxq_result)12), "an unknown result");
+	assert_string_equal(inboxq_result_text((enum inboxq_result)-1), "an unknown result");
 	assert_string_equal(inboxq_version(), PACKAGE_VERSION);
 }
 

@@ -153,7 +153,7 @@ judge(const struct done *done, size_t count, size_t before)
 	}
 	if (done->result != INBOXQ_OK && !error.text[0])
 		fail_msg("%s failed: %s, without a reason", failed ? failed : "nothing",
-		    inboxq_result_text((int)done->result));
+		    inboxq_result_text(done->result));
 	assert_int_equal(world_drafts(), 0);
 }
 
