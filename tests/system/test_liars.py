@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 
-from copyqueue import Queue, run_in_background
+from copyqueue import Queue, run_in_background, said
 from fakereceiver import FakeReceiver
 from harness import bound, equal, main, slow, test, until
 from liars import LIARS, TlsLiar
@@ -141,7 +141,7 @@ class Trial:
             self.fault("not stored by the first, which takes them: %r", sorted(self.honest.stored))
         if self.none and len(self.honest.stored) < len(self.items):
             self.fault("the second has but %r", sorted(self.honest.stored))
-        log = self.log()
+        log = said(self.q)
         if self.event and "event=%s " % self.event not in log:
             self.fault("no event=%s in the log", self.event)
         if "event=log_lines_lost" in log or len(log) > 1 << 20:
@@ -167,6 +167,7 @@ class OneCycle(Trial):
             if code not in (0, 65, 75) or (code == 0) != (not self.q.numbers() and
                                                           not self.q.numbers("failed")):
                 self.fault("one cycle: exit code %s with %r", code, self.q.numbers())
+            said(self.q)
             if cpu > CPU * slow():
                 self.fault("one cycle: %.2f s of processor time", cpu)
         except Exception as error:
