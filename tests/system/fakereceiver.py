@@ -237,3 +237,14 @@ class FakeReceiver:
 
     def said(self, *verbs):
         return [line for line in self.lines if line.split(" ")[0] in verbs]
+
+
+def later_for(seconds, *numbers):
+    """For these numbers; without any, for all."""
+    def odd(c, line):
+        if line.startswith("PUT") and int(line.split()[1]) in (numbers or range(100)):
+            c.body(int(line.split()[3]))
+            c.say("LATER %s %s full no room" % (line.split()[1], seconds))
+            return True
+        return False
+    return odd

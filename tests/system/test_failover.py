@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
-"""Which server inboxq goes to, and how long it leaves one alone: whatever servers say, each item
-comes to one that takes it, nothing spins, and one cycle ends.
+"""Which server inboxq goes to: whatever servers say, each item comes to one that takes it, nothing
+spins, and one cycle ends.
 
 That nothing spins is shown by the processor time of the client, and by how often it dials.
 """
@@ -11,22 +11,11 @@ import struct
 import time
 
 from copyqueue import TEMPFAIL, Listener, Queue, cpu, end_run, run_in_background, said
-from fakereceiver import Cut, FakeReceiver
+from fakereceiver import Cut, FakeReceiver, later_for
 from gate import Gate
 from harness import bound, cases, equal, main, test, until
 
 ITEMS = [b"one", b"two", b"three"]
-
-
-def later_for(seconds, *numbers):
-    """For these numbers; without any, for all."""
-    def odd(c, line):
-        if line.startswith("PUT") and int(line.split()[1]) in (numbers or range(100)):
-            c.body(int(line.split()[3]))
-            c.say("LATER %s %s full no room" % (line.split()[1], seconds))
-            return True
-        return False
-    return odd
 
 
 def bytes_of_ready(c, line):
@@ -146,96 +135,6 @@ def large_item_under_way_is_not_given_up_for_a_better_server(t):
     until(lambda: second.stored == {**items, **small}, 30, "both at the second server")
     equal(len(second.said("OPEN")), 1, "uploads begun")
     until(lambda: first.said("HELLO"), 10, "a session with the first one")
-    end_run(run, q)
-
-
-# ---- waits
-
-@test
-def later_is_waited_for_and_a_little_longer_by_lot(t):
-    """For each item of its own: those told in one moment do not come back in one."""
-    came = {}
-
-    def odd(c, line):
-        if not line.startswith("PUT"):
-            return False
-        n = int(line.split()[1])
-        came.setdefault(n, []).append(time.monotonic())
-        if len(came[n]) > 1:
-            return False
-        c.body(int(line.split()[3]))
-        c.say("LATER %d 8 full" % n)
-        return True
-    fake = FakeReceiver(t, odd)
-    q = Queue(t, fake)
-    items = q.add("status", *[b"%d" % i for i in range(40)])
-    run = run_in_background(t, q)
-    until(lambda: fake.stored == items, 30, "all items")
-    waits = sorted(times[1] - times[0] for times in came.values())
-    assert 7 < waits[0] < waits[-1] < 12 and waits[-1] - waits[0] > 0.9, waits
-    end_run(run, q)
-
-
-@test
-def two_that_share_a_queue_push_each_other_away_slowly_and_say_so(t):
-    def odd(c, line):
-        if line.startswith("PUT"):
-            c.deal_with(line)
-            c.say("GOAWAY 0 superseded")
-            time.sleep(0.2)
-            raise Cut
-        return False
-    fake = FakeReceiver(t, odd)
-    q = Queue(t, fake, **{"retry-max": "3s"})
-    begun = time.monotonic()
-    run = run_in_background(t, q)
-    for _ in range(4):
-        q.add("status", b"one")
-    until(lambda: not q.numbers(), 30, "the items")
-    assert fake.connections <= 2 + time.monotonic() - begun, "%d sessions" % fake.connections
-    q.add("status", b"one more")
-    until(lambda: "event=queue_shared" in said(q), 30, "the word of it")
-    end_run(run, q)
-    equal(said(q).count("event=queue_shared"), 1, "how often it is said")
-
-
-# ---- who has nothing to send
-
-def sends_away_who_has_nothing(c, line):
-    if not line.startswith("HELLO") or " pending=0 " not in line:
-        return False
-    c.deal_with(line)
-    c.receiver.hellos.append(time.monotonic())
-    c.say("GOAWAY 0 idle")
-    time.sleep(0.2)
-    raise Cut
-
-
-@test
-def who_has_nothing_to_send_shows_up_at_its_time(t):
-    fake = FakeReceiver(t, sends_away_who_has_nothing)
-    fake.hellos = []
-    q = Queue(t, fake, report="3s")
-    run = run_in_background(t, q)
-    until(lambda: len(fake.hellos) == 5, 30, "five times")
-    end_run(run, q)
-    # The first one is by lot, and the next may be near it.
-    gaps = [b - a for a, b in zip(fake.hellos[1:], fake.hellos[2:])]
-    assert all(1.5 < gap < 4.5 for gap in gaps) and 7.5 < sum(gaps) < 10.5, gaps
-
-
-@test
-def who_has_nothing_to_send_stays_away_until_there_is_an_item(t):
-    fake = FakeReceiver(t, sends_away_who_has_nothing)
-    fake.hellos = []
-    q = Queue(t, fake)
-    run = run_in_background(t, q)
-    until(lambda: fake.hellos, 10, "the first time")
-    time.sleep(4)
-    equal(fake.connections, 1, "connections, with nothing to send")
-    items = q.add("status", b"one")
-    until(lambda: fake.stored == items, 5, "the item")
-    assert cpu(run) < 0.5 * bound(1), "%g s of processor time" % cpu(run)
     end_run(run, q)
 
 
