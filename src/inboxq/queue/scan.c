@@ -17,7 +17,7 @@
 #include "lib/disk.h"
 #include "lib/log.h"
 
-#define LEARN_AT_ONCE 256                     /* headers */
+#define LEARN_AT_ONCE 2048                    /* headers */
 #define LEARN_FOR (CLOCK_SECOND / 50)         /* microseconds: a slow disk has its time, too */
 
 /* Whoever sets the clock neither puts a scan off nor makes one dear. */
