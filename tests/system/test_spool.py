@@ -91,6 +91,22 @@ def what_will_be_refused_is_not_copied_first(t):
 
 
 @test
+def what_left_while_all_was_counted_does_not_count_for_ever(t):
+    """An item leaves in the very moment in which an add counts: the folder's time does not tell."""
+    q = bounded(t, items="2")
+    q.add("status", b"one", b"two")
+    folder = os.path.join(q.spool, "queue")
+    now = time.time_ns()
+    os.utime(folder, ns=(now, now))
+    refused(q)
+    os.unlink(os.path.join(folder, "%020d" % 1))
+    os.utime(folder, ns=(now, now))
+    time.sleep(2.5)
+    equal(sorted(q.add("status", b"three")), [3])
+    refused(q)
+
+
+@test
 def many_adders_at_once_pass_no_bound(t):
     q = bounded(t, items="25")
     adders = [subprocess.Popen(

@@ -9,7 +9,10 @@
  *
  * `seen` is what the folders' times were when all was counted, "-" once more was let in: as long
  * as they are that, counting again would find the same, and a program that adds again and
- * again to a full queue costs little.
+ * again to a full queue costs little.  A folder's time is too coarse to tell two changes of one
+ * moment apart: so where it was young, "~" and the seconds of the count stand behind it, and such
+ * a count is believed for a moment only.  (Else an item that leaves in that moment is counted
+ * for good where nothing else changes, and nothing does while all is refused.)
  *
  * Rejected: to lower the counts without the lock, each process in a file of its own: what is
  * lowered late is a refusal too many at most, and that is looked into.
@@ -23,8 +26,10 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "inboxq/spool/mark.h"
@@ -32,7 +37,8 @@
 #include "lib/disk.h"
 
 #define FILE_NAME "counts"
-#define SEEN_ROOM 64
+#define SEEN_ROOM 96
+#define YOUNG 2 /* seconds */
 
 struct counts {
 	uint64_t items, bytes;
@@ -56,7 +62,7 @@ read_counts(const struct spool *spool, struct counts *counts)
 
 	if (mark_read(spool->folder[SPOOL_TOP], FILE_NAME, text) == 0 &&
 	    sscanf(text,
-	        "counts 1 boot=%39s count=%x items=%" SCNu64 " bytes=%" SCNu64 " seen=%63s",
+	        "counts 1 boot=%39s count=%x items=%" SCNu64 " bytes=%" SCNu64 " seen=%95s",
 	        counts->boot, &counts->count, &counts->items, &counts->bytes, counts->seen) == 5)
 		return 0;
 	return -1;
@@ -96,6 +102,15 @@ is_of_now(const struct counts *counts)
 }
 
 static int
+is_young(time_t changed)
+{
+	time_t age = time(NULL) - changed;
+
+	return age > -YOUNG && age < YOUNG;
+}
+
+/* 0; 1 where one of the folders has changed just now; -1. */
+static int
 print_seen(const struct spool *spool, char seen[SEEN_ROOM])
 {
 	struct stat queue, failed;
@@ -105,7 +120,7 @@ print_seen(const struct spool *spool, char seen[SEEN_ROOM])
 		return -1;
 	snprintf(seen, SEEN_ROOM, "%jd.%09ld,%jd.%09ld", (intmax_t)queue.st_mtim.tv_sec,
 	    queue.st_mtim.tv_nsec, (intmax_t)failed.st_mtim.tv_sec, failed.st_mtim.tv_nsec);
-	return 0;
+	return is_young(queue.st_mtim.tv_sec) || is_young(failed.st_mtim.tv_sec);
 }
 
 uint64_t
@@ -153,13 +168,21 @@ set_boot(const struct spool *spool, struct counts *counts)
 static int
 count_all(const struct spool *spool, struct counts *counts)
 {
+	size_t len;
+	int young;
+
 	memset(counts, 0, sizeof *counts);
 	set_boot(spool, counts);
 	while (counts->count == 0)
 		if (getentropy(&counts->count, sizeof counts->count) < 0)
 			return -1;
-	if (print_seen(spool, counts->seen) < 0)
+	young = print_seen(spool, counts->seen);
+	if (young < 0)
 		return -1;
+	len = strlen(counts->seen);
+	if (young)
+		snprintf(counts->seen + len, sizeof counts->seen - len, "~%jd",
+		    (intmax_t)time(NULL));
 	for (int part = SPOOL_QUEUE; part <= SPOOL_FAILED; part++)
 		if (count_folder(spool, (enum spool_part)part, counts) < 0)
 			return -1;
@@ -218,8 +241,13 @@ static int
 may_differ(const struct spool *spool, const struct counts *counts)
 {
 	char seen[SEEN_ROOM];
+	const char *counted = strchr(counts->seen, '~');
+	size_t len = strcspn(counts->seen, "~");
 
-	return print_seen(spool, seen) < 0 || strcmp(seen, counts->seen) != 0;
+	if (counted && !is_young((time_t)strtoll(counted + 1, NULL, 10)))
+		return 1;
+	return print_seen(spool, seen) < 0 || strlen(seen) != len ||
+	    memcmp(seen, counts->seen, len) != 0;
 }
 
 int
