@@ -162,6 +162,11 @@ set_list(const struct conf_key *key, struct conf_list *to, const char *text,
 		}
 		text += len;
 	}
+	if (key->required && list.count == 0) {
+		conf_value_want(key, want);
+		errno = EINVAL;
+		return -1;
+	}
 	free_list(to);
 	*to = list;
 	return 0;

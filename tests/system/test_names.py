@@ -23,6 +23,7 @@ NAMES = os.path.join(os.path.dirname(SHIM), "names.so")  # tests/fault/names.c
 # ---- how they are written
 
 @cases([
+    ("none", "", "a list, split at blanks or commas, of HOST, HOST:PORT"),
     ("bare IPv6", "::1", '"[::1]:7117"'),
     ("no port", "cap1:", "a port from 1 to 65535"),
     ("port 0", "cap1:0", "a port from 1 to 65535"),
