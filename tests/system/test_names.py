@@ -161,6 +161,15 @@ def name_server_that_is_silent_does_not_hold_up_the_next_server(t):
 
 
 @test
+def name_that_is_not_known_is_told_of_and_said_once(t):
+    q = Named(t, None, "cap9.example")
+    q.know("cap9.example none")
+    q.add("status", b"kept")
+    q.once(expect=TEMPFAIL)
+    equal(q.status()["wrong"][1].rpartition(" (")[0], "cap9.example: Name or service not known")
+
+
+@test
 def one_lookup_of_a_server_is_under_way_at_a_time(t):
     q = Named(t, None, "stuck.example", **{"connect-timeout": "1s"})
     q.know("stuck.example sleep=600")

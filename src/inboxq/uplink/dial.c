@@ -33,6 +33,18 @@ struct dial {
 	void *ctx;
 };
 
+/* The reason names the host that it is about: mostly the server itself. */
+static void
+tell_news(const struct lookup *lookup)
+{
+	const char *name = lookup->server.name, *why = lookup->why.text;
+
+	if (strncmp(why, name, strlen(name)) == 0)
+		news_trouble("%s", why);
+	else
+		news_trouble("%s: %s", name, why);
+}
+
 static void
 on_answer(void *ctx, const struct lookup *lookup)
 {
@@ -50,7 +62,7 @@ on_answer(void *ctx, const struct lookup *lookup)
 		log_event(LOG_WARNING, "resolve_failed", "server=%s error=\"%s\"",
 		    lookup->server.name, lookup->why.text);
 	if (lookup->why.text[0])
-		news_trouble("%s: %s", lookup->server.name, lookup->why.text);
+		tell_news(lookup);
 	dial->end = clock_monotonic() + dial->limit;
 	dial->on_ready(dial->ctx);
 }
