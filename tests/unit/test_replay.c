@@ -354,7 +354,7 @@ believe_no_flipped_bit(uint64_t version)
 				continue;
 			}
 			if (outcome.rc < 0)
-				fail_msg("byte %zu bit %d: %s", at, bit, outcome.why);
+				fail_msg("byte %zu bit %d: %s", at, bit, outcome.why.text);
 			assert_string_equal(outcome.memory, before[line]);
 			assert_int_equal(outcome.replay.good_bytes, starts[line]);
 			assert_int_equal(outcome.replay.torn_bytes, segment.len - starts[line]);

@@ -150,9 +150,9 @@ urgent_ones_go_first_and_none_starves(void **state)
 		add(schedule, n, priority_of(n), "status", 1);
 	for (int i = 0; i < 1000; i++) {
 		uint64_t n = send(schedule, SCHEDULE_SMALL);
-		int went = priority_of(n);
+		enum schedule_priority went = priority_of(n);
 
-		for (int p = 0; p < SCHEDULE_PRIORITIES; p++) {
+		for (enum schedule_priority p = 0; p < SCHEDULE_PRIORITIES; p++) {
 			waited[p] = p == went ? 0 : waited[p] + 1;
 			assert_true(waited[p] <= TURNS_PASSES + SCHEDULE_PRIORITIES - 1);
 		}

@@ -17,11 +17,12 @@ command_value(const struct command_call *call, const char *name)
 {
 	const struct command_option *option = call->command->options;
 
-	for (size_t i = 0; option && option[i].name; i++)
+	assert(option);
+	for (size_t i = 0;; i++) {
+		assert(option[i].name); /* a command asks for its own options */
 		if (strcmp(option[i].name, name) == 0)
 			return call->values[i];
-	assert(!"an option of this command");
-	return NULL;
+	}
 }
 
 int
