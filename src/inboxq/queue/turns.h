@@ -5,7 +5,7 @@
  * big ones.  Whoever is passed over TURNS_PASSES times has a turn all the same, so that no
  * priority and no size starves.
  *
- * An item is known here by its place in the owner's array.  12 bytes an item, and 60 KiB.
+ * An item is known here by its place in the owner's array.  12 bytes an item, and 89 KiB.
  *
  * Rejected: turns by bytes.  Items that are large have a lane of their own, and within one a
  * client cares how soon its items go, not how evenly the bytes do.

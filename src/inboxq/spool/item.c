@@ -21,6 +21,11 @@
 #include "lib/parse.h"
 
 #define MAGIC "inboxq-item"
+#define NUMBER_LEN 20 /* digits of a 64-bit number */
+
+_Static_assert(sizeof MAGIC " 1   time= priority=normal claim= name=" + PROTO_INBOX_MAX +
+        2 * NUMBER_LEN + 2 * DIGEST_SIZE + PROTO_ID_LEN + ESCAPE_ROOM(PROTO_NAME_MAX) <=
+    SPOOL_HEADER, "the longest header fits");
 
 static const char *const priority_texts[ITEM_PRIORITIES] = {
     [ITEM_NORMAL] = "normal", [ITEM_LOW] = "low", [ITEM_HIGH] = "high"};
@@ -55,7 +60,6 @@ item_header_format(char header[SPOOL_HEADER], const struct spool_item *item)
 	    item->claim[0] ? " claim=" : "", item->claim, item->name[0] ? " name=" : "",
 	    item->name);
 
-	/* The longest one has 1004 bytes. */
 	memset(header, ' ', SPOOL_HEADER);
 	memcpy(header, line, (size_t)len);
 	header[SPOOL_HEADER - 1] = '\n';

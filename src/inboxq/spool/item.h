@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * An item in the spool is one file: a header of SPOOL_HEADER bytes (the longest has 964), which is
- * one line of text padded with spaces, LF last, then its bytes.
+ * An item in the spool is one file: a header of SPOOL_HEADER bytes, which is one line of text
+ * padded with spaces, LF last, then its bytes.
  *
  *	inboxq-item 1 <inbox> <size> <sha256> time=<seconds> [priority=<low|high>] [claim=<id>]
  *	    [name=<escaped>]
@@ -26,7 +26,6 @@
 #include "lib/id.h"
 #include "lib/proto.h"
 
-#define SPOOL_HEADER 1024     /* bytes; the longest header has 1004 */
 #define SPOOL_REASON_MAX 1024 /* bytes */
 
 /* How it is told from others that wait; zero is what an item is that says nothing of it. */

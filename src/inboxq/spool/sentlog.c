@@ -27,7 +27,6 @@
 #include "lib/disk.h"
 #include "lib/parse.h"
 
-
 struct sentlog {
 	struct spool *spool;
 	int fd;

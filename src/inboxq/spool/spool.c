@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The spool's folders, numbers and item files.  What must last is synced
- * here, or by the caller where the header says so; nothing is deleted that
- * the caller did not name.
+ * The spool's folders, its lock, its names and small files.  What must last is synced here, or by
+ * the caller where the header says so; nothing is deleted that the caller did not name, but
+ * drafts that a killed add has left.
  */
 #include "config.h"
 

@@ -50,7 +50,8 @@ struct uplink_setup {
 	void *ctx;
 };
 
-/* Dials `server` ("host:port").  `setup` is borrowed.  NULL: out of memory. */
+/* Dials `server`, a word that server_parse() takes (base/server.h).  `setup` is borrowed.  NULL:
+ * out of memory. */
 MUST_CHECK struct uplink *uplink_new(const struct uplink_setup *setup, const char *server);
 /* Closes at once.  What was not answered is to be taken back: schedule_take_back(). */
 void uplink_free(struct uplink *uplink);
