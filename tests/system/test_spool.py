@@ -222,6 +222,50 @@ def a_damaged_queue_id_is_kept_beside_and_the_queue_goes_on(t):
     all_there(r, [b"one", b"two"])
 
 
+def gap_by_another_id(t, change_id):
+    """Items are stored under one id while an older one waits; what is told under the next id?"""
+    r = t.receiver({"limits": {"forgive": "1d"}},
+                   inboxes={"status": {"clients": "*"}, "payroll": {"clients": "other*"}})
+    q = Queue(t, r)
+    q.add("payroll", b"one")
+    q.add("status", b"two", b"three")
+    q("run", "--once", expect=None)
+    equal(q.numbers(), [1], "what waits")
+    first = q.id()
+    change_id(q)
+    q.add("status", b"four")
+    q("run", "--once", expect=None)
+    equal(q.id() != first, True, "another id")
+    q("remove", "1")
+    q.add("status", b"five")
+    q("run", "--once")
+    row = r.client_row(q.id())
+    equal((row["settled"], row["stored"], row["skipped"], row["missing"]), (6, 2, 3, 0))
+    equal("cut" in fsck(q), False, "fsck knows each line of sent.log")
+    all_there(r, [b"two", b"three", b"four", b"five"])
+
+
+@test
+def a_copied_spool_tells_of_what_its_old_id_has_sent(t):
+    need_machine_id()
+
+    def change_id(q):
+        with open(machine_file(q), "w", encoding="ascii") as file:
+            file.write("%032x\n" % 7)
+
+    gap_by_another_id(t, change_id)
+
+
+@test
+def a_queue_id_that_was_damaged_or_deleted_leaves_no_gap(t):
+    def damage(q):
+        with open(os.path.join(q.spool, "queue-id"), "w", encoding="ascii") as file:
+            file.write("what a disk left")
+
+    gap_by_another_id(t, damage)
+    gap_by_another_id(t, lambda q: os.unlink(os.path.join(q.spool, "queue-id")))
+
+
 # ---- what is no item
 
 @test

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The order is: the old id noted, the new one in its place, the machine noted.  A crash between
- * the last two has the next start draw another one, which nobody has seen.
+ * The order is: the old id noted, and in sent.log that another one comes, which is put in its
+ * place then; the machine noted.  A crash amid this has the next start draw another one, which
+ * nobody has seen.
  */
 #include "config.h"
 
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inboxq/spool/sentlines.h"
 #include "inboxq/spool/spool_parts.h"
 #include "lib/digest.h"
 #include "lib/disk.h"
@@ -129,6 +131,7 @@ machine_settle(struct spool *spool, char old[ID_ROOM])
 		return 0;
 	memcpy(old, spool->id, ID_ROOM);
 	if (id_draw(drawn) < 0 || note_old(spool, old) < 0 ||
+	    sentlines_rename(spool->folder[SPOOL_TOP]) < 0 ||
 	    write_id(spool, "queue-id", drawn) < 0)
 		return -1;
 	memcpy(spool->id, drawn, ID_ROOM);

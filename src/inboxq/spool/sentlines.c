@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/disk.h"
@@ -20,7 +21,8 @@
 
 #define LOOKS 5
 
-static const char *const end_names[SENTLOG_ENDS] = {"STORED", "REFUSED", "REMOVED"};
+static const char *const end_names[SENTLOG_ENDS] = {
+    "STORED", "REFUSED", "REMOVED", "RENAMED"};
 
 const char *
 sentlines_end(enum sentlog_end end)
@@ -159,5 +161,38 @@ sentlines_read(int top, struct sentlog_place *from, sentlines_fn *line, void *ct
 			*from = (struct sentlog_place){inode[i], 0};
 		rc = read_file(fd[i], &from->at, line, ctx);
 	}
+	return rc;
+}
+
+static int
+write_rename(int fd)
+{
+	char line[PRINT_TIME_ROOM + 32], when[PRINT_TIME_ROOM];
+	off_t size = lseek(fd, 0, SEEK_END);
+	struct timespec now;
+	char last = '\n';
+
+	if (size < 0 || (size > 0 && pread(fd, &last, 1, size - 1) < 0))
+		return -1;
+	clock_gettime(CLOCK_REALTIME, &now);
+	print_time(when, &now);
+	/* A line that a crash has cut is ended first. */
+	snprintf(line, sizeof line, "%s%s 0 RENAMED - - - 0 -\n", last == '\n' ? "" : "\n", when);
+	return disk_write(fd, line, strlen(line)) < 0 ? -1 : disk_sync_data(fd);
+}
+
+int
+sentlines_rename(int top)
+{
+	const int flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+	int fd = openat(top, SENTLINES_NAME, flags), rc;
+
+	/* A crash amid its turn may have left the older one alone. */
+	if (fd < 0 && errno == ENOENT)
+		fd = openat(top, SENTLINES_OLD, flags);
+	if (fd < 0)
+		return errno == ENOENT ? 0 : -1;
+	rc = write_rename(fd);
+	disk_close(fd);
 	return rc;
 }

@@ -7,6 +7,12 @@
  *	<UTC time> <n> REFUSED <server> <code>       <inbox> <size> <sha256> [file name]
  *	<UTC time> <n> REMOVED -        -            <inbox> <size> <sha256> [file name]
  *
+ *	<UTC time> 0   RENAMED -        -            -       0      -
+ *
+ * From there on the queue has another id.  What stands above was said under an older one, and
+ * no receiver knows of it under this one: where numbers below it are still to be settled, they
+ * are lost to every receiver (SKIP), lest they show as missing.
+ *
  * Where the item's header names a claim (spool/item.h), " claim=<id>" stands at the end.
  * It is a log for people, and what a receiver that was away is told about the
  * numbers it missed (SKIP).  An item set aside without a server's word is
@@ -34,7 +40,13 @@
 #define SENTLOG_SERVER_ROOM (255 + 1 + PROTO_ID_LEN + 1)
 #define SENTLOG_LINE_ROOM 2048 /* bytes; the longest line has some 1,500 */
 
-enum sentlog_end { SENTLOG_STORED, SENTLOG_REFUSED, SENTLOG_REMOVED, SENTLOG_ENDS };
+enum sentlog_end {
+	SENTLOG_STORED,
+	SENTLOG_REFUSED,
+	SENTLOG_REMOVED,
+	SENTLOG_RENAMED, /* of no item: n is 0 */
+	SENTLOG_ENDS
+};
 
 struct sentlog_line {
 	uint64_t n;
@@ -64,6 +76,10 @@ MUST_CHECK int sentlines_read(int top, struct sentlog_place *from, sentlines_fn 
 
 /* One line, without its LF.  0, or -1: it is none. */
 MUST_CHECK int sentlines_parse(const char *text, size_t len, struct sentlog_line *line);
+
+/* Notes, so that it lasts, that the queue has another id from here on: before it has.  Where there
+ * is no log, there is nothing to be told apart.  0, or -1 with errno set. */
+MUST_CHECK int sentlines_rename(int top);
 
 /* The word of an end. */
 const char *sentlines_end(enum sentlog_end end);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "inboxq/spool/counts.h"
+#include "inboxq/spool/sentlines.h"
 #include "inboxq/spool/spool_parts.h"
 #include "lib/disk.h"
 #include "lib/escape.h"
@@ -103,7 +104,8 @@ make_id(struct spool *spool)
 	int top = spool->folder[SPOOL_TOP];
 	char draft[DRAFT_NAME_ROOM];
 
-	if (name_draft(draft, "queue-id") < 0 ||
+	/* Where there was one before, a disk has lost it, or somebody wants another. */
+	if (sentlines_rename(top) < 0 || name_draft(draft, "queue-id") < 0 ||
 	    id_make(spool->folder[SPOOL_TMP], draft, top, "queue-id") < 0)
 		return -1;
 	return id_read(top, "queue-id", spool->id);

@@ -43,10 +43,20 @@ reason_of(const struct sentlog_line *line, const char *server)
 		return "refused";
 	case SENTLOG_REMOVED:
 		return "removed";
+	case SENTLOG_RENAMED:
 	case SENTLOG_ENDS:
 		break;
 	}
 	return NULL;
+}
+
+/* All so far was said under another id of the queue, which is another queue to the server. */
+static void
+lose_all(struct gathering *gathering)
+{
+	for (size_t i = 0; i < gathering->count; i++)
+		if (!gathering->lost[i].reason)
+			gathering->lost[i].reason = "elsewhere";
 }
 
 static void
@@ -54,7 +64,9 @@ on_line(void *ctx, const struct sentlog_line *line)
 {
 	struct gathering *gathering = ctx;
 
-	if (line->n < gathering->first || gathering->failed)
+	if (line->end == SENTLOG_RENAMED)
+		lose_all(gathering);
+	if (line->end == SENTLOG_RENAMED || line->n < gathering->first || gathering->failed)
 		return;
 	if (gathering->count == gathering->room) {
 		size_t room = gathering->room ? 2 * gathering->room : 256;
