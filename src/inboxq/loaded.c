@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "inboxq/base/order.h"
-#include "lib/log.h"
+#include "lib/conf_log.h"
 #include "lib/proto.h"
 #include "lib/why.h"
 
@@ -37,17 +37,6 @@ loaded_servers(const struct settings *settings, const struct tls *tls)
 	return servers;
 }
 
-/* A file's errors each have a line; the first is the reload's reason. */
-static void
-on_conf_error(void *ctx, const char *message)
-{
-	struct why *reason = ctx;
-
-	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
-	if (!reason->text[0])
-		why_say(reason, "%s", message);
-}
-
 void
 loaded_free(struct loaded *loaded)
 {
@@ -62,10 +51,9 @@ loaded_free(struct loaded *loaded)
 struct loaded *
 loaded_read(const char *config, const struct settings *now, struct why *reason)
 {
-	const struct conf_report report = {on_conf_error, reason};
+	const struct conf_report report = conf_log(reason);
 	struct loaded *loaded = calloc(1, sizeof *loaded);
 
-	reason->text[0] = '\0';
 	if (!loaded)
 		goto no_memory;
 	/* The spool is open and locked: that one stays. */

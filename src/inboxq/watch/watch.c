@@ -22,6 +22,7 @@
 #include "inboxq/watch/folder.h"
 #include "inboxq/watch/notice.h"
 #include "inboxq/watch/ready.h"
+#include "lib/conf_log.h"
 #include "lib/inherit.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -209,23 +210,12 @@ set_folders(struct watch *watch, struct settings *settings)
 	return watch->count == count ? 0 : -1;
 }
 
-/* A file's errors each have a line; the first is the reload's reason. */
-static void
-on_conf_error(void *ctx, const char *message)
-{
-	struct why *reason = ctx;
-
-	log_event(LOG_ERR, "config_error", "note=\"%s\"", message);
-	if (!reason->text[0])
-		why_say(reason, "%s", message);
-}
-
 static void
 on_hangup(evutil_socket_t signal_number, short events, void *ctx)
 {
 	struct watch *watch = ctx;
-	struct why reason = {0};
-	const struct conf_report report = {on_conf_error, &reason};
+	struct why reason;
+	const struct conf_report report = conf_log(&reason);
 	struct settings next, old = *watch->settings;
 
 	(void)signal_number, (void)events;
