@@ -19,6 +19,8 @@
 #define PROTO_ID_LEN 32     /* hexadecimal digits: a receiver's id, and ... */
 #define PROTO_QUEUE_LEN PROTO_ID_LEN /* ... a queue's */
 #define PROTO_INBOX_MAX 64  /* bytes */
+#define PROTO_INBOX_WANT \
+	"1 to 64 letters, digits, dots, hyphens or underscores, a letter or digit first"
 #define PROTO_NAME_MAX 255  /* bytes */
 #define PROTO_DATA_MAX 262144 /* bytes of one DATA */
 #define PROTO_OPENS_MAX 8     /* items open on one connection */

@@ -204,9 +204,7 @@ take_wish(struct intake_wish *wish, const struct inboxq_item *theirs, struct inb
 	if (wrong)
 		return tell(error, INBOXQ_MISUSED, wrong);
 	if (!item.inbox || !is_plain_name(item.inbox, strlen(item.inbox), PROTO_INBOX_MAX))
-		return tell(error, INBOXQ_MISUSED,
-		    "an inbox is 1 to 64 letters, digits, dots, hyphens or underscores, a letter "
-		    "or digit first");
+		return tell(error, INBOXQ_MISUSED, "an inbox is " PROTO_INBOX_WANT);
 	if (item.priority < 0 || (size_t)item.priority >= sizeof priorities / sizeof *priorities)
 		return tell(error, INBOXQ_MISUSED, "an item's priority is none");
 	*wish = (struct intake_wish){.inbox = item.inbox, .name = item.name,

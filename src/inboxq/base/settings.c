@@ -39,7 +39,7 @@ check_inbox(const char *value)
 {
 	return is_plain_name(value, strlen(value), PROTO_INBOX_MAX)
 	    ? NULL
-	    : "1 to 64 letters, digits, dots, hyphens or underscores, a letter or digit first";
+	    : PROTO_INBOX_WANT;
 }
 
 static const char *

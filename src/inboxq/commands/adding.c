@@ -3,14 +3,11 @@
 
 #include "inboxq/commands/adding.h"
 
-#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "inboxq/spool/item.h"
 #include "lib/log.h"
-#include "lib/parse.h"
-#include "lib/proto.h"
 #include "libinboxq/handle.h"
 #include "libinboxq/inboxq.h"
 
@@ -26,21 +23,14 @@ struct adding {
 int
 adding_check(struct command_call *call)
 {
-	const char *inbox = command_value(call, "inbox"), *word = command_value(call, "priority");
-	enum item_priority priority;
+	int rc = command_check_inbox(call);
 
-	if (!inbox)
-		return command_misused(call, "-i INBOX is missing");
-	if (!is_plain_name(inbox, strlen(inbox), PROTO_INBOX_MAX))
-		return command_misused(call,
-		    "an inbox is 1 to 64 letters, digits, dots, hyphens or underscores, a letter "
-		    "or digit first");
-	if (word && item_priority_parse(word, &priority) < 0)
-		return command_misused(call, "%s: want low, normal or high", word);
-	if (command_value(call, "name") && call->count)
+	if (rc == EX_OK)
+		rc = command_check_priority(call);
+	if (rc == EX_OK && command_value(call, "name") && call->count)
 		return command_misused(
 		    call, "-n is for standard input; files have their own names");
-	return EX_OK;
+	return rc;
 }
 
 /* Queues what was copied. */

@@ -10,7 +10,10 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "inboxq/spool/item.h"
 #include "lib/log.h"
+#include "lib/parse.h"
+#include "lib/proto.h"
 
 const char *
 command_value(const struct command_call *call, const char *name)
@@ -37,6 +40,29 @@ command_misused(const struct command_call *call, const char *fmt, ...)
 	log_complain("inboxq", "%s: %s", call->command->name, text);
 	fprintf(stderr, "Try 'inboxq %s -h'.\n", call->command->name);
 	return EX_USAGE;
+}
+
+int
+command_check_inbox(const struct command_call *call)
+{
+	const char *inbox = command_value(call, "inbox");
+
+	if (!inbox)
+		return command_misused(call, "-i INBOX is missing");
+	if (!is_plain_name(inbox, strlen(inbox), PROTO_INBOX_MAX))
+		return command_misused(call, "an inbox is " PROTO_INBOX_WANT);
+	return EX_OK;
+}
+
+int
+command_check_priority(const struct command_call *call)
+{
+	const char *word = command_value(call, "priority");
+	enum item_priority priority;
+
+	if (word && item_priority_parse(word, &priority) < 0)
+		return command_misused(call, "%s: want low, normal or high", word);
+	return EX_OK;
 }
 
 int

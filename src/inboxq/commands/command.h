@@ -63,6 +63,10 @@ const char *command_value(const struct command_call *call, const char *name);
 /* The call is wrong: says so, and where to look.  EX_USAGE. */
 MUST_CHECK int command_misused(const struct command_call *call, const char *fmt, ...)
     PRINTF_LIKE(2, 3);
+/* Is --inbox given, and the name of one?  Is --priority one, if it is given?  EX_OK, or as
+ * command_misused(). */
+MUST_CHECK int command_check_inbox(const struct command_call *call);
+MUST_CHECK int command_check_priority(const struct command_call *call);
 /* Says what failed, with errno's text.  EX_TEMPFAIL where another one has the spool's lock, else
  * EX_IOERR. */
 MUST_CHECK int command_trouble(const char *what);

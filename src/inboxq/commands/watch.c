@@ -13,27 +13,20 @@
 #include "inboxq/spool/item.h"
 #include "inboxq/watch/watch.h"
 #include "lib/log.h"
-#include "lib/parse.h"
-#include "lib/proto.h"
 
 static int
 check(struct command_call *call)
 {
-	const char *inbox = command_value(call, "inbox"), *text = command_value(call, "priority");
-	enum item_priority priority;
+	int rc = EX_OK;
 
-	if (call->count && !inbox)
-		return command_misused(call, "-i INBOX is missing");
-	if (!call->count && (inbox || text))
+	if (!call->count && (command_value(call, "inbox") || command_value(call, "priority")))
 		return command_misused(call, "-i and -p are for a DIR; sections name their own");
-	if (text && item_priority_parse(text, &priority) < 0)
-		return command_misused(call, "want -p low, normal or high");
-	if (inbox && !is_plain_name(inbox, strlen(inbox), PROTO_INBOX_MAX))
-		return command_misused(call,
-		    "an inbox is 1 to 64 letters, digits, dots, hyphens or underscores, a letter "
-		    "or digit first");
+	if (call->count)
+		rc = command_check_inbox(call);
+	if (rc == EX_OK && call->count)
+		rc = command_check_priority(call);
 	call->holds_hangup = 1;
-	return EX_OK;
+	return rc;
 }
 
 static int
