@@ -276,6 +276,7 @@ LIARS = {
     "refused-without-code": {"done": done("REFUSED {n} NO")},
     "refused-early": {"odd": early("REFUSED {n} too-large x"), "refuses": True},
     "answers-not": {"done": lambda c, n, data: True},
+    "answers-pings-alone": {"done": lambda c, n, data: True, "idle": 1},
     # ---- LATER
     "later-0": {"done": done("LATER {n} 0 full x")},
     "later-0-early": {"odd": early("LATER {n} 0 busy x")},

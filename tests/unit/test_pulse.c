@@ -21,10 +21,20 @@ conn_taken(const struct conn *conn)
 	return taken;
 }
 
+static struct pulse
+make(void)
+{
+	struct pulse pulse = {0};
+
+	taken = 0;
+	pulse_begin(&pulse, 1000);
+	return pulse;
+}
+
 static void
 is_late_when_nothing_moves(void **state)
 {
-	struct pulse pulse = {.beat = 1000};
+	struct pulse pulse = make();
 
 	(void)state;
 	assert_false(pulse_is_late(&pulse, 1060, LIMIT));
@@ -44,7 +54,7 @@ is_late_when_nothing_moves(void **state)
 static void
 waits_for_a_server_at_work_but_ten_minutes_at_most(void **state)
 {
-	struct pulse pulse = {.beat = 1000};
+	struct pulse pulse = make();
 	int64_t now = 1000;
 
 	(void)state;
@@ -64,16 +74,89 @@ waits_for_a_server_at_work_but_ten_minutes_at_most(void **state)
 static void
 does_not_count_a_pong_that_nobody_asked_for(void **state)
 {
-	struct pulse pulse = {.beat = 1000, .idle = 100};
+	struct pulse pulse = make();
 
 	(void)state;
-	pulse_pong(&pulse, 1050);
-	assert_true(pulse_is_late(&pulse, 1061, LIMIT));
+	pulse.idle = 100;
+	pulse_pong(&pulse, 1049);
 	assert_false(pulse_wants_ping(&pulse, 1049));
 	assert_true(pulse_wants_ping(&pulse, 1061));
 	assert_false(pulse_wants_ping(&pulse, 1062));
 	pulse_pong(&pulse, 1063);
-	assert_false(pulse_is_late(&pulse, 1123, LIMIT));
+	assert_false(pulse_wants_ping(&pulse, 1112));
+	assert_true(pulse_wants_ping(&pulse, 1113));
+}
+
+/* Its time begins when there is something to be said, however long the silence before was. */
+static void
+gives_who_was_silent_in_order_the_whole_time(void **state)
+{
+	struct pulse pulse = make();
+	int64_t now = 1000;
+
+	(void)state;
+	pulse.idle = 300;
+	for (; !pulse_wants_ping(&pulse, now); now++) {
+		assert_true(now < 1200);
+		pulse_rest(&pulse, now);
+		pulse_owed_none(&pulse, now);
+	}
+	assert_int_equal(now, 1150);
+	assert_false(pulse_is_late(&pulse, now + LIMIT - 1, LIMIT));
+	assert_true(pulse_is_late(&pulse, now + LIMIT + 1, LIMIT));
+}
+
+static void
+counts_nothing_that_is_said_beside_items(void **state)
+{
+	struct pulse pulse = make();
+	int64_t now = 1000;
+
+	(void)state;
+	pulse.idle = 10;
+	taken = 3000;
+	pulse_look(&pulse, NULL, now);
+	for (; !pulse_is_late(&pulse, now, LIMIT); now++) {
+		assert_true(now < 1100);
+		if (pulse_wants_ping(&pulse, now) || now % 7 == 0) {
+			pulse_aside(&pulse, 5);
+			taken += 5;
+		}
+		pulse_look(&pulse, NULL, now);
+		pulse_pong(&pulse, now);
+	}
+	assert_int_equal(now, 1000 + LIMIT + 1);
+}
+
+/* The system of a server that hangs takes items for a long time. */
+static void
+is_late_ten_minutes_behind_the_last_answer_whatever_is_taken(void **state)
+{
+	struct pulse pulse = make();
+	int64_t now = 1000;
+
+	(void)state;
+	for (; !pulse_is_late(&pulse, now, LIMIT); now++) {
+		assert_true(now < 3000);
+		taken += 100;
+		pulse_look(&pulse, NULL, now);
+		if (now < 1300) /* a large item is on its way, and no other */
+			pulse_owed_none(&pulse, now);
+	}
+	assert_in_range(now, 1300 + 600, 1300 + 600 + LIMIT + 1);
+}
+
+static void
+does_not_count_what_was_slept_through(void **state)
+{
+	struct pulse pulse = make();
+
+	(void)state;
+	pulse_sleep(&pulse, 5000, 3990);
+	assert_false(pulse_is_late(&pulse, 5000, LIMIT));
+	assert_true(pulse_is_late(&pulse, 5051, LIMIT));
+	pulse_sleep(&pulse, 5051, 3990);
+	assert_false(pulse_is_late(&pulse, 5051 + LIMIT, LIMIT));
 }
 
 int
@@ -83,6 +166,10 @@ main(void)
 	    cmocka_unit_test(is_late_when_nothing_moves),
 	    cmocka_unit_test(waits_for_a_server_at_work_but_ten_minutes_at_most),
 	    cmocka_unit_test(does_not_count_a_pong_that_nobody_asked_for),
+	    cmocka_unit_test(gives_who_was_silent_in_order_the_whole_time),
+	    cmocka_unit_test(counts_nothing_that_is_said_beside_items),
+	    cmocka_unit_test(is_late_ten_minutes_behind_the_last_answer_whatever_is_taken),
+	    cmocka_unit_test(does_not_count_what_was_slept_through),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,9 @@ settle(struct talk *talk, struct conn *conn)
 	if (talk->server[0] == '\0' || outgoing_is_midway(talk->outgoing))
 		return 0;
 	rc = skips_settle(talk->spool, talk->schedule, &talk->told, talk->server, conn);
-	outgoing_count(talk->outgoing, conn_pending(conn) - before);
+	before = conn_pending(conn) - before;
+	outgoing_count(talk->outgoing, before);
+	pulse_aside(&talk->pulse, before);
 	return rc;
 }
 
@@ -89,6 +91,7 @@ static void
 tell_state(struct talk *talk, struct conn *conn, int64_t now)
 {
 	struct backlog backlog = talk->told.backlog;
+	size_t before = conn_pending(conn);
 
 	if (talk->state_every == 0)
 		return;
@@ -97,6 +100,7 @@ tell_state(struct talk *talk, struct conn *conn, int64_t now)
 	if (!say_is_news(&backlog, &talk->told.backlog))
 		return;
 	say_state(conn, &backlog);
+	pulse_aside(&talk->pulse, conn_pending(conn) - before);
 	talk->told.backlog = backlog;
 }
 
@@ -167,8 +171,7 @@ talk_wait(const struct talk *talk)
 enum talk_verdict
 talk_hello(struct talk *talk, struct conn *conn)
 {
-	talk->pulse.beat = clock_seconds();
-	talk->pulse.taken = 0;
+	pulse_begin(&talk->pulse, clock_seconds());
 	if (skips_hello(talk->spool, talk->schedule, &talk->told, conn) < 0)
 		return TALK_TROUBLE;
 	return talk_say(talk, conn);
@@ -189,6 +192,28 @@ awaits_word(const struct talk *talk)
 	    schedule_counts(talk->schedule)->sent > 0;
 }
 
+static void
+ping(struct talk *talk, struct conn *conn)
+{
+	size_t before = conn_pending(conn);
+
+	say_word(conn, VERB_PING);
+	pulse_aside(&talk->pulse, conn_pending(conn) - before);
+}
+
+/* What is due now, of all that may be. */
+static void
+note_due(struct talk *talk, int64_t now)
+{
+	uint64_t partly = outgoing_unfinished(talk->outgoing) +
+	    (uint64_t)outgoing_is_midway(talk->outgoing);
+
+	if (!awaits_word(talk))
+		pulse_rest(&talk->pulse, now);
+	if (schedule_counts(talk->schedule)->sent <= partly)
+		pulse_owed_none(&talk->pulse, now);
+}
+
 enum talk_verdict
 talk_tick(struct talk *talk, struct conn *conn, uint64_t limit)
 {
@@ -196,12 +221,13 @@ talk_tick(struct talk *talk, struct conn *conn, uint64_t limit)
 	enum talk_verdict verdict;
 
 	pulse_look(&talk->pulse, conn, now);
+	note_due(talk, now);
 	if (limit && awaits_word(talk) &&
 	    pulse_is_late(&talk->pulse, now, patience(talk, limit)))
 		return lose(talk, "no answer in time");
 	if (talk->state == TALK_OPEN && !outgoing_is_midway(talk->outgoing) &&
 	    pulse_wants_ping(&talk->pulse, now))
-		say_word(conn, VERB_PING);
+		ping(talk, conn);
 	verdict = talk_say(talk, conn);
 	if (verdict == TALK_GOES_ON && talk->state == TALK_OPEN && now >= talk->state_due &&
 	    !outgoing_is_midway(talk->outgoing))
@@ -212,13 +238,11 @@ talk_tick(struct talk *talk, struct conn *conn, uint64_t limit)
 void
 talk_wake(struct talk *talk, struct conn *conn, int64_t seconds)
 {
-	int64_t now = clock_seconds(), beat = talk->pulse.beat + seconds;
-
-	talk->pulse.beat = beat < now ? beat : now;
+	pulse_sleep(&talk->pulse, clock_seconds(), seconds);
 	if (talk->state == TALK_OPEN && !outgoing_is_midway(talk->outgoing) &&
 	    !talk->pulse.ping_due) {
 		talk->pulse.ping_due = 1;
-		say_word(conn, VERB_PING);
+		ping(talk, conn);
 	}
 }
 

@@ -164,7 +164,7 @@ on_open(void *ctx)
 	uplink->is_open = 1;
 	uplink->stored = ends_counts(uplink->setup->ends)->stored;
 	talk_opened(&uplink->talk);
-	uplink->talk.pulse.beat = clock_seconds();
+	pulse_answer(&uplink->talk.pulse, clock_seconds());
 }
 
 static void
