@@ -595,9 +595,20 @@ def nothing_unfinished_is_left():
 
 
 @check
+def sources_are_all_on_the_map():
+    """Of src/README; the parts of a module go with it, and commands have files of their names."""
+    page = read("src/README")
+    words = set(re.findall(r"[a-z0-9_]+", page[page.index("The map"):page.index("One item in")]))
+    for path in sources():
+        stem = re.sub("_parts$", "", os.path.basename(path)[:-2])
+        if os.path.dirname(path) != "inboxq/commands" and not {stem, stem.split("_")[0]} & words:
+            yield "src/%s" % path
+
+
+@check
 def sources_are_all_in_the_makefile():
     listed = read("Makefile.am")
-    for path in tree("src", ends=(".c", ".h", ".1", ".5", ".7", ".8")):
+    for path in tree("src", ends=(".c", ".h", ".1", ".3", ".5", ".7", ".8")):
         if not re.search(r"(^|\s)%s(\s|$)" % re.escape(path), listed):
             yield path
     for path in tree("tests/system", "tests/fault", "tests/lint", "tests/papers", "tests/herd"):
