@@ -7,8 +7,8 @@
 #include "inboxd/base/dropped.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
-#include "inboxd/publish/sync.h"
 #include "inboxd/fronts.h"
+#include "inboxd/publish/sync.h"
 #include "inboxd/recover/segments.h"
 #include "lib/log.h"
 

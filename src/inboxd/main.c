@@ -12,10 +12,10 @@
 #include <unistd.h>
 
 #include "inboxd/base/root.h"
+#include "inboxd/base/settings.h"
 #include "inboxd/check.h"
 #include "inboxd/server.h"
 #include "inboxd/threads.h"
-#include "inboxd/base/settings.h"
 #include "lib/inherit.h"
 #include "lib/log.h"
 

@@ -17,13 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "inboxq/spool/machine.h"
-#include "inboxq/spool/sentlog.h"
+#include "inboxq/base/settings.h"
 #include "inboxq/cycle.h"
 #include "inboxq/loaded.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/schedule.h"
-#include "inboxq/base/settings.h"
+#include "inboxq/spool/machine.h"
+#include "inboxq/spool/sentlog.h"
 #include "inboxq/spool/spool.h"
 #include "inboxq/tell.h"
 #include "lib/clock.h"

@@ -26,14 +26,14 @@
 #include <cmocka.h>
 
 #include "inboxq/commands/rows.h"
-#include "inboxq/spool/sentlog.h"
-#include "inboxq/spool/intake.h"
-#include "inboxq/spool/item.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/scan.h"
 #include "inboxq/queue/schedule.h"
-#include "inboxq/uplink/skips.h"
+#include "inboxq/spool/intake.h"
+#include "inboxq/spool/item.h"
+#include "inboxq/spool/sentlog.h"
 #include "inboxq/spool/spool.h"
+#include "inboxq/uplink/skips.h"
 #include "lib/conn.h"
 #include "lib/why.h"
 

@@ -10,10 +10,10 @@
 #include <stdint.h>
 
 #include "inboxd/base/limits.h"
+#include "inboxd/base/stats.h"
 #include "inboxd/commit/clients.h"
 #include "inboxd/commit/ledger.h"
 #include "inboxd/commit/request.h"
-#include "inboxd/base/stats.h"
 #include "lib/attr.h"
 
 struct books;

@@ -23,14 +23,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxd/base/mailbox.h"
+#include "inboxd/base/settings.h"
+#include "inboxd/base/stats.h"
 #include "inboxd/commit/books.h"
 #include "inboxd/commit/clients.h"
 #include "inboxd/commit/ledger.h"
-#include "inboxd/base/mailbox.h"
 #include "inboxd/commit/request.h"
 #include "inboxd/commit/writer.h"
-#include "inboxd/base/settings.h"
-#include "inboxd/base/stats.h"
 #include "lib/attr.h"
 
 struct commit;

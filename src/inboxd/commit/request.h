@@ -11,9 +11,9 @@
 #include <stdint.h>
 
 #include "inboxd/base/limits.h"
+#include "inboxd/base/mailbox.h"
 #include "inboxd/commit/view.h"
 #include "inboxd/drafts/draft.h"
-#include "inboxd/base/mailbox.h"
 #include "lib/digest.h"
 #include "lib/identity.h"
 #include "lib/proto.h"

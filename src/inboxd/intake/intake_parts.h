@@ -7,8 +7,8 @@
 #ifndef INBOXD_INTAKE_INTAKE_PARTS_H
 #define INBOXD_INTAKE_INTAKE_PARTS_H
 
-#include "inboxd/commit/strands.h"
 #include "inboxd/commit/request.h"
+#include "inboxd/commit/strands.h"
 #include "inboxd/drafts/draft.h"
 #include "inboxd/intake/intake.h"
 #include "inboxd/serve/shop.h"

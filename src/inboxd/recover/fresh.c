@@ -10,9 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "inboxd/drafts/draft.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
+#include "inboxd/drafts/draft.h"
 #include "inboxd/publish/sync.h"
 #include "lib/disk.h"
 

@@ -9,10 +9,10 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "inboxd/serve/share.h"
 #include "inboxd/base/site.h"
-#include "inboxd/drafts/space.h"
 #include "inboxd/base/stats.h"
+#include "inboxd/drafts/space.h"
+#include "inboxd/serve/share.h"
 #include "lib/log.h"
 #include "lib/name.h"
 #include "lib/spread.h"

@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "inboxd/commit/commit.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/thread.h"
+#include "inboxd/commit/commit.h"
 #include "inboxd/drafts/partial.h"
 #include "inboxd/serve/front.h"
 #include "inboxd/serve/handshake.h"

@@ -10,9 +10,9 @@
 #include <string.h>
 
 #include "inboxd/base/fatal.h"
-#include "inboxd/base/thread.h"
 #include "inboxd/base/shares.h"
 #include "inboxd/base/site.h"
+#include "inboxd/base/thread.h"
 #include "lib/clock.h"
 
 #define EVERY (60 * CLOCK_SECOND)

@@ -9,10 +9,10 @@
 #include <string.h>
 
 #include "inboxq/base/news.h"
-#include "inboxq/spool/item.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
+#include "inboxq/spool/item.h"
 #include "lib/log.h"
 #include "lib/proto.h"
 #include "lib/spread.h"

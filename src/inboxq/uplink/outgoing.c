@@ -18,14 +18,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "inboxq/spool/item.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/life.h"
 #include "inboxq/queue/scan.h"
 #include "inboxq/queue/schedule.h"
+#include "inboxq/spool/item.h"
+#include "inboxq/spool/spool.h"
 #include "inboxq/uplink/pace.h"
 #include "inboxq/uplink/say.h"
-#include "inboxq/spool/spool.h"
 #include "lib/clock.h"
 #include "lib/conn.h"
 #include "lib/log.h"

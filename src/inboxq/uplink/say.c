@@ -9,8 +9,8 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#include "inboxq/spool/item.h"
 #include "inboxq/queue/schedule.h"
+#include "inboxq/spool/item.h"
 #include "inboxq/spool/spool.h"
 #include "lib/conn.h"
 #include "lib/figures.h"

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "inboxq/spool/sentlog.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
+#include "inboxq/spool/sentlog.h"
 #include "inboxq/uplink/say.h"
 
 #define SKIPS_AT_ONCE 100 /* a receiver must remember each until SETTLED */

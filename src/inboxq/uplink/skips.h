@@ -11,8 +11,8 @@
 #include <sys/types.h>
 
 #include "inboxq/spool/sentlines.h"
-#include "lib/attr.h"
 #include "inboxq/uplink/say.h"
+#include "lib/attr.h"
 #include "lib/figures.h"
 
 struct conn;

@@ -14,8 +14,8 @@
 #include "inboxq/uplink/pulse.h"
 #include "inboxq/uplink/skips.h"
 #include "lib/attr.h"
-#include "lib/spread.h"
 #include "lib/log.h"
+#include "lib/spread.h"
 
 struct conn;
 struct ends;
