@@ -27,6 +27,7 @@
 #include "inboxq/spool/mark.h"
 #include "inboxq/spool/spool.h"
 #include "lib/disk.h"
+#include "scratch.h"
 
 struct dirent *__real_readdir(DIR *dir);
 struct dirent *__wrap_readdir(DIR *dir);
@@ -48,29 +49,14 @@ __wrap_disk_boot_id(char dst[DISK_BOOT_ROOM])
 	snprintf(dst, DISK_BOOT_ROOM, "%s", boot);
 }
 
-static char folder[256];
 static struct spool *spool;
 static struct why why;
-
-static const char *
-below(const char *name)
-{
-	static char path[2][600];
-	static int turn;
-
-	turn = !turn;
-	snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
-	return path[turn];
-}
 
 static int
 set_up(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	(void)state;
-	snprintf(folder, sizeof folder, "%s/test_numbers.XXXXXX", tmp ? tmp : "/tmp");
-	if (!mkdtemp(folder))
+	if (scratch_make("test_numbers") < 0)
 		return -1;
 	boot = "one";
 	spool = spool_open(below("spool"), 1, &why);
@@ -80,12 +66,9 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	char command[300];
-
 	(void)state;
 	spool_close(spool);
-	snprintf(command, sizeof command, "rm -rf '%s'", folder);
-	return system(command);
+	return scratch_delete();
 }
 
 /* Under the lock: one item of so many bytes, as `add` queues it; its number, or 0 where there is
@@ -141,7 +124,7 @@ shell(const char *text)
 {
 	char command[1000];
 
-	snprintf(command, sizeof command, "cd '%s/spool' && %s", folder, text);
+	snprintf(command, sizeof command, "cd '%s' && %s", below("spool"), text);
 	assert_int_equal(system(command), 0);
 }
 

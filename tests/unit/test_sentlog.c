@@ -22,6 +22,7 @@
 
 #include "inboxq/spool/sentlog.h"
 #include "inboxq/spool/spool.h"
+#include "scratch.h"
 
 #define LINES 100 /* that fit before it is turned over, at least */
 
@@ -66,31 +67,16 @@ __wrap_openat(int dir, const char *name, int flags, mode_t mode)
 	return __real_openat(dir, name, flags, mode);
 }
 
-static char folder[256];
 static struct spool *spool;
 static struct sentlog *sentlog;
 static uint64_t max, written;
 static struct why why;
 
-static const char *
-below(const char *name)
-{
-	static char path[2][600];
-	static int turn;
-
-	turn = !turn;
-	snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
-	return path[turn];
-}
-
 static int
 set_up(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	(void)state;
-	snprintf(folder, sizeof folder, "%s/test_sentlog.XXXXXX", tmp ? tmp : "/tmp");
-	if (!mkdtemp(folder))
+	if (scratch_make("test_sentlog") < 0)
 		return -1;
 	no_room = 0;
 	renames_left = -1;
@@ -107,13 +93,10 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-	char command[300];
-
 	(void)state;
 	sentlog_close(sentlog);
 	spool_close(spool);
-	snprintf(command, sizeof command, "rm -rf '%s'", folder);
-	return system(command);
+	return scratch_delete();
 }
 
 /* The next number's line, synced. */

@@ -36,6 +36,7 @@
 #include "inboxq/uplink/skips.h"
 #include "lib/conn.h"
 #include "lib/why.h"
+#include "scratch.h"
 
 /* ---- what stands in for the system: the programs' calls come here */
 
@@ -116,38 +117,20 @@ conn_write(struct conn *conn, const void *data, size_t len)
 
 /* ---- */
 
-static char folder[256];
 static struct why why;
-
-static const char *
-below(const char *name)
-{
-	static char path[2][600];
-	static int turn;
-
-	turn = !turn;
-	snprintf(path[turn], sizeof path[turn], "%s/%s", folder, name);
-	return path[turn];
-}
 
 static int
 set_up(void **state)
 {
-	const char *tmp = getenv("TMPDIR");
-
 	(void)state;
-	snprintf(folder, sizeof folder, "%s/test_spool.XXXXXX", tmp ? tmp : "/tmp");
-	return mkdtemp(folder) ? 0 : -1;
+	return scratch_make("test_spool");
 }
 
 static int
 tear_down(void **state)
 {
-	char command[300];
-
 	(void)state;
-	snprintf(command, sizeof command, "rm -rf '%s'", folder);
-	return system(command);
+	return scratch_delete();
 }
 
 static struct spool *
@@ -610,7 +593,7 @@ takes_only_regular_files_with_short_names(void **state)
 	name[256] = '\0';
 	assert_int_equal(mkfifo(below("fifo"), 0600), 0);
 	assert_int_equal(intake_file(intake, &wish, below("fifo"), &why), INTAKE_NOT_TAKEN);
-	assert_int_equal(intake_file(intake, &wish, folder, &why), INTAKE_NOT_TAKEN);
+	assert_int_equal(intake_file(intake, &wish, scratch_path(), &why), INTAKE_NOT_TAKEN);
 	assert_int_equal(intake_file(intake, &wish, below("nothing"), &why), INTAKE_NOT_TAKEN);
 	assert_int_equal(intake_fd(intake, &long_name, STDIN_FILENO, name, &why), INTAKE_NOT_TAKEN);
 	assert_int_equal(intake_queue(intake, numbers, &queued, &why), INTAKE_OK);

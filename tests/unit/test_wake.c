@@ -23,6 +23,7 @@
 #include "inboxq/queue/wake.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/spool/spool.h"
+#include "scratch.h"
 
 static int is_deaf;   /* the system has no inotify for us */
 static int loses;     /* so many reads of it say that news were lost */
@@ -51,7 +52,6 @@ read(int fd, void *dst, size_t room)
 	return sizeof lost;
 }
 
-static char folder[256];
 static struct spool *spool;
 static struct schedule *schedule;
 static struct event_base *base;
@@ -70,14 +70,12 @@ begin(void **state)
 {
 	struct wake_setup setup = {.on_news = on_news};
 	struct why why;
-	const char *tmp = getenv("TMPDIR");
 
 	(void)state;
 	told = 0;
-	snprintf(folder, sizeof folder, "%s/test-wake.XXXXXX", tmp ? tmp : "/tmp");
-	if (!mkdtemp(folder))
+	if (scratch_make("test_wake") < 0)
 		return -1;
-	spool = spool_open(folder, 1, &why);
+	spool = spool_open(scratch_path(), 1, &why);
 	schedule = schedule_new();
 	base = event_base_new();
 	setup.base = base;
@@ -90,16 +88,13 @@ begin(void **state)
 static int
 end(void **state)
 {
-	char command[300];
-
 	(void)state;
 	wake_free(wake);
 	event_base_free(base);
 	schedule_free(schedule);
 	spool_close(spool);
 	is_deaf = loses = 0;
-	snprintf(command, sizeof command, "rm -rf '%s'", folder);
-	return system(command);
+	return scratch_delete();
 }
 
 /* As an add leaves it. */
