@@ -126,15 +126,15 @@ read_some(int from, unsigned char *chunk, size_t room)
 }
 
 static enum copy_result
-copy_once(struct copy *copy, int from, int to, off_t at, uint64_t *size)
+copy_once(struct copy *copy, int from, struct copy_draft *to)
 {
 	enum copy_result result = COPY_OK;
 	off_t first = 0;
 	ssize_t len;
 
-	*size = 0;
+	to->size = 0;
 	/* Nothing must be where a hole is to be. */
-	if (ftruncate(to, at) < 0)
+	if (ftruncate(to->fd, to->at) < 0)
 		return COPY_UNWRITABLE;
 	if (digest_start(copy->digest) < 0)
 		return COPY_NO_DIGEST;
@@ -145,13 +145,15 @@ copy_once(struct copy *copy, int from, int to, off_t at, uint64_t *size)
 			return COPY_UNREADABLE;
 		if (digest_add(copy->digest, copy->chunk, (size_t)len) < 0)
 			return COPY_NO_DIGEST;
-		if (write_sparsely(to, at + (off_t)*size, copy->chunk, (size_t)len) < 0)
+		if (write_sparsely(to->fd, to->at + (off_t)to->size, copy->chunk, (size_t)len) < 0)
 			return COPY_UNWRITABLE;
-		*size += (uint64_t)len;
-		if (has_grown_beyond(from, *size, &first))
+		to->size += (uint64_t)len;
+		if (has_grown_beyond(from, to->size, &first))
 			result = COPY_GREW;
 	}
-	return ftruncate(to, at + (off_t)*size) < 0 ? COPY_UNWRITABLE : result;
+	if (ftruncate(to->fd, to->at + (off_t)to->size) < 0)
+		return COPY_UNWRITABLE;
+	return digest_end(copy->digest, to->sha256) < 0 ? COPY_NO_DIGEST : result;
 }
 
 static int
@@ -162,17 +164,18 @@ was_written_to(const struct stat *before, const struct stat *after)
 	    before->st_mtim.tv_nsec != after->st_mtim.tv_nsec;
 }
 
-/* Whether the file still begins with the `size` bytes of this digest. */
+/* Whether the file still begins with what was taken. */
 static enum copy_result
-compare(struct copy *copy, int from, uint64_t size, const unsigned char sha256[DIGEST_SIZE])
+compare(struct copy *copy, int from, const struct copy_draft *taken)
 {
 	unsigned char again[DIGEST_SIZE];
 	uint64_t at = 0;
 
 	if (digest_start(copy->digest) < 0)
 		return COPY_NO_DIGEST;
-	while (at < size) {
-		size_t room = size - at < CHUNK ? (size_t)(size - at) : CHUNK;
+	while (at < taken->size) {
+		uint64_t left = taken->size - at;
+		size_t room = left < CHUNK ? (size_t)left : CHUNK;
 		ssize_t len = pread(from, copy->chunk, room, (off_t)at);
 
 		if (len < 0 && errno == EINTR)
@@ -187,58 +190,50 @@ compare(struct copy *copy, int from, uint64_t size, const unsigned char sha256[D
 	}
 	if (digest_end(copy->digest, again) < 0)
 		return COPY_NO_DIGEST;
-	return memcmp(again, sha256, DIGEST_SIZE) == 0 ? COPY_OK : COPY_CHANGING;
+	return memcmp(again, taken->sha256, DIGEST_SIZE) == 0 ? COPY_OK : COPY_CHANGING;
 }
 
 static enum copy_result
-try_file(struct copy *copy, int from, int to, off_t at, uint64_t *size,
-    unsigned char sha256[DIGEST_SIZE])
+try_file(struct copy *copy, int from, struct copy_draft *to)
 {
 	struct stat before, after;
 	enum copy_result result;
 
 	if (lseek(from, 0, SEEK_SET) < 0 || fstat(from, &before) < 0)
 		return COPY_UNREADABLE;
-	result = copy_once(copy, from, to, at, size);
+	result = copy_once(copy, from, to);
 	if (result != COPY_OK && result != COPY_GREW)
 		return result;
-	if (digest_end(copy->digest, sha256) < 0)
-		return COPY_NO_DIGEST;
 	if (fstat(from, &after) < 0)
 		return COPY_UNREADABLE;
 	/* Where no size is told, no time means anything either. */
 	if (!was_written_to(&before, &after) || (before.st_size == 0 && after.st_size == 0))
 		return COPY_OK;
-	result = compare(copy, from, *size, sha256);
-	return result == COPY_OK && (uint64_t)after.st_size > *size ? COPY_GREW : result;
+	result = compare(copy, from, to);
+	return result == COPY_OK && (uint64_t)after.st_size > to->size ? COPY_GREW : result;
 }
 
 enum copy_result
-copy_bytes(struct copy *copy, int from, int is_file, int to, off_t at, uint64_t *size,
-    unsigned char sha256[DIGEST_SIZE])
+copy_bytes(struct copy *copy, int from, int is_file, struct copy_draft *to)
 {
 	enum copy_result result = COPY_CHANGING;
 
-	if (!is_file) {
-		result = copy_once(copy, from, to, at, size);
-		if ((result == COPY_OK || result == COPY_GREW) &&
-		    digest_end(copy->digest, sha256) < 0)
-			result = COPY_NO_DIGEST;
-		return result;
-	}
+	if (!is_file)
+		return copy_once(copy, from, to);
 	for (int i = 0; i < TRIES && result == COPY_CHANGING; i++)
-		result = try_file(copy, from, to, at, size, sha256);
+		result = try_file(copy, from, to);
 	return result;
 }
 
 enum copy_result
-copy_memory(struct copy *copy, const void *data, size_t size, int to, off_t at,
-    unsigned char sha256[DIGEST_SIZE])
+copy_memory(struct copy *copy, const void *data, size_t size, struct copy_draft *to)
 {
+	to->size = size;
 	if (digest_start(copy->digest) < 0 || digest_add(copy->digest, data, size) < 0 ||
-	    digest_end(copy->digest, sha256) < 0)
+	    digest_end(copy->digest, to->sha256) < 0)
 		return COPY_NO_DIGEST;
-	if (write_sparsely(to, at, data, size) < 0 || ftruncate(to, at + (off_t)size) < 0)
+	if (write_sparsely(to->fd, to->at, data, size) < 0 ||
+	    ftruncate(to->fd, to->at + (off_t)size) < 0)
 		return COPY_UNWRITABLE;
 	return COPY_OK;
 }

@@ -37,14 +37,21 @@ void copy_free(struct copy *copy);
 /* From now on it is asked all along: not 0 ends the copying, COPY_UNREADABLE with ECANCELED. */
 void copy_set_stop(struct copy *copy, int (*is_stopped)(void));
 
-/* From `from`, which is a regular file if `is_file` (else it is read once, as it comes, and waited
- * for where it does not block), to
- * `to` at byte `at`.  *size and sha256 tell what was taken. */
-MUST_CHECK enum copy_result copy_bytes(struct copy *copy, int from, int is_file, int to, off_t at,
-    uint64_t *size, unsigned char sha256[DIGEST_SIZE]);
+/* Where the bytes go, and what they were. */
+struct copy_draft {
+	int fd;
+	off_t at; /* behind this byte nothing is kept */
+	uint64_t size; /* bytes taken */
+	unsigned char sha256[DIGEST_SIZE];
+};
+
+/* From descriptor `from`, which is a regular file if `is_file`; else it is read once, as it comes,
+ * and waited for where it does not block. */
+MUST_CHECK enum copy_result copy_bytes(struct copy *copy, int from, int is_file,
+    struct copy_draft *to);
 
 /* From memory. */
-MUST_CHECK enum copy_result copy_memory(struct copy *copy, const void *data, size_t size, int to,
-    off_t at, unsigned char sha256[DIGEST_SIZE]);
+MUST_CHECK enum copy_result copy_memory(struct copy *copy, const void *data, size_t size,
+    struct copy_draft *to);
 
 #endif

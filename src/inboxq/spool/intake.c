@@ -172,22 +172,21 @@ say_moving(struct why *why, const char *what, const struct intake_wish *wish,
 	return INTAKE_OK;
 }
 
-/* All bytes of the source to behind the draft's header. */
+/* All bytes of the source to behind the header of the last draft. */
 static enum intake_result
-take_bytes(struct intake *intake, const struct source *source, const struct draft *draft,
-    const struct intake_wish *wish, struct spool_item *item, struct why *why)
+take_bytes(struct intake *intake, const struct source *source, const struct intake_wish *wish,
+    struct spool_item *item, struct why *why)
 {
+	struct copy_draft draft = {
+	    .fd = intake->drafts[intake->count - 1].fd, .at = SPOOL_HEADER};
 	enum intake_result moved = INTAKE_OK;
-	unsigned char sha256[DIGEST_SIZE];
 	enum copy_result result;
 
-	item->size = source->size;
 	if (source->fd >= 0)
-		result = copy_bytes(intake->copy, source->fd, source->is_file, draft->fd,
-		    SPOOL_HEADER, &item->size, sha256);
+		result = copy_bytes(intake->copy, source->fd, source->is_file, &draft);
 	else
-		result = copy_memory(intake->copy, source->data, source->size, draft->fd,
-		    SPOOL_HEADER, sha256);
+		result = copy_memory(intake->copy, source->data, source->size, &draft);
+	item->size = draft.size;
 	switch (result) {
 	case COPY_OK:
 		break;
@@ -203,7 +202,7 @@ take_bytes(struct intake *intake, const struct source *source, const struct draf
 		return say(why, INTAKE_TROUBLE, source->what, "SHA-256 failed");
 	}
 	if (moved == INTAKE_OK)
-		digest_print(item->sha256, sha256);
+		digest_print(item->sha256, draft.sha256);
 	return moved;
 }
 
@@ -282,7 +281,7 @@ take(struct intake *intake, const struct source *source, const struct intake_wis
 		    ? INTAKE_FULL
 		    : say_trouble(why, "cannot make a file in the spool's tmp");
 	intake->count++;
-	result = take_bytes(intake, source, draft, wish, item, why);
+	result = take_bytes(intake, source, wish, item, why);
 	draft->size = item->size;
 	if (result == INTAKE_OK)
 		result = write_header(draft->fd, source->what, item, why);
