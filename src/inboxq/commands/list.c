@@ -135,27 +135,31 @@ put_line(const struct list *list, char *line)
 	fputc('\n', stdout);
 }
 
+struct columns {
+	const char *number, *inbox, *size, *age, *name, *note;
+};
+
 static void
-put_columns(const struct list *list, const char *number, const char *inbox, const char *size,
-    const char *age, const char *name, const char *note)
+put_columns(const struct list *list, const struct columns *row)
 {
 	char line[2 * SPOOL_REASON_MAX + ESCAPE_ROOM(PROTO_NAME_MAX)];
 
-	snprintf(line, sizeof line, "%*s  %-*s  %*s  %*s  %s%s%s", list->number_width, number,
-	    list->inbox_width, inbox, list->size_width, size, list->age_width, age, name,
-	    note[0] ? "  " : "", note);
+	snprintf(line, sizeof line, "%*s  %-*s  %*s  %*s  %s%s%s", list->number_width, row->number,
+	    list->inbox_width, row->inbox, list->size_width, row->size, list->age_width, row->age,
+	    row->name, row->note[0] ? "  " : "", row->note);
 	put_line(list, line);
 }
 
 static void
 put_row(struct list *list, const struct row *row)
 {
+	static const struct columns head = {"NUMBER", "INBOX", "SIZE", "AGE", "NAME", ""};
 	const struct spool_item *item = &row->item;
 	char number[TABLE_CELL_ROOM], size[TABLE_CELL_ROOM], age[TABLE_CELL_ROOM];
 	char note[SPOOL_REASON_MAX + 32] = "";
 
 	if (!list->has_head)
-		put_columns(list, "NUMBER", "INBOX", "SIZE", "AGE", "NAME", "");
+		put_columns(list, &head);
 	list->has_head = 1;
 	snprintf(number, sizeof number, "%" PRIu64, row->n);
 	print_cells(list, item, size, age);
@@ -165,8 +169,8 @@ put_row(struct list *list, const struct row *row)
 		    row->reason[0] ? row->reason : "no reason was left");
 	else if (item->priority != ITEM_NORMAL)
 		snprintf(note, sizeof note, "priority: %s", item_priority_text(item->priority));
-	put_columns(list, number, item->inbox[0] ? item->inbox : "-", size, age,
-	    item->name[0] ? item->name : "-", note);
+	put_columns(list, &(struct columns){number, item->inbox[0] ? item->inbox : "-", size, age,
+	                      item->name[0] ? item->name : "-", note});
 }
 
 static void
