@@ -109,13 +109,14 @@ on_trouble(struct cycle *cycle, const char *where, int error)
 	cycle->stopping = 1;
 }
 
-/* How it is for the waits, where our own spool was no trouble. */
+/* How it is for the waits, where our own spool was no trouble.  What the server asked for holds
+ * though we were about to leave. */
 static enum waits_end
 judge_end(const struct cycle *cycle, enum uplink_end end, uint64_t seconds)
 {
-	if (cycle->leaving == LEAVING_UNUSED)
+	if (end != UPLINK_AWAY && cycle->leaving == LEAVING_UNUSED)
 		return WAITS_UNUSED;
-	if (cycle->leaving != LEAVING_NOT)
+	if (end != UPLINK_AWAY && cycle->leaving != LEAVING_NOT)
 		return WAITS_ASKED;
 	if (uplink_has_overslept(cycle->uplink))
 		return WAITS_OVERSLEPT;
@@ -489,7 +490,7 @@ cycle_bytes(const struct cycle *cycle)
 int
 cycle_exit_code(const struct cycle *cycle)
 {
-	if (cycle->exit_code == EX_OK && cycle->with.once && !cycle->stopping &&
+	if (cycle->exit_code == EX_OK && cycle->with.once &&
 	    (!cycle->has_looked || !cycle->reached || has_work(cycle)))
 		return EX_TEMPFAIL;
 	return cycle->exit_code;

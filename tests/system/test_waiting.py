@@ -6,7 +6,7 @@ is shown by its processor time and by how often it dials; and when who has nothi
 import signal
 import time
 
-from copyqueue import Listener, Queue, cpu, end_run, run_in_background, said
+from copyqueue import TEMPFAIL, Listener, Queue, cpu, end_run, run_in_background, said
 from fakereceiver import Cut, FakeReceiver, later_for
 from harness import bound, cases, equal, main, test, until
 
@@ -47,6 +47,40 @@ def alone_it_is_tried_again_but_nothing_spins(t, make):
     assert spent < 0.2 * bound(1), "%g s of processor time" % spent
     end_run(run, q)
     equal(len(q.numbers()), len(ITEMS), "items in the queue")
+
+
+@test
+def a_reload_cuts_no_wait_short_that_the_server_asked_for(t):
+    said_so = []
+
+    def odd(c, line):
+        if line.startswith("PUT"):
+            c.say("GOAWAY 4 stopping")
+            said_so.append(time.monotonic())
+            time.sleep(1)
+            raise Cut
+        return False
+    fake = FakeReceiver(t, odd)
+    q = Queue(t, fake)
+    q.add("status", b"one")
+    run = run_in_background(t, q)
+    until(lambda: "event=goaway" in said(q), 10, "GOAWAY")
+    run.send_signal(signal.SIGHUP)
+    until(lambda: "event=reloaded" in said(q), 10, "the reload")
+    until(lambda: len(said_so) == 2, 20, "the next session")
+    assert said_so[1] - said_so[0] >= 4, "after %g s" % (said_so[1] - said_so[0])
+    end_run(run, q)
+
+
+@test
+def one_cycle_that_is_stopped_has_left_items(t):
+    fake = FakeReceiver(t, lambda c, line: line.startswith("PUT"))
+    q = Queue(t, fake)
+    q.add("status", *ITEMS)
+    run = run_in_background(t, q, "--once")
+    until(lambda: fake.said("PUT"), 10, "the first item")
+    run.send_signal(signal.SIGTERM)
+    equal(run.wait(bound(10)), TEMPFAIL, "exit code")
 
 
 @test

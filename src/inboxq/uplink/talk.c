@@ -416,7 +416,8 @@ on_line(struct talk *talk, const struct proto_line *line)
 		    text);
 		return lose(talk, talk->said);
 	case VERB_BYE: /* the last line; whether it closes is no matter of ours */
-		return lose(talk, talk->state == TALK_QUIT ? NULL : "the server said BYE unasked");
+		return lose(talk, talk->state == TALK_QUIT || talk->state == TALK_AWAY
+		    ? NULL : "the server said BYE unasked");
 	case VERB_HELLO: /* and what else we say: no server's line, for proto_parse() */
 	case VERB_PUT:
 	case VERB_OPEN:

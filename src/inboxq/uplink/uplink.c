@@ -308,7 +308,8 @@ uplink_tick(struct uplink *uplink)
 	if (uplink->is_over)
 		return;
 	if (uplink->stop_at && now >= uplink->stop_at) {
-		lose(uplink, UPLINK_DONE, "stopped with answers due");
+		lose(uplink, uplink->talk.state == TALK_AWAY ? UPLINK_AWAY : UPLINK_DONE,
+		    "stopped with answers due");
 	} else if (!uplink->is_open && dial_is_late(uplink->dial, has_spoken(uplink))) {
 		connect_failed(uplink, conn_is_connected(uplink->conn)
 		    ? "handshake: no answer in time; is it a TLS server?"
