@@ -65,7 +65,7 @@ struct cycle {
 	struct loaded *next; /* to be taken before the next session; or NULL */
 	enum leaving leaving;
 	struct elsewhere elsewhere;
-	int stopping, has_looked;
+	int stopping, has_looked, hurried;
 	int reached; /* a server had a word for us */
 	uint64_t cycles; /* how often no server might be tried; the last time, until when */
 	int64_t told;
@@ -208,13 +208,13 @@ start_session(struct cycle *cycle)
 	if (!waits_is_over(&cycle->waits, has_work(cycle)) && !cycle->with.once)
 		return 0;
 	which = next_server(cycle);
-
 	if (which == SERVERS_NONE)
 		return 0;
 	cycle->server = which;
 	cycle->stored = ends_counts(cycle->with.ends)->stored;
 	cycle->leaving = LEAVING_NOT;
 	cycle->waits.rest = 0;
+	cycle->hurried = 0;
 	schedule_begin(cycle->with.schedule, servers_id(cycle->servers, which));
 	credentials_read(&cycle->credentials, cycle->with.settings, &cycle->setup.tls);
 	cycle->uplink = uplink_new(&cycle->setup, servers_name(cycle->servers, which));
@@ -319,10 +319,13 @@ wait_on(struct cycle *cycle)
 	int64_t wait = cycle->waits.due - clock_monotonic();
 
 	step_in(cycle, wait > 0 ? wait : 0);
+	/* Whoever is in a hurry waits for the try that comes in a moment, and for no later one. */
+	if (cycle->hurried ? wait > 2 * SERVERS_FLOOR : cycle->waits.due != cycle->told)
+		cycle->cycles++;
+	cycle->hurried = 0;
 	if (cycle->waits.due == cycle->told)
 		return;
 	cycle->told = cycle->waits.due;
-	cycle->cycles++;
 	log_event(LOG_INFO, "cycle_over", "pending=%" PRIu64 " next_in=%" PRId64,
 	    schedule_counts(cycle->with.schedule)->waiting,
 	    wait > 0 ? (wait + CLOCK_SECOND - 1) / CLOCK_SECOND : 0);
@@ -350,9 +353,8 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 		event_base_loopbreak(cycle->with.base);
 		return;
 	}
-	if (cycle->uplink)
-		return;
-	wait_on(cycle);
+	if (!cycle->uplink)
+		wait_on(cycle);
 }
 
 struct cycle *
@@ -414,7 +416,8 @@ cycle_hurry(struct cycle *cycle)
 {
 	cycle->waits.rest = 0;
 	servers_hurry(cycle->servers, clock_monotonic());
-	if (!cycle->uplink)
+	cycle->hurried = !cycle->uplink;
+	if (cycle->hurried)
 		step_in(cycle, 0);
 }
 

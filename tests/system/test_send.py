@@ -3,12 +3,13 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
 
-from copyqueue import Queue, all_there, run_in_background
-from fakereceiver import FakeReceiver
+from copyqueue import Queue, all_there, run_in_background, said
+from fakereceiver import Cut, FakeReceiver
 from harness import INBOXQ, bound, cases, contains, equal, main, test, until
 from terminal import Terminal, screen
 
@@ -163,6 +164,34 @@ def send_does_not_wait_for_what_is_put_off(t, with_run):
     done = q("send", "-i", "status", write(q, "a.txt", b"one"), expect=75, timeout=20)
     contains(done.stderr, "puts off item %d for 3000 s: full: no room" % (1 + with_run))
     equal(q.numbers(), [1 + with_run])
+
+
+@test
+def send_that_comes_as_a_session_ends_waits_for_the_try_that_follows(t):
+    """Which may not be at once: what is left is explained by it, not by what was before."""
+    r = t.receiver()
+    q = Queue(t, r, **{"retry-min": "20s", "retry-max": "20s"})
+    start_run(t, q)
+    q("send", "-i", "status", write(q, "a", b"one"))
+    r.process.send_signal(signal.SIGTERM)
+    until(lambda: "event=goaway" in said(q))
+    done = q("send", "-i", "status", write(q, "b", b"two"), expect=75)
+    contains(done.stderr, "connect: Connection refused")
+
+
+@test
+def send_does_not_wait_for_a_server_that_wants_to_be_left_alone(t):
+    def odd(connection, line):
+        if line.startswith("HELLO "):
+            connection.say("READY 1 fake", "GOAWAY 600 crowded")
+            raise Cut
+        return False
+    q = Queue(t, servers=["127.0.0.1:%d" % FakeReceiver(t, odd=odd).port])
+    start_run(t, q)
+    until(lambda: re.search(r"event=cycle_over pending=0 next_in=[67]\d\d", said(q)))
+    done = q("send", "-i", "status", write(q, "a.txt", b"one"), expect=75, timeout=20)
+    contains(done.stderr, "it wants to be left alone for 600 s: crowded")
+    contains(done.stderr, "; inboxq run tries again in ")
 
 
 @test
