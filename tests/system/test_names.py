@@ -434,6 +434,9 @@ def servers_of_a_domain_are_found_by_their_records(t):
     q.add("status", b"to what is left")
     text = once_inside(t, q, domain)
     contains(text, "event=connect_failed server=cap2.example address=127.0.0.1:9 ")
+    contains(text, 'error="nosuch.example: ')
+    contains(text, 'note="its other servers are tried"')
+    assert "of before" not in text, text
     all_there(first, [b"to the first", b"to what is left"])
 
 

@@ -55,13 +55,13 @@ on_answer(void *ctx, const struct lookup *lookup)
 	dial->resolve = NULL;
 	lookup = &dial->found;
 	if (lookup->why.text[0] && lookup->count > 0)
-		log_event(LOG_WARNING, "resolve_failed",
-		    "server=%s error=\"%s\" note=\"the addresses of before are tried\"",
-		    lookup->server.name, lookup->why.text);
+		log_event(LOG_WARNING, "resolve_failed", "server=%s error=\"%s\" note=\"%s\"",
+		    lookup->server.name, lookup->why.text, lookup->is_old
+		    ? "the addresses of before are tried" : "its other servers are tried");
 	else if (lookup->count == 0)
 		log_event(LOG_WARNING, "resolve_failed", "server=%s error=\"%s\"",
 		    lookup->server.name, lookup->why.text);
-	if (lookup->why.text[0])
+	if (lookup->why.text[0] && (lookup->is_old || lookup->count == 0))
 		tell_news(lookup);
 	dial->end = clock_monotonic() + dial->limit;
 	dial->on_ready(dial->ctx);

@@ -34,6 +34,7 @@ struct lookup {
 	size_t count;
 	struct lookup_address at[LOOKUP_MAX];
 	int is_final;
+	int is_old; /* the addresses are those of before */
 	struct why why;
 };
 

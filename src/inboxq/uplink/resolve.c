@@ -154,6 +154,7 @@ answer_without(struct resolve *resolve, const struct why *why)
 		return;
 	}
 	resolve->entry->last->why = *why;
+	resolve->entry->last->is_old = 1;
 	answer(resolve, resolve->entry->last);
 }
 
@@ -305,6 +306,7 @@ answer_at_once(struct resolve *resolve, const char *identity)
 		return -1;
 	if (entry->last && !entry->server.is_address)
 		*lookup = *entry->last;
+	lookup->is_old = 1;
 	lookup->server = entry->server;
 	lookup->why = why;
 	if (entry->server.is_address)
