@@ -290,7 +290,8 @@ def stop(_signal, _frame):
     raise KeyboardInterrupt
 
 
-def main():
+def main(prefix, run_all):
+    """In a mount namespace of its own, with a folder that begins with `prefix`."""
     why = why_not()
     if why:
         say("1..0 # SKIP %s" % why)
@@ -301,12 +302,12 @@ def main():
                               *sys.argv])
     signal.signal(signal.SIGTERM, stop)
     memory = "/dev/shm"
-    folder = tempfile.mkdtemp(prefix="inboxd-power-",
+    folder = tempfile.mkdtemp(prefix=prefix,
                               dir=memory if os.access(memory, os.W_OK) else None)
     say("# seed %d" % harness.SEED)
     began = time.monotonic()
     try:
-        good = work(folder)
+        good = run_all(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     say("# %.0f s" % (time.monotonic() - began))
@@ -314,4 +315,4 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    main("inboxd-power-", work)

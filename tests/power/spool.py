@@ -27,7 +27,6 @@ import hashlib
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -359,28 +358,5 @@ def run_all(folder):
     return good and done > 0
 
 
-def main():
-    why = power.why_not()
-    if why:
-        say("1..0 # SKIP %s" % why)
-        sys.exit(77)
-    if "INBOXD_POWER" not in os.environ:
-        os.environ["INBOXD_POWER"] = "1"
-        os.execvp("unshare", ["unshare", "--mount", "--propagation", "private", sys.executable,
-                              *sys.argv])
-    signal.signal(signal.SIGTERM, power.stop)
-    memory = "/dev/shm"
-    folder = tempfile.mkdtemp(prefix="inboxq-power-",
-                              dir=memory if os.access(memory, os.W_OK) else None)
-    say("# seed %d" % harness.SEED)
-    began = time.monotonic()
-    try:
-        good = run_all(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    say("# %.0f s" % (time.monotonic() - began))
-    sys.exit(0 if good else 1)
-
-
 if __name__ == "__main__":
-    main()
+    power.main("inboxq-power-", run_all)

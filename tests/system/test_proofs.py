@@ -10,10 +10,9 @@ import signal
 import socket
 import ssl
 import struct
-import threading
 import time
 
-from copyqueue import TEMPFAIL, Queue, all_there, run_in_background, said
+from copyqueue import TEMPFAIL, Listener, Queue, all_there, run_in_background, said
 from fakereceiver import Cut, FakeReceiver
 from harness import Skip, bound, cases, contains, equal, main, test, until
 from pki import Pair, der_san
@@ -28,30 +27,13 @@ def need_localhost():
     raise Skip("localhost is no name of 127.0.0.1 here")
 
 
-class Stranger:
+def stranger(t, meet):
     """A server in whose hands each connection ends by what `meet` does."""
-
-    def __init__(self, t, meet):
-        self.meet = meet
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.run, daemon=True).start()
-        t.closing.append(self)
-
-    def run(self):
-        while True:
-            try:
-                sock, _ = self.listener.accept()
-            except OSError:
-                return
-            with sock, contextlib.suppress(OSError):
-                sock.settimeout(10)
-                self.meet(sock)
-
-    def close(self):
-        with contextlib.suppress(OSError):
-            self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
+    def then(sock):
+        with sock, contextlib.suppress(OSError):
+            sock.settimeout(10)
+            meet(sock)
+    return Listener(t, then)
 
 
 def tls_server(t, pair, alpn=("inbox/1",), newest=None, chain=None):
@@ -65,7 +47,7 @@ def tls_server(t, pair, alpn=("inbox/1",), newest=None, chain=None):
     def meet(sock):
         with ctx.wrap_socket(sock, server_side=True) as tls:
             tls.recv(1)
-    return Stranger(t, meet)
+    return stranger(t, meet)
 
 
 def turned_down(t, server, *words, host="127.0.0.1", ca=None, crl=None, pair=None):
@@ -179,7 +161,7 @@ def server_without_tls_is_told(t, greeting):
     def meet(sock):
         sock.sendall(greeting)
         sock.recv(1024)
-    turned_down(t, Stranger(t, meet), "handshake: ", "the peer does not speak TLS")
+    turned_down(t, stranger(t, meet), "handshake: ", "the peer does not speak TLS")
 
 
 @cases([("at once", lambda sock: (sock.shutdown(socket.SHUT_WR), sock.recv(4096)),
@@ -190,7 +172,7 @@ def server_without_tls_is_told(t, greeting):
         ("by a reset", lambda sock: sock.setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)), "eset by peer")])
 def server_that_closes_amid_the_handshake_is_told(t, meet, words):
-    turned_down(t, Stranger(t, meet), words)
+    turned_down(t, stranger(t, meet), words)
 
 
 @cases([("unknown CA", "other-ca", "alert unknown ca: it does not know who signed our certificate "

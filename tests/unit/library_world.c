@@ -158,3 +158,13 @@ world_drafts(void)
 	closedir(dir);
 	return count;
 }
+
+int
+world_descriptors(void)
+{
+	int count = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
+}

@@ -35,4 +35,7 @@ int world_has(uint64_t n, const void *bytes, size_t size);
 size_t world_queued(void);
 size_t world_drafts(void);
 
+/* How many descriptors are open, of the first few hundred. */
+int world_descriptors(void);
+
 #endif

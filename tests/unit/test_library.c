@@ -192,22 +192,12 @@ a_batch_ends_where_descriptors_do(void **state)
 
 /* ---- what it keeps its hands off */
 
-static int
-count_descriptors(void)
-{
-	int count = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		count += fcntl(fd, F_GETFD) >= 0;
-	return count;
-}
-
 static void
 leaves_umask_descriptors_and_signals_alone(void **state)
 {
 	const struct inboxq_item item = world_item("status");
 	struct sigaction before[32], after;
-	int others = count_descriptors(), is_open[256];
+	int others = world_descriptors(), is_open[256];
 	struct inboxq_batch *batch;
 	struct inboxq *queue;
 	mode_t old = umask(0);
@@ -224,11 +214,11 @@ leaves_umask_descriptors_and_signals_alone(void **state)
 	for (int fd = 0; fd < 256; fd++)
 		if (!is_open[fd] && fcntl(fd, F_GETFD) >= 0)
 			assert_int_equal(fcntl(fd, F_GETFD), FD_CLOEXEC);
-	assert_true(count_descriptors() > others);
+	assert_true(world_descriptors() > others);
 	assert_int_equal(inboxq_batch_queue(batch, NULL, NULL, &error), INBOXQ_OK);
 	inboxq_batch_end(batch);
 	inboxq_close(queue);
-	assert_int_equal(count_descriptors(), others);
+	assert_int_equal(world_descriptors(), others);
 	assert_int_equal(umask(old), 0);
 	assert_int_equal(stat(world_path("spool"), &st), 0);
 	assert_int_equal(st.st_mode & 07777, 0700);

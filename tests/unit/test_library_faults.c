@@ -73,16 +73,6 @@ SHIM(void *, malloc, (size_t size), (size), NULL)
 SHIM(void *, calloc, (size_t count, size_t size), (count, size), NULL)
 SHIM(void *, realloc, (void *old, size_t size), (old, size), NULL)
 
-static int
-count_descriptors(void)
-{
-	int count = 0;
-
-	for (int fd = 0; fd < 256; fd++)
-		count += fcntl(fd, F_GETFD) >= 0;
-	return count;
-}
-
 /* ---- scenarios: each adds `count` items or says why not */
 
 static struct inboxq_error error;
@@ -161,7 +151,7 @@ judge(const struct done *done, size_t count, size_t before)
 static int
 fail_at(size_t which, int n)
 {
-	int descriptors = count_descriptors();
+	int descriptors = world_descriptors();
 	struct inboxq *queue = world_open();
 	size_t before = world_queued();
 	struct done done = {0}, next = {0};
@@ -178,7 +168,7 @@ fail_at(size_t which, int n)
 	for (size_t i = 0; i < done.told; i++)
 		assert_true(next.numbers[0] > done.numbers[i]);
 	inboxq_close(queue);
-	assert_int_equal(count_descriptors(), descriptors);
+	assert_int_equal(world_descriptors(), descriptors);
 	return reached;
 }
 
@@ -207,7 +197,7 @@ tells_no_number_that_is_not_there(void **state)
 static void
 opens_or_says_why_not(void **state)
 {
-	int n, reached = 1, descriptors = count_descriptors();
+	int n, reached = 1, descriptors = world_descriptors();
 	struct inboxq *queue;
 
 	for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
@@ -226,7 +216,7 @@ opens_or_says_why_not(void **state)
 			assert_int_equal(result == INBOXQ_OK, queue != NULL);
 			assert_int_equal(result == INBOXQ_OK, why.text[0] == '\0');
 			inboxq_close(queue);
-			assert_int_equal(count_descriptors(), descriptors);
+			assert_int_equal(world_descriptors(), descriptors);
 			inboxq_close(world_open());
 			assert_int_equal(world_drafts(), 0);
 		}
