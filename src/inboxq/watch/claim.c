@@ -139,6 +139,12 @@ claims_delete(const struct claims *claims, const struct claim *claim)
 	return unlinkat(claims->folder, path, 0);
 }
 
+int
+claims_settle(const struct claims *claims)
+{
+	return sync_folder(claims->folder);
+}
+
 void
 claims_end(const struct claims *claims, const char *id)
 {

@@ -18,6 +18,10 @@
  * between queue/ and failed/ and ends in sent.log; all three are looked at (known.h).  What was
  * cut from sent.log is not known any more: then the file is queued a second time (P7).
  *
+ * A claim that a power cut brings back may lack its end, or all: its writer never synced it.  So
+ * deletions are made to last within a second (claims_settle()), and one that is found to be the
+ * beginning of its item goes: nothing of it is missing.
+ *
  * A claim is written to by no one who opens files by their names, since .inboxq is ours alone.
  * Who had it open all along may go on, or so it is where that cannot be asked (ready.h): then the
  * claim is deleted only when it has lain still for a while.  Where it has changed since it was
@@ -57,6 +61,7 @@ struct claim {
 	struct sight sight; /* QUEUED: its look when it was copied */
 	char id[ID_ROOM];
 	char sha256[DIGEST_TEXT_ROOM]; /* QUEUED: of what was copied */
+	uint64_t n; /* found at the start, QUEUED: its item, which may have gone; 0: has gone */
 	char name[NAME_MAX + 1];
 };
 
@@ -82,6 +87,8 @@ MUST_CHECK int claims_sync(const struct claims *claims, const char *id, int move
 /* A claim into batch `id`, whose ID it gets. */
 MUST_CHECK int claims_renew(const struct claims *claims, struct claim *claim, const char *id);
 MUST_CHECK int claims_delete(const struct claims *claims, const struct claim *claim);
+/* Makes what was deleted stay away. */
+MUST_CHECK int claims_settle(const struct claims *claims);
 /* The batch's folder goes if it is empty. */
 void claims_end(const struct claims *claims, const char *id);
 

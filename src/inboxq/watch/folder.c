@@ -53,10 +53,21 @@ folder_configure(struct folder *folder, const struct settings_watch *settings)
 	    strlen(settings->folder));
 }
 
+/* What was deleted stays away from here on. */
+static int
+settle(struct folder *folder)
+{
+	int rc = folder->must_settle ? claims_settle(&folder->claims) : 0;
+
+	folder->must_settle = 0;
+	return rc;
+}
+
 /* What was claimed is found again when it is opened the next time. */
 static void
 close_folder(struct folder *folder)
 {
+	(void)!settle(folder); /* of one that is gone, perhaps */
 	if (folder->number >= 0)
 		notice_remove(folder->setup.notice, folder->number);
 	folder->number = -1;
@@ -343,6 +354,8 @@ folder_tick(struct folder *folder)
 	}
 	if (folder->dir < 0 && clock_monotonic() >= folder->open_due)
 		open_folder(folder);
+	if (folder->dir >= 0 && settle(folder) < 0)
+		folder_complain(folder, "cannot sync " CLAIM_FOLDER " in it: ", strerror(errno));
 	if (folder->dir >= 0 && fstat(folder->dir, &st) == 0 && is_list_due(folder, &st))
 		list(folder, &st);
 }

@@ -36,6 +36,7 @@ struct folder {
 	int must_list;              /* whatever its time says */
 	int was_young;              /* it had just changed when it was listed */
 	struct timespec listed;     /* its time then */
+	int must_settle;            /* claims were deleted, which is to last */
 	uint64_t queued;            /* files, since the start */
 	size_t batch_max;           /* claims in a batch, up to INTAKE_BATCH */
 	int64_t full_until;         /* nothing is taken until then: there is no room; 0: there is */

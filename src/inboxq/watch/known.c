@@ -19,6 +19,7 @@ struct asked {
 	char name[ESCAPE_ROOM(NAME_MAX)]; /* as items have it */
 	struct claim *claim;
 	char sha256[DIGEST_TEXT_ROOM]; /* "": not found */
+	uint64_t n;                    /* where it lies, or did; 0: nowhere */
 };
 
 struct known {
@@ -36,7 +37,7 @@ compare(const void *a, const void *b)
 }
 
 static void
-note(struct known *known, const char *id, const char *name, const char *sha256)
+note(struct known *known, const char *id, const char *name, const char *sha256, uint64_t n)
 {
 	struct asked key = {.id = id}, *found;
 
@@ -44,14 +45,17 @@ note(struct known *known, const char *id, const char *name, const char *sha256)
 		return;
 	snprintf(key.name, sizeof key.name, "%s", name);
 	found = bsearch(&key, known->at, known->count, sizeof key, compare);
-	if (found)
-		snprintf(found->sha256, sizeof found->sha256, "%s", sha256);
+	if (!found)
+		return;
+	snprintf(found->sha256, sizeof found->sha256, "%s", sha256);
+	if (n)
+		found->n = n;
 }
 
 static void
 on_line(void *ctx, const struct sentlog_line *line)
 {
-	note(ctx, line->claim, line->name, line->sha256);
+	note(ctx, line->claim, line->name, line->sha256, 0);
 }
 
 static int
@@ -70,7 +74,7 @@ look_into(struct known *known, const struct spool *spool, enum spool_part part)
 		if (fd < 0)
 			continue;
 		close(fd);
-		note(known, item.claim, item.name, item.sha256);
+		note(known, item.claim, item.name, item.sha256, numbers.at[i]);
 	}
 	free(numbers.at);
 	return 0;
@@ -125,6 +129,7 @@ known_tell(struct spool *spool, struct claim *list)
 		struct claim *claim = known.at[i].claim;
 
 		snprintf(claim->sha256, sizeof claim->sha256, "%s", known.at[i].sha256);
+		claim->n = known.at[i].n;
 		claim->state = claim->sha256[0] ? CLAIM_QUEUED : CLAIM_HELD;
 	}
 	free(known.at);

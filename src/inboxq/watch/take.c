@@ -11,10 +11,14 @@
 #include <unistd.h>
 
 #include "inboxq/spool/intake.h"
+#include "inboxq/spool/item.h"
+#include "inboxq/spool/spool.h"
 #include "inboxq/watch/folder_parts.h"
 #include "inboxq/watch/ready.h"
 #include "lib/disk.h"
 #include "lib/log.h"
+
+#define COMPARED 16384 /* bytes in one go */
 
 /* No item may name a claim that a power cut takes back. */
 static int
@@ -75,6 +79,49 @@ delete_claim(struct folder *folder, struct claim *claim)
 	if (is_alone(claim))
 		claims_end(&folder->claims, claim->id);
 	claim_free(&folder->claimed, claim);
+	folder->must_settle = 1;
+}
+
+/* Reads both on, from their places. */
+static int
+begins_like(int item, int claim)
+{
+	char ours[COMPARED], theirs[COMPARED];
+	ssize_t len, other;
+
+	while ((len = read(claim, theirs, sizeof theirs)) > 0) {
+		/* Of regular files, so that a short read is the end. */
+		other = read(item, ours, (size_t)len);
+		if (other != len || memcmp(ours, theirs, (size_t)len) != 0)
+			return 0;
+	}
+	return len == 0;
+}
+
+/* Found at the start, is it the beginning of its item, as a power cut leaves it? */
+static int
+is_beginning(struct folder *folder, const struct claim *claim, int fd)
+{
+	char printed[ESCAPE_ROOM(NAME_MAX)];
+	int item = -1, is_so;
+	struct spool_item header;
+	struct why why;
+
+	for (int part = SPOOL_QUEUE; claim->n && part <= SPOOL_FAILED && item < 0; part++)
+		item = item_open(
+		    folder->setup.spool, (enum spool_part)part, claim->n, &header, &why);
+	if (item < 0)
+		return 0;
+	is_so = strcmp(header.sha256, claim->sha256) == 0 && lseek(fd, 0, SEEK_SET) == 0 &&
+	    begins_like(item, fd);
+	close(item);
+	if (!is_so)
+		return 0;
+	escape_bytes(printed, sizeof printed, claim->name, strlen(claim->name));
+	log_event(LOG_NOTICE, "watch_cut",
+	    "folder=%s file=%s n=%" PRIu64 " note=\"a power cut left its beginning: it is queued "
+	    "as a whole\"", folder->printed, printed, claim->n);
+	return 1;
 }
 
 /* Does the claim have the bytes of its item?  -1: it cannot be read. */
@@ -114,6 +161,8 @@ end_claim(struct folder *folder, struct claim *claim)
 	look = look_of(&st);
 	is_as_it_was = look_is_same(&look, &claim->sight.look);
 	is_same = is_as_it_was || ready == READY_WRITER ? 1 : is_as_queued(claim, fd);
+	if (is_same == 0)
+		is_same = is_beginning(folder, claim, fd);
 	close(fd);
 	if (is_same < 0 || ready == READY_WRITER)
 		return;
