@@ -319,6 +319,18 @@ disk_open_dir(int at, const char *name)
 	return fd;
 }
 
+int
+disk_lift(int fd)
+{
+	int lifted;
+
+	if (fd < 0 || fd > STDERR_FILENO)
+		return fd;
+	lifted = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	disk_close(fd);
+	return lifted;
+}
+
 void
 disk_close(int fd)
 {

@@ -82,6 +82,11 @@ MUST_CHECK int disk_replace(int fromdir, const char *from, int todir, const char
  */
 MUST_CHECK int disk_open_dir(int at, const char *name);
 
+/* Moves a descriptor that is one of the three standard ones out of the way: what is said there by a
+ * program that has closed them would be written into the file.  The descriptor, or -1 with errno,
+ * and it is closed; -1 stays -1. */
+MUST_CHECK int disk_lift(int fd);
+
 /* Closes what was only read, or given up; errno stays.  Does nothing for -1. */
 void disk_close(int fd);
 

@@ -25,7 +25,9 @@
  *
  * The library writes nothing to standard error, changes no signal, no umask and no locale, starts
  * no thread, keeps nothing outside of its handles, and never ends the program.  Files are made
- * with mode 0600 and folders with 0700, less the umask.  errno means nothing after a call.
+ * with mode 0600 and folders with 0700, less the umask.  Where a program has closed the three
+ * standard descriptors, none of them becomes a file of the queue.  errno means nothing after a
+ * call.
  *
  * Sizes are bytes.  All that a call is given stays the caller's, and is not needed after it.
  */

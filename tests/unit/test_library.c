@@ -230,6 +230,39 @@ leaves_umask_descriptors_and_signals_alone(void **state)
 	}
 }
 
+/* A program that has closed all three, as some daemons do, and prints all the same. */
+static void
+what_is_printed_to_nobody_is_in_no_item(void **state)
+{
+	const struct inboxq_item item = world_item("status");
+	int kept[3], flags[256];
+	struct inboxq_batch *batch;
+	struct inboxq *queue;
+
+	(void)state;
+	for (int fd = 0; fd < 3; fd++) {
+		kept[fd] = fcntl(fd, F_DUPFD_CLOEXEC, 10);
+		close(fd);
+	}
+	queue = world_open();
+	for (int fd = 0; fd < 3; fd++)
+		flags[fd] = fcntl(fd, F_GETFD);
+	flags[3] = (int)inboxq_batch_begin(&batch, queue, &error);
+	flags[4] = (int)inboxq_batch_memory(batch, &item, "whole", 5, &error);
+	for (int fd = 0; fd < 3; fd++)
+		flags[5 + fd] = (int)write(fd, "printed", 7);
+	flags[8] = (int)inboxq_batch_queue(batch, NULL, NULL, &error);
+	for (int fd = 0; fd < 3; fd++) {
+		dup2(kept[fd], fd);
+		close(kept[fd]);
+	}
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(flags[i], i < 3 || (i >= 5 && i < 8) ? -1 : 0);
+	inboxq_batch_end(batch);
+	inboxq_close(queue);
+	assert_true(world_has(1, "whole", 5));
+}
+
 /* ---- mistakes, and what is not there */
 
 static void
@@ -339,6 +372,7 @@ main(void)
 	    TEST(queues_a_batch_in_its_order),
 	    TEST(a_batch_ends_where_descriptors_do),
 	    TEST(leaves_umask_descriptors_and_signals_alone),
+	    TEST(what_is_printed_to_nobody_is_in_no_item),
 	    TEST(says_what_is_wrong_with_an_item),
 	    TEST(says_why_an_item_cannot_be_read),
 	    TEST(says_why_a_queue_cannot_be_opened),

@@ -120,7 +120,17 @@ open_draft(struct intake *intake, struct draft *draft)
 		if (draft->fd < 0 && errno != EEXIST)
 			return -1;
 	}
-	return draft->fd < 0 ? -1 : 0;
+	if (draft->fd < 0)
+		return -1;
+	draft->fd = disk_lift(draft->fd);
+	if (draft->fd < 0) {
+		int error = errno;
+
+		(void)unlinkat(spool_folder(intake->spool, SPOOL_TMP), draft->name, 0);
+		errno = error;
+		return -1;
+	}
+	return 0;
 }
 
 /* What an errno says about the spool. */

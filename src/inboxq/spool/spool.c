@@ -166,7 +166,7 @@ open_folders(struct spool *spool, const char *path, int make, const char **what)
 		return -1;
 	if (made && disk_sync_above(path) < 0)
 		return -1;
-	spool->folder[SPOOL_TOP] = disk_open_dir(AT_FDCWD, path);
+	spool->folder[SPOOL_TOP] = disk_lift(disk_open_dir(AT_FDCWD, path));
 	if (spool->folder[SPOOL_TOP] < 0)
 		return -1;
 	for (int i = SPOOL_TMP; i < SPOOL_PARTS; i++) {
@@ -175,7 +175,8 @@ open_folders(struct spool *spool, const char *path, int make, const char **what)
 			made = 1;
 		else if (make && errno != EEXIST)
 			return -1;
-		spool->folder[i] = disk_open_dir(spool->folder[SPOOL_TOP], folder_names[i]);
+		spool->folder[i] =
+		    disk_lift(disk_open_dir(spool->folder[SPOOL_TOP], folder_names[i]));
 		if (spool->folder[i] < 0)
 			return -1;
 	}
