@@ -103,6 +103,23 @@ def what_is_no_whole_file_stays_and_is_named_once(t):
 
 
 @test
+def a_crowd_of_what_cannot_be_taken_keeps_no_file_waiting(t):
+    """As many as are remembered, and some more, there before the start and made beside it."""
+    hot = Hot(t)
+    for i in range(100300):
+        os.symlink("nowhere", hot.path("a%d" % i))
+    hot.put("before", b"before")
+    hot.start()
+    until(lambda: len(hot.items()) == 1, 60, "the one that was there before")
+    for i in range(300):
+        os.symlink("nowhere", hot.path("b%d" % i))
+    hot.put("later", b"later")
+    until(lambda: len(hot.items()) == 2, 60, "the one that came later")
+    hot.stop()
+    hot.equal_items({"before": b"before", "later": b"later"})
+
+
+@test
 def ignored_names_are_the_administrators_to_set(t):
     hot = Hot(t, ignore="*.new draft?").start()
     for name in ("x.new", "draft1", "x.tmp"):

@@ -298,8 +298,10 @@ is_list_due(const struct folder *folder, const struct stat *st)
 {
 	if (clock_monotonic() < folder->list_due)
 		return 0;
+	/* Where there are more than there is room for, once some of these have gone, or all have
+	 * been looked at, and those that cannot be taken give way. */
 	if (folder->must_list)
-		return waiting_count(folder->waiting) <= WAITING_MAX / 2;
+		return waiting_count(folder->waiting) <= WAITING_MAX / 2 || folder->is_idle;
 	return folder->was_young || !look_is_time(st->st_mtim, folder->listed);
 }
 

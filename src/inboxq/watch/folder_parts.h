@@ -34,6 +34,7 @@ struct folder {
 	struct waiting *waiting;
 	int64_t open_due, list_due; /* clock_monotonic() */
 	int must_list;              /* whatever its time says */
+	int is_idle;                /* of what waits, nothing was due */
 	int was_young;              /* it had just changed when it was listed */
 	struct timespec listed;     /* its time then */
 	int must_settle;            /* claims were deleted, which is to last */

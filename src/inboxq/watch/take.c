@@ -309,6 +309,7 @@ folder_take(struct folder *folder)
 	struct batch batch = {.id = ""};
 	int more, rc;
 
+	folder->is_idle = 0;
 	if (folder->dir < 0)
 		return 0;
 	end_claims(folder);
@@ -318,6 +319,7 @@ folder_take(struct folder *folder)
 	/* While there is no room, what is claimed is tried, and nothing else is claimed. */
 	if (!folder->full_until || batch.count == 0)
 		more |= folder_gather_waiting(folder, &batch);
+	folder->is_idle = batch.count == 0 && !more;
 	if (batch.count == 0)
 		return more;
 	if (sync_claims(folder, &batch) < 0) {

@@ -5,9 +5,11 @@
 #include <string.h>
 
 #define BUCKETS 16384 /* a power of two */
+#define LOOKS 256     /* for one that gives way, in one go */
 
 struct waiting {
 	struct waiting_file *first, *last;
+	struct waiting_file *giving; /* where to look for one that gives way; NULL: at the first */
 	size_t count;
 	struct waiting_file *buckets[BUCKETS];
 };
@@ -39,6 +41,21 @@ bucket_of(struct waiting *waiting, const char *name)
 	return &waiting->buckets[(hash ^ hash >> 16) & (BUCKETS - 1)];
 }
 
+static int
+make_room(struct waiting *waiting)
+{
+	for (int i = 0; i < LOOKS; i++) {
+		struct waiting_file *file = waiting->giving ? waiting->giving : waiting->first;
+
+		waiting->giving = file->next;
+		if (file->sight.said) {
+			waiting_drop(waiting, file);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 struct waiting_file *
 waiting_see(struct waiting *waiting, const char *name)
 {
@@ -48,7 +65,7 @@ waiting_see(struct waiting *waiting, const char *name)
 	for (file = *bucket; file; file = file->chain)
 		if (strcmp(file->name, name) == 0)
 			return file;
-	if (waiting->count >= WAITING_MAX)
+	if (waiting->count >= WAITING_MAX && !make_room(waiting))
 		return NULL;
 	file = calloc(1, sizeof *file + len);
 	if (!file)
@@ -74,6 +91,8 @@ waiting_drop(struct waiting *waiting, struct waiting_file *file)
 	while (*at != file)
 		at = &(*at)->chain;
 	*at = file->chain;
+	if (waiting->giving == file)
+		waiting->giving = file->next;
 	if (file->before)
 		file->before->next = file->next;
 	else

@@ -28,8 +28,9 @@ struct waiting_file {
 MUST_CHECK struct waiting *waiting_new(void);
 void waiting_free(struct waiting *waiting);
 
-/* The file of that name, added with all zero where it is not there.  NULL: there is no room for
- * another one. */
+/* The file of that name, added with all zero where it is not there.  Where all room is taken, one
+ * that could not be taken (sight.said) gives way, so that no crowd of such keeps others out.
+ * NULL: there is no room for another one. */
 MUST_CHECK struct waiting_file *waiting_see(struct waiting *waiting, const char *name);
 void waiting_drop(struct waiting *waiting, struct waiting_file *file);
 
