@@ -222,6 +222,28 @@ def a_damaged_queue_id_is_kept_beside_and_the_queue_goes_on(t):
     all_there(r, [b"one", b"two"])
 
 
+@test
+def a_machine_id_that_does_not_outlast_a_boot_makes_no_other_queue(t):
+    """In memory, over /etc/machine-id, as systemd has it where /etc cannot be written to."""
+    r = t.receiver()
+    q = Queue(t, r)
+    q.add("status", b"one")
+    first = q.id()
+    memory = os.path.join(q.folder, "memory")
+    os.mkdir(memory)
+    script = 'mount -t tmpfs none "$1" && echo "$2" >"$1/id" && ' \
+             'mount --bind "$1/id" /etc/machine-id && shift 2 && exec "$@"'
+    if not shutil.which("unshare") or not os.path.exists("/etc/machine-id") or t.run(
+            ["unshare", "-rm", "sh", "-c", script, "sh", memory, "0", "true"]).returncode:
+        raise Skip("no user and mount namespaces here (unshare -rm)")
+    for boot in range(1, 4):
+        done = t.run(["unshare", "-rm", "sh", "-c", script, "sh", memory, "%032x" % boot, INBOXQ,
+                      "run", "--once", "-c", q.conf])
+        equal((done.returncode, "queue_copied" in done.stderr), (0, False), done.stderr)
+    equal(q.id(), first)
+    equal(os.path.exists(machine_file(q)), False, "no machine is noted")
+
+
 def gap_by_another_id(t, change_id):
     """Items are stored under one id while an older one waits; what is told under the next id?"""
     r = t.receiver({"limits": {"forgive": "1d"}},

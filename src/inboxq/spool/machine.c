@@ -13,6 +13,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 
 #include "inboxq/spool/sentlines.h"
 #include "inboxq/spool/spool_parts.h"
@@ -25,6 +28,7 @@
 #define OLD_IDS "queue-id.old"
 #define OLD_ROOM 2048 /* bytes of older ones that are kept */
 #define BLOCK 64      /* bytes, of SHA-256 */
+#define TMPFS 0x01021994 /* statfs(2) */
 
 /* inboxq's own, drawn once: what others derive from the machine-id is nothing to ours. */
 static const unsigned char application[16] = {0x5c, 0x1f, 0x0e, 0x9a, 0x27, 0x43, 0x4d, 0xb8,
@@ -48,7 +52,22 @@ hmac(const unsigned char key[16], const unsigned char text[16], unsigned char ou
 	return digest_of(outer, sizeof outer, out);
 }
 
-/* The system's, as bytes.  What is no id yet (a first boot) is none. */
+/* Does it lie in memory, as systemd has it where /etc cannot be written to?  Then the next boot has
+ * another one. */
+static int
+is_of_a_boot(int fd)
+{
+#ifdef __linux__
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (unsigned long)fs.f_type == TMPFS;
+#else
+	(void)fd;
+	return 0;
+#endif
+}
+
+/* The system's, as bytes.  What is no id yet (a first boot), or not for long, is none. */
 static int
 read_system(unsigned char id[16])
 {
@@ -58,7 +77,7 @@ read_system(unsigned char id[16])
 
 	if (fd < 0)
 		return -1;
-	len = read(fd, text, sizeof text);
+	len = is_of_a_boot(fd) ? 0 : read(fd, text, sizeof text);
 	disk_close(fd);
 	if (len > 0 && text[len - 1] == '\n')
 		len--;

@@ -7,7 +7,8 @@
  * What is kept is derived from the system's machine-id by HMAC-SHA256, as machine-id(5) asks of
  * whoever lets it out of his hands: nobody can tell that from it, or from that of another program.
  * A system without one, and clones that have the same, are not told apart: that costs an item
- * that is stored twice, and never one.
+ * that is stored twice, and never one.  One that lies in memory (tmpfs) is none: it would be
+ * another at each boot, and so the queue.
  */
 #ifndef INBOXQ_SPOOL_MACHINE_H
 #define INBOXQ_SPOOL_MACHINE_H
