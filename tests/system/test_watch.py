@@ -233,6 +233,23 @@ def without_leases_what_settles_is_taken(t):
 
 
 @test
+def that_another_file_of_its_name_was_closed_says_nothing_of_a_file(t):
+    hot = Hot(t).start(faults=LATE)
+    hot.process.send_signal(signal.SIGSTOP)
+    hot.put("f", b"first")
+    os.unlink(hot.path("f"))
+    with open(hot.path("f"), "wb", buffering=0) as file:
+        file.write(b".")
+        hot.process.send_signal(signal.SIGCONT)
+        for _ in range(8):
+            stays(hot, "f", seconds=0.3)
+            file.write(b".")
+    hot.wait_taken()
+    hot.equal_items({"f": b"........."})
+    hot.stop()
+
+
+@test
 def what_is_written_after_it_was_queued_is_queued_again_as_a_whole(t):
     """Two have it open, and one closes it: without leases nobody knows of the other."""
     hot = Hot(t, settle="2s").start(faults=LATE)

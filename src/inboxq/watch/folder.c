@@ -285,6 +285,8 @@ folder_notice(struct folder *folder, enum notice_kind kind, int number, const ch
 	if (!file)
 		return;
 	file->sight.due = 0;
+	if (kind == NOTICE_MADE)
+		file->sight.is_closed = 0;
 	if (kind == NOTICE_CLOSED) {
 		file->sight.is_closed = 1;
 		file->sight.since = clock_monotonic();

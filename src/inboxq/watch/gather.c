@@ -127,12 +127,12 @@ carry_sight(const struct folder *folder, struct claim *claim, const struct sight
 	struct stat st;
 	int fd = claims_read(&folder->claims, claim, &st);
 
-	claim->sight.is_closed = sight->is_closed;
 	if (fd < 0)
 		return;
 	close(fd);
 	if (st.st_ino == sight->look.inode && st.st_size == sight->look.size &&
 	    look_is_time(st.st_mtim, sight->look.written)) {
+		claim->sight.is_closed = sight->is_closed;
 		claim->sight.since = sight->since;
 		claim->sight.look = look_of(&st);
 	}

@@ -73,7 +73,9 @@ kind_of(uint32_t mask)
 		return NOTICE_MISSED;
 	if (mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED))
 		return NOTICE_GONE;
-	return mask & (IN_CLOSE_WRITE | IN_MOVED_TO) ? NOTICE_CLOSED : NOTICE_SEEN;
+	if (mask & (IN_CLOSE_WRITE | IN_MOVED_TO))
+		return NOTICE_CLOSED;
+	return mask & IN_CREATE ? NOTICE_MADE : NOTICE_SEEN;
 }
 
 void

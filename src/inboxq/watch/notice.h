@@ -12,7 +12,8 @@ struct notice;
 
 enum notice_kind {
 	NOTICE_CLOSED,  /* a file was closed after writing, or renamed in */
-	NOTICE_SEEN,    /* one appeared, or its owner, rights or times changed */
+	NOTICE_MADE,    /* a name appeared: what was known of it was another file's */
+	NOTICE_SEEN,    /* owner, rights or times changed */
 	NOTICE_MISSED,  /* more happened than is told: list all folders */
 	NOTICE_GONE,    /* the folder itself was deleted, moved or unmounted */
 };
