@@ -415,6 +415,28 @@ def what_was_sent_before_the_kill_is_not_queued_again(t):
 
 
 @test
+def to_look_for_claims_keeps_nobody_waiting(t):
+    """Each of many headers takes its time, on a slow disk; what is set aside and requeued
+    meanwhile is found all the same."""
+    hot = Hot(t)
+    hot.put("f", b"f")
+    die_with_claim(hot)
+    os.rename(os.path.join(hot.q.spool, "queue", "%020d" % 1),
+              os.path.join(hot.q.spool, "failed", "%020d" % 1))
+    hot.q.add("status", *[b"%d" % i for i in range(150)])
+    hot.start(faults="close:1:40ms:on", wait=False)
+    time.sleep(2)
+    began = time.monotonic()
+    equal(hot.q("requeue", "1").stdout, "152\n")
+    equal(time.monotonic() - began < bound(2), True, "who is beside it waits")
+    equal("watch_began" in hot.log(), False, "it is amid its work")
+    hot.wait_log("claimed=1", seconds=30)
+    hot.wait_taken()
+    hot.stop()
+    equal([n for n, (name, _, _) in hot.items().items() if name == b"f"], [152])
+
+
+@test
 def what_was_written_to_between_kill_and_start_is_not_lost(t):
     hot = Hot(t)
     hot.put("f", b"first ")

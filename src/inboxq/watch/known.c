@@ -14,6 +14,10 @@
 #include "inboxq/spool/spool.h"
 #include "inboxq/watch/claim.h"
 
+/* What comes into the queue meanwhile names no claim of ours, but for what was requeued during the
+ * first round. */
+#define ROUNDS 2
+
 struct asked {
 	const char *id;
 	char name[ESCAPE_ROOM(NAME_MAX)]; /* as items have it */
@@ -58,41 +62,73 @@ on_line(void *ctx, const struct sentlog_line *line)
 	note(ctx, line->claim, line->name, line->sha256, 0);
 }
 
-static int
-look_into(struct known *known, const struct spool *spool, enum spool_part part)
+/* The header of item `n`, wherever it is; one that cannot be read names no claim: a duplicate
+ * then, at worst. */
+static void
+look_at(struct known *known, const struct spool *spool, uint64_t n)
 {
-	struct spool_numbers numbers;
 	struct spool_item item;
 	struct why why;
+	int fd = -1;
 
-	if (spool_list(spool, part, &numbers) < 0)
-		return -1;
-	for (size_t i = 0; i < numbers.count; i++) {
-		int fd = item_open(spool, part, numbers.at[i], &item, &why);
-
-		/* One that cannot be read names no claim: a duplicate then, at worst. */
-		if (fd < 0)
-			continue;
-		close(fd);
-		note(known, item.claim, item.name, item.sha256, numbers.at[i]);
-	}
-	free(numbers.at);
-	return 0;
+	/* In the order in which an item goes. */
+	for (int part = SPOOL_QUEUE; part <= SPOOL_FAILED && fd < 0; part++)
+		fd = item_open(spool, (enum spool_part)part, n, &item, &why);
+	if (fd < 0)
+		return;
+	close(fd);
+	note(known, item.claim, item.name, item.sha256, n);
 }
 
-/* In the order in which an item goes. */
+/* What is in both folders at one moment. */
+static int
+list_both(struct spool *spool, struct spool_numbers both[2])
+{
+	int rc;
+
+	memset(both, 0, 2 * sizeof *both);
+	if (spool_lock(spool) < 0)
+		return -1;
+	rc = spool_list(spool, SPOOL_QUEUE, &both[0]);
+	if (rc == 0)
+		rc = spool_list(spool, SPOOL_FAILED, &both[1]);
+	spool_unlock(spool);
+	return rc;
+}
+
+/*
+ * Looks at all numbers above *seen, and raises it.  The lock is let go before, since many headers
+ * may take longer than others wait for it: what is requeued meanwhile has a number above.
+ */
+static int
+look_above(struct known *known, struct spool *spool, uint64_t *seen)
+{
+	struct spool_numbers both[2];
+	uint64_t highest = *seen;
+	int rc = list_both(spool, both);
+
+	for (int i = 0; rc == 0 && i < 2; i++) {
+		for (size_t k = 0; k < both[i].count; k++)
+			if (both[i].at[k] > *seen)
+				look_at(known, spool, both[i].at[k]);
+		if (both[i].count && both[i].at[both[i].count - 1] > highest)
+			highest = both[i].at[both[i].count - 1];
+	}
+	free(both[0].at);
+	free(both[1].at);
+	*seen = highest;
+	return rc;
+}
+
 static int
 look_everywhere(struct known *known, struct spool *spool)
 {
 	struct sentlog_place from = {0};
-	int rc;
+	uint64_t seen = 0;
+	int rc = 0;
 
-	if (spool_lock(spool) < 0)
-		return -1;
-	rc = look_into(known, spool, SPOOL_QUEUE);
-	if (rc == 0)
-		rc = look_into(known, spool, SPOOL_FAILED);
-	spool_unlock(spool);
+	for (int i = 0; i < ROUNDS && rc == 0; i++)
+		rc = look_above(known, spool, &seen);
 	if (rc == 0)
 		rc = sentlog_read(spool, &from, on_line, known);
 	/* Who was killed may not have come to that. */
