@@ -29,6 +29,7 @@
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/scan.h"
 #include "inboxq/queue/schedule.h"
+#include "inboxq/spool/copy.h"
 #include "inboxq/spool/intake.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/spool/sentlog.h"
@@ -226,6 +227,25 @@ copies_an_item_whole_with_its_digest(void **state)
 	assert_memory_equal(bytes, "foo", 3);
 	close(fd);
 	assert_false(item_is_damaged(spool, SPOOL_QUEUE, 1));
+	spool_close(spool);
+}
+
+/* Larger than a file may be there: that is about this one, and not about the spool. */
+static void
+a_draft_that_no_file_can_hold_is_too_large(void **state)
+{
+	struct spool *spool = open_spool();
+	struct copy *copy = copy_new();
+	struct copy_draft draft = {.at = INT64_MAX - 4096};
+
+	(void)state;
+	draft.fd = openat(spool_folder(spool, SPOOL_TMP), "1.huge", O_RDWR | O_CREAT, 0600);
+	assert_non_null(copy);
+	assert_true(draft.fd >= 0);
+	assert_int_equal(copy_memory(copy, "x", 1, &draft), COPY_UNWRITABLE);
+	assert_int_equal(errno, EFBIG);
+	close(draft.fd);
+	copy_free(copy);
 	spool_close(spool);
 }
 
@@ -1401,6 +1421,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(copies_an_item_whole_with_its_digest),
+	    TEST(a_draft_that_no_file_can_hold_is_too_large),
 	    TEST(sees_a_damaged_item),
 	    TEST(header_holds_the_longest_of_all_fields),
 	    TEST(header_passes_over_what_it_does_not_know),

@@ -74,6 +74,17 @@ to_block_end(off_t at, size_t len)
 	return left < len ? left : len;
 }
 
+/* To where the file system can hold no byte of a file lseek(2) does not go at all: EINVAL. */
+static int
+write_at(int to, off_t at, const unsigned char *bytes, size_t len)
+{
+	if (lseek(to, at, SEEK_SET) < 0) {
+		errno = errno == EINVAL ? EFBIG : errno;
+		return -1;
+	}
+	return disk_write(to, bytes, len);
+}
+
 /* Writes `len` bytes at `at`, where `to` has nothing, but for blocks of zeros. */
 static int
 write_sparsely(int to, off_t at, const unsigned char *bytes, size_t len)
@@ -87,7 +98,7 @@ write_sparsely(int to, off_t at, const unsigned char *bytes, size_t len)
 			if (memcmp(bytes + run, zeros, part) == 0)
 				break;
 		}
-		if (run > 0 && (lseek(to, at, SEEK_SET) < 0 || disk_write(to, bytes, run) < 0))
+		if (run > 0 && write_at(to, at, bytes, run) < 0)
 			return -1;
 		if (run == 0)
 			run = to_block_end(at, len);
