@@ -368,8 +368,8 @@ check_dir(int dirfd, dev_t dev, dev_t *dev_out, mode_t others, struct why *why)
 		return -1;
 	}
 	if (st.st_uid != geteuid()) {
-		why_say(why, "belongs to user %lu, and should to user %lu, "
-		    "whom this program runs as", (unsigned long)st.st_uid,
+		why_say(why, "belongs to user %lu, and this program runs as user %lu: they have to "
+		    "be the same (runuser -u, or chown)", (unsigned long)st.st_uid,
 		    (unsigned long)geteuid());
 		errno = EPERM;
 		return -1;

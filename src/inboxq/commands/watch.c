@@ -32,7 +32,7 @@ check(struct command_call *call)
 static int
 start_failed(int code, const char *what, const char *why)
 {
-	log_event(LOG_CRIT, "start_failed", "error=\"%s%s\" exit=%d", what, why, code);
+	log_event(LOG_CRIT, "start_failed", "error=\"%s: %s\" exit=%d", what, why, code);
 	return code;
 }
 
@@ -46,11 +46,11 @@ run_one(struct command_call *call)
 	int rc;
 
 	if (!path)
-		return start_failed(EX_NOINPUT, "DIR: ", strerror(errno));
+		return start_failed(EX_NOINPUT, call->rest[0], strerror(errno));
 	rc = settings_watch_only(call->settings, path, inbox);
 	free(path);
 	if (rc < 0)
-		return start_failed(EX_OSERR, "", strerror(ENOMEM));
+		return start_failed(EX_OSERR, "DIR", strerror(ENOMEM));
 	if (text && item_priority_parse(text, &priority) == 0)
 		call->settings->watches[0].priority = (int)priority;
 	return watch_folders(NULL, call->settings, call->spool);
@@ -62,7 +62,7 @@ run(struct command_call *call)
 	if (call->count)
 		return run_one(call);
 	if (call->settings->watch_count == 0)
-		return start_failed(EX_CONFIG, "no [watch NAME] in the file, and no DIR", "");
+		return start_failed(EX_CONFIG, call->config, "no [watch NAME] in it, and no DIR");
 	return watch_folders(call->config, call->settings, call->spool);
 }
 

@@ -221,8 +221,10 @@ spool_open(const char *path, int make, struct why *why)
 	return spool;
 fail:
 	saved = errno;
-	why_say(why, "spool %s: %s: %s%s", path, what, strerror(errno),
-	    saved == ENOENT && !make ? " (add and run make what is missing)" : "");
+	why_say(why, "spool %s: %s%s%s%s", path, what == path ? "" : what,
+	    what == path ? "" : ": ", strerror(errno),
+	    saved == ENOENT && !make ? " (add and run make what is missing)"
+	    : saved == EACCES ? " (its owner alone may use it)" : "");
 	errno = saved;
 fail_said:
 	saved = errno;
