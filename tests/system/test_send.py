@@ -271,6 +271,22 @@ def bar_fits_the_terminal_and_goes_when_all_is_done(t, width):
 
 
 @test
+def rate_does_not_fall_between_two_words_of_the_uploader(t):
+    """Nor is a time told before there is something to tell it from."""
+    terminal = Slow(t, 1 << 20).send(t, 100, 800000)
+    code, text = terminal.end(60)
+    equal(code, 0)
+    rates, lefts = {}, []
+    for done, rate, left in re.findall(r"0/1  (\S+ \S+) / .*?  (\S+ \S+/s)  (\S+) left", text):
+        rates.setdefault(done, set()).add(rate)
+        lefts.append(left)
+    assert len(rates) > 2, text
+    assert all(len(found) == 1 for found in list(rates.values())[:-1]), rates
+    equal(lefts[0], "?")
+    assert re.fullmatch(r"\ds", lefts[-1]), lefts
+
+
+@test
 def bar_follows_the_terminals_width(t):
     terminal = Slow(t, 1 << 20).send(t, 100, 700000)
     terminal.until("[=")

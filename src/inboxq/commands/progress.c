@@ -19,6 +19,8 @@
 #define TELL_EVERY (10 * CLOCK_SECOND) /* a line, where nothing can be drawn */
 #define EVENT_EVERY CLOCK_SECOND
 #define DRAW_EVERY (CLOCK_SECOND / 5)
+#define TOLD_WITHIN (2 * CLOCK_SECOND) /* the bytes that an uploader sends */
+#define GUESS_AFTER (2 * CLOCK_SECOND) /* what is left: the first bytes tell little */
 #define BAR_LEAST 10 /* columns that a bar is worth drawing in */
 
 void
@@ -27,7 +29,6 @@ progress_begin(struct progress *progress, int json)
 	memset(progress, 0, sizeof *progress);
 	progress->form = json ? PROGRESS_JSON
 	    : terminal_draws(STDERR_FILENO) ? PROGRESS_BAR : PROGRESS_PLAIN;
-	progress->began = progress->told = clock_monotonic();
 }
 
 /* ---- figures */
@@ -38,12 +39,13 @@ bytes_done(const struct sending *sending)
 	return sending->ended_bytes + sending->under_way;
 }
 
-/* Bytes a second over the last PROGRESS_SAMPLES seconds. */
+/* Bytes a second over the last PROGRESS_SAMPLES seconds, up to when bytes came last: an uploader
+ * tells of them once a second, and the rate does not fall in between. */
 static double
 rate_of(struct progress *progress, uint64_t bytes)
 {
 	unsigned last = (progress->sample + PROGRESS_SAMPLES - 1) % PROGRESS_SAMPLES;
-	int64_t now = clock_monotonic(), from = progress->samples[progress->sample].time;
+	int64_t now = clock_monotonic(), from = progress->samples[progress->sample].time, until;
 	uint64_t then = progress->samples[progress->sample].bytes;
 
 	if (now - progress->samples[last].time >= CLOCK_SECOND) {
@@ -51,12 +53,17 @@ rate_of(struct progress *progress, uint64_t bytes)
 		progress->samples[progress->sample].bytes = bytes;
 		progress->sample = (progress->sample + 1) % PROGRESS_SAMPLES;
 	}
+	if (bytes != progress->bytes) {
+		progress->bytes = bytes;
+		progress->moved = now;
+	}
+	until = now - progress->moved < TOLD_WITHIN ? progress->moved : now;
 	if (from == 0)
 		from = progress->began;
 	/* What was under way and lost begins anew. */
-	if (bytes <= then || now - from < CLOCK_SECOND / 10)
+	if (bytes <= then || until - from < CLOCK_SECOND / 10)
 		return 0;
-	return (double)(bytes - then) * CLOCK_SECOND / (double)(now - from);
+	return (double)(bytes - then) * CLOCK_SECOND / (double)(until - from);
 }
 
 struct figures_shown {
@@ -75,7 +82,7 @@ measure(struct progress *progress, const struct sending *sending, struct figures
 
 	shown->bytes_second = rate_of(progress, done);
 	shown->seconds = -1;
-	if (shown->bytes_second >= 1)
+	if (shown->bytes_second >= 1 && clock_monotonic() - progress->began >= GUESS_AFTER)
 		shown->seconds = (int64_t)((double)rest / shown->bytes_second) + 1;
 	table_size(shown->done, done);
 	table_size(shown->all, sending->bytes);
@@ -243,6 +250,9 @@ progress_tick(struct progress *progress, const struct sending *sending)
 	struct figures_shown shown;
 	int64_t now = clock_monotonic();
 
+	/* The copying before does not count. */
+	if (progress->began == 0)
+		progress->began = progress->told = now;
 	switch (progress->form) {
 	case PROGRESS_BAR:
 		if (now - progress->drawn < DRAW_EVERY && progress->is_shown)

@@ -18,7 +18,9 @@ enum progress_form { PROGRESS_PLAIN, PROGRESS_BAR, PROGRESS_JSON };
 struct progress {
 	enum progress_form form;
 	int is_shown;      /* the bar stands there */
-	int64_t began, told, drawn; /* clock_monotonic() */
+	int64_t began, told, drawn; /* clock_monotonic(); began with the first tick */
+	int64_t moved;     /* when bytes came last */
+	uint64_t bytes;    /* that had come then */
 	struct {
 		int64_t time;
 		uint64_t bytes;
