@@ -76,7 +76,7 @@ def with_a_gate(t, first, second, **keys):
     """The first server is behind a gate, which is shut."""
     gate = Gate(t, lambda: ("127.0.0.1", first.port))
     gate.is_shut = True
-    return gate, Queue(t, gate, second, **{"retry-max": "4s", **keys})
+    return gate, Queue(t, gate, second, **{"retry-max": "2s", **keys})
 
 
 @test
@@ -86,7 +86,7 @@ def preferred_server_is_gone_back_to_when_it_is_there(t):
     run = run_in_background(t, q)
     items = q.add("status", b"for the second")
     until(lambda: second.stored == items, 10, "the item at the second server")
-    until(lambda: gate.connections >= 3, 20, "it to be looked for")
+    until(lambda: gate.connections >= 2, 20, "it to be looked for")
     gate.is_shut = False
     until(lambda: "event=server_back" in said(q), 10, "the first one to be found")
     until(lambda: first.said("HELLO"), 10, "a session with it")
