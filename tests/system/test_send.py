@@ -217,7 +217,11 @@ def send_says_what_was_not_taken_and_sends_the_rest(t):
     done = q("send", "-i", "status", os.path.join(q.folder, "missing"), path, expect=66)
     contains(done.stderr, "missing: No such file")
     contains(done.stdout, "a.txt: stored")
-    q("send", "-i", "status", os.path.join(q.folder, "missing"), expect=66)
+    missing = os.path.join(q.folder, "missing")
+    found = events(q("send", "--json", "-i", "status", missing, expect=66).stdout)
+    equal([(event["event"], event.get("file")) for event in found],
+          [("not_taken", missing), ("end", None)])
+    contains(found[0]["reason"], "missing: No such file")
     q("send", "-i", "in box", path, expect=64)
     q("send", path, expect=64)
     q("send", "-i", "status", "--timeout", "soon", path, expect=64)

@@ -30,7 +30,7 @@ print_number(void *ctx, uint64_t n, const char *file)
 static int
 run(struct command_call *call)
 {
-	return adding_run(call, print_number, NULL);
+	return adding_run(call, print_number, NULL, NULL);
 }
 
 static const struct command_option options[] = {

@@ -17,6 +17,7 @@ struct adding {
 	const char *files[INBOXQ_BATCH_MAX]; /* of those in the batch */
 	size_t count;
 	adding_fn *queued;
+	adding_miss_fn *missed; /* or NULL */
 	void *ctx;
 };
 
@@ -85,6 +86,8 @@ take(struct adding *adding, size_t i)
 		result = inboxq_batch_fd(adding->batch, &item, STDIN_FILENO, &error);
 	if (result != INBOXQ_BATCH_FULL && error.text[0])
 		log_complain("inboxq", "%s", error.text);
+	if (result != INBOXQ_BATCH_FULL && result != INBOXQ_OK && adding->missed)
+		adding->missed(adding->ctx, file, error.text);
 	if (result == INBOXQ_OK)
 		adding->files[adding->count++] = file;
 	return result;
@@ -119,9 +122,10 @@ add_all(struct adding *adding)
 }
 
 int
-adding_run(struct command_call *call, adding_fn *queued, void *ctx)
+adding_run(
+    struct command_call *call, adding_fn *queued, adding_miss_fn *missed, void *ctx)
 {
-	struct adding adding = {.call = call, .queued = queued, .ctx = ctx};
+	struct adding adding = {.call = call, .queued = queued, .missed = missed, .ctx = ctx};
 	struct inboxq queue = {call->spool};
 	struct inboxq_error error;
 	int rc;

@@ -221,6 +221,19 @@ progress_queued(struct progress *progress, const struct sent_item *item)
 }
 
 void
+progress_missed(struct progress *progress, const char *file, const char *reason)
+{
+	struct json json;
+
+	if (progress->form != PROGRESS_JSON)
+		return;
+	json = event_begin("not_taken");
+	json_text(&json, "file", file);
+	json_text(&json, "reason", reason);
+	event_end(&json);
+}
+
+void
 progress_ended(struct progress *progress, const struct sent_end *end)
 {
 	char line[LINE_ROOM + RUNSTATE_TROUBLE_ROOM];

@@ -33,6 +33,8 @@ struct progress {
 void progress_begin(struct progress *progress, int json);
 /* An item is in the queue. */
 void progress_queued(struct progress *progress, const struct sent_item *item);
+/* A file was not taken; standard error has the reason already. */
+void progress_missed(struct progress *progress, const char *file, const char *reason);
 void progress_ended(struct progress *progress, const struct sent_end *end);
 /* Draws or tells how far it is, when it is time to. */
 void progress_tick(struct progress *progress, const struct sending *sending);

@@ -76,6 +76,14 @@ on_queued(void *ctx, uint64_t n, const char *file)
 	return EX_OK;
 }
 
+static void
+on_missed(void *ctx, const char *file, const char *reason)
+{
+	struct send *send = ctx;
+
+	progress_missed(&send->progress, file ? file : "standard input", reason);
+}
+
 /* The table stands in inboxq(1), "EXIT STATUS". */
 static int
 code_of(const char *refusal)
@@ -251,7 +259,7 @@ run(struct command_call *call)
 	send.sending.on_end = on_end;
 	send.sending.ctx = &send;
 	uploader_begin(&send.uploader, call, command_value(call, "verbose") != NULL);
-	added = adding_run(call, on_queued, &send);
+	added = adding_run(call, on_queued, on_missed, &send);
 	if (send.sending.count)
 		rc = upload(&send);
 	if (rc == EX_OK)
