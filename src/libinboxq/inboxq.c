@@ -206,7 +206,8 @@ take_wish(struct intake_wish *wish, const struct inboxq_item *theirs, struct inb
 	if (!item.inbox || !is_plain_name(item.inbox, strlen(item.inbox), PROTO_INBOX_MAX))
 		return tell(error, INBOXQ_MISUSED, "an inbox is " PROTO_INBOX_WANT);
 	if (item.priority < 0 || (size_t)item.priority >= sizeof priorities / sizeof *priorities)
-		return tell(error, INBOXQ_MISUSED, "an item's priority is none");
+		return tell(error, INBOXQ_MISUSED,
+		    "a priority is INBOXQ_NORMAL, INBOXQ_LOW or INBOXQ_HIGH");
 	*wish = (struct intake_wish){.inbox = item.inbox, .name = item.name,
 	    .priority = priorities[item.priority]};
 	return INBOXQ_OK;
