@@ -201,6 +201,28 @@ def spoilt_upload_is_begun_again_once(t):
 
 
 @test
+def who_has_had_no_byte_cannot_have_an_item_looked_at_for_damage(t):
+    """That takes as long as to read it all."""
+    def odd(c, line):
+        if line.startswith("OPEN"):
+            c.say("LATER %s 60 digest it is spoilt" % line.split()[1])
+            return True
+        return False
+    fake = FakeReceiver(t, odd, inline=1000)
+    q = Queue(t, fake)
+    q.add("status", large(t))
+    with open(os.path.join(q.spool, "queue", "%020d" % 1), "r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"!")
+    q("run", "--once", expect=TEMPFAIL)
+    equal((q.numbers(), q.numbers("failed")), ([1], []))
+    # Once it has, that is so.
+    fake.odd = None
+    q("run", "--once", expect=SET_ASIDE)
+    equal((q.numbers(), q.numbers("failed")), ([], [1]))
+
+
+@test
 def upload_spoilt_twice_waits_and_others_go_on(t):
     times = []
 

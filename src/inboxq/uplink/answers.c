@@ -87,7 +87,8 @@ take_later(const struct answer_context *context, uint64_t n, uint64_t size,
 		schedule_put_off(context->schedule, n, context->now);
 		return 0;
 	}
-	if (is_code(code, CODE_LATER_DIGEST) &&
+	/* To read all of it takes its time: who has not had it cannot know. */
+	if (is_code(code, CODE_LATER_DIGEST) && context->is_whole &&
 	    item_is_damaged(context->spool, SPOOL_QUEUE, n)) {
 		log_event(LOG_ERR, "item_damaged", "n=%" PRIu64 " error=digest", n);
 		return ends_refused(context->ends, n, NULL, "damaged",

@@ -25,6 +25,7 @@ struct answer_context {
 	int64_t now;        /* monotonic seconds */
 	uint64_t item_max;  /* READY's item, bytes */
 	int once;           /* LATER puts an item off until the session's end */
+	int is_whole;       /* the server has been sent all of the item */
 	struct log_gate *gate; /* for what the server can cause at will */
 	struct spread *lots;
 };

@@ -349,9 +349,10 @@ note_answer(struct talk *talk, enum proto_verb verb)
 static enum talk_verdict
 on_answer(struct talk *talk, const struct proto_line *line)
 {
+	int is_whole = !outgoing_is_unfinished(talk->outgoing, line->number[FIELD_NUMBER]);
 	struct answer_context context = {talk->spool, talk->schedule, talk->ends, talk->server,
 	    talk->host, clock_seconds(), outgoing_item_max(talk->outgoing), talk->once,
-	    &talk->gate, &talk->lots};
+	    is_whole, &talk->gate, &talk->lots};
 	uint64_t size;
 	int rc = answers_take(&context, line, &size);
 
