@@ -538,7 +538,7 @@ def sigterm_ends_an_upload_in_order_and_the_next_run_goes_on(t):
     run.send_signal(signal.SIGTERM)
     time.sleep(0.3)
     let_go()
-    equal(run.wait(bound(10)), 0, said(q))
+    equal(run.wait(bound(10)), TEMPFAIL, said(q))
     equal(fake.lines[-1], "QUIT")
     equal(q.numbers(), [1])
     there = len(next(iter(fake.partials.values())))
