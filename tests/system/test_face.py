@@ -157,7 +157,9 @@ def with_failed(t):
         ("no reason", ["--reason", "no"], [], [3, 4, 5])])
 def requeue_takes_what_is_meant(t, words, numbers, left):
     q = with_failed(t)
-    equal([int(n) for n in q("requeue", *words).stdout.split()], numbers)
+    done = q("requeue", *words)
+    equal([int(n) for n in done.stdout.split()], numbers)
+    equal(done.stderr, "" if numbers else "inboxq: no item was set aside for no\n")
     equal((q.numbers(), q.numbers("failed")), ([1, 2] + numbers, left))
 
 

@@ -88,8 +88,12 @@ numbers_choose(const struct command_call *call, enum spool_part first, enum spoo
 	int rc = EX_OK;
 
 	*out = (struct spool_numbers){.at = NULL};
-	if (reason)
-		return append_part(call->spool, SPOOL_FAILED, reason, out);
+	if (reason) {
+		rc = append_part(call->spool, SPOOL_FAILED, reason, out);
+		if (rc == EX_OK && out->count == 0)
+			log_complain("inboxq", "no item was set aside for %s", reason);
+		return rc;
+	}
 	if (!is_all(call))
 		return read_numbers(call, out);
 	for (enum spool_part part = first; part <= last && rc == EX_OK; part++)
