@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "inboxq/queue/turns.h"
 #include "inboxq/queue/schedule.h"
+#include "inboxq/queue/turns.h"
 
 #define KIB UINT64_C(1024)
 #define MIB (1024 * KIB)
@@ -79,6 +79,25 @@ each_server_has_its_own_later(void **state)
 	schedule_forget(schedule, 2);
 	for (unsigned server = 0; server < 4; server++)
 		assert_int_equal(schedule_due_for(schedule, server, 301), 400);
+	schedule_free(schedule);
+}
+
+/* One that was named by the last of very many reloads is no other than the first. */
+static void
+no_server_speaks_for_all(void **state)
+{
+	struct schedule *schedule = schedule_new();
+
+	(void)state;
+	for (unsigned server = SCHEDULE_SERVERS - 1; server <= SCHEDULE_SERVERS; server++) {
+		schedule_begin(schedule, server);
+		add(schedule, server, SCHEDULE_NORMAL, "status", 1);
+		assert_int_equal(send(schedule, SCHEDULE_SMALL), server);
+		schedule_put_off(schedule, server, 200);
+		assert_int_equal(schedule_due_for(schedule, server, 100), 200);
+		assert_int_equal(schedule_due_for(schedule, 7, 100), 0);
+		schedule_forget(schedule, server);
+	}
 	schedule_free(schedule);
 }
 
@@ -346,6 +365,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_server_has_its_own_later),
+	    cmocka_unit_test(no_server_speaks_for_all),
 	    cmocka_unit_test(rests_after_ten_tries),
 	    cmocka_unit_test(rests_until_the_end_of_one_cycle),
 	    cmocka_unit_test(urgent_ones_go_first_and_none_starves),

@@ -12,6 +12,7 @@
 #include "lib/spread.h"
 
 _Static_assert(TURNS_INBOXES - 1 <= UINT8_MAX, "an inbox fits an entry");
+_Static_assert(SCHEDULE_SERVERS == LATER_ANY, "no server is all of them");
 
 struct schedule {
 	struct entries entries;
@@ -271,17 +272,24 @@ schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_fact
 	return 1;
 }
 
+/* As an entry's waits have it: never LATER_ANY. */
+static uint16_t
+short_of(unsigned server)
+{
+	return (uint16_t)(server % SCHEDULE_SERVERS);
+}
+
 void
 schedule_begin(struct schedule *schedule, unsigned server)
 {
-	schedule->is_stale |= schedule->server != server;
-	schedule->server = (uint16_t)server;
+	schedule->is_stale |= schedule->server != short_of(server);
+	schedule->server = short_of(server);
 }
 
 int64_t
 schedule_due_for(const struct schedule *schedule, unsigned server, int64_t now)
 {
-	return entries_due(&schedule->entries, (uint16_t)server, now);
+	return entries_due(&schedule->entries, short_of(server), now);
 }
 
 int
@@ -324,8 +332,7 @@ leave_state(struct schedule *schedule, const struct entry *entry)
 		schedule->counts.waiting--;
 		if (!schedule->is_stale)
 			turns_take(schedule->turns, place_of(schedule, entry));
-	}
-	else if (entry->state == ENTRY_SENT)
+	} else if (entry->state == ENTRY_SENT)
 		schedule->counts.sent--;
 	else if (entry->state == ENTRY_ANSWERED)
 		schedule->counts.answered--;

@@ -29,7 +29,7 @@ struct schedule;
 #define SCHEDULE_NEVER INT64_MAX
 #define SCHEDULE_TRIES 10 /* an item and copy cycle */
 #define SCHEDULE_INLINE (1024 * 1024) /* bytes: larger ones are taken for large, at first */
-#define SCHEDULE_SERVERS UINT16_MAX /* more than there can be */
+#define SCHEDULE_SERVERS UINT16_MAX /* that are told apart */
 
 /* What an item's header says. */
 struct schedule_facts {
@@ -68,8 +68,8 @@ void schedule_remove(struct schedule *schedule, uint64_t n);
 uint64_t schedule_unknown(struct schedule *schedule);
 int schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_facts *facts);
 
-/* A session with a server begins: its own LATERs count from here on.  `server` stands for its
- * name, below SCHEDULE_SERVERS. */
+/* A session with a server begins: its own LATERs count from here on.  `server` is a number that
+ * stands for its name; SCHEDULE_SERVERS above it is the same one again. */
 void schedule_begin(struct schedule *schedule, unsigned server);
 /* When `server` may have the first of those that wait, or that another has under way: `now` or
  * before it is at once; SCHEDULE_NEVER if there is none.  It looks at many: once a second, not
