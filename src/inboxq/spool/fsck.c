@@ -103,15 +103,6 @@ fsck_move_to_odd(const struct fsck *fsck, enum spool_part from, const char *name
 
 /* ---- the spool's own files */
 
-static void
-note_end(void *ctx, const struct sentlog_line *line)
-{
-	uint64_t *highest = ctx;
-
-	if (line->n > *highest)
-		*highest = line->n;
-}
-
 static int
 raise_last(const struct fsck *fsck, uint64_t n)
 {
@@ -128,11 +119,10 @@ static int
 check_last(struct fsck *fsck)
 {
 	int top = spool_folder(fsck->spool, SPOOL_TOP);
-	struct sentlog_place from = {0};
-	uint64_t ended = 0, last;
+	uint64_t ended, last;
 	struct why text;
 
-	if (sentlog_read(fsck->spool, &from, note_end, &ended) < 0)
+	if (sentlines_highest(top, &ended) < 0)
 		return -1;
 	if (faccessat(top, "last", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
 		fsck_tell(fsck, "last, below which no number is given again, is missing",

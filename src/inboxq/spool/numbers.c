@@ -43,26 +43,15 @@ spool_name_number(const char *name)
 	return name[20] == '\0' && n <= PROTO_NUMBER_MAX ? n : 0;
 }
 
-static void
-note_ended(void *ctx, const struct sentlog_line *line)
-{
-	uint64_t *highest = ctx;
-
-	if (line->n > *highest)
-		*highest = line->n;
-}
-
 /* What has left queue/ stands in sent.log. */
 static uint64_t
 highest_ended(const struct spool *spool)
 {
-	struct sentlog_place from = {0};
-	uint64_t highest = 0;
+	uint64_t highest;
 
 	/* What cannot be read is lost: a number that comes again, with other bytes, is another
 	 * item to every receiver. */
-	if (sentlines_read(spool->folder[SPOOL_TOP], &from, note_ended, &highest) < 0)
-		return highest;
+	(void)!sentlines_highest(spool->folder[SPOOL_TOP], &highest);
 	return highest;
 }
 

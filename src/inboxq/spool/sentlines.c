@@ -196,3 +196,21 @@ sentlines_rename(int top)
 	disk_close(fd);
 	return rc;
 }
+
+static void
+note_highest(void *ctx, const struct sentlog_line *line)
+{
+	uint64_t *highest = ctx;
+
+	if (line->n > *highest)
+		*highest = line->n;
+}
+
+int
+sentlines_highest(int top, uint64_t *highest)
+{
+	struct sentlog_place from = {0};
+
+	*highest = 0;
+	return sentlines_read(top, &from, note_highest, highest);
+}

@@ -74,6 +74,10 @@ struct sentlog_place {
  */
 MUST_CHECK int sentlines_read(int top, struct sentlog_place *from, sentlines_fn *line, void *ctx);
 
+/* The highest number that either has a line of; 0: there is none.  0, or -1 with errno set, and
+ * the highest of what could be read. */
+MUST_CHECK int sentlines_highest(int top, uint64_t *highest);
+
 /* One line, without its LF.  0, or -1: it is none. */
 MUST_CHECK int sentlines_parse(const char *text, size_t len, struct sentlog_line *line);
 
