@@ -705,7 +705,7 @@ opens_no_spool_that_others_may_write_to(void **state)
 	assert_int_equal(errno, ENOENT);
 }
 
-struct seen {
+struct lines_read {
 	unsigned count;
 	struct sentlog_line last;
 };
@@ -713,7 +713,7 @@ struct seen {
 static void
 on_line(void *ctx, const struct sentlog_line *line)
 {
-	struct seen *seen = ctx;
+	struct lines_read *seen = ctx;
 
 	seen->count++;
 	seen->last = *line;
@@ -725,7 +725,7 @@ sentlog_goes_on_after_a_cut_line(void **state)
 	struct spool *spool = open_spool();
 	struct sentlog *sentlog = sentlog_open(spool);
 	struct spool_item item = {.inbox = "status", .size = 3, .sha256 = "00", .name = "a%20b"};
-	struct seen seen = {0};
+	struct lines_read seen = {0};
 	struct sentlog_place from = {0}, middle;
 	FILE *file;
 
@@ -775,7 +775,7 @@ sentlog_gives_back_claims(void **state)
 	struct spool *spool = open_spool();
 	struct sentlog *sentlog = sentlog_open(spool);
 	struct spool_item item = {.inbox = "status", .size = 3, .name = "a%20b", .claim = ONE};
-	struct seen seen = {0};
+	struct lines_read seen = {0};
 	struct sentlog_place from = {0};
 
 	(void)state;
@@ -812,7 +812,7 @@ sentlog_gives_back_the_longest_server(void **state)
 	struct sentlog *sentlog = sentlog_open(spool);
 	struct spool_item item = {.inbox = "status", .size = 3, .sha256 = "00"};
 	char server[SENTLOG_SERVER_ROOM];
-	struct seen seen = {0};
+	struct lines_read seen = {0};
 	struct sentlog_place from = {0};
 
 	(void)state;
@@ -836,7 +836,7 @@ runner_sees_the_mark_move_as_answers_come(void **state)
 	struct ends *ends = ends_new(spool, sentlog, schedule);
 	struct scan scan = {0};
 	char reason[SPOOL_REASON_MAX + 1];
-	struct seen seen = {0};
+	struct lines_read seen = {0};
 	uint64_t size;
 	struct sentlog_place from = {0};
 

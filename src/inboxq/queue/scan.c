@@ -27,9 +27,7 @@ monotonic(void)
 	return 1e-6 * (double)clock_monotonic();
 }
 
-/* May queue/ hold what the last scan did not see?  A folder's time is too
- * coarse to tell two changes of one moment apart, so a young one counts as
- * changed; and a long scan is not repeated at once. */
+/* May queue/ hold what the last scan did not see?  A long scan is not repeated at once. */
 static int
 is_due(const struct scan *scan, const struct spool *spool)
 {
@@ -41,8 +39,7 @@ is_due(const struct scan *scan, const struct spool *spool)
 		return 0;
 	if (scan->is_wanted || fstat(spool_folder(spool, SPOOL_QUEUE), &st) < 0)
 		return 1;
-	return st.st_mtim.tv_sec != scan->seen.tv_sec ||
-	    st.st_mtim.tv_nsec != scan->seen.tv_nsec || scan->was_young;
+	return seen_may_differ(&scan->seen, &st);
 }
 
 /* What is no item stays where it is, and is named once. */
@@ -61,7 +58,7 @@ scan_queue(struct scan *scan, struct spool *spool, struct schedule *schedule)
 {
 	struct spool_numbers found = {0};
 	double begin = monotonic();
-	time_t now = time(NULL);
+	struct seen seen;
 	struct stat st;
 	uint64_t highest;
 	int rc = -1;
@@ -70,8 +67,10 @@ scan_queue(struct scan *scan, struct spool *spool, struct schedule *schedule)
 		return 0;
 	if (spool_lock(spool) < 0)
 		return -1;
-	if (fstat(spool_folder(spool, SPOOL_QUEUE), &st) < 0 ||
-	    spool_list(spool, SPOOL_QUEUE, &found) < 0 || spool_highest(spool, &highest) < 0)
+	if (fstat(spool_folder(spool, SPOOL_QUEUE), &st) < 0)
+		goto out;
+	seen_note(&seen, &st);
+	if (spool_list(spool, SPOOL_QUEUE, &found) < 0 || spool_highest(spool, &highest) < 0)
 		goto out;
 	if (disk_sync_dir(spool_folder(spool, SPOOL_QUEUE)) < 0)
 		goto out;
@@ -87,10 +86,7 @@ scan_queue(struct scan *scan, struct spool *spool, struct schedule *schedule)
 	tell_strays(scan, &found);
 	scan->is_wanted = 0;
 	scan->looked = begin;
-	scan->seen = st.st_mtim;
-	/* One of the future was written before the clock was set back: another change has
-	 * another time. */
-	scan->was_young = now - st.st_mtim.tv_sec < 2 && st.st_mtim.tv_sec - now < 2;
+	scan->seen = seen;
 	scan->cost = monotonic() - begin;
 	rc = 0;
 out:

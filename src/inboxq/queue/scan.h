@@ -8,19 +8,17 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "lib/attr.h"
+#include "lib/seen.h"
 
 struct schedule;
 struct spool;
 struct spool_item;
 
-/* The last look, zeroed before the first: the folder's time then, and whether that was
- * young; when it began (monotonic) and what it cost, seconds. */
+/* The last look, zeroed before the first; when it began (monotonic) and what it cost, seconds. */
 struct scan {
-	struct timespec seen;
-	int was_young;
+	struct seen seen;
 	int is_wanted; /* it is due whatever the folder's time: what has come was not heard of */
 	double looked, cost;
 	size_t strays; /* of which the log has told */

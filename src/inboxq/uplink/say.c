@@ -23,25 +23,22 @@ write_line(struct conn *conn, const struct proto_line *line)
 	conn_write(conn, text, proto_format(line, text));
 }
 
-/* Many may lie there, and be there for long.  A folder's time is too coarse to tell two changes of
- * one moment apart, so a young one counts as changed. */
+/* Many may lie there, and be there for long. */
 static uint64_t
 count_failed(const struct spool *spool, struct say_failed *failed)
 {
-	time_t now = time(NULL);
 	struct spool_numbers found;
+	struct seen seen;
 	struct stat st;
 
-	if (fstat(spool_folder(spool, SPOOL_FAILED), &st) < 0)
+	if (fstat(spool_folder(spool, SPOOL_FAILED), &st) < 0 ||
+	    !seen_may_differ(&failed->seen, &st))
 		return failed->count;
-	if (!failed->was_young && st.st_mtim.tv_sec == failed->seen.tv_sec &&
-	    st.st_mtim.tv_nsec == failed->seen.tv_nsec)
-		return failed->count;
+	seen_note(&seen, &st);
 	if (spool_list(spool, SPOOL_FAILED, &found) < 0)
 		return failed->count;
 	failed->count = found.count;
-	failed->seen = st.st_mtim;
-	failed->was_young = st.st_mtim.tv_sec > now - 2 && st.st_mtim.tv_sec <= now;
+	failed->seen = seen;
 	free(found.at);
 	return failed->count;
 }

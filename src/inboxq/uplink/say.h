@@ -5,9 +5,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "lib/proto.h"
+#include "lib/seen.h"
 
 struct backlog;
 struct conn;
@@ -17,8 +17,7 @@ struct spool_item;
 
 /* failed/ as it was counted last, zeroed before the first time. */
 struct say_failed {
-	struct timespec seen; /* the folder's time then */
-	int was_young;
+	struct seen seen;
 	uint64_t count;
 };
 

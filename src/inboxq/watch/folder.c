@@ -293,8 +293,7 @@ folder_notice(struct folder *folder, enum notice_kind kind, int number, const ch
 	}
 }
 
-/* May there be what no listing and no notice has shown?  A folder's time is too coarse to tell two
- * changes of one moment apart. */
+/* May there be what no listing and no notice has shown? */
 static int
 is_list_due(const struct folder *folder, const struct stat *st)
 {
@@ -304,7 +303,7 @@ is_list_due(const struct folder *folder, const struct stat *st)
 	 * been looked at, and those that cannot be taken give way. */
 	if (folder->must_list)
 		return waiting_count(folder->waiting) <= WAITING_MAX / 2 || folder->is_idle;
-	return folder->was_young || !look_is_time(st->st_mtim, folder->listed);
+	return seen_may_differ(&folder->listed, st);
 }
 
 static void
@@ -320,8 +319,7 @@ list(struct folder *folder, const struct stat *st)
 		return;
 	}
 	folder->must_list = 0;
-	folder->listed = st->st_mtim;
-	folder->was_young = clock_utc() / CLOCK_SECOND - st->st_mtim.tv_sec < 2;
+	seen_note(&folder->listed, st);
 	while ((errno = 0, entry = readdir(dir)))
 		(void)see(folder, entry->d_name);
 	if (errno != 0) {

@@ -5,7 +5,6 @@
 #define INBOXQ_WATCH_FOLDER_PARTS_H
 
 #include <stdint.h>
-#include <time.h>
 
 #include "inboxq/base/settings.h"
 #include "inboxq/spool/intake.h"
@@ -14,6 +13,7 @@
 #include "inboxq/watch/waiting.h"
 #include "lib/clock.h"
 #include "lib/escape.h"
+#include "lib/seen.h"
 #include "lib/why.h"
 
 #define FOLDER_PATH_ROOM ESCAPE_ROOM(255)
@@ -35,8 +35,7 @@ struct folder {
 	int64_t open_due, list_due; /* clock_monotonic() */
 	int must_list;              /* whatever its time says */
 	int is_idle;                /* of what waits, nothing was due */
-	int was_young;              /* it had just changed when it was listed */
-	struct timespec listed;     /* its time then */
+	struct seen listed;
 	int must_settle;            /* claims were deleted, which is to last */
 	uint64_t queued;            /* files, since the start */
 	size_t batch_max;           /* claims in a batch, up to INTAKE_BATCH */
