@@ -60,9 +60,11 @@ class Trace:
         self.frames = {}     # name -> Frame
         self.published = {}  # name -> (begin, end, folder, draft as it was then)
         self.stored = []     # (sequence, name, again) of each answer
+        self.renaming = {}   # new path -> the begin of a rename that has no end yet
         self.batches = []
         for event in renumbered(found):
             self.take(event)
+        self.take_cut_off()
         for path in self.syncs:
             self.syncs[path].sort()
         for batch in self.batches:
@@ -78,6 +80,10 @@ class Trace:
             self.drop_torn()
         if event.when == "begin":
             self.begun[key] = event.sequence
+        if event.call in RENAMES and event.when == "begin":
+            self.renaming[event.detail] = event
+        elif event.call in RENAMES:
+            self.renaming.pop(event.detail, None)
         if event.call in SYNCS:
             if event.when == "end" and event.result == 0:
                 name = "syncfs" if event.call == "syncfs" else event.path
@@ -118,6 +124,15 @@ class Trace:
             self.torn.append(torn)
             self.frames = {name: frame for name, frame in self.frames.items()
                            if frame.batch is not torn}
+
+    def take_cut_off(self):
+        """A rename whose end no line tells, since a kill came between: what was acknowledged, and
+        is renamed no other time, was renamed then.  That it is there the receiver's root tells."""
+        for path, event in self.renaming.items():
+            folder, name = os.path.split(path)
+            if os.path.basename(folder) == "new" and name in self.names():
+                self.published.setdefault(
+                    name, (event.sequence, event.sequence, folder, event.path))
 
     def take_rename(self, event, begin):
         folder, name = os.path.split(event.detail)
