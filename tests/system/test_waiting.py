@@ -73,6 +73,22 @@ def a_reload_cuts_no_wait_short_that_the_server_asked_for(t):
 
 
 @test
+def who_takes_nothing_is_sent_little_and_all_once_it_does(t):
+    fake = FakeReceiver(t, later_for(1), inline=1 << 20)
+    q = Queue(t, fake)
+    q.add("status", *[b"%d" % n for n in range(90)])
+    run = run_in_background(t, q)
+    until(lambda: len(fake.said("PUT")) >= 90, 10, "all of it, once")
+    begun = time.monotonic()
+    time.sleep(6)
+    most = 90 + time.monotonic() - begun + 2
+    assert 93 <= len(fake.said("PUT")) <= most, "%d tries" % len(fake.said("PUT"))
+    fake.odd = None
+    until(lambda: not q.numbers(), 6, "an empty queue")
+    end_run(run, q)
+
+
+@test
 def one_cycle_that_is_stopped_has_left_items(t):
     fake = FakeReceiver(t, lambda c, line: line.startswith("PUT"))
     q = Queue(t, fake)

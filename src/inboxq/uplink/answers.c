@@ -73,6 +73,7 @@ due_after(const struct answer_context *context, uint64_t n, uint64_t seconds, ui
 	return context->now + (int64_t)wait;
 }
 
+/* 1: it is put off for a time. */
 static int
 take_later(const struct answer_context *context, uint64_t n, uint64_t size,
     const struct proto_line *line)
@@ -99,7 +100,7 @@ take_later(const struct answer_context *context, uint64_t n, uint64_t size,
 	news_trouble("%s puts off item %" PRIu64 " for %" PRIu64 " s: %s%s%s", context->dialled, n,
 	    seconds, code, text[0] ? ": " : "", text);
 	schedule_put_off(context->schedule, n, due_after(context, n, seconds, wait, code));
-	return 0;
+	return 1;
 }
 
 static int
@@ -142,7 +143,7 @@ answers_take(const struct answer_context *context, const struct proto_line *line
 		rc = take_refused(context, n, line);
 	else
 		rc = take_later(context, n, *size, line);
-	return rc < 0 ? -1 : 1;
+	return rc < 0 ? -1 : rc + 1;
 }
 
 void

@@ -34,8 +34,8 @@ struct answer_context {
 const char *answers_text(const struct proto_line *line, enum proto_field field, char *dst,
     size_t room);
 
-/* Takes one answer.  Returns 1 and the item's *size if the item was under way, 0
- * if nobody asked (it is logged), -1 with errno set if the spool fails us. */
+/* Takes one answer.  Returns 1 and the item's *size if the item was under way, 2 if it is put off
+ * for a time as well, 0 if nobody asked (it is logged), -1 with errno set if the spool fails us. */
 MUST_CHECK int answers_take(const struct answer_context *context, const struct proto_line *line,
     uint64_t *size);
 

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -63,6 +64,7 @@ struct outgoing {
 	uint64_t since_frame; /* bytes of small items */
 	struct large *large;
 	int no_large; /* none is opened any more */
+	unsigned allowed; /* items that may begin */
 	struct pace pace;
 	unsigned char chunk[CHUNK];
 };
@@ -84,6 +86,7 @@ outgoing_new(const struct spool *spool, struct schedule *schedule, struct ends *
 	outgoing->schedule = schedule;
 	outgoing->ends = ends;
 	outgoing->pace.rate = bandwidth;
+	outgoing->allowed = UINT_MAX;
 	outgoing->items_max = FIRST_ITEMS;
 	outgoing->bytes_max = FIRST_BYTES;
 	outgoing->inline_max = FIRST_INLINE;
@@ -265,6 +268,19 @@ load_next(struct outgoing *outgoing, enum schedule_lane lane, int64_t now, struc
 	return 0;
 }
 
+void
+outgoing_allow(struct outgoing *outgoing, unsigned items)
+{
+	outgoing->allowed = items;
+}
+
+static void
+count_begun(struct outgoing *outgoing)
+{
+	if (outgoing->allowed != UINT_MAX)
+		outgoing->allowed--;
+}
+
 /* Announces the next large item: 1, 0 if there is none or no room, or -1. */
 static int
 open_large(struct outgoing *outgoing, struct conn *conn, int64_t now)
@@ -272,12 +288,13 @@ open_large(struct outgoing *outgoing, struct conn *conn, int64_t now)
 	struct loaded loaded;
 	int rc;
 
-	if (outgoing->no_large || !large_has_room(outgoing->large))
+	if (outgoing->no_large || outgoing->allowed == 0 || !large_has_room(outgoing->large))
 		return 0;
 	rc = load_next(outgoing, SCHEDULE_LARGE, now, &loaded);
 	if (rc > 0) {
 		large_open(outgoing->large, conn, loaded.n, loaded.fd, &loaded.item);
 		schedule_mark_sent(outgoing->schedule, loaded.n, loaded.item.size);
+		count_begun(outgoing);
 		note_try(outgoing, loaded.n, loaded.item.size);
 	}
 	return rc;
@@ -303,6 +320,8 @@ begin_small(struct outgoing *outgoing, struct conn *conn, int64_t now)
 	uint64_t size;
 	int rc;
 
+	if (outgoing->allowed == 0)
+		return 0;
 	if (outgoing->state == FILE_NONE) {
 		rc = load_next(outgoing, SCHEDULE_SMALL, now, &outgoing->put);
 		if (rc <= 0)
@@ -314,6 +333,7 @@ begin_small(struct outgoing *outgoing, struct conn *conn, int64_t now)
 	size = outgoing->put.item.size;
 	say_item(conn, VERB_PUT, outgoing->put.n, &outgoing->put.item);
 	schedule_mark_sent(outgoing->schedule, outgoing->put.n, size);
+	count_begun(outgoing);
 	note_try(outgoing, outgoing->put.n, size);
 	outgoing->bytes += size;
 	outgoing->left = size;

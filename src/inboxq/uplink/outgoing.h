@@ -48,6 +48,9 @@ void outgoing_take_ready(struct outgoing *outgoing, const struct proto_line *lin
 MUST_CHECK enum outgoing_result outgoing_pump(struct outgoing *outgoing, struct conn *conn,
     int64_t now, int no_more);
 
+/* So many items may begin from here on; UINT_MAX, as at first: as many as there are. */
+void outgoing_allow(struct outgoing *outgoing, unsigned items);
+
 /* When outgoing_pump() may write more, microseconds, where it is the bandwidth that holds it; else
  * 0. */
 int64_t outgoing_wait(const struct outgoing *outgoing);

@@ -7,6 +7,7 @@
 #include "inboxq/uplink/talk.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@
 
 #define SETTLE_EVERY 100 /* numbers */
 #define AWAY_MAX 86400 /* seconds: a server's slip must not keep us for years */
+#define VAIN_MAX 32 /* items put off in a row */
 #define BYE_MAX 5 /* seconds: behind QUIT nothing is to come that we need */
 
 static uint64_t
@@ -120,10 +122,38 @@ is_idle(struct talk *talk, int64_t now)
 	    schedule_next(schedule, SCHEDULE_LARGE, now) == 0;
 }
 
+/* Does it put off whatever it gets?  One whose disk is full would be sent all that waits, each
+ * time that is due, for nothing: it gets an item a second, until it takes one.  One cycle sends each
+ * but once. */
+static int
+is_in_vain(const struct talk *talk)
+{
+	return !talk->once && talk->in_vain >= VAIN_MAX;
+}
+
+static int
+is_at_rest(struct talk *talk, int64_t now)
+{
+	return is_idle(talk, now) || (is_in_vain(talk) && !outgoing_is_midway(talk->outgoing) &&
+	    schedule_counts(talk->schedule)->sent == 0);
+}
+
 int
 talk_is_at_rest(struct talk *talk)
 {
-	return talk->state == TALK_OPEN && is_idle(talk, clock_seconds());
+	return talk->state == TALK_OPEN && is_at_rest(talk, clock_seconds());
+}
+
+static enum outgoing_result
+pump(struct talk *talk, struct conn *conn, int64_t now)
+{
+	int no_more = talk->state != TALK_HELLO && talk->state != TALK_OPEN;
+	int is_turn = now > talk->tried;
+
+	outgoing_allow(talk->outgoing, is_in_vain(talk) ? (unsigned)is_turn : UINT_MAX);
+	if (is_in_vain(talk))
+		talk->tried = now;
+	return outgoing_pump(talk->outgoing, conn, now, no_more);
 }
 
 enum talk_verdict
@@ -131,11 +161,10 @@ talk_say(struct talk *talk, struct conn *conn)
 {
 	struct schedule *schedule = talk->schedule;
 	int64_t now = clock_seconds();
-	int no_more = talk->state != TALK_HELLO && talk->state != TALK_OPEN;
 
 	if (talk->state == TALK_AWAY || talk->state == TALK_QUIT)
 		return TALK_GOES_ON;
-	switch (outgoing_pump(talk->outgoing, conn, now, no_more)) {
+	switch (pump(talk, conn, now)) {
 	case OUTGOING_OK:
 		break;
 	case OUTGOING_BROKEN:
@@ -148,7 +177,7 @@ talk_say(struct talk *talk, struct conn *conn)
 	/* What was set aside just now is to be told by SKIP, too. */
 	if (schedule_counts(schedule)->answered && ends_commit(talk->ends) < 0)
 		return TALK_TROUBLE;
-	if ((is_idle(talk, now) ||
+	if ((is_at_rest(talk, now) ||
 	        schedule_settled(schedule) - talk->told.settled >= SETTLE_EVERY) &&
 	    settle(talk, conn) < 0)
 		return TALK_TROUBLE;
@@ -335,11 +364,15 @@ on_goaway(struct talk *talk, const struct proto_line *line)
 
 /* At the time of now: to look at an item for damage took its own. */
 static void
-note_answer(struct talk *talk, enum proto_verb verb)
+note_answer(struct talk *talk, enum proto_verb verb, int is_put_off)
 {
 	int64_t now = clock_seconds();
 
 	pulse_answer(&talk->pulse, now);
+	if (is_put_off)
+		talk->in_vain += talk->in_vain < VAIN_MAX;
+	else if (verb != VERB_LATER)
+		talk->in_vain = 0;
 	if (verb != VERB_LATER)
 		talk->puts_off = 0;
 	else if (talk->puts_off == 0)
@@ -360,7 +393,7 @@ on_answer(struct talk *talk, const struct proto_line *line)
 		return TALK_TROUBLE;
 	if (rc > 0) {
 		outgoing_answered(talk->outgoing, line->number[FIELD_NUMBER], size);
-		note_answer(talk, line->verb);
+		note_answer(talk, line->verb, rc == 2);
 	}
 	return TALK_GOES_ON;
 }

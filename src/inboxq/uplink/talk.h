@@ -55,6 +55,8 @@ struct talk {
 	uint64_t seconds; /* GOAWAY's */
 	int was_idle, was_superseded; /* that is its reason */
 	int64_t puts_off; /* since when it has done nothing but put items off; 0: it has */
+	unsigned in_vain; /* items that it has put off in a row */
+	int64_t tried;    /* when the last one began since these are many */
 	struct log_gate gate;
 	struct spread lots;
 	const char *why;      /* of TALK_LOST; NULL: the session came to its end in order */
