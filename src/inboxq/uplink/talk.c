@@ -123,8 +123,8 @@ is_idle(struct talk *talk, int64_t now)
 }
 
 /* Does it put off whatever it gets?  One whose disk is full would be sent all that waits, each
- * time that is due, for nothing: it gets an item a second, until it takes one.  One cycle sends each
- * but once. */
+ * time that is due, for nothing: it gets an item a second, until it takes one.  One cycle sends
+ * each but once. */
 static int
 is_in_vain(const struct talk *talk)
 {
