@@ -130,6 +130,7 @@ def fleet_that_is_switched_on_comes_within_a_minute(t):
     with open(clock, "w", encoding="ascii") as file:
         file.write("%d" % (1 - uptime))
     begun = time.time()
+    assert os.path.exists(CLOCK), "make tests/fault/clock.so first"
     fleet = Fleet(t, env={"LD_PRELOAD": CLOCK, "CLOCK_FILE": clock})
     started = time.time() - begun
     t.note("%.1f s to start all" % started)
