@@ -61,3 +61,11 @@ stats_of_code(enum proto_code code)
 	assert(0 && "a code that ends an item");
 	return STATS_COUNT;
 }
+
+uint64_t
+stats_told(const uint64_t values[STATS_COUNT], size_t row)
+{
+	if (stats_rows[row].kind == STATS_GAUGE && values[row] > INT64_MAX)
+		return 0;
+	return values[row];
+}

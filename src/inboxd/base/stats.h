@@ -202,6 +202,10 @@ struct stats_row {
 /* STATS_COUNT rows; those of one metric stand together, help in the first. */
 extern const struct stats_row stats_rows[];
 
+/* A row's value as it is told: a gauge is a sum over threads that may be read while a thing moves
+ * from one to the other, and then below zero is zero. */
+uint64_t stats_told(const uint64_t values[STATS_COUNT], size_t row);
+
 /* The counter of a LATER or REFUSED code. */
 enum counter stats_of_code(enum proto_code code);
 

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: ISC */
+/* The page of Prometheus: its text format 0.0.4, or OpenMetrics 1.0. */
+#include "inboxd/status/pages.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define USEC_PER_SEC 1000000
+
+/* In OpenMetrics a counter's family has the name without "_total". */
+static void
+put_family(FILE *out, const struct stats_row *row, int openmetrics)
+{
+	size_t len = strlen(row->metric), cut = strlen("_total");
+
+	if (openmetrics && row->kind != STATS_GAUGE && len > cut &&
+	    strcmp(row->metric + len - cut, "_total") == 0)
+		len -= cut;
+	fprintf(out, "# HELP %.*s %s\n", (int)len, row->metric, row->help);
+	fprintf(out, "# TYPE %.*s %s\n", (int)len, row->metric,
+	    row->kind == STATS_GAUGE ? "gauge" : "counter");
+}
+
+static const struct {
+	const char *metric, *help;
+} inbox_rows[] = {
+    {"inboxd_inbox_waiting", "Files in new/."},
+    {"inboxd_inbox_oldest_timestamp_seconds", "From when the oldest file in new/ is, UTC."},
+    {"inboxd_inbox_claimed", "Files in cur/."},
+    {"inboxd_inbox_claimed_oldest_timestamp_seconds",
+        "From when the oldest file in cur/ is, UTC."},
+    {"inboxd_inbox_counted_timestamp_seconds", "When these were counted, UTC."},
+};
+#define INBOX_ROWS (sizeof inbox_rows / sizeof inbox_rows[0])
+
+/* Of the rows above.  0 where it is not known, or there is no oldest: then the sample is left
+ * out, so that an alarm on its age needs no exception. */
+static int
+inbox_value(const struct inbox_count *count, size_t row, uint64_t *value)
+{
+	const struct inbox_pile *pile = row < 2 ? &count->waiting : &count->claimed;
+	int64_t time = row == INBOX_ROWS - 1 ? count->begun : pile->oldest;
+
+	if (row == 0 || row == 2) {
+		*value = pile->files;
+		return pile->known;
+	}
+	*value = (uint64_t)time / USEC_PER_SEC;
+	return time > 0;
+}
+
+static void
+put_inboxes(FILE *out, const struct status_source *source)
+{
+	struct inbox_view view;
+	uint64_t value;
+
+	for (size_t row = 0; row < INBOX_ROWS; row++) {
+		const char *metric = inbox_rows[row].metric;
+		fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", metric, inbox_rows[row].help,
+		    metric);
+		for (size_t i = 0; source->inbox(source->ctx, i, &view) == 0; i++)
+			if (inbox_value(&view.count, row, &value))
+				fprintf(out, "%s{inbox=\"%s\"} %" PRIu64 "\n", metric, view.name,
+				    value);
+	}
+}
+
+char *
+pages_metrics(const struct status_source *source, const uint64_t values[STATS_COUNT],
+    int openmetrics)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	if (!out)
+		return NULL;
+	for (size_t i = 0; i < STATS_COUNT; i++) {
+		const struct stats_row *row = &stats_rows[i];
+		if (i == 0 || strcmp(row->metric, stats_rows[i - 1].metric) != 0)
+			put_family(out, row, openmetrics);
+		if (*row->label != '\0')
+			fprintf(out, "%s{%s} ", row->metric, row->label);
+		else
+			fprintf(out, "%s ", row->metric);
+		uint64_t value = stats_told(values, i);
+		if (row->kind == STATS_TIME)
+			fprintf(out, "%" PRIu64 ".%06" PRIu64 "\n", value / USEC_PER_SEC,
+			    value % USEC_PER_SEC);
+		else
+			fprintf(out, "%" PRIu64 "\n", value);
+	}
+	put_inboxes(out, source);
+	if (openmetrics)
+		fputs("# EOF\n", out);
+	int failed = ferror(out);
+	if (fclose(out) == EOF || failed) {
+		free(text);
+		return NULL;
+	}
+	return text;
+}
