@@ -68,13 +68,14 @@ exit_code(enum fetch_result result, int code)
 static int
 tell(const struct fetch_page *page, const struct arguments *arguments)
 {
+	const struct showing showing = {stdout, arguments};
 	struct json_t *whole = NULL;
 	struct why why = {""};
 	int64_t next = -1;
 	int rc = show_take(&whole, page->text, page->len, &next, &why);
 
 	if (rc == 0)
-		rc = (arguments->json ? show_json : show_forgotten)(whole, stdout, &why);
+		rc = (arguments->json ? show_json : show_forgotten)(whole, &showing, &why);
 	if (rc < 0)
 		complain("%s: %s", arguments->socket, why.text);
 	show_free(whole);

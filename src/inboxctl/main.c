@@ -145,8 +145,10 @@ fetch(const char *socket_path, const char *path, struct fetch_page *page)
 
 /* Asks for the page, and goes on as long as there is more of it. */
 static int
-show_page(const struct command *command, const char *socket_path, int json)
+show_page(const struct command *command, const struct arguments *arguments)
 {
+	const struct showing showing = {stdout, arguments};
+	const char *socket_path = arguments->socket;
 	char path[64];
 	struct why why = {""};
 	struct json_t *whole = NULL;
@@ -164,7 +166,7 @@ show_page(const struct command *command, const char *socket_path, int json)
 		snprintf(path, sizeof path, "%s?from=%" PRId64, command->page, next);
 	} while (rc == 0 && next != -1);
 	if (rc == 0)
-		rc = (json ? show_json : command->show)(whole, stdout, &why);
+		rc = (arguments->json ? show_json : command->show)(whole, &showing, &why);
 	if (rc == -1) {
 		complain("%s: %s", socket_path, why.text);
 		code = EX_PROTOCOL;
@@ -202,7 +204,7 @@ run(const struct command *command, struct arguments *arguments)
 	if (!*place)
 		*place = at_root ? places.root : places.socket;
 	code = command->run ? command->run(arguments)
-	                    : show_page(command, arguments->socket, arguments->json != NULL);
+	                    : show_page(command, arguments);
 end:
 	places_free(&places);
 	return code;

@@ -15,7 +15,14 @@
 
 #define SHOW_SCHEMA 1
 
+struct arguments;
 struct json_t;
+
+/* Where a page is shown, and what the command line says of how. */
+struct showing {
+	FILE *out;
+	const struct arguments *arguments;
+};
 
 /* Each returns 0; or -1 and the reason in `why`, which may hold bytes of the peer. */
 
@@ -28,8 +35,8 @@ MUST_CHECK int show_take(struct json_t **page, const char *text, size_t len, int
 /* NULL: does nothing. */
 void show_free(struct json_t *page);
 
-/* Prints to `out`; where the page is not what it should be some lines may be out. */
-typedef int show_fn(const struct json_t *page, FILE *out, struct why *why);
+/* Where the page is not what it should be some lines may be out. */
+typedef int show_fn(const struct json_t *page, const struct showing *showing, struct why *why);
 show_fn show_status, show_clients, show_inboxes, show_forgotten, show_json;
 
 #endif
