@@ -4,12 +4,15 @@
 #include "inboxd/answers.h"
 
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/limits.h"
 #include "inboxd/base/site.h"
 #include "inboxd/commit/request.h"
 #include "inboxd/expiry.h"
+#include "inboxd/status/pages.h"
 #include "inboxd/status/source.h"
 #include "inboxd/status/status.h"
 #include "inboxd/status/survey.h"
@@ -133,26 +136,40 @@ on_forgotten(struct request *request)
 {
 	struct answers *answers = request->asker;
 	struct forget *forget = (struct forget *)request;
+	struct why line;
+	int code = wish_tell_forgotten(&forget->answer, &line);
 
-	status_forgotten(answers->status, &forget->answer);
+	status_done(answers->status, WISH_FORGET, code,
+	    code == 200 ? pages_forgotten(&forget->answer, (int64_t)time(NULL))
+	                : strdup(line.text));
 	free(forget);
 }
 
 static void
-ask_forget(void *ctx, const struct forget_wish *wish)
+ask_forget(struct answers *answers, const struct wish *wish)
 {
-	struct answers *answers = ctx;
 	struct forget *forget = must_alloc(sizeof *forget);
 
-	forget->wish = *wish;
+	forget->wish = wish->forget;
 	threads_ask(answers->threads, &forget->request, COMMIT_FORGET, on_forgotten, answers);
+}
+
+/* A row a kind: each brings status_done(). */
+static void (*const wishes[WISH_KINDS])(struct answers *answers, const struct wish *wish) = {
+    [WISH_FORGET] = ask_forget,
+};
+
+static void
+ask_wish(void *ctx, const struct wish *wish)
+{
+	wishes[wish->kind](ctx, wish);
 }
 
 int
 answers_open(struct answers *answers, struct event_base *base, struct why *why)
 {
 	const struct status_source source = {give_stats, give_inbox, ask_count, give_trouble,
-	    give_reload_error, ask_clients, ask_forget, answers};
+	    give_reload_error, ask_clients, ask_wish, answers};
 	const struct settings *settings = (*answers->site)->settings;
 
 	answers->status =

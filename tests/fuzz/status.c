@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "inboxd/status/pages.h"
 #include "inboxd/status/source.h"
 #include "inboxd/status/status.h"
 #include "inboxd/base/inbox.h"
@@ -41,7 +42,8 @@ enum flag {
 static struct event_base *base;
 static struct status *status;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
-static size_t asked, wanted; /* that are not answered yet */
+static size_t asked; /* and ... */
+static unsigned wanted; /* ... a bit a wish that is not answered yet */
 static unsigned flags;
 static uint8_t odd[32]; /* bytes of the input, where a folder's name may have any */
 
@@ -96,28 +98,34 @@ ask_clients(void *ctx, uint64_t from)
 }
 
 static void
-forget(void)
+fulfil(enum wish_kind kind)
 {
 	struct forget_answer answer = {.outcome = odd[0] % FORGET_OUTCOMES, .queues = odd[1],
 	    .unsettled = UINT64_MAX};
+	struct why line;
+	int code = wish_tell_forgotten(&answer, &line);
 
-	status_forgotten(status, &answer);
+	status_done(status, kind, code,
+	    code == 200 ? pages_forgotten(&answer, odd[2]) : strdup(line.text));
 }
 
 static void
-ask_forget(void *ctx, const struct forget_wish *wish)
+ask_wish(void *ctx, const struct wish *wish)
 {
 	(void)ctx;
-	FUZZ_CHECK(wish->identity[0]);
-	for (const char *c = wish->identity; *c; c++)
-		FUZZ_CHECK(*c > 0x20 && *c < 0x7f);
-	FUZZ_CHECK(is_hex(wish->queue, strlen(wish->queue), strlen(wish->queue)));
+	if (wish->kind == WISH_FORGET) {
+		const struct forget_wish *forget = &wish->forget;
+		FUZZ_CHECK(forget->identity[0]);
+		for (const char *c = forget->identity; *c; c++)
+			FUZZ_CHECK(*c > 0x20 && *c < 0x7f);
+		FUZZ_CHECK(is_hex(forget->queue, strlen(forget->queue), strlen(forget->queue)));
+	}
 	if (!(flags & LATE)) {
-		forget();
+		fulfil(wish->kind);
 		return;
 	}
-	wanted++;
-	FUZZ_CHECK(wanted == 1);
+	FUZZ_CHECK(!(wanted & 1u << wish->kind));
+	wanted |= 1u << wish->kind;
 }
 
 static void
@@ -153,7 +161,7 @@ static void
 set_up(void)
 {
 	static const struct status_source source = {
-	    give_stats, give_inbox, count, give_trouble, give_reload_error, ask_clients, ask_forget,
+	    give_stats, give_inbox, count, give_trouble, give_reload_error, ask_clients, ask_wish,
 	    NULL};
 	struct why why;
 
@@ -236,9 +244,12 @@ answer_late(void)
 		asked--;
 		answer();
 	}
-	while (wanted) {
-		wanted--;
-		forget();
+	for (enum wish_kind kind = 0; kind < WISH_KINDS; kind++) {
+		unsigned bit = 1u << kind;
+		while (wanted & bit) {
+			wanted &= ~bit;
+			fulfil(kind);
+		}
 	}
 }
 

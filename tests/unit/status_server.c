@@ -4,6 +4,7 @@
 #include "status_server.h"
 #include "inboxd/base/inbox.h"
 #include "inboxd/commit/view.h"
+#include "inboxd/status/pages.h"
 #include "inboxd/status/source.h"
 
 #include <event2/event.h>
@@ -173,19 +174,24 @@ fake_reload_error(void *ctx)
 
 /* What was wanted, in the answer: the identity's length, and whether by force. */
 static void
-fake_forget(void *ctx, const struct forget_wish *wish)
+fake_wish(void *ctx, const struct wish *wish)
 {
 	struct forget_answer answer = {.outcome = server_outcome,
-	    .queues = strlen(wish->identity), .unsettled = (uint64_t)wish->force};
+	    .queues = strlen(wish->forget.identity),
+	    .unsettled = (uint64_t)wish->forget.force};
+	struct why line;
+	int code;
 
 	(void)ctx;
-	snprintf(answer.queue, sizeof answer.queue, "%s", wish->queue);
-	status_forgotten(status, &answer);
+	snprintf(answer.queue, sizeof answer.queue, "%s", wish->forget.queue);
+	code = wish_tell_forgotten(&answer, &line);
+	status_done(status, wish->kind, code,
+	    code == 200 ? pages_forgotten(&answer, (int64_t)time(NULL)) : strdup(line.text));
 }
 
 const struct status_source server_source = {
     fake_stats, fake_inbox, fake_count, fake_trouble, fake_reload_error, fake_clients,
-    fake_forget, NULL};
+    fake_wish, NULL};
 
 static void
 on_term(evutil_socket_t fd, short what, void *arg)

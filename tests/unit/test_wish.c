@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * POST /forget: who may, what its body may be, and what is answered.
+ * POST, by /forget: who may, what its body may be, and what is answered.
  */
 #include "config.h"
 
@@ -30,22 +30,22 @@
 static void
 reads_what_is_wished(void **state)
 {
-	struct forget_wish wish;
+	struct wish wish;
 	struct why why;
 
 	(void)state;
-	assert_int_equal(wish_read("identity=pc17.example.org", &wish, &why), 0);
-	assert_string_equal(wish.identity, "pc17.example.org");
-	assert_string_equal(wish.queue, "");
-	assert_int_equal(wish.force, 0);
-	assert_int_equal(wish_read("force=1&queue=" QUEUE "&identity=a%3db%26%2B%25", &wish, &why),
-	    0);
-	assert_string_equal(wish.identity, "a=b&+%");
-	assert_string_equal(wish.queue, QUEUE);
-	assert_int_equal(wish.force, 1);
-	assert_int_equal(wish_read("queue=6&identity=a=b", &wish, &why), 0);
-	assert_string_equal(wish.identity, "a=b");
-	assert_string_equal(wish.queue, "6");
+	assert_int_equal(wish_read(WISH_FORGET, "identity=pc17.example.org", &wish, &why), 0);
+	assert_string_equal(wish.forget.identity, "pc17.example.org");
+	assert_string_equal(wish.forget.queue, "");
+	assert_int_equal(wish.forget.force, 0);
+	assert_int_equal(wish_read(WISH_FORGET,
+	    "force=1&queue=" QUEUE "&identity=a%3db%26%2B%25", &wish, &why), 0);
+	assert_string_equal(wish.forget.identity, "a=b&+%");
+	assert_string_equal(wish.forget.queue, QUEUE);
+	assert_int_equal(wish.forget.force, 1);
+	assert_int_equal(wish_read(WISH_FORGET, "queue=6&identity=a=b", &wish, &why), 0);
+	assert_string_equal(wish.forget.identity, "a=b");
+	assert_string_equal(wish.forget.queue, "6");
 }
 
 static void
@@ -60,22 +60,22 @@ refuses_what_is_no_form(void **state)
 	    "identity=a%", "identity=a%4", "identity=a%4g", "identity=a%g4", "identity=%00",
 	    "identity=a%00", "identity=a%7f", "identity=\xc3\xa4", "Identity=a", "identity =a",
 	    "identity=a&other=1", "identity=a\n", "identity=a%0A"};
-	struct forget_wish wish;
+	struct wish wish;
 	char form[400] = "identity=";
 	struct why why;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		why.text[0] = '\0';
-		if (wish_read(wrong[i], &wish, &why) == 0)
+		if (wish_read(WISH_FORGET, wrong[i], &wish, &why) == 0)
 			fail_msg("took \"%s\"", wrong[i]);
 		assert_string_not_equal(why.text, "");
 	}
 	memset(form + strlen(form), 'x', IDENTITY_MAX);
-	assert_int_equal(wish_read(form, &wish, &why), 0);
-	assert_int_equal(strlen(wish.identity), IDENTITY_MAX);
+	assert_int_equal(wish_read(WISH_FORGET, form, &wish, &why), 0);
+	assert_int_equal(strlen(wish.forget.identity), IDENTITY_MAX);
 	form[strlen(form)] = 'x';
-	assert_int_equal(wish_read(form, &wish, &why), -1);
+	assert_int_equal(wish_read(WISH_FORGET, form, &wish, &why), -1);
 }
 
 /* ---- the request */

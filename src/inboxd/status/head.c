@@ -128,7 +128,7 @@ parse_method(struct head *head, const char *method, int is_posted, const char **
 }
 
 int
-head_parse(char *text, size_t len, const char *posted, struct head *out, const char **why)
+head_parse(char *text, size_t len, head_is_posted *is_posted, struct head *out, const char **why)
 {
 	char *line = text, *stop = strchr(line, '\n');
 	char *method, *path, *version;
@@ -154,5 +154,5 @@ head_parse(char *text, size_t len, const char *posted, struct head *out, const c
 		*path = '\0';
 		out->query = path + 1;
 	}
-	return parse_method(out, method, strcmp(out->path, posted) == 0, why);
+	return parse_method(out, method, is_posted(out->path), why);
 }

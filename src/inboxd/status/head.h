@@ -24,12 +24,15 @@ struct head {
  * ends. */
 size_t head_find_end(const char *text);
 
+/* Does the path take POST, and nothing else? */
+typedef int head_is_posted(const char *path);
+
 /*
- * Takes the head of `len` bytes apart, in place: `out` points into it.  `posted` is the path that
- * takes POST alone; all others take GET and HEAD.  0, or the code that answers it, with why, which
+ * Takes the head of `len` bytes apart, in place: `out` points into it.  Paths that take no POST
+ * take GET and HEAD.  0, or the code that answers it, with why, which
  * is a line; *out tells then what was understood.
  */
-MUST_CHECK int head_parse(char *text, size_t len, const char *posted, struct head *out,
+MUST_CHECK int head_parse(char *text, size_t len, head_is_posted *is_posted, struct head *out,
     const char **why);
 
 /* Does the client say that it takes this media type? */

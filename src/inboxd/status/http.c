@@ -46,7 +46,7 @@ struct http_request {
 struct http {
 	struct evconnlistener *listener;
 	struct event resume;
-	const char *posted;
+	head_is_posted *is_posted;
 	http_serve *serve;
 	void *ctx;
 	struct log_gate gate;
@@ -226,7 +226,7 @@ take_head(struct http_request *place)
 	}
 	if (place->in_head > 0)
 		code = head_parse(
-		    place->in, place->in_head, place->http->posted, &place->asked, &why);
+		    place->in, place->in_head, place->http->is_posted, &place->asked, &why);
 	if (code == 0 && place->asked.body > REQUEST_MAX - place->in_head) {
 		code = 413;
 		why = "the request is too long\n";
@@ -369,7 +369,7 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 }
 
 struct http *
-http_open(struct event_base *base, int fd, const char *posted, http_serve *serve, void *ctx)
+http_open(struct event_base *base, int fd, head_is_posted *is_posted, http_serve *serve, void *ctx)
 {
 	struct http *http = calloc(1, sizeof *http);
 
@@ -377,7 +377,7 @@ http_open(struct event_base *base, int fd, const char *posted, http_serve *serve
 		close(fd);
 		return NULL;
 	}
-	http->posted = posted;
+	http->is_posted = is_posted;
 	http->serve = serve;
 	http->ctx = ctx;
 	int rc = event_assign(&http->resume, base, -1, 0, on_resume, http);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * As much of an HTTP/1.1 server as pages on a UNIX socket need: GET and HEAD, and POST with a
- * short body for the one path that is no page; one request a connection, an answer of known
+ * short body for the paths that are no pages; one request a connection, an answer of known
  * length.
  *
  * What it costs is bounded, whatever those who read do: HTTP_CONNECTIONS places, each with
@@ -16,6 +16,7 @@
 
 #include <sys/types.h>
 
+#include "inboxd/status/head.h"
 #include "lib/attr.h"
 
 #define HTTP_CONNECTIONS 64
@@ -27,9 +28,9 @@ struct http_request;
 /* Gets each request that is one.  It is the callee's until he replies, once, at any time. */
 typedef void http_serve(void *ctx, struct http_request *request);
 
-/* Serves what comes in on `fd`, which listens, does not block and is taken.  `posted` (borrowed)
- * is the path that takes POST, and nothing else.  NULL: out of memory. */
-MUST_CHECK struct http *http_open(struct event_base *base, int fd, const char *posted,
+/* Serves what comes in on `fd`, which listens, does not block and is taken.  Which
+ * paths take POST says `is_posted`.  NULL: out of memory. */
+MUST_CHECK struct http *http_open(struct event_base *base, int fd, head_is_posted *is_posted,
     http_serve *serve, void *ctx);
 /* Ends all connections.  NULL: does nothing. */
 void http_close(struct http *http);

@@ -9,7 +9,7 @@
 #include "inboxd/base/inbox.h"
 #include "inboxd/base/stats.h"
 
-struct forget_wish;
+struct wish;
 
 #define STATUS_SCHEMA 1 /* of the JSON pages */
 #define STATUS_COUNT_PATIENCE 3 /* seconds for a new count; then the last one is told */
@@ -36,8 +36,9 @@ struct status_source {
 	/* Asks for the clients' queues from the `from`-th on, as many as one page has;
 	 * status_clients() brings the answer. */
 	void (*clients)(void *ctx, uint64_t from);
-	/* Asks for a client's queues to be forgotten; status_forgotten() brings the answer. */
-	void (*forget)(void *ctx, const struct forget_wish *wish);
+	/* Asks for what somebody wishes who may; status_done() brings the answer, perhaps at
+	 * once. */
+	void (*wish)(void *ctx, const struct wish *wish);
 	void *ctx;
 };
 

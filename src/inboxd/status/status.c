@@ -3,8 +3,9 @@
  * The status socket.  What the pages say, and their JSON, is in pages.c; the HTTP in http.c;
  * how the socket comes to be, in local.c.
  *
- * Requests are answered at once; only /clients and /forget wait for the commit thread and /inboxes
- * for the survey, as waiters that hold their request until the answer comes or PATIENCE is over.
+ * Requests are answered at once; only /clients and wishes (wish.h) wait for the commit thread, and
+ * /inboxes for the survey, as waiters that hold their request until the answer comes or PATIENCE is
+ * over.
  *
  * Whoever may open the socket may read; to have something done takes root or our own user, by what
  * the kernel says of who asks.
@@ -34,14 +35,12 @@
 
 #define PATIENCE 10 /* seconds for an answer of the commit thread */
 
-#define FORGET_PATH "/forget"
-
-enum asked { CLIENTS, INBOXES, FORGET, ASKED };
+enum asked { CLIENTS, INBOXES, WISHES, ASKED = (int)WISHES + (int)WISH_KINDS };
 
 struct question {
-	enum asked page;
-	uint64_t from;           /* of /clients */
-	struct forget_wish wish; /* of /forget */
+	unsigned page; /* enum asked; of a wish WISHES and its kind */
+	uint64_t from; /* of /clients */
+	struct wish wish;
 };
 
 struct waiter {
@@ -124,7 +123,7 @@ waiter_end(struct waiter *waiter)
 
 /* The one that has waited longest for this page, or NULL. */
 static struct waiter *
-first_waiter(struct status *status, enum asked page)
+first_waiter(struct status *status, unsigned page)
 {
 	struct waiter *first = NULL;
 
@@ -140,7 +139,7 @@ first_waiter(struct status *status, enum asked page)
 /* One question a page is under way at a time: so what waits in other threads, and what
  * their answers take, is bounded, whoever asks how often. */
 static void
-ask(struct status *status, enum asked page)
+ask(struct status *status, unsigned page)
 {
 	struct waiter *first = first_waiter(status, page);
 
@@ -155,10 +154,8 @@ ask(struct status *status, enum asked page)
 		status->asked[INBOXES] = status->last_ticket; /* one count is for all of them */
 		status->source.count(status->source.ctx);
 		break;
-	case FORGET:
-		status->source.forget(status->source.ctx, &first->question.wish);
-		break;
-	case ASKED:
+	default:
+		status->source.wish(status->source.ctx, &first->question.wish);
 		break;
 	}
 }
@@ -183,8 +180,8 @@ on_patience(evutil_socket_t fd, short what, void *arg)
 	}
 	log_limited(&waiter->status->gate, LOG_WARNING, "status_late", "page=%s seconds=%d",
 	    http_path(req), PATIENCE);
-	http_reply(req, 504, HTTP_TEXT, waiter->question.page == FORGET
-	        ? "the commit thread is busy: it is asked, and may still do it\n"
+	http_reply(req, 504, HTTP_TEXT, waiter->question.page >= WISHES
+	        ? wish_rows[waiter->question.wish.kind].late
 	        : "the commit thread is busy, ask again\n");
 }
 
@@ -249,14 +246,14 @@ may_act(struct status *status, const struct http_request *req, struct why *why)
 }
 
 static void
-serve_forget(struct status *status, struct http_request *req)
+serve_wish(struct status *status, struct http_request *req, enum wish_kind kind)
 {
-	struct question question = {.page = FORGET};
+	struct question question = {.page = WISHES + kind};
 	struct why why;
 
 	if (!may_act(status, req, &why)) {
 		http_reply(req, 403, HTTP_TEXT, why.text);
-	} else if (wish_read(http_body(req), &question.wish, &why) < 0) {
+	} else if (wish_read(kind, http_body(req), &question.wish, &why) < 0) {
 		why_say(&why, "%s\n", why.text);
 		http_reply(req, 400, HTTP_TEXT, why.text);
 	} else {
@@ -267,7 +264,7 @@ serve_forget(struct status *status, struct http_request *req)
 /* The one that has waited for this answer; NULL: he has lost patience.  The next one is to be
  * asked for then. */
 static struct http_request *
-take_asker(struct status *status, enum asked page)
+take_asker(struct status *status, unsigned page)
 {
 	struct waiter *waiter = first_waiter(status, page);
 	uint64_t ticket = status->asked[page];
@@ -301,19 +298,20 @@ status_counted(struct status *status)
 }
 
 void
-status_forgotten(struct status *status, const struct forget_answer *answer)
+status_done(struct status *status, enum wish_kind kind, int code, char *text)
 {
-	struct http_request *req = take_asker(status, FORGET);
-	struct why text;
-	int code = wish_tell(answer, &text);
+	struct http_request *req = take_asker(status, WISHES + kind);
+	struct why line;
 
-	if (req && code == 200) {
-		http_reply_page(req, HTTP_JSON, pages_forgotten(answer, seconds_now()));
+	if (req && (code == 200 || !text)) {
+		http_reply_page(req, HTTP_JSON, text);
+		text = NULL;
 	} else if (req) {
-		why_say(&text, "%s\n", text.text);
-		http_reply(req, code, HTTP_TEXT, text.text);
+		why_say(&line, "%s\n", text);
+		http_reply(req, code, HTTP_TEXT, line.text);
 	}
-	ask(status, FORGET);
+	free(text);
+	ask(status, WISHES + kind);
 }
 
 /* ---- requests */
@@ -327,12 +325,17 @@ static const struct page {
     {"/inboxes", serve_inboxes},
     {"/metrics", serve_metrics},
     {"/healthz", serve_healthz},
-    {FORGET_PATH, serve_forget},
 };
 
 static void
 on_request(void *ctx, struct http_request *req)
 {
+	enum wish_kind kind = wish_find(http_path(req));
+
+	if (kind != WISH_KINDS) {
+		serve_wish(ctx, req, kind);
+		return;
+	}
 	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
 		if (strcmp(http_path(req), pages[i].path) == 0) {
 			pages[i].serve(ctx, req);
@@ -343,13 +346,19 @@ on_request(void *ctx, struct http_request *req)
 	    "no such page: there are /status /clients /inboxes /metrics /healthz\n");
 }
 
+static int
+is_posted(const char *path)
+{
+	return wish_find(path) != WISH_KINDS;
+}
+
 /* ---- opening and closing */
 
 /* 0, or -1: memory is out. */
 static int
 serve_on(struct status *status, struct event_base *base, int fd)
 {
-	status->http = http_open(base, fd, FORGET_PATH, on_request, status);
+	status->http = http_open(base, fd, is_posted, on_request, status);
 	if (!status->http)
 		return -1;
 	for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {

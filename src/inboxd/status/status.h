@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The status socket: HTTP over a UNIX socket, served on the main thread.  inboxd(8), "STATUS", has
- * the pages, which are read-only, and the one thing that may be asked to be done:
+ * the pages, which are read-only, and what may be asked to be done (wish.h):
  *
  *	/status   JSON: version, pid, since, counters and gauges by name
  *	/inboxes  JSON: each inbox with its folder, limits, and what waits in it; of the survey
  *	/clients  JSON: each queue with its marks, a part at a time; asked of the commit thread
  *	/metrics  Prometheus text format 0.0.4
  *	/healthz  "ok", or 503 and why no client is served
- *	/forget   POST: a client's queues are forgotten; asked of the commit thread, and allowed to
- *	          root and the receiver's own user alone
+ *	/forget   POST: a client's queues are forgotten; asked of the commit thread
  *
  * It knows nothing of threads: what it needs it asks through struct status_source
  * (source.h).
@@ -20,12 +19,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxd/status/wish.h"
 #include "lib/attr.h"
 #include "lib/why.h"
 
 struct client_view;
 struct event_base;
-struct forget_answer;
 struct status;
 struct status_source;
 
@@ -45,7 +44,8 @@ void status_clients(struct status *status, struct client_view *views, size_t cou
     uint64_t next);
 /* The answer to source.count(): source.inbox() has what is known. */
 void status_counted(struct status *status);
-/* The answer to source.forget(). */
-void status_forgotten(struct status *status, const struct forget_answer *answer);
+/* The answer to source.wish(): takes `text`, a page of JSON where `code`, of HTTP, is 200, else a
+ * line for people without its end; NULL: out of memory. */
+void status_done(struct status *status, enum wish_kind kind, int code, char *text);
 
 #endif

@@ -2,6 +2,7 @@
 #include "inboxd/status/wish.h"
 
 #include <inttypes.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "lib/parse.h"
@@ -43,43 +44,102 @@ decode(const char *s, size_t len, char *out, size_t room)
 	return 0;
 }
 
+/* ---- the fields, and what takes them */
+
+static int
+is_text(const char *value)
+{
+	return value[0] != '\0';
+}
+
+static int
+is_hex_digits(const char *value)
+{
+	return value[0] && is_hex(value, strlen(value), strlen(value));
+}
+
+#define MEMBER(member) offsetof(struct wish, member), sizeof(((struct wish *)0)->member)
+
+static const struct wish_field {
+	const char *name;
+	size_t at, room;              /* a text of struct wish; or, with a `check` of NULL, ... */
+	int (*check)(const char *);   /* ... an int there, which `name`=1 sets */
+	const char *wants;
+} fields[] = {
+    {"identity", MEMBER(forget.identity), is_text, "a client's identity"},
+    {"queue", MEMBER(forget.queue), is_hex_digits, "the first digits of a queue's identifier"},
+    {"force", MEMBER(forget.force), NULL, "a 1"},
+};
+#define FIELDS (sizeof fields / sizeof fields[0])
+
+const struct wish_row wish_rows[WISH_KINDS] = {
+    [WISH_FORGET] = {"/forget", "identity= queue= force= ", 1,
+        "the commit thread is busy: it is asked, and may still do it\n"},
+};
+
+enum wish_kind
+wish_find(const char *path)
+{
+	size_t kind = 0;
+
+	while (kind < WISH_KINDS && strcmp(wish_rows[kind].path, path) != 0)
+		kind++;
+	return (enum wish_kind)kind;
+}
+
+/* The field whose name and '=' these `len` bytes are, if it is one of `takes`. */
+static const struct wish_field *
+find_field(const char *takes, const char *s, size_t len)
+{
+	for (; *takes; takes += strcspn(takes, " ") + 1) {
+		size_t name = strcspn(takes, "=");
+
+		if (len != name + 1 || memcmp(takes, s, len) != 0)
+			continue;
+		for (size_t i = 0; i < FIELDS; i++)
+			if (strlen(fields[i].name) == name && memcmp(fields[i].name, s, name) == 0)
+				return &fields[i];
+	}
+	return NULL;
+}
+
+/* 0; or -1: it has been there, or the value is none. */
+static int
+set_field(struct wish *wish, const struct wish_field *field, const char *value, size_t len)
+{
+	char *text = (char *)wish + field->at, flag[2];
+
+	if (field->check)
+		return !text[0] && decode(value, len, text, field->room) == 0 && field->check(text)
+		    ? 0
+		    : -1;
+	if (*(int *)text || decode(value, len, flag, sizeof flag) < 0 || flag[0] != '1')
+		return -1;
+	*(int *)text = 1;
+	return 0;
+}
+
 /* One name=value of `len` bytes. */
 static int
-read_field(const char *s, size_t len, struct forget_wish *out, struct why *why)
+read_field(const char *s, size_t len, struct wish *out, struct why *why)
 {
+	const char *takes = wish_rows[out->kind].takes;
 	const char *equals = memchr(s, '=', len), *value = equals ? equals + 1 : s + len;
-	size_t name_len = (size_t)(value - s), value_len = len - name_len;
-	char force[2];
+	const struct wish_field *field = find_field(takes, s, (size_t)(value - s));
 
-	if (name_len == 9 && memcmp(s, "identity=", 9) == 0) {
-		if (!out->identity[0] &&
-		    decode(value, value_len, out->identity, sizeof out->identity) == 0 &&
-		    out->identity[0])
-			return 0;
-		return why_say(why, "identity= wants a client's identity, once");
-	}
-	if (name_len == 6 && memcmp(s, "queue=", 6) == 0) {
-		if (!out->queue[0] &&
-		    decode(value, value_len, out->queue, sizeof out->queue) == 0 &&
-		    out->queue[0] && is_hex(out->queue, strlen(out->queue), strlen(out->queue)))
-			return 0;
-		return why_say(why, "queue= wants the first digits of a queue's identifier, once");
-	}
-	if (name_len == 6 && memcmp(s, "force=", 6) == 0) {
-		if (!out->force && decode(value, value_len, force, sizeof force) == 0 &&
-		    force[0] == '1') {
-			out->force = 1;
-			return 0;
-		}
-		return why_say(why, "force= wants a 1, once");
-	}
-	return why_say(why, "it takes identity=, queue= and force=, and nothing else");
+	if (!field)
+		return why_say(why, "it takes %sand nothing else", takes);
+	if (set_field(out, field, value, len - (size_t)(value - s)) < 0)
+		return why_say(why, "%s= wants %s, once", field->name, field->wants);
+	return 0;
 }
 
 int
-wish_read(const char *body, struct forget_wish *out, struct why *why)
+wish_read(enum wish_kind kind, const char *body, struct wish *out, struct why *why)
 {
-	memset(out, 0, sizeof *out);
+	const char *wants = wish_rows[kind].takes;
+
+	*out = (struct wish){.kind = kind};
 	for (;;) {
 		size_t len = strcspn(body, "&");
 		if (read_field(body, len, out, why) < 0)
@@ -88,15 +148,20 @@ wish_read(const char *body, struct forget_wish *out, struct why *why)
 		if (*body++ == '\0')
 			break;
 	}
-	if (!out->identity[0])
-		return why_say(why, "identity= is missing: whose queues?");
+	for (unsigned i = 0; i < wish_rows[kind].wants; i++) {
+		const struct wish_field *field = find_field(wants, wants, strcspn(wants, " "));
+		if (!((const char *)out)[field->at])
+			return why_say(why, "%s= is missing: it wants %s", field->name,
+			    field->wants);
+		wants += strcspn(wants, " ") + 1;
+	}
 	return 0;
 }
 
 /* ---- the answer */
 
 int
-wish_tell(const struct forget_answer *answer, struct why *text)
+wish_tell_forgotten(const struct forget_answer *answer, struct why *text)
 {
 	switch (answer->outcome) {
 	case FORGET_DONE:

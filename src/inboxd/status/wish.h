@@ -1,19 +1,43 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * POST /forget, in words: what its body asks, as a form (identity=... queue=... force=1), and what
- * is answered where it was not done.  Pure.
+ * What may be asked to be done by POST: a row a path, with the fields that its body may have, as a
+ * form (identity=... queue=... force=1).  Who has it done answers by status_done(), with a code of
+ * HTTP.  Root and the receiver's own user may, and nobody else.  Pure.
+ *
+ * To add one: a kind, its row in wish.c, its function in inboxd/answers.c, and inboxd(8).
  */
 #ifndef INBOXD_STATUS_WISH_H
 #define INBOXD_STATUS_WISH_H
+
+#include <stdint.h>
 
 #include "inboxd/commit/view.h"
 #include "lib/attr.h"
 #include "lib/why.h"
 
+enum wish_kind { WISH_FORGET, WISH_KINDS };
+
+/* The fields that are not there are "" and 0. */
+struct wish {
+	enum wish_kind kind;
+	struct forget_wish forget; /* identity, queue, force */
+};
+
+struct wish_row {
+	const char *path;
+	const char *takes; /* its fields, each with a blank behind it; those that it wants first */
+	unsigned wants;    /* so many have to be there */
+	const char *late;  /* what to say where the answer does not come in time */
+};
+extern const struct wish_row wish_rows[WISH_KINDS];
+
+/* The kind that is asked at this path; WISH_KINDS: none. */
+enum wish_kind wish_find(const char *path);
+
 /* 0; or -1, and `why` says what is wrong with it. */
-MUST_CHECK int wish_read(const char *body, struct forget_wish *out, struct why *why);
+MUST_CHECK int wish_read(enum wish_kind kind, const char *body, struct wish *out, struct why *why);
 
 /* The code of HTTP for the answer, and a line for people in `text` where it is not 200. */
-int wish_tell(const struct forget_answer *answer, struct why *text);
+int wish_tell_forgotten(const struct forget_answer *answer, struct why *text);
 
 #endif
