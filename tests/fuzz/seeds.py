@@ -434,6 +434,17 @@ def status():
 
 # ---- proxy: a flag, what a proxy sends
 
+def expected():
+    for name, text in (("some", "# the fleet\n\npc2\r\n\t pc1.example.com \t# cellar\nurn:pc:3"),
+                       ("twice", "pc1\npc2\npc1\npc1"),
+                       ("comments", "a#b #c\n#d\n #e\n# #\nf# g\n"),
+                       ("two", "pc1 pc2\n"), ("nul", "pc1\0pc2\n"), ("empty", ""),
+                       ("longest", 255 * "x" + "\n" + 255 * "y"), ("too-long", 256 * "x"),
+                       ("utf-8", "\xef\xbb\xbfpc1\n"), ("blank", "\n \n\t\r\n\r"),
+                       ("del", "pc\x7f\n")):
+        seed("expected", name, text)
+
+
 def proxy():
     hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
     four = bytes([192, 0, 2, 1, 198, 51, 100, 1, 18, 103, 27, 205])
@@ -580,7 +591,8 @@ def journal():
 
 def main():
     folder = sys.argv[1]
-    for make in (codec, session, config, ledger, journal, answers, proxy, server, srv, status):
+    for make in (codec, session, config, expected, ledger, journal, answers, proxy, server, srv,
+                 status):
         make()
     if not os.path.exists(os.path.join(folder, "identity")):
         identity()  # keys are drawn anew each time: only where there are none

@@ -64,6 +64,13 @@ check_suffix(const char *value)
 }
 
 static const char *
+check_expected(const char *value)
+{
+	return value[0] == '/' ? NULL : "absolute paths of files, or patterns of them such as "
+	                                "/etc/inboxd/clients/*.list";
+}
+
+static const char *
 check_mode(const char *value)
 {
 	size_t len = strlen(value);
@@ -159,6 +166,9 @@ static const struct conf_key keys[] = {
         .max = 1024 * TEBI},
     {"limits", "reserve-inodes", CONF_NUMBER, AT(reserve_inodes), .fallback = "1000",
         .max = 1000000000},
+    {"clients", "expected", CONF_LIST, AT(expected), .fallback = "", .check = check_expected},
+    {"clients", "silent", CONF_SECONDS, AT(silent), .fallback = "1d", .max = 100 * YEAR},
+    {"clients", "behind", CONF_SECONDS, AT(behind), .fallback = "1h", .max = 100 * YEAR},
     CONF_SOCKET_ROWS(AT(socket)),
     {"status", "mode", CONF_TEXT, AT(mode), .fallback = "0660", .check = check_mode, .restart = 1},
     CONF_LOG_ROWS(AT(log), 1),

@@ -53,6 +53,9 @@ struct settings {
 	uint64_t client_connections, client_opens, all_opens;
 	uint64_t queues, client_queues, unsettled, client_unsettled, all_unsettled;
 	uint64_t forgive, forget, reserve, reserve_large, reserve_inodes;
+	/* [clients] */
+	struct conf_list expected; /* paths, or patterns of them */
+	uint64_t silent, behind;   /* seconds; 0: never */
 	/* [status] */
 	char *socket, *mode;
 	/* [log] */

@@ -9,6 +9,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "inboxd/base/expected.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/parse.h"
@@ -66,6 +67,7 @@ free_site(struct site *site)
 	}
 	free(site->inboxes);
 	tls_unref(site->tls);
+	expected_free(site->expected);
 	settings_free(site->settings);
 	free(site);
 }
@@ -99,6 +101,9 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 	find_host(site);
 	site->tls = open_tls(settings, alpn, code, error);
 	if (!site->tls)
+		goto fail;
+	site->expected = expected_read(&settings->expected, error);
+	if (!site->expected)
 		goto fail;
 	site->inboxes = calloc(settings->inbox_count, sizeof *site->inboxes);
 	if (!site->inboxes) {

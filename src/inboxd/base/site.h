@@ -15,12 +15,14 @@
 #include "inboxd/base/settings.h"
 #include "lib/attr.h"
 
+struct expected;
 struct tls;
 
 struct site {
 	_Atomic unsigned references;
 	struct settings *settings;
 	struct tls *tls;
+	struct expected *expected; /* the clients that should come */
 	char host[256];
 	uint64_t since; /* monotonic seconds: for so long it has been as now who may send what */
 	uint64_t item; /* the largest item any inbox takes, bytes */
