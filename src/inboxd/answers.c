@@ -27,7 +27,7 @@ answers_sum(const struct answers *answers, enum counter which)
 }
 
 static void
-give_stats(void *ctx, uint64_t values[STATS_COUNT])
+give_stats(void *ctx, uint64_t values[STATS_CELLS])
 {
 	struct answers *answers = ctx;
 	const struct settings *settings = (*answers->site)->settings;
@@ -41,7 +41,7 @@ give_stats(void *ctx, uint64_t values[STATS_COUNT])
 	stats_set(answers->stats, STAT_MOST_OPENS, settings->all_opens);
 	stats_set(answers->stats, STAT_MOST_SKIPS,
 	    settings->all_unsettled * LIMITS_SKIPS_AN_ITEM);
-	for (int i = 0; i < STATS_COUNT; i++)
+	for (int i = 0; i < STATS_CELLS; i++)
 		values[i] = answers_sum(answers, (enum counter)i);
 }
 

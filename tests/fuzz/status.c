@@ -50,10 +50,10 @@ static uint8_t odd[32]; /* bytes of the input, where a folder's name may have an
 /* ---- what the pages are made of */
 
 static void
-give_stats(void *ctx, uint64_t values[STATS_COUNT])
+give_stats(void *ctx, uint64_t values[STATS_CELLS])
 {
 	(void)ctx;
-	for (size_t i = 0; i < STATS_COUNT; i++)
+	for (size_t i = 0; i < STATS_CELLS; i++)
 		values[i] = UINT64_MAX / 2 + i;
 }
 

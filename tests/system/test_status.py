@@ -99,7 +99,10 @@ def faults_of_metrics(body):
                     if word in (unit, *(prefix + unit for prefix in PREFIXES))]
             if word in SHORT or base and word != base[0]:
                 yield name + ": no base unit, written out: " + word
+    histograms = re.findall(r"^# TYPE (\S+) histogram$", body, re.M)
     for name, label in re.findall(r"^(\w+)\{(\w+)=", body, re.M):
+        if label == "le" and name.endswith("_bucket") and name[:-len("_bucket")] in histograms:
+            continue
         if label in ("le", "quantile") or not re.fullmatch("[a-z_]+", label):
             yield "%s: the label %s is reserved, or not of small letters" % (name, label)
 
@@ -119,6 +122,40 @@ def metrics_are_named_as_is_the_custom(t):
         equal(len(list(faults_of_metrics(page))), times, line)
         equal(len(list(faults_of_metrics(page.replace(" X.", " ")))), times + 1, line)
     equal(len(list(faults_of_metrics('x{le="1"} 3\n'))), 1)
+
+
+@test
+def histograms_count_what_the_counters_count(t):
+    r = t.receiver()
+    c = r.client(hello=t.queue())
+    for n in range(1, 21):
+        c.put(n, "status", b"%d" % n)
+    for n in range(1, 21):
+        c.stored(n)
+    c.put(7, "status", b"7")
+    equal(c.stored(7).again, "1")
+    r.wait_published()
+    r.at_rest()
+    page = r.json("/status")
+    found = {name[len("inboxd_"):]: one for name, one in page["histograms"].items()}
+    counters = page["counters"]
+    equal({name: one["count"] for name, one in found.items()}, {
+        "acknowledge_seconds": 20, "publish_lag_seconds": 20,
+        "batch_items": found["batch_items"]["count"],
+        "journal_sync_seconds": counters["inboxd_syncs_total"],
+        "publish_round_seconds": counters["inboxd_publish_rounds_total"]})
+    equal(found["batch_items"]["sum"], 20)
+    assert 1 <= found["batch_items"]["count"] <= 20
+    for name, total in (("journal_sync_seconds", "inboxd_sync_seconds_total"),
+                        ("publish_round_seconds", "inboxd_publish_seconds_total")):
+        equal(found[name]["sum"], counters[total])
+    # An acknowledgement has at least one sync in it, and to be visible takes longer than that.
+    assert found["acknowledge_seconds"]["sum"] > found["journal_sync_seconds"]["sum"] / 20
+    assert 0 < found["publish_lag_seconds"]["sum"] < 20 * 60
+    for one in found.values():
+        counts = [count for _, count in one["buckets"]]
+        equal(counts, sorted(counts))
+    c.quit()
 
 
 @test
@@ -150,15 +187,20 @@ def metrics_are_in_the_text_format(t, accept, kind):
             assert re.fullmatch(r"# HELP [a-z_]+ \S.*", line), line
         elif line.startswith("# TYPE "):
             _, _, name, type_ = line.split(" ")
-            assert name not in types and type_ in ("counter", "gauge"), line
+            assert name not in types and type_ in ("counter", "gauge", "histogram"), line
             types[name] = type_
         else:
-            match = re.fullmatch(r'([a-z_]+)(\{[a-z]+="[a-z-]+"\})? (\d+(?:\.\d+)?)', line)
+            match = re.fullmatch(r'([a-z_]+)(\{[a-z]+="[a-z0-9+.I-]+"\})? (\d+(?:\.\d+)?)', line)
             assert match, line
             assert match.group(1, 2) not in seen, "twice: " + line
             seen.add(match.group(1, 2))
             name = match.group(1)
             family = name[:-len("_total")] if accept and name.endswith("_total") else name
+            if types.get(re.sub("_(bucket|sum|count)$", "", name)) == "histogram":
+                bound = re.search(r'le="(.*)"', line)
+                assert bool(bound) == name.endswith("_bucket"), line
+                assert not bound or not accept or re.search(r"\.|Inf", bound.group(1)), line
+                continue
             assert family in types, "no TYPE before " + line
             equal(types[family], "counter" if name.endswith("_total") else "gauge", line)
     contains(body, 'inboxd_items_stored_total 4\n')

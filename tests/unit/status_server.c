@@ -35,10 +35,10 @@ static struct status *status;
 static uint64_t counts; /* how often it was counted what waits */
 
 static void
-fake_stats(void *ctx, uint64_t values[STATS_COUNT])
+fake_stats(void *ctx, uint64_t values[STATS_CELLS])
 {
 	(void)ctx;
-	for (size_t i = 0; i < STATS_COUNT; i++)
+	for (size_t i = 0; i < STATS_CELLS; i++)
 		values[i] = i + 1;
 	values[STAT_OFFERED] = values[STAT_NOW_IN_FLIGHT];
 	for (size_t i = STAT_STORED; i <= STAT_CUT_OFF; i++)

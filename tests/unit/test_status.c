@@ -68,6 +68,66 @@ status_accounts_for_every_item(void **state)
 }
 
 static void
+status_has_the_histograms(void **state)
+{
+	(void)state;
+	server_start();
+	json_t *page = get_json("/status"), *histograms = json_object_get(page, "histograms");
+	assert_int_equal(json_object_size(histograms), HISTOGRAM_COUNT);
+	for (int i = 0; i < HISTOGRAM_COUNT; i++) {
+		const json_t *one = json_object_get(histograms, histogram_rows[i].metric);
+		const json_t *buckets = json_object_get(one, "buckets");
+		int is_time = histogram_rows[i].unit == HISTOGRAM_TIME;
+		const uint64_t *bounds;
+		size_t count = histogram_bounds(histogram_rows[i].unit, &bounds);
+		json_int_t first = (json_int_t)stats_cell((enum histogram)i, 0) + 1, sum = first;
+		assert_int_equal(json_array_size(buckets), count);
+		for (size_t k = 0; k < count; k++) {
+			const json_t *bucket = json_array_get(buckets, k);
+			double bound = json_number_value(json_array_get(bucket, 0));
+			assert_true(bound == (double)bounds[k] / (is_time ? 1e6 : 1));
+			assert_int_equal(json_integer_value(json_array_get(bucket, 1)), sum);
+			sum += first + (json_int_t)k + 1;
+		}
+		assert_int_equal(json_integer_value(json_object_get(one, "count")), sum);
+		double total = json_number_value(json_object_get(one, "sum"));
+		assert_true(total == (double)(first + HISTOGRAM_SUM) / (is_time ? 1e6 : 1));
+	}
+	json_decref(page);
+	server_stop();
+}
+
+/* A bound is the largest value of its bucket, and there is one for whatever comes. */
+static void
+values_are_counted_by_their_size(void **state)
+{
+	static struct stats stats;
+	static const struct {
+		uint64_t value;
+		size_t cell;
+	} cases[] = {{0, 0}, {100, 0}, {101, 1}, {200, 1}, {1000, 3}, {1001, 4}, {60000000, 17},
+	    {60000001, 18}, {UINT64_MAX / 2, 18}};
+	uint64_t sum = 0;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		enum counter cell = stats_cell(HISTOGRAM_SYNC, cases[i].cell);
+		uint64_t before = stats_get(&stats, cell);
+		stats_observe(&stats, HISTOGRAM_SYNC, cases[i].value);
+		assert_int_equal(stats_get(&stats, cell), before + 1);
+		sum += cases[i].value;
+	}
+	assert_int_equal(stats_get(&stats, stats_cell(HISTOGRAM_SYNC, HISTOGRAM_SUM)), sum);
+	for (int which = 0; which < HISTOGRAM_COUNT; which++) {
+		const uint64_t *bounds;
+		size_t count = histogram_bounds(histogram_rows[which].unit, &bounds);
+		assert_true(count > 0 && count <= HISTOGRAM_BOUNDS);
+		for (size_t i = 1; i < count; i++)
+			assert_true(bounds[i] > bounds[i - 1]);
+	}
+}
+
+static void
 inboxes_tell_what_waits(void **state)
 {
 	(void)state;
@@ -219,10 +279,47 @@ check_inboxes(const char *text)
 	    times_in(text, "\ninboxd_inbox_counted_timestamp_seconds{inbox=\"inbox1\"} 1"), 1);
 }
 
+/* The values of status_server.c are the cells' places, from 1 on. */
+static void
+check_histograms(const char *text, int openmetrics)
+{
+	const char *whole = openmetrics ? ".0" : "";
+	char want[160];
+
+	for (int i = 0; i < HISTOGRAM_COUNT; i++) {
+		const struct histogram_row *row = &histogram_rows[i];
+		const uint64_t *bounds;
+		size_t first = (size_t)stats_cell((enum histogram)i, 0) + 1;
+		size_t count = histogram_bounds(row->unit, &bounds), sum = first;
+		snprintf(want, sizeof(want), "\n# TYPE %s histogram\n", row->metric);
+		assert_int_equal(times_in(text, want), 1);
+		snprintf(want, sizeof(want), "\n%s_bucket{", row->metric);
+		assert_int_equal(times_in(text, want), count + 1);
+		if (row->unit == HISTOGRAM_TIME)
+			snprintf(want, sizeof(want), "_bucket{le=\"0.0001\"} %zu\n", first);
+		else
+			snprintf(want, sizeof(want), "_bucket{le=\"1%s\"} %zu\n", whole, first);
+		assert_int_equal(times_in(text, want), 1);
+		for (size_t k = 1; k <= count; k++)
+			sum += first + k;
+		snprintf(want, sizeof(want), "\n%s_bucket{le=\"+Inf\"} %zu\n", row->metric, sum);
+		assert_int_equal(times_in(text, want), 1);
+		snprintf(want, sizeof(want), "\n%s_count %zu\n", row->metric, sum);
+		assert_int_equal(times_in(text, want), 1);
+		snprintf(want, sizeof(want),
+		    row->unit == HISTOGRAM_TIME ? "\n%s_sum 0.000%zu\n" : "\n%s_sum %zu\n",
+		    row->metric, first + HISTOGRAM_SUM);
+		assert_int_equal(times_in(text, want), 1);
+	}
+	snprintf(want, sizeof(want), "inboxd_acknowledge_seconds_bucket{le=\"60%s\"} ", whole);
+	assert_int_equal(times_in(text, want), 1);
+}
+
 static void
 check_families(const char *text, int cut)
 {
 	check_inboxes(text);
+	check_histograms(text, cut);
 	char want[160];
 
 	for (size_t i = 0; i < STATS_COUNT; i++) {
@@ -572,7 +669,9 @@ main(void)
 	    T(clients_come_when_the_answer_does),
 	    T(clients_come_in_parts),
 	    T(clients_say_when_memory_is_out),
-	    T(metrics_name_each_family_once),
+	    T(status_has_the_histograms),
+    T(values_are_counted_by_their_size),
+    T(metrics_name_each_family_once),
 	    T(metrics_are_openmetrics_when_asked),
 	    T(only_reading_is_allowed),
 	    T(requests_are_read_as_the_standard_has_them),

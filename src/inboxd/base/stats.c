@@ -62,8 +62,21 @@ stats_of_code(enum proto_code code)
 	return STATS_COUNT;
 }
 
+static void
+add_alone(struct stats *stats, enum counter which, uint64_t n)
+{
+	stats_set(stats, which, stats_get(stats, which) + n);
+}
+
+void
+stats_observe(struct stats *stats, enum histogram which, uint64_t value)
+{
+	add_alone(stats, stats_cell(which, histogram_cell(histogram_rows[which].unit, value)), 1);
+	add_alone(stats, stats_cell(which, HISTOGRAM_SUM), value);
+}
+
 uint64_t
-stats_told(const uint64_t values[STATS_COUNT], size_t row)
+stats_told(const uint64_t values[STATS_CELLS], size_t row)
 {
 	if (stats_rows[row].kind == STATS_GAUGE && values[row] > INT64_MAX)
 		return 0;

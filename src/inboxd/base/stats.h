@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxd/base/histogram.h"
 #include "lib/proto.h"
 
 /* name in C, metric, label ("" or key="value"), help.  No gauge may be called as
@@ -167,8 +168,11 @@ enum counter {
 	STATS_COUNT
 };
 
+/* Behind the rows, the cells of the histograms. */
+#define STATS_CELLS (STATS_COUNT + HISTOGRAM_COUNT * HISTOGRAM_CELLS)
+
 struct stats {
-	_Atomic uint64_t value[STATS_COUNT];
+	_Atomic uint64_t value[STATS_CELLS];
 };
 
 static inline void
@@ -195,6 +199,16 @@ stats_get(const struct stats *stats, enum counter which)
 	return atomic_load_explicit(&stats->value[which], memory_order_relaxed);
 }
 
+static inline enum counter
+stats_cell(enum histogram which, size_t cell)
+{
+	return (enum counter)(STATS_COUNT + (size_t)which * HISTOGRAM_CELLS + cell);
+}
+
+/* Counts a value, in the histogram's unit.  Here that we are the only one to write is made use of:
+ * it costs a few nanoseconds. */
+void stats_observe(struct stats *stats, enum histogram which, uint64_t value);
+
 struct stats_row {
 	const char *metric, *label, *help;
 	enum { STATS_COUNTER, STATS_TIME, STATS_GAUGE } kind;
@@ -204,7 +218,7 @@ extern const struct stats_row stats_rows[];
 
 /* A row's value as it is told: a gauge is a sum over threads that may be read while a thing moves
  * from one to the other, and then below zero is zero. */
-uint64_t stats_told(const uint64_t values[STATS_COUNT], size_t row);
+uint64_t stats_told(const uint64_t values[STATS_CELLS], size_t row);
 
 /* The counter of a LATER or REFUSED code. */
 enum counter stats_of_code(enum proto_code code);

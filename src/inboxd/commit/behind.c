@@ -60,6 +60,7 @@ behind_add(struct behind *behind, struct item *item, const struct journal_frame 
 	p->frame = *frame;
 	p->size = item->size;
 	p->acknowledged = clock_utc();
+	p->since = clock_monotonic();
 	item->draft.fd = -1;
 	item->draft.site = NULL;
 	if (!behind->handover) {

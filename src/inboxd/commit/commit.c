@@ -281,7 +281,7 @@ note_room(struct commit *commit, int rc)
 static void
 sync_journal(struct commit *commit)
 {
-	uint64_t durable = writer_durable(commit->writer);
+	uint64_t durable = writer_durable(commit->writer), items = writer_batched(commit->writer);
 	int64_t began = clock_monotonic();
 	int rc = writer_sync(commit->writer);
 
@@ -293,6 +293,9 @@ sync_journal(struct commit *commit)
 	commit->sync_took = clock_monotonic() - began;
 	stats_add(&commit->stats, STAT_SYNCS, 1);
 	stats_add(&commit->stats, STAT_SYNC_MICROSECONDS, (uint64_t)commit->sync_took);
+	stats_observe(&commit->stats, HISTOGRAM_SYNC, (uint64_t)commit->sync_took);
+	if (items > 0)
+		stats_observe(&commit->stats, HISTOGRAM_BATCH, items);
 	if (writer_durable(commit->writer) > durable)
 		behind_tell_marked(&commit->behind, writer_durable(commit->writer));
 }

@@ -126,6 +126,7 @@ struct item {
 	 * kept, and the draft has to be durable first. */
 	unsigned char *bytes;
 	uint64_t kept; /* the worker's: how many they are */
+	int64_t whole; /* likewise: when the last byte had come, monotonic microseconds */
 	/* The answer.  The draft goes back with it, but of an item that was stored: that one is the
 	 * publisher's, and only its name is here. */
 	enum item_outcome outcome;

@@ -9,6 +9,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/intake/intake_parts.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 
 #define LATER_SECONDS 60 /* for all that may pass by itself */
@@ -92,6 +93,9 @@ end_stored(struct intake *in, const struct item *item)
 	    in->identity, item->number, name, again);
 	if (!in->owner->on_stored(in->ctx, item->number, name, again))
 		stats_add(&in->shop->stats, STAT_UNHEARD, 1);
+	else if (!again)
+		stats_observe(&in->shop->stats, HISTOGRAM_ACKNOWLEDGE,
+		    (uint64_t)(clock_monotonic() - item->whole));
 }
 
 static uint64_t
@@ -212,6 +216,7 @@ intake_free_item(struct intake *in, struct item *item)
 void
 intake_hand_over(struct intake *in, struct item *item)
 {
+	item->whole = clock_monotonic();
 	in->items++;
 	in->bytes += item->counted;
 	share_take(&in->shop->share, in->sharer);

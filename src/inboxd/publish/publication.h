@@ -14,6 +14,7 @@ struct publication {
 	struct journal_frame frame; /* seq, and where its bytes are if it carries them */
 	uint64_t size;              /* of the item, bytes */
 	int64_t acknowledged;       /* when, UTC microseconds */
+	int64_t since;              /* likewise, monotonic microseconds */
 	/* The publisher's. */
 	int is_lost; /* the draft has to be made anew, from the journal */
 };

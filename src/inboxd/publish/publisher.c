@@ -228,6 +228,8 @@ publish(struct publisher *publisher, struct publication *p)
 	if (rc < 0 && errno == EEXIST)
 		rc = publish_renamed(publisher, p);
 	if (rc == 0) {
+		stats_observe(&publisher->stats, HISTOGRAM_PUBLISH_LAG,
+		    (uint64_t)(clock_monotonic() - p->since));
 		chain_add(&publisher->visible, p);
 	} else if (errno == ENOENT && is_gone(draft)) {
 		publish_gone(publisher, p);
@@ -267,6 +269,8 @@ sync_all(struct publisher *publisher)
 	stats_add(&publisher->stats, STAT_PUBLISHES, 1);
 	stats_add(&publisher->stats, STAT_PUBLISH_MICROSECONDS,
 	    (uint64_t)(publisher->synced - began));
+	stats_observe(
+	    &publisher->stats, HISTOGRAM_PUBLISH_ROUND, (uint64_t)(publisher->synced - began));
 }
 
 /* After it: what was visible is published, and what was fresh durable. */

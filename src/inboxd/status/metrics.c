@@ -8,6 +8,13 @@
 #include <string.h>
 
 #define USEC_PER_SEC 1000000
+#define DIGITS_ROOM 32
+
+static void
+put_seconds(FILE *out, uint64_t value)
+{
+	fprintf(out, "%" PRIu64 ".%06" PRIu64 "\n", value / USEC_PER_SEC, value % USEC_PER_SEC);
+}
 
 /* In OpenMetrics a counter's family has the name without "_total". */
 static void
@@ -21,6 +28,42 @@ put_family(FILE *out, const struct stats_row *row, int openmetrics)
 	fprintf(out, "# HELP %.*s %s\n", (int)len, row->metric, row->help);
 	fprintf(out, "# TYPE %.*s %s\n", (int)len, row->metric,
 	    row->kind == STATS_GAUGE ? "gauge" : "counter");
+}
+
+/* A bucket's bound as the format wants it: OpenMetrics has a point in each number. */
+static void
+print_bound(char text[DIGITS_ROOM], enum histogram_unit unit, uint64_t bound, int openmetrics)
+{
+	uint64_t one = unit == HISTOGRAM_TIME ? USEC_PER_SEC : 1;
+
+	snprintf(text, DIGITS_ROOM, "%.10g%s", (double)bound / (double)one,
+	    openmetrics && bound % one == 0 ? ".0" : "");
+}
+
+static void
+put_histogram(
+    FILE *out, enum histogram which, const uint64_t values[STATS_CELLS], int openmetrics)
+{
+	const struct histogram_row *row = &histogram_rows[which];
+	const uint64_t *cells = &values[stats_cell(which, 0)], *bounds;
+	size_t count = histogram_bounds(row->unit, &bounds);
+	char bound[DIGITS_ROOM];
+	uint64_t sum = 0;
+
+	fprintf(out, "# HELP %s %s\n# TYPE %s histogram\n", row->metric, row->help, row->metric);
+	for (size_t i = 0; i <= count; i++) {
+		sum += cells[i];
+		if (i < count)
+			print_bound(bound, row->unit, bounds[i], openmetrics);
+		fprintf(out, "%s_bucket{le=\"%s\"} %" PRIu64 "\n", row->metric,
+		    i < count ? bound : "+Inf", sum);
+	}
+	fprintf(out, "%s_sum ", row->metric);
+	if (row->unit == HISTOGRAM_TIME)
+		put_seconds(out, cells[HISTOGRAM_SUM]);
+	else
+		fprintf(out, "%" PRIu64 "\n", cells[HISTOGRAM_SUM]);
+	fprintf(out, "%s_count %" PRIu64 "\n", row->metric, sum);
 }
 
 static const struct {
@@ -69,7 +112,7 @@ put_inboxes(FILE *out, const struct status_source *source)
 }
 
 char *
-pages_metrics(const struct status_source *source, const uint64_t values[STATS_COUNT],
+pages_metrics(const struct status_source *source, const uint64_t values[STATS_CELLS],
     int openmetrics)
 {
 	char *text = NULL;
@@ -88,11 +131,12 @@ pages_metrics(const struct status_source *source, const uint64_t values[STATS_CO
 			fprintf(out, "%s ", row->metric);
 		uint64_t value = stats_told(values, i);
 		if (row->kind == STATS_TIME)
-			fprintf(out, "%" PRIu64 ".%06" PRIu64 "\n", value / USEC_PER_SEC,
-			    value % USEC_PER_SEC);
+			put_seconds(out, value);
 		else
 			fprintf(out, "%" PRIu64 "\n", value);
 	}
+	for (int i = 0; i < HISTOGRAM_COUNT; i++)
+		put_histogram(out, (enum histogram)i, values, openmetrics);
 	put_inboxes(out, source);
 	if (openmetrics)
 		fputs("# EOF\n", out);

@@ -20,7 +20,12 @@
  *	                                offered is the sum of all the others
  *	 "counters": {"inboxd_connections_accepted_total": 12, ...},
  *	                                all other counters by their metric's name
- *	 "gauges": {"inboxd_connections": 4, ...}}
+ *	 "gauges": {"inboxd_connections": 4, ...},
+ *	 "histograms": {
+ *	   "inboxd_acknowledge_seconds": {
+ *	     "count": 90, "sum": 0.042, values, and what they add up to
+ *	     "buckets": [[0.0001, 2], [0.0002, 17], ...]}, ...}}
+ *	                                how many values were no larger than that
  *
  * /forget, once it is done
  *	{"schema": 1, "now": 1795359600,
@@ -91,8 +96,48 @@ add_item_row(json_t *items, size_t row, uint64_t value)
 	return add_row(items, key, row, json_count(value));
 }
 
+/* NULL: out of memory. */
+static json_t *
+histogram_json(enum histogram which, const uint64_t values[STATS_CELLS])
+{
+	const struct histogram_row *row = &histogram_rows[which];
+	const uint64_t *cells = &values[stats_cell(which, 0)], *bounds;
+	size_t count = histogram_bounds(row->unit, &bounds);
+	int is_time = row->unit == HISTOGRAM_TIME;
+	json_t *buckets = json_array();
+	uint64_t so_far = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *bound = is_time ? json_real((double)bounds[i] / USEC_PER_SEC)
+		                        : json_count(bounds[i]);
+		so_far += cells[i];
+		if (json_array_append_new(
+		        buckets, json_pack("[o, o]", bound, json_count(so_far))) == -1) {
+			json_decref(buckets);
+			return NULL;
+		}
+	}
+	uint64_t sum = cells[HISTOGRAM_SUM];
+	return json_pack("{s:o, s:o, s:o}", "count", json_count(so_far + cells[count]), "sum",
+	    is_time ? json_real((double)sum / USEC_PER_SEC) : json_count(sum), "buckets", buckets);
+}
+
+static json_t *
+histograms_json(const uint64_t values[STATS_CELLS])
+{
+	json_t *histograms = json_object();
+
+	for (int i = 0; i < HISTOGRAM_COUNT; i++)
+		if (json_object_set_new(histograms, histogram_rows[i].metric,
+		        histogram_json((enum histogram)i, values)) == -1) {
+			json_decref(histograms);
+			return NULL;
+		}
+	return histograms;
+}
+
 char *
-pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now,
+pages_status(const uint64_t values[STATS_CELLS], int64_t since, int64_t now,
     const char *reload_error)
 {
 	char *text = NULL;
@@ -110,10 +155,11 @@ pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now,
 		if (rc == -1)
 			goto fail;
 	}
-	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:O, s:O, s:O}", "schema", STATUS_SCHEMA,
-	    "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(), "since", json_time(since),
-	    "now", json_time(now), "reload_error", json_text(reload_error), "items", items,
-	    "counters", counters, "gauges", gauges);
+	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:O, s:O, s:O, s:o}", "schema",
+	    STATUS_SCHEMA, "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(), "since",
+	    json_time(since), "now", json_time(now), "reload_error", json_text(reload_error),
+	    "items", items, "counters", counters, "gauges", gauges, "histograms",
+	    histograms_json(values));
 	if (page)
 		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2) | TIME_DIGITS);
 fail:

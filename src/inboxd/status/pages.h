@@ -19,7 +19,7 @@ struct forget_answer;
 
 /* Each returns a text to be freed, closed by NUL, or NULL where memory is out.
  * `since` and `now` are seconds since 1970 UTC. */
-MUST_CHECK char *pages_status(const uint64_t values[STATS_COUNT], int64_t since, int64_t now,
+MUST_CHECK char *pages_status(const uint64_t values[STATS_CELLS], int64_t since, int64_t now,
     const char *reload_error);
 MUST_CHECK char *pages_inboxes(const struct status_source *source, int64_t now);
 /* `next`: as of status_clients(). */
@@ -28,6 +28,6 @@ MUST_CHECK char *pages_clients(const struct client_view *views, size_t count, ui
 MUST_CHECK char *pages_forgotten(const struct forget_answer *answer, int64_t now);
 /* In OpenMetrics 1.0 if asked, else in the Prometheus text format 0.0.4. */
 MUST_CHECK char *pages_metrics(const struct status_source *source,
-    const uint64_t values[STATS_COUNT], int openmetrics);
+    const uint64_t values[STATS_CELLS], int openmetrics);
 
 #endif

@@ -77,7 +77,7 @@ seconds_now(void)
 static void
 serve_status(struct status *status, struct http_request *req)
 {
-	uint64_t values[STATS_COUNT] = {0};
+	uint64_t values[STATS_CELLS] = {0};
 
 	status->source.stats(status->source.ctx, values);
 	http_reply_page(req, HTTP_JSON, pages_status(values, status->since, seconds_now(),
@@ -87,7 +87,7 @@ serve_status(struct status *status, struct http_request *req)
 static void
 serve_metrics(struct status *status, struct http_request *req)
 {
-	uint64_t values[STATS_COUNT] = {0};
+	uint64_t values[STATS_CELLS] = {0};
 	int openmetrics = http_accepts(req, "application/openmetrics-text");
 
 	status->source.stats(status->source.ctx, values);
