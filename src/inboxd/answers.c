@@ -172,8 +172,11 @@ answers_open(struct answers *answers, struct event_base *base, struct why *why)
 	    give_reload_error, ask_clients, ask_wish, answers};
 	const struct settings *settings = (*answers->site)->settings;
 
-	answers->status =
-	    status_open(base, settings->socket, settings_socket_mode(settings), &source, why);
+	if (answers->passed >= 0)
+		answers->status = status_open_on(base, answers->passed, &source, why);
+	else
+		answers->status = status_open(
+		    base, settings->socket, settings_socket_mode(settings), &source, why);
 	return answers->status ? 0 : -1;
 }
 

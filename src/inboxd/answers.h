@@ -24,12 +24,13 @@ struct answers {
 	struct site *const *site; /* the one in force */
 	struct stats *stats;      /* main's own */
 	const char *reload_error; /* of the last reload; "": it was taken */
+	int passed; /* a status socket that listens already; -1: as the settings name it */
 	/* Its own: */
 	struct status *status;
 	struct counted *counted; /* the last count of the inboxes; NULL: not yet */
 };
 
-/* Opens the status socket that the settings name.  0, or -1 with the reason. */
+/* Opens the status socket, or takes the one that was passed.  0, or -1 with the reason. */
 MUST_CHECK int answers_open(struct answers *answers, struct event_base *base,
     struct why *why);
 void answers_close(struct answers *answers);

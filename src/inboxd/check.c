@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/check.h"
 
+#include <stdio.h>
 #include <sysexits.h>
 
 #include "inboxd/arrive/listener.h"
@@ -10,6 +11,7 @@
 #include "inboxd/fronts.h"
 #include "inboxd/publish/sync.h"
 #include "inboxd/recover/segments.h"
+#include "inboxd/sockets.h"
 #include "lib/log.h"
 
 /* The root, and whose ledger is there. */
@@ -30,8 +32,23 @@ look_at_root(struct root *root, const struct settings *settings, struct why *err
 	return code;
 }
 
+/* The addresses of a setting, which count where no socket was passed in their place. */
+static int
+look_at_addresses(const struct passed *passed, enum socket_kind kind,
+    const struct conf_list *addresses, struct why *error)
+{
+	const char *setting = sockets_setting(kind);
+	int fds[PASSED_MAX];
+	size_t count = passed_of(passed, kind, fds);
+
+	if (count == 0)
+		return listener_check(setting, addresses, error);
+	printf("%s: passed in place of what it says: %zu\n", setting, count);
+	return 0;
+}
+
 int
-check_start(struct settings *settings)
+check_start(struct settings *settings, const struct passed *passed)
 {
 	struct why error, why;
 	const char *lacking = sync_lacks(settings->sync);
@@ -49,8 +66,8 @@ check_start(struct settings *settings)
 		log_complain("inboxd", "%s", error.text);
 	} else if (lacking) {
 		log_complain("inboxd", "%s", lacking);
-	} else if (listener_check("listen", &site->settings->listen, &why) < 0 ||
-	    listener_check("listen-proxy", &site->settings->listen_proxy, &why) < 0) {
+	} else if (look_at_addresses(passed, SOCKET_LISTEN, &site->settings->listen, &why) < 0 ||
+	    look_at_addresses(passed, SOCKET_PROXY, &site->settings->listen_proxy, &why) < 0) {
 		log_complain("inboxd", "%s", why.text);
 	} else {
 		dropped_warn(root.fd, site, NULL);

@@ -11,10 +11,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "inboxd/base/fatal.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/settings.h"
 #include "inboxd/check.h"
 #include "inboxd/server.h"
+#include "inboxd/sockets.h"
 #include "inboxd/threads.h"
 #include "lib/inherit.h"
 #include "lib/log.h"
@@ -107,16 +109,41 @@ raise_limits(const struct settings *settings)
 	return EX_OSERR;
 }
 
+/* What whoever started us has passed; or why that will not do. */
+struct inheritance {
+	struct passed passed;
+	struct why fault;
+	int is_at_fault;
+};
+
 static int
-serve(const char *config, struct settings *settings)
+serve(const char *config, struct settings *settings, const struct inheritance *inherited)
 {
 	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
 	if (log_start() < 0 || raise_limits(settings) != 0) {
 		settings_free(settings);
 		return EX_OSERR;
 	}
-	server_run(config, settings);
+	if (inherited->is_at_fault)
+		end_now(start_failed(EX_CONFIG, "start_failed", inherited->fault.text));
+	server_run(config, settings, &inherited->passed);
 	return EX_OK;
+}
+
+static int
+check(const char *config, struct settings *settings, const struct inheritance *inherited)
+{
+	int code;
+
+	if (inherited->is_at_fault) {
+		settings_free(settings);
+		log_complain("inboxd", "%s", inherited->fault.text);
+		return EX_CONFIG;
+	}
+	code = check_start(settings, &inherited->passed);
+	if (code == 0)
+		printf("%s: fine\n", config);
+	return code;
 }
 
 int
@@ -126,12 +153,14 @@ main(int argc, char **argv)
 	enum task task = TASK_SERVE;
 	const struct conf_report report = {print_conf_error, &task};
 	struct settings *settings;
+	struct inheritance inheritance;
 	static const struct option names[] = {
 	    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
 	int option, rc = 0;
 
 	if (inherit_descriptors() < 0)
 		return EX_OSERR;
+	inheritance.is_at_fault = sockets_take(&inheritance.passed, &inheritance.fault) < 0;
 	umask(027); /* what is made says its own mode */
 	while ((option = getopt_long(argc, argv, "c:tTmVh", names, NULL)) != -1) {
 		switch (option) {
@@ -168,13 +197,9 @@ main(int argc, char **argv)
 	if (!settings)
 		return EX_CONFIG;
 	if (task == TASK_SERVE)
-		return serve(config, settings);
-	if (task == TASK_CHECK) {
-		rc = check_start(settings);
-		if (rc == 0)
-			printf("%s: fine\n", config);
-		return rc;
-	}
+		return serve(config, settings, &inheritance);
+	if (task == TASK_CHECK)
+		return check(config, settings, &inheritance);
 	rc = task == TASK_PRINT ? print_settings(settings) : make_folders(settings);
 	settings_free(settings);
 	return rc;

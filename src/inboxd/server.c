@@ -25,6 +25,7 @@
 #include "inboxd/fronts.h"
 #include "inboxd/loaded.h"
 #include "inboxd/publish/sync.h"
+#include "inboxd/sockets.h"
 #include "inboxd/status/survey.h"
 #include "inboxd/threads.h"
 #include "lib/clock.h"
@@ -38,6 +39,7 @@
 
 struct server {
 	const char *config;
+	const struct passed *passed;
 	struct site *site;
 	struct event_base *base;
 	struct root root;
@@ -236,6 +238,23 @@ on_watchdog(evutil_socket_t fd, short what, void *arg)
 /* ---- start */
 
 static int
+start_answers(struct server *server)
+{
+	int fds[PASSED_MAX];
+	size_t count = passed_of(server->passed, SOCKET_STATUS, fds);
+	struct why why = {"more than one status socket was passed"};
+
+	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
+	    .stats = &server->stats, .reload_error = server->reload_error.text,
+	    .passed = count > 0 ? fds[0] : -1};
+	if (count > 1)
+		return start_failed(EX_CONFIG, "start_failed", why.text);
+	if (answers_open(&server->answers, server->base, &why) < 0)
+		return start_failed(EX_UNAVAILABLE, "start_failed", why.text);
+	return 0;
+}
+
+static int
 start_events(struct server *server)
 {
 	static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
@@ -274,14 +293,15 @@ start_sockets(struct server *server)
 	const struct settings *settings = server->site->settings;
 	const struct admission_setup setup = {.base = server->base, .stats = &server->stats,
 	    .give = give, .on_short = on_short, .ctx = server};
-	struct listener_setup listening = {"listen", &settings->listen, admission_knock, NULL};
-	struct prefaces_setup proxied = {&server->site, &server->stats, admission_knock, NULL};
+	int listen[PASSED_MAX], proxy[PASSED_MAX];
+	struct listener_setup listening = {.setting = "listen", .listen = &settings->listen,
+	    .passed = listen, .passed_count = passed_of(server->passed, SOCKET_LISTEN, listen),
+	    .on_accept = admission_knock};
+	struct prefaces_setup proxied = {.site = &server->site, .stats = &server->stats,
+	    .passed = proxy, .passed_count = passed_of(server->passed, SOCKET_PROXY, proxy),
+	    .on_accept = admission_knock};
 	struct why why;
 
-	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
-	    .stats = &server->stats, .reload_error = server->reload_error.text};
-	if (answers_open(&server->answers, server->base, &why) < 0)
-		return start_failed(EX_UNAVAILABLE, "start_failed", why.text);
 	server->admission = admission_new(&setup, settings);
 	if (!server->admission)
 		return start_failed(EX_OSERR, "start_failed", strerror(errno));
@@ -308,6 +328,7 @@ start(struct server *server, struct settings *settings)
 	}
 	if (lacking)
 		return start_failed(EX_CONFIG, "start_failed", lacking);
+	sockets_log(server->passed);
 	server->site = site_new(settings, server->root.fd, fronts_alpn(), &code, &error);
 	if (!server->site)
 		return start_failed(code, "start_failed", error.text);
@@ -317,7 +338,9 @@ start(struct server *server, struct settings *settings)
 		return start_failed(EX_OSERR, "start_failed", strerror(errno));
 	/* Sockets before the ledger: a start that finds its port taken, again and again,
 	 * begins no segment each time.  Nobody is accepted before all is there. */
-	code = start_sockets(server);
+	code = start_answers(server);
+	if (code == 0)
+		code = start_sockets(server);
 	if (code == 0)
 		code = threads_start(&server->threads, server->site, &server->root, server->in);
 	if (code == 0)
@@ -359,9 +382,9 @@ stop_events(struct server *server)
 }
 
 void
-server_run(const char *config, struct settings *settings)
+server_run(const char *config, struct settings *settings, const struct passed *passed)
 {
-	struct server server = {.config = config};
+	struct server server = {.config = config, .passed = passed};
 	int code;
 
 	if (geteuid() == 0)

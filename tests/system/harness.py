@@ -142,6 +142,26 @@ SETTINGS = {
 INBOXES = {"status": {"clients": "*"}, "reports": {"clients": "*", "suffix": ".msg"}}
 
 
+# A supervisor's part of sd_listen_fds(3), in front of a command: the sockets are 3, 4, ...
+PASS = """import fcntl, os, sys
+fds = [fcntl.fcntl(int(fd), fcntl.F_DUPFD, 100) for fd in sys.argv[2].split(",")]
+os.closerange(3, 100)
+for at, fd in enumerate(fds):
+    os.dup2(fd, 3 + at)
+    os.close(fd)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(fds)), LISTEN_FDNAMES=sys.argv[1])
+os.execvp(sys.argv[3], sys.argv[3:])
+"""
+
+
+def passing(passed):
+    """A command that passes these (name, socket) pairs to what stands behind it."""
+    if not passed:
+        return []
+    return [sys.executable, "-S", "-c", PASS, ":".join(name for name, _ in passed),
+            ",".join(str(one.fileno()) for _, one in passed)]
+
+
 class Receiver:
     """One inboxd with its root, through all its starts."""
 
@@ -199,8 +219,9 @@ class Receiver:
             env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
         return self.test.run([INBOXD, "-c", self.conf, *arguments], timeout=timeout, env=env)
 
-    def start(self, wait=True, env=None, wrap=(), stderr=None):
-        """`wrap` is a command that runs what stands behind it; `stderr` in place of the log."""
+    def start(self, wait=True, env=None, wrap=(), stderr=None, passed=()):
+        """`wrap` is a command that runs what stands behind it; `stderr` in place of the log;
+        `passed`: (name, socket) pairs, as a supervisor passes them."""
         assert self.process is None
         self.starts += 1
         self.mark = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
@@ -208,10 +229,12 @@ class Receiver:
         environment = {**os.environ, "TZ": "UTC", "TSAN_OPTIONS": "report_thread_leaks=0",
                        **self.env, **(env or {})}
         environment.pop("NOTIFY_SOCKET", None) if "NOTIFY_SOCKET" not in (env or {}) else None
+        handles = [one.fileno() for _, one in passed]
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([*wrap, INBOXD, "-c", self.conf],
+            self.process = subprocess.Popen([*wrap, *passing(passed), INBOXD, "-c", self.conf],
                                             stdin=subprocess.DEVNULL, stdout=log,
-                                            stderr=stderr or log, env=environment)
+                                            stderr=stderr or log, env=environment,
+                                            pass_fds=handles)
         if wait:
             self.wait_log(r"event=ready\b", 30)
             self.port = int(re.search(r"event=listening [^\n]*address=\S+:(\d+)",

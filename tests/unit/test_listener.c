@@ -46,7 +46,8 @@ set_up(void **state)
 	static char text[32];
 	static char *items[] = {text};
 	const struct conf_list list = {items, 1};
-	const struct listener_setup setup = {"listen", &list, on_accept, NULL};
+	const struct listener_setup setup = {
+	    .setting = "listen", .listen = &list, .on_accept = on_accept};
 	socklen_t len = sizeof where;
 	struct why why;
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -162,12 +162,29 @@ say_listening(int fd, const char *setting)
 		    is_plain ? "" : " setting=", is_plain ? "" : setting);
 }
 
+/* Takes `fd`, if it succeeds.  `backlog` 0: it listens already. */
+static int
+take_on(struct listener *listener, int fd, int backlog)
+{
+	const unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC;
+	struct evconnlistener *taken =
+	    evconnlistener_new(listener->base, on_connection, listener, flags, backlog, fd);
+
+	if (!taken)
+		return -1;
+	evconnlistener_set_error_cb(taken, on_accept_error);
+	listener->sockets = realloc(listener->sockets, (listener->count + 1) * sizeof(void *));
+	if (!listener->sockets)
+		fatal(EX_OSERR, "out_of_memory", "what=listener");
+	listener->sockets[listener->count++] = taken;
+	say_listening(fd, listener->setup.setting);
+	return 0;
+}
+
 static int
 open_one(struct listener *listener, const struct addrinfo *at, const char *text,
     struct why *why)
 {
-	const unsigned flags = LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC;
-	struct evconnlistener *socket_listener = NULL;
 	int one = 1;
 	int fd = socket(at->ai_family, SOCK_STREAM, 0);
 
@@ -177,18 +194,8 @@ open_one(struct listener *listener, const struct addrinfo *at, const char *text,
 	    (at->ai_family == AF_INET6 &&
 	        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one) < 0) ||
 	    evutil_make_socket_closeonexec(fd) < 0 || evutil_make_socket_nonblocking(fd) < 0 ||
-	    bind(fd, at->ai_addr, at->ai_addrlen) < 0)
+	    bind(fd, at->ai_addr, at->ai_addrlen) < 0 || take_on(listener, fd, BACKLOG) < 0)
 		goto fail;
-	socket_listener =
-	    evconnlistener_new(listener->base, on_connection, listener, flags, BACKLOG, fd);
-	if (!socket_listener)
-		goto fail;
-	evconnlistener_set_error_cb(socket_listener, on_accept_error);
-	listener->sockets = realloc(listener->sockets, (listener->count + 1) * sizeof(void *));
-	if (!listener->sockets)
-		fatal(EX_OSERR, "out_of_memory", "what=listener");
-	listener->sockets[listener->count++] = socket_listener;
-	say_listening(fd, listener->setup.setting);
 	return 0;
 fail:
 	why_say(why, "%s %s: %s", listener->setup.setting, text, strerror(errno));
@@ -227,7 +234,14 @@ listener_open(struct event_base *base, const struct listener_setup *setup, struc
 		why_say(why, "out of memory");
 		goto fail;
 	}
-	for (size_t i = 0; i < setup->listen->count; i++) {
+	for (size_t i = 0; i < setup->passed_count; i++) {
+		if (take_on(listener, setup->passed[i], 0) < 0) {
+			why_say(why, "%s: a socket that was passed: %s", setup->setting,
+			    strerror(errno));
+			goto fail;
+		}
+	}
+	for (size_t i = 0; setup->passed_count == 0 && i < setup->listen->count; i++) {
 		if (open_all(listener, setup->listen->items[i], why) < 0)
 			goto fail;
 	}

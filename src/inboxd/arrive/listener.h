@@ -7,6 +7,8 @@
 #ifndef INBOXD_ARRIVE_LISTENER_H
 #define INBOXD_ARRIVE_LISTENER_H
 
+#include <stddef.h>
+
 #include "lib/attr.h"
 #include "lib/conf.h"
 #include "lib/why.h"
@@ -19,6 +21,8 @@ struct listener;
 struct listener_setup {
 	const char *setting; /* its name: "listen" */
 	const struct conf_list *listen;
+	const int *passed; /* sockets that listen already, in place of these; taken if it opens */
+	size_t passed_count;
 	/* Gets non-blocking descriptors and owns them. */
 	void (*on_accept)(void *ctx, int fd, const struct sockaddr *peer);
 	void *ctx;
@@ -26,7 +30,8 @@ struct listener_setup {
 
 /*
  * Listens on each "ADDRESS:PORT" ("*": all addresses; port 0: any free one) and
- * logs the addresses it got.  The list may be empty.  NULL with the reason.
+ * logs the addresses it got.  The list may be empty.  NULL with the reason.  Sockets that
+ * were passed stay open elsewhere when they are closed here, with those who wait there.
  */
 MUST_CHECK struct listener *listener_open(struct event_base *base,
     const struct listener_setup *setup, struct why *why);

@@ -254,8 +254,9 @@ struct prefaces *
 prefaces_open(struct event_base *base, const struct prefaces_setup *setup, struct why *why)
 {
 	struct prefaces *all = must_alloc(sizeof *all);
-	const struct listener_setup listening = {"listen-proxy",
-	    &(*setup->site)->settings->listen_proxy, on_connection, all};
+	const struct listener_setup listening = {.setting = "listen-proxy",
+	    .listen = &(*setup->site)->settings->listen_proxy, .passed = setup->passed,
+	    .passed_count = setup->passed_count, .on_accept = on_connection, .ctx = all};
 
 	all->base = base;
 	all->setup = *setup;

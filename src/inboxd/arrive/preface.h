@@ -11,6 +11,8 @@
 #ifndef INBOXD_ARRIVE_PREFACE_H
 #define INBOXD_ARRIVE_PREFACE_H
 
+#include <stddef.h>
+
 #include "lib/attr.h"
 #include "lib/why.h"
 
@@ -26,6 +28,8 @@ struct prefaces_setup {
 	/* As in listener.h; `client` is the one that the proxy speaks for. */
 	void (*on_accept)(void *ctx, int fd, const struct sockaddr *client);
 	void *ctx;
+	const int *passed; /* as in listener.h */
+	size_t passed_count;
 };
 
 /* Listens on the addresses of listen-proxy, which may be none.  NULL with the reason. */

@@ -371,9 +371,8 @@ serve_on(struct status *status, struct event_base *base, int fd)
 	return 0;
 }
 
-struct status *
-status_open(struct event_base *base, const char *path, unsigned mode,
-    const struct status_source *source, struct why *why)
+static struct status *
+new_status(const struct status_source *source, struct why *why)
 {
 	struct status *status = calloc(1, sizeof *status);
 
@@ -383,17 +382,42 @@ status_open(struct event_base *base, const char *path, unsigned mode,
 	}
 	status->source = *source;
 	status->since = seconds_now();
-	int fd = local_listen(&status->socket, path, mode, why);
-	if (fd == -1)
-		goto fail;
-	if (serve_on(status, base, fd) == -1) {
-		why_say(why, "out of memory");
-		goto fail;
-	}
 	return status;
+}
 
-fail:
+/* Takes `fd`.  Where it fails, it takes `status`, too. */
+static struct status *
+begin(struct status *status, struct event_base *base, int fd, struct why *why)
+{
+	if (serve_on(status, base, fd) == 0)
+		return status;
+	why_say(why, "out of memory");
 	status_close(status);
+	return NULL;
+}
+
+struct status *
+status_open(struct event_base *base, const char *path, unsigned mode,
+    const struct status_source *source, struct why *why)
+{
+	struct status *status = new_status(source, why);
+	int fd = status ? local_listen(&status->socket, path, mode, why) : -1;
+
+	if (fd != -1)
+		return begin(status, base, fd, why);
+	status_close(status);
+	return NULL;
+}
+
+struct status *
+status_open_on(
+    struct event_base *base, int fd, const struct status_source *source, struct why *why)
+{
+	struct status *status = new_status(source, why);
+
+	if (status)
+		return begin(status, base, fd, why);
+	close(fd);
 	return NULL;
 }
 

@@ -35,7 +35,11 @@ struct status_source;
  */
 MUST_CHECK struct status *status_open(struct event_base *base, const char *path, unsigned mode,
     const struct status_source *source, struct why *why);
-/* Also removes the socket file. */
+/* Serves on `fd`, which listens on a UNIX socket that is not ours to remove; takes it in any
+ * case. */
+MUST_CHECK struct status *status_open_on(
+    struct event_base *base, int fd, const struct status_source *source, struct why *why);
+/* Also removes the socket file that status_open() made. */
 void status_close(struct status *status);
 
 /* The answer to source.clients(): takes `views` (malloc'ed; NULL: out of memory).  `next`:
