@@ -7,11 +7,13 @@
 
 #include <getopt.h>
 #include <inttypes.h>
+#include <locale.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "inboxctl/arguments.h"
 #include "inboxctl/complain.h"
@@ -147,7 +149,7 @@ fetch(const char *socket_path, const char *path, struct fetch_page *page)
 static int
 show_page(const struct command *command, const struct arguments *arguments)
 {
-	const struct showing showing = {stdout, arguments};
+	const struct showing showing = {stdout, terminal_screen(STDOUT_FILENO), arguments};
 	const char *socket_path = arguments->socket;
 	char path[64];
 	struct why why = {""};
@@ -255,6 +257,7 @@ main(int argc, char **argv)
 
 	if (inherit_descriptors() < 0)
 		return EX_OSERR;
+	setlocale(LC_CTYPE, ""); /* names as people wrote them: lib/table.h */
 	switch (read_options(argc, argv, &arguments, &given)) {
 	case 'h':
 		put_usage(stdout);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "lib/attr.h"
+#include "lib/terminal.h"
 #include "lib/why.h"
 
 #define SHOW_SCHEMA 1
@@ -21,6 +22,7 @@ struct json_t;
 /* Where a page is shown, and what the command line says of how. */
 struct showing {
 	FILE *out;
+	struct screen screen;
 	const struct arguments *arguments;
 };
 

@@ -102,7 +102,7 @@ show_clients(const json_t *page, const struct showing *showing, struct why *why)
 	head_clients(&table, right);
 	for (size_t i = 0; i < count; i++)
 		add_client(&table, sorted[i], show_integer(page, "now"));
-	table_print(&table, showing->out);
+	table_print(&table, showing->out, &showing->screen);
 	free(sorted);
 	return show_end(&table, why);
 }

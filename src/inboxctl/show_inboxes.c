@@ -37,6 +37,6 @@ show_inboxes(const json_t *page, const struct showing *showing, struct why *why)
 		show_add_text(&table, inbox, "folder");
 		show_add_text(&table, inbox, "error");
 	}
-	table_print(&table, showing->out);
+	table_print(&table, showing->out, &showing->screen);
 	return show_end(&table, why);
 }

@@ -7,143 +7,168 @@
 
 #include "lib/table.h"
 
-#include <inttypes.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- text */
+#define GAP 2       /* columns between two */
+#define CUT_LEAST 8 /* a column is cut to no less */
 
-void
-table_plain(FILE *out, const char *text)
-{
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-		if (c >= 0x20 && c <= 0x7e)
-			fputc(c, out);
-		else
-			fprintf(out, "%%%02X", c);
-	}
-}
-
-char *
-table_plain_copy(const char *text)
-{
-	char *copy = NULL;
-	size_t len;
-	FILE *out = open_memstream(&copy, &len);
-
-	if (!out)
-		return NULL;
-	table_plain(out, text);
-	if (fclose(out) == EOF) {
-		free(copy);
-		return NULL;
-	}
-	return copy;
-}
-
-void
-table_size(char dst[TABLE_CELL_ROOM], uint64_t bytes)
-{
-	static const char units[] = "KMGTPE";
-	double value = (double)bytes;
-	size_t unit = 0;
-
-	if (bytes < 1024) {
-		snprintf(dst, TABLE_CELL_ROOM, "%" PRIu64 " B", bytes);
-		return;
-	}
-	/* 1023.95 would be shown as 1024.0. */
-	for (value /= 1024; value >= 1023.95 && unit < 5; unit++)
-		value /= 1024;
-	snprintf(dst, TABLE_CELL_ROOM, "%.1f %ciB", value, units[unit]);
-}
-
-void
-table_span(char dst[TABLE_CELL_ROOM], int64_t seconds)
-{
-	static const struct {
-		int64_t seconds;
-		char unit;
-	} units[] = {{86400, 'd'}, {3600, 'h'}, {60, 'm'}, {1, 's'}};
-	size_t i = 0;
-
-	if (seconds < 0)
-		seconds = 0;
-	while (i < 3 && seconds < units[i].seconds)
-		i++;
-	int64_t whole = seconds / units[i].seconds;
-	int64_t rest = i == 3 ? 0 : seconds % units[i].seconds / units[i + 1].seconds;
-	if (whole < 10 && rest > 0)
-		snprintf(dst, TABLE_CELL_ROOM, "%" PRId64 "%c %" PRId64 "%c", whole,
-		    units[i].unit, rest, units[i + 1].unit);
-	else
-		snprintf(dst, TABLE_CELL_ROOM, "%" PRId64 "%c", whole, units[i].unit);
-}
-
-/* ---- tables */
-
-/* Takes `cell`. */
+/* Takes `text`. */
 static void
-table_put(struct table *table, char *cell)
+add(struct table *table, char *text, enum tint tint)
 {
-	if (cell && table->count == table->room) {
+	if (text && table->count == table->room) {
 		size_t room = table->room == 0 ? 64 : 2 * table->room;
-		char **more = reallocarray(table->cells, room, sizeof *more);
+		struct table_cell *more = reallocarray(table->cells, room, sizeof *more);
 		if (more) {
 			table->cells = more;
 			table->room = room;
 		}
 	}
-	if (!cell || table->count == table->room) {
+	if (!text || table->count == table->room) {
 		table->failed = 1;
-		free(cell);
+		free(text);
 		return;
 	}
-	table->cells[table->count++] = cell;
+	table->cells[table->count++] = (struct table_cell){text, tint};
 }
 
 void
 table_add(struct table *table, const char *text)
 {
-	table_put(table, table_plain_copy(text));
+	add(table, table_plain_copy(text), TINT_NONE);
 }
 
 void
-table_head(struct table *table, const char *right, const char *const *names)
+table_head(struct table *table, const char *shape, const char *const *names)
 {
-	*table = (struct table){.columns = strlen(right), .right = right};
+	*table = (struct table){.columns = strlen(shape), .shape = shape};
 	for (size_t i = 0; i < table->columns; i++)
-		table_add(table, names[i]);
+		add(table, table_plain_copy(names[i]), TINT_HEAD);
 }
 
 void
-table_print(const struct table *table, FILE *out)
+table_tint(struct table *table, enum tint tint)
 {
-	int width[TABLE_COLUMNS_MAX] = {0};
+	if (table->count > 0 && !table->failed)
+		table->cells[table->count - 1].tint = tint;
+}
 
-	for (size_t i = 0; i < table->count; i++) {
-		int len = (int)strlen(table->cells[i]);
-		if (len > width[i % table->columns])
-			width[i % table->columns] = len;
+void
+table_tint_row(struct table *table, enum tint tint)
+{
+	size_t i = table->count;
+
+	if (i == 0 || table->failed)
+		return;
+	do {
+		table->cells[--i].tint = tint;
+	} while (i % table->columns != 0);
+}
+
+/* ---- printed */
+
+/* What a column may be cut to: not below its head. */
+static size_t
+least(const struct table *table, size_t column)
+{
+	size_t head = table_width(table->cells[column].text);
+
+	return head > CUT_LEAST ? head : CUT_LEAST;
+}
+
+/* The column that gives way next; table->columns: none can. */
+static size_t
+find_widest(const struct table *table, const size_t *widths)
+{
+	size_t found = table->columns;
+
+	for (size_t i = 0; i < table->columns; i++)
+		if (table->shape[i] == 'L' && widths[i] > least(table, i) &&
+		    (found == table->columns || widths[i] > widths[found]))
+			found = i;
+	return found;
+}
+
+/* Has the columns fit the screen; a width of 0 leaves one out. */
+static void
+fit(const struct table *table, size_t width, size_t widths[TABLE_COLUMNS_MAX])
+{
+	size_t all = 0, used = 0, at;
+
+	for (size_t i = 0; i < table->columns; i++)
+		all += widths[i] + (i > 0 ? GAP : 0);
+	while (all > width && (at = find_widest(table, widths)) < table->columns) {
+		widths[at]--;
+		all--;
 	}
-	for (size_t i = 0; i < table->count; i++) {
-		size_t column = i % table->columns;
-		int last = column + 1 == table->columns;
-		if (table->right[column] == 'r')
-			fprintf(out, "%*s", width[column], table->cells[i]);
-		else
-			fprintf(out, "%-*s", last ? 0 : width[column], table->cells[i]);
-		fputs(last ? "\n" : "  ", out);
+	for (at = 0; at < table->columns && all > width; at++) {
+		size_t gap = at > 0 ? GAP : 0, left = width > used + gap ? width - used - gap : 0;
+		/* A number that is cut is another number. */
+		if (widths[at] > left && table->shape[at] != 'r' && left >= CUT_LEAST)
+			widths[at] = left;
+		if (widths[at] > left)
+			break;
+		used += gap + widths[at];
 	}
+	for (; at < table->columns && all > width; at++)
+		widths[at] = 0;
+}
+
+static void
+pad(FILE *out, size_t columns)
+{
+	fprintf(out, "%*s", (int)columns, "");
+}
+
+static void
+print_row(const struct table *table, const struct table_cell *cells, const size_t *widths,
+    FILE *out, const struct screen *screen)
+{
+	for (size_t i = 0; i < table->columns && (widths[i] > 0 || i == 0); i++) {
+		size_t width = table_width(cells[i].text);
+		size_t space = width < widths[i] ? widths[i] - width : 0;
+		int is_last = i + 1 == table->columns || widths[i + 1] == 0;
+		if (i > 0)
+			pad(out, GAP);
+		if (table->shape[i] == 'r')
+			pad(out, space);
+		if (cells[i].tint != TINT_NONE)
+			terminal_tint(out, screen, cells[i].tint);
+		table_put(out, cells[i].text, widths[i]);
+		if (cells[i].tint != TINT_NONE)
+			terminal_tint(out, screen, TINT_NONE);
+		if (table->shape[i] != 'r' && !is_last)
+			pad(out, space);
+	}
+	fputc('\n', out);
+}
+
+void
+table_print(const struct table *table, FILE *out, const struct screen *screen)
+{
+	size_t widths[TABLE_COLUMNS_MAX];
+
+	for (size_t i = 0; i < table->columns; i++)
+		widths[i] = 1;
+	for (size_t i = 0; i < table->count; i++) {
+		size_t width = table_width(table->cells[i].text);
+		if (width > widths[i % table->columns])
+			widths[i % table->columns] = width;
+	}
+	if (screen->width > 0)
+		fit(table, screen->width, widths);
+	/* A row whose cells memory was out for is left out. */
+	for (size_t i = 0; i + table->columns <= table->count; i += table->columns)
+		print_row(table, table->cells + i, widths, out, screen);
 }
 
 int
 table_free(struct table *table)
 {
 	for (size_t i = 0; i < table->count; i++)
-		free(table->cells[i]);
+		free(table->cells[i].text);
 	free(table->cells);
 	return table->failed ? -1 : 0;
 }

@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Text for a person's terminal: aligned columns, sizes, spans of time.
+ *
+ * No name or message can steer a terminal: a text is made plain before it is shown.  Where the
+ * locale's codeset is UTF-8 (the program has called setlocale(3)) characters stand as people
+ * wrote them and a text is as wide as wcwidth(3) says; but a control character, one that
+ * moves others about, and what is no UTF-8 are "%XX" a byte.  In any other locale all bytes
+ * outside 0x20 to 0x7e are.
  */
 #ifndef LIB_TABLE_H
 #define LIB_TABLE_H
@@ -10,31 +16,55 @@
 #include <stdio.h>
 
 #include "lib/attr.h"
+#include "lib/terminal.h"
 
 #define TABLE_COLUMNS_MAX 32
 #define TABLE_CELL_ROOM 48
 
-/* The text with each byte outside 0x20 to 0x7e as "%XX", so that no name or
- * message can steer a terminal. */
+/* ---- text */
+
+/* Made plain. */
 void table_plain(FILE *out, const char *text);
 /* The same as malloc'ed text, or NULL. */
 char *table_plain_copy(const char *text);
+/* Likewise of a name that is escaped (lib/escape.h): as it was written, where it can be. */
+char *table_name_copy(const char *escaped);
+/* The columns that a plain text takes. */
+size_t table_width(const char *plain);
+/* A plain text, of which at most `width` columns are shown (0: all): the last one says that there
+ * was more, by "~" or, in UTF-8, an ellipsis.  Returns how many columns it took. */
+size_t table_put(FILE *out, const char *plain, size_t width);
 
 void table_size(char dst[TABLE_CELL_ROOM], uint64_t bytes);  /* "1.5 MiB" */
 void table_span(char dst[TABLE_CELL_ROOM], int64_t seconds); /* "3h 5m" */
 
-struct table {
-	size_t columns, count, room;
-	const char *right; /* borrowed; a character a column, 'r': to the right */
-	char **cells;      /* row by row, the head first */
-	int failed;        /* memory is out */
+/* ---- tables */
+
+struct table_cell {
+	char *text;
+	enum tint tint;
 };
 
-/* Starts a table; `names` has as many as `right` has characters. */
-void table_head(struct table *table, const char *right, const char *const *names);
+struct table {
+	size_t columns, count, room;
+	const char *shape;        /* borrowed */
+	struct table_cell *cells; /* row by row, the head first */
+	int failed;               /* memory is out */
+};
+
+/*
+ * Starts a table; `names` has as many as `shape` has characters: 'l' to the left, 'r' to the
+ * right, 'L' to the left and the first to be cut where the terminal is narrow.  Columns that find
+ * no room even so are left out, from the right: the first ones are those that matter.
+ */
+void table_head(struct table *table, const char *shape, const char *const *names);
 /* The next cell, from left to right; copies `text`, made plain. */
 void table_add(struct table *table, const char *text);
-void table_print(const struct table *table, FILE *out);
+/* Has the cell added last, or all of its row so far, tinted. */
+void table_tint(struct table *table, enum tint tint);
+void table_tint_row(struct table *table, enum tint tint);
+/* No line is wider than the screen. */
+void table_print(const struct table *table, FILE *out, const struct screen *screen);
 /* 0, or -1: memory was out and cells are missing. */
 MUST_CHECK int table_free(struct table *table);
 

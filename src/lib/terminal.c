@@ -46,3 +46,24 @@ terminal_width(int fd)
 		width = 80;
 	return width < TERMINAL_LEAST ? TERMINAL_LEAST : (unsigned)width;
 }
+
+struct screen
+terminal_screen(int fd)
+{
+	const char *columns = getenv("COLUMNS");
+
+	if (!isatty(fd) && !(columns && *columns))
+		return (struct screen){0, 0};
+	return (struct screen){terminal_width(fd), terminal_has_colours(fd)};
+}
+
+void
+terminal_tint(FILE *out, const struct screen *screen, enum tint tint)
+{
+	/* ECMA-48, 8.3.117: what every terminal has had for colours. */
+	static const char *const escapes[] = {[TINT_NONE] = "\x1b[0m", [TINT_BAD] = "\x1b[1;31m",
+	    [TINT_WARN] = "\x1b[33m", [TINT_GOOD] = "\x1b[32m", [TINT_HEAD] = "\x1b[1m"};
+
+	if (screen->colours)
+		fputs(escapes[tint], out);
+}
