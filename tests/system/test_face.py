@@ -54,18 +54,37 @@ def list_has_columns_for_eyes(t):
         "failed: no-inbox: no such inbox (cap1)"])
 
 
+LIST_OF_80 = [
+    "NUMBER  INBOX                 SIZE     AGE  NAME",
+    "     1  status                12 B  3h 10m  file0.txt",
+    "     2  status             1.5 KiB  3h 10m  file1.txt",
+    "     3  inventory-of-all  68.4 KiB   2h 1m  a%1B[31m long~",
+    "     4  status                 3 B      3d  old.txt         failed: no-inbox: n~"]
+
+
 @cases([("40", 40), ("80", 80), ("COLUMNS", 0)])
 def list_is_cut_to_the_terminal_and_never_folded(t, width):
     q = filled(t)
     code, text = Terminal(t, [INBOXQ, "list", "-c", q.conf], width or 0,
-                          env={} if width else {"COLUMNS": "40"}).end()
+                          env={"LC_ALL": "C", "NO_COLOR": "1",
+                               **({} if width else {"COLUMNS": "40"})}).end()
     equal(code, 0)
-    shown = screen(text, width or 40)
-    equal(len(shown), 6)
-    whole = q("list").stdout.splitlines()
-    for line, full in zip(shown, whole):
-        want = width or 40
-        equal(line, full if len(full) <= want else full[:want - 3] + "...")
+    equal([line.rstrip() for line in screen(text, width or 40)[:-1]],
+          [line if (width or 40) == 80 or len(line) < 40 else line[:39] + "~"
+           for line in LIST_OF_80])
+
+
+@test
+def list_shows_names_as_people_wrote_them_and_what_failed_in_colour(t):
+    q = filled(t)
+    write_item(q, 5, name="M%C3%BCll%20%E6%97%A5%E6%9C%AC.txt")
+    code, text = Terminal(t, [INBOXQ, "list", "-c", q.conf], 120,
+                          env={"LC_ALL": "C.UTF-8"}).end()
+    equal(code, 0)
+    contains(text, "  M\u00fcll \u65e5\u672c.txt\r\n")
+    contains(text, "old.txt            \x1b[1;31mfailed: no-inbox: no such inbox (cap1)\x1b[0m\r\n")
+    # For programs: a word, whatever the locale.
+    contains(q("list").stdout, "  M%C3%BCll%20%E6%97%A5%E6%9C%AC.txt\n")
 
 
 @test

@@ -26,6 +26,10 @@
 #include "lib/terminal.h"
 
 #define SAMPLE 200 /* rows that are looked at for the columns' widths */
+#define GAP "  "
+#define NAME_LEAST 8
+#define NOTE_LEAST 20 /* columns that names leave for notes */
+#define NOTE_ROOM (SPOOL_REASON_MAX + 32)
 #define SCHEMA 1
 
 static const char *const states[SPOOL_PARTS] = {
@@ -38,7 +42,8 @@ struct list {
 	struct spool_numbers numbers[SPOOL_PARTS];
 	time_t now;
 	int number_width, inbox_width, size_width, age_width;
-	size_t cut; /* columns of the terminal; 0: none */
+	size_t name_width; /* 0: as long as each is */
+	struct screen screen;
 	int has_head;
 	struct json json;
 };
@@ -94,11 +99,54 @@ widen(int *width, const char *text)
 		*width = (int)strlen(text);
 }
 
+/* What is to be said of a row beside its columns; "": nothing. */
+static enum tint
+print_note(const struct row *row, char note[NOTE_ROOM])
+{
+	note[0] = '\0';
+	if (row->part == SPOOL_FAILED || row->reason[0]) {
+		snprintf(note, NOTE_ROOM, "%s: %s",
+		    row->part == SPOOL_FAILED ? "failed" : "damaged",
+		    row->reason[0] ? row->reason : "no reason was left");
+		return TINT_BAD;
+	}
+	if (row->item.priority != ITEM_NORMAL)
+		snprintf(note, NOTE_ROOM, "priority: %s", item_priority_text(row->item.priority));
+	return TINT_NONE;
+}
+
+/* The columns of a name as it was written. */
+static size_t
+width_of(const char *name)
+{
+	char *plain = table_name_copy(name);
+	size_t width = plain ? table_width(plain) : 0;
+
+	free(plain);
+	return width;
+}
+
+/* Names give way where the screen has not room for all, and leave some for notes. */
+static void
+fit_names(struct list *list, size_t names, size_t notes)
+{
+	size_t before = (size_t)(list->number_width + list->inbox_width + list->size_width +
+	    list->age_width) + 4 * strlen(GAP);
+	size_t least = notes < NOTE_LEAST ? notes : NOTE_LEAST;
+	size_t behind = before + (notes > 0 ? strlen(GAP) + least : 0);
+	size_t left = list->screen.width > behind ? list->screen.width - behind : 0;
+
+	list->name_width = names < left ? names : left;
+	if (list->name_width < NAME_LEAST)
+		list->name_width = NAME_LEAST;
+}
+
 /* The widths that the first rows want. */
 static void
 measure(struct list *list)
 {
-	char cell[TABLE_CELL_ROOM], size[TABLE_CELL_ROOM], age[TABLE_CELL_ROOM];
+	char cell[TABLE_CELL_ROOM], size[TABLE_CELL_ROOM], age[TABLE_CELL_ROOM], note[NOTE_ROOM];
+	size_t name = 0, names = strlen("NAME"), notes = 0;
 	struct row row;
 
 	widen(&list->number_width, "NUMBER");
@@ -119,35 +167,58 @@ measure(struct list *list)
 			widen(&list->inbox_width, row.item.inbox);
 			widen(&list->size_width, size);
 			widen(&list->age_width, age);
+			name = width_of(row.item.name);
+			names = name > names ? name : names;
+			print_note(&row, note);
+			notes = strlen(note) > notes ? strlen(note) : notes;
 		}
 	}
+	if (list->screen.width > 0)
+		fit_names(list, names, notes);
 }
 
-/* A line, plain, cut to the terminal and never folded. */
-static void
-put_line(const struct list *list, char *line)
+/* Takes `plain`, prints it, cut to `width` columns (0: whole), and returns how many it took. */
+static size_t
+put_text(char *plain, size_t width)
 {
-	size_t len = strlen(line);
+	size_t taken = plain ? table_put(stdout, plain, width) : 0;
 
-	if (list->cut && len > list->cut)
-		memcpy(line + list->cut - 3, "...", sizeof "...");
-	table_plain(stdout, line);
-	fputc('\n', stdout);
+	free(plain);
+	return taken;
 }
 
 struct columns {
 	const char *number, *inbox, *size, *age, *name, *note;
 };
 
+/* A line, cut to the screen and never folded. */
 static void
-put_columns(const struct list *list, const struct columns *row)
+put_columns(const struct list *list, const struct columns *row, enum tint tint)
 {
-	char line[2 * SPOOL_REASON_MAX + ESCAPE_ROOM(PROTO_NAME_MAX)];
+	const struct screen *screen = &list->screen;
+	char line[4 * TABLE_CELL_ROOM + PROTO_INBOX_MAX];
 
-	snprintf(line, sizeof line, "%*s  %-*s  %*s  %*s  %s%s%s", list->number_width, row->number,
-	    list->inbox_width, row->inbox, list->size_width, row->size, list->age_width, row->age,
-	    row->name, row->note[0] ? "  " : "", row->note);
-	put_line(list, line);
+	snprintf(line, sizeof line, "%*s" GAP "%-*s" GAP "%*s" GAP "%*s" GAP, list->number_width,
+	    row->number, list->inbox_width, row->inbox, list->size_width, row->size,
+	    list->age_width, row->age);
+	size_t room = screen->width > 0 ? screen->width : SIZE_MAX;
+	size_t used = put_text(table_plain_copy(line), screen->width), names = list->name_width;
+	if (names > room - used)
+		names = room - used;
+	/* Who reads lines has one word there, as it is escaped. */
+	size_t name = screen->width == 0 ? put_text(table_plain_copy(row->name), 0)
+	    : names > 0                  ? put_text(table_name_copy(row->name), names)
+	                                 : 0;
+	used += names + strlen(GAP);
+	if (row->note[0] && used < room) {
+		printf("%*s" GAP, names > name ? (int)(names - name) : 0, "");
+		if (tint != TINT_NONE)
+			terminal_tint(stdout, screen, tint);
+		put_text(table_plain_copy(row->note), screen->width > 0 ? room - used : 0);
+		if (tint != TINT_NONE)
+			terminal_tint(stdout, screen, TINT_NONE);
+	}
+	fputc('\n', stdout);
 }
 
 static void
@@ -156,21 +227,16 @@ put_row(struct list *list, const struct row *row)
 	static const struct columns head = {"NUMBER", "INBOX", "SIZE", "AGE", "NAME", ""};
 	const struct spool_item *item = &row->item;
 	char number[TABLE_CELL_ROOM], size[TABLE_CELL_ROOM], age[TABLE_CELL_ROOM];
-	char note[SPOOL_REASON_MAX + 32] = "";
+	char note[NOTE_ROOM];
 
 	if (!list->has_head)
-		put_columns(list, &head);
+		put_columns(list, &head, TINT_NONE);
 	list->has_head = 1;
 	snprintf(number, sizeof number, "%" PRIu64, row->n);
 	print_cells(list, item, size, age);
-	if (row->part == SPOOL_FAILED || row->reason[0])
-		snprintf(note, sizeof note, "%s: %s",
-		    row->part == SPOOL_FAILED ? "failed" : "damaged",
-		    row->reason[0] ? row->reason : "no reason was left");
-	else if (item->priority != ITEM_NORMAL)
-		snprintf(note, sizeof note, "priority: %s", item_priority_text(item->priority));
+	enum tint tint = print_note(row, note);
 	put_columns(list, &(struct columns){number, item->inbox[0] ? item->inbox : "-", size, age,
-	                      item->name[0] ? item->name : "-", note});
+	                      item->name[0] ? item->name : "-", note}, tint);
 }
 
 static void
@@ -236,7 +302,7 @@ run(struct command_call *call)
 	struct list list = {.spool = call->spool, .inbox = command_value(call, "inbox"),
 	    .first = state && *state == 'f' ? SPOOL_FAILED : SPOOL_QUEUE,
 	    .last = state && *state == 'p' ? SPOOL_QUEUE : SPOOL_FAILED, .now = time(NULL),
-	    .cut = terminal_is(STDOUT_FILENO) ? terminal_width(STDOUT_FILENO) : 0};
+	    .screen = terminal_screen(STDOUT_FILENO)};
 	int rc = EX_OK;
 
 	for (enum spool_part part = list.first; part <= list.last; part++)

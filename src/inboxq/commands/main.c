@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <locale.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 
@@ -100,6 +101,7 @@ main(int argc, char **argv)
 
 	if (inherit_descriptors() < 0)
 		return EX_OSERR;
+	setlocale(LC_CTYPE, ""); /* names as people wrote them: lib/table.h */
 	switch (arguments_read(commands, &call, argc, argv)) {
 	case ARGUMENTS_SHOWN:
 		return EX_OK;
