@@ -279,6 +279,8 @@ put_time(struct history *h, struct record *record)
 	if (record->type == RECORD_QUEUE)
 		record->time =
 		    record->forgotten ? record->forgotten : record->figures.hello.seen;
+	else if (record->type == RECORD_GAP && (record->since || record->time))
+		record->time = record->known && !record->kept ? record->time : record->since;
 	else if (record->type != RECORD_BEGIN && record->type != RECORD_ACCEPT)
 		record->time = h->time;
 	if (!segments_in_state(h->segments) || record->type == RECORD_BEGIN)
@@ -315,8 +317,11 @@ apply(struct history *h, struct record *record)
 		if (on_renamed(h, record) < 0)
 			return -1;
 		break;
-	case RECORD_SETTLED:
 	case RECORD_GAP:
+		if (record->kept && !segments_is_first(h->segments))
+			return 0;
+		break;
+	case RECORD_SETTLED:
 	case RECORD_STATE:
 	case RECORD_END:
 	case RECORD_TYPES:

@@ -51,6 +51,15 @@ static const struct member origin[] = {
     COUNT(age),
     {{0}, 0},
 };
+static const struct member of_gap[] = {
+    TIME(since),
+    M("known", NUMBER, known, 0, 1),
+    TIME(time),
+    M("kept", NUMBER, kept, 0, 1),
+    COUNT(missing),
+    COUNT(gaps),
+    {{0}, 0},
+};
 static const struct member aged[] = {COUNT(age), {{0}, 0}};
 
 static const struct row rows[RECORD_TYPES] = {
@@ -70,7 +79,7 @@ static const struct row rows[RECORD_TYPES] = {
     [RECORD_SKIP] = {"skip",
         {QUEUE, FROM_1(n), M("reason", WORD, reason, 1, RECORD_REASON_ROOM - 1)}, NULL},
     [RECORD_SETTLED] = {"settled", {QUEUE, FROM_1(n)}, NULL},
-    [RECORD_GAP] = {"gap", {QUEUE, FROM_1(n), FROM_1(to)}, NULL},
+    [RECORD_GAP] = {"gap", {QUEUE, FROM_1(n), FROM_1(to)}, of_gap},
     [RECORD_STATE] = {"state", {{{0}, 0}}, NULL},
     [RECORD_END] = {"end", {M("next", NAME, name, 1, NAME_ROOM - 1)}, NULL},
 };

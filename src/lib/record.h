@@ -44,7 +44,11 @@
  *	renamed seq name             in new/ this accept's item has that name: its own was taken
  *	skip    client queue n reason
  *	settled client queue n
- *	gap     client queue n to  numbers n to `to` never came (for people)
+ *	gap     client queue n to [since=time] [known=1 [time=time]] [kept=1 [missing=] [gaps=]]
+ *	                             numbers n to `to` never came, as the settled record behind it
+ *	                             shows; known: somebody has confirmed that, then; kept: the
+ *	                             state, which these follow, has that gap, made of so many, and
+ *	                             with so many numbers missing, if that is not one, and all
  *	state                        last line of the state that a segment begins with
  *	end     next                 last line of a segment that another, `next`, has followed
  *
@@ -86,6 +90,9 @@ struct record {
 	char identity[IDENTITY_MAX + 1];
 	char queue[PROTO_QUEUE_LEN + 1];
 	uint64_t n, to, settled;
+	int64_t since;         /* a gap's: when it was seen, UTC microseconds; 0: not known */
+	uint64_t known, kept;  /* 0 or 1 */
+	uint64_t missing, gaps; /* 0: all numbers, and one */
 	char inbox[PROTO_INBOX_MAX + 1];
 	uint64_t size;
 	unsigned char sha256[DIGEST_SIZE];

@@ -267,7 +267,8 @@ def each_type_of_record_is_told_with_all_its_fields(t):
                      {"type": "mark", "time": last, "synced": 1, "stored": 0, "age": 0},
                      {"type": "skip", "n": 6, "reason": "removed", **whose},
                      {"type": "skip", "n": 7, "reason": None, **whose},
-                     {"type": "gap", "n": 8, "to": 9, **whose},
+                     {"type": "gap", "n": 8, "to": 9, "since": None, "known": 0, "kept": 0,
+                      "missing": 0, "gaps": 0, **whose},
                      {"type": "settled", "n": 10, **whose}])
     text, _ = ledger(t, made.root, "--type", "all", json_lines=False)
     head = "2026-11-22T00:00:01Z %-12s"

@@ -17,6 +17,7 @@ struct clients {
 	struct tree by_identity; /* of struct client */
 	struct tree by_arrival, by_seen;
 	size_t count, items, skips;
+	uint64_t gaps_unknown;
 	uint64_t arrivals;
 };
 
@@ -161,9 +162,12 @@ free_queue(struct queue *queue)
 	struct client *client = queue->client;
 	struct clients *clients = client->clients;
 	const struct entries before = queue->entries;
+	const uint64_t gaps_before = gaps_unknown(&queue->gaps);
 
 	entries_clear(&queue->entries);
 	update_entries(queue, &before);
+	gaps_clear(&queue->gaps);
+	queue_count_gaps(queue, gaps_before);
 	if (queue->rests)
 		tree_remove(&clients->by_seen, &queue->by_seen, queue, compare_seen);
 	tree_remove(&client->queues, &queue->by_id, queue->id, compare_ids);
@@ -213,6 +217,12 @@ size_t
 clients_skips(const struct clients *clients)
 {
 	return clients->skips;
+}
+
+uint64_t
+clients_gaps_unknown(const struct clients *clients)
+{
+	return clients->gaps_unknown;
 }
 
 struct queue *
@@ -293,7 +303,8 @@ queue_find(struct queue *queue, uint64_t number, const char *inbox,
 int
 queue_has_used(const struct queue *queue, uint64_t number)
 {
-	return number < queue->settled || entries_have_item(&queue->entries, number);
+	return entries_have_item(&queue->entries, number) ||
+	    (number < queue->settled && !gaps_find(&queue->gaps, number));
 }
 
 struct known *
@@ -331,6 +342,12 @@ queue_void(struct queue *queue, uint64_t number, const char *inbox,
 	entries_remove(&queue->entries, known);
 	update_entries(queue, &before);
 	return 1;
+}
+
+void
+queue_count_gaps(struct queue *queue, uint64_t unknown_before)
+{
+	queue->client->clients->gaps_unknown += gaps_unknown(&queue->gaps) - unknown_before;
 }
 
 int

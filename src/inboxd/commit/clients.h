@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "inboxd/commit/entries.h"
+#include "inboxd/commit/gaps.h"
 #include "inboxd/commit/tree.h"
 #include "lib/attr.h"
 #include "lib/digest.h"
@@ -57,6 +58,7 @@ struct queue {
 	int rests;
 	uint64_t settled; /* the mark: all below is settled; 1 at first */
 	struct entries entries; /* above it, or come late */
+	struct gaps gaps;       /* below it: missing.h */
 	uint64_t last_seq; /* of its last accept in this run or the last segment; 0: none */
 	uint64_t age;      /* the ledger's when it was seen last, seconds, as queue_see() says; 0:
 	                      not known */
@@ -81,6 +83,8 @@ size_t clients_count(const struct clients *clients);
 /* Of all queues. */
 size_t clients_items(const struct clients *clients);
 size_t clients_skips(const struct clients *clients);
+/* How many gaps of theirs nobody has confirmed. */
+uint64_t clients_gaps_unknown(const struct clients *clients);
 /* In order of arrival: the first one whose number of arrival is no lower; NULL: there is none. */
 struct queue *clients_from(const struct clients *clients, uint64_t arrival);
 /* The one after `queue`, or the first one after NULL. */
@@ -112,7 +116,8 @@ void queue_figures(const struct queue *queue, struct figures *out);
 /* The item with this number, inbox and digest, or NULL. */
 struct known *queue_find(struct queue *queue, uint64_t number, const char *inbox,
     const unsigned char sha256[DIGEST_SIZE]);
-/* Has the number been used: is there an item (not a skip) with it, or is it settled? */
+/* Has the number been used: is there an item (not a skip) with it, or is it settled, and not known
+ * to be missing? */
 int queue_has_used(const struct queue *queue, uint64_t number);
 /* Fields are taken from an accept record. */
 struct known *queue_add_item(struct queue *queue, const struct record *accept);
@@ -130,6 +135,9 @@ int queue_void(struct queue *queue, uint64_t number, const char *inbox,
  */
 uint64_t queue_settle(struct queue *queue, uint64_t number,
     void (*on_gap)(void *ctx, struct queue *queue, uint64_t first, uint64_t last), void *ctx);
+
+/* After each change of the queue's gaps, of which so many were not confirmed before. */
+void queue_count_gaps(struct queue *queue, uint64_t unknown_before);
 
 /* Is the gap larger than any loss?  Then a client has said a number that it never came to. */
 #define CLIENTS_JUMP 1000000

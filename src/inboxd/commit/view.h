@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * What the commit thread tells of a client to those who ask: books_view() makes it,
- * the status pages show it.  And what they may have it do: forget one.
+ * the status pages show it.  And what they may have it do: forget one, and take what it is
+ * missing for known.
  */
 #ifndef INBOXD_COMMIT_VIEW_H
 #define INBOXD_COMMIT_VIEW_H
 
 #include <stdint.h>
 
+#include "inboxd/commit/gaps.h"
 #include "lib/figures.h"
 #include "lib/identity.h"
 #include "lib/proto.h"
@@ -20,6 +22,10 @@ struct client_view {
 	uint64_t settled;   /* the mark */
 	uint64_t unsettled; /* items remembered above it */
 	struct figures figures;
+	/* Made one or not; those of them that nobody has confirmed; and what is kept of them. */
+	uint64_t gaps_total, gaps_unknown;
+	size_t gap_count;
+	struct gap gaps[GAPS_MAX];
 };
 
 /* Which of a client's queues are to be forgotten: all, or the one whose identifier begins so. */
@@ -45,6 +51,31 @@ struct forget_answer {
 	uint64_t queues;    /* that were forgotten, or that begin so */
 	uint64_t unsettled; /* items of them that are stored again if they are sent again */
 	char queue[PROTO_QUEUE_LEN + 1]; /* the one in the way, or "" */
+};
+
+/* Which gaps are known from now on: what is missing from `first` to `last` in the one queue of the
+ * client whose identifier begins so. */
+struct confirm_wish {
+	char identity[IDENTITY_MAX + 1];
+	char queue[PROTO_QUEUE_LEN + 1]; /* "": its only one */
+	uint64_t first, last;
+};
+
+enum confirm_outcome {
+	CONFIRM_DONE,
+	CONFIRM_UNKNOWN,   /* there is no such client, or queue */
+	CONFIRM_AMBIGUOUS, /* several begin so */
+	CONFIRM_NONE,      /* nothing is missing there */
+	CONFIRM_MERGED,    /* a part of a gap that was made of several: gaps.h */
+	CONFIRM_FULL,      /* the ledger has no room for the record of it */
+	CONFIRM_OUTCOMES
+};
+
+struct confirm_answer {
+	enum confirm_outcome outcome;
+	uint64_t gaps;   /* that nobody had confirmed before; DONE with 0: all were */
+	uint64_t queues; /* that begin so */
+	char queue[PROTO_QUEUE_LEN + 1]; /* the one of which it is told, or "" */
 };
 
 #endif
