@@ -127,6 +127,8 @@
 	X(NOW_UNSETTLED, "inboxd_items_unsettled", "", "Items remembered until settled.")   \
 	X(NOW_OPENS, "inboxd_opens", "", "Large items open.")                               \
 	X(NOW_SKIPS, "inboxd_skips", "", "Numbers skipped that are remembered until settled.") \
+	X(NOW_GAPS, "inboxd_gaps_unknown", "",                                              \
+	    "Gaps in clients' numbers that nobody has confirmed.")                          \
 	X(MOST_CONNECTIONS, "inboxd_connections_limit", "",                                 \
 	    "Connections that may be open, beside those whose handshake is not done.")      \
 	X(MOST_HANDSHAKES, "inboxd_handshakes_limit", "",                                   \

@@ -2,6 +2,7 @@
 #include "inboxd/commit/asked.h"
 
 #include "inboxd/commit/forgetting.h"
+#include "inboxd/commit/losses.h"
 
 void
 asked_answer(struct books *books, struct request *request)
@@ -27,6 +28,9 @@ asked_answer(struct books *books, struct request *request)
 		break;
 	case COMMIT_FORGET:
 		forgetting_by_wish(books_forgetting(books), (struct forget *)request);
+		break;
+	case COMMIT_CONFIRM:
+		losses_confirm(books_losses(books), (struct confirm *)request);
 		break;
 	case COMMIT_LIMITS:
 		books_set_limits(books, &((struct new_limits *)request)->limits);

@@ -10,6 +10,8 @@
 #include "inboxd/base/shares.h"
 #include "inboxd/commit/bounds.h"
 #include "inboxd/commit/forgetting.h"
+#include "inboxd/commit/losses.h"
+#include "inboxd/commit/missing.h"
 #include "inboxd/commit/view.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -38,6 +40,7 @@ struct books {
 	int64_t retry_at; /* while full: monotonic microseconds */
 	struct log_gate gate;
 	struct forgetting forgetting;
+	struct losses losses;
 	struct shares *shares; /* NULL: nothing is known yet, or there is no bound */
 };
 
@@ -57,6 +60,9 @@ books_open(struct clients *clients, struct ledger *ledger, const struct books_se
 	books->rotate_at = ledger_size(ledger) + setup->ledger_size;
 	books->forgetting = (struct forgetting){
 	    .clients = clients, .ledger = ledger, .stats = stats, .limits = &books->limits};
+	books->losses =
+	    (struct losses){.clients = clients, .ledger = ledger, .stats = stats};
+	stats_set(stats, STAT_NOW_GAPS, clients_gaps_unknown(clients));
 	return books;
 }
 
@@ -207,33 +213,17 @@ last_seen(const struct queue *queue)
 	return queue->superseded ? clock_utc() : queue->figures.hello.seen;
 }
 
-static void
-on_gap(void *ctx, struct queue *queue, uint64_t first, uint64_t last)
-{
-	struct books *books = ctx;
-	struct record record = {.type = RECORD_GAP, .n = first, .to = last};
-
-	log_limited(&books->gate, LOG_WARNING, is_jump(first, last) ? "mark_jumped" : "gap",
-	    "client=%s queue=%s from=%llu to=%llu", queue->identity, queue->id,
-	    (unsigned long long)first, (unsigned long long)last);
-	stats_add(books->stats, STAT_JUMPS, (uint64_t)is_jump(first, last));
-	name_queue(&record, queue);
-	ledger_append(books->ledger, &record);
-}
-
 void
 books_settle(struct books *books, const struct notice *notice)
 {
 	struct queue *queue = notice->queue;
 	struct record record = {.type = RECORD_SETTLED, .n = notice->number};
 	struct entries before = queue->entries;
-	uint64_t missing, mark = queue->settled;
+	uint64_t mark = queue->settled;
 
 	if (notice->generation != queue->generation || !may_gather(books))
 		return;
-	missing = queue_settle(queue, notice->number, on_gap, books);
-	queue->figures.tally.missing += missing;
-	stats_add(books->stats, STAT_GAPS, missing);
+	losses_settle(&books->losses, queue, notice->number);
 	stats_sub(books->stats, STAT_NOW_UNSETTLED, before.items - queue->entries.items);
 	stats_sub(books->stats, STAT_NOW_SKIPS, before.skips - queue->entries.skips);
 	/* What changed nothing costs nothing, however often it is said. */
@@ -252,6 +242,8 @@ books_skip(struct books *books, const struct notice *notice)
 	enum limit limit;
 
 	if (notice->generation != queue->generation || !may_gather(books))
+		return;
+	if (losses_note_skipped(&books->losses, notice))
 		return;
 	limit = bounds_of_skip(&books->limits, queue);
 	if (limit != LIMIT_NONE) {
@@ -294,6 +286,7 @@ books_view(const struct books *books, struct view *view)
 		out->unsettled = queue->entries.items;
 		queue_figures(queue, &out->figures);
 		out->figures.hello.seen = last_seen(queue);
+		missing_show(queue, out);
 	}
 }
 
@@ -301,6 +294,12 @@ struct forgetting *
 books_forgetting(struct books *books)
 {
 	return may_gather(books) ? &books->forgetting : NULL;
+}
+
+struct losses *
+books_losses(struct books *books)
+{
+	return may_gather(books) ? &books->losses : NULL;
 }
 
 /* ---- items */
@@ -405,6 +404,7 @@ books_count_stored(struct books *books, const struct item *item)
 {
 	struct tally *tally = &item->queue->figures.tally;
 
+	losses_note_stored(&books->losses, item->queue, item->number);
 	tally->stored++;
 	tally->stored_bytes += item->size;
 	tally->last_stored = clock_utc();

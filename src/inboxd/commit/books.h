@@ -18,6 +18,7 @@
 
 struct books;
 struct forgetting;
+struct losses;
 
 struct books_setup {
 	uint64_t ledger_size, ledger_days; /* of a segment, bytes; how long it is kept */
@@ -41,6 +42,8 @@ void books_skip(struct books *books, const struct notice *notice);
 void books_view(const struct books *books, struct view *view);
 /* Who is known no more; NULL while the disk is full, and there is no room for the record of it. */
 struct forgetting *books_forgetting(struct books *books);
+/* What is missing; NULL likewise. */
+struct losses *books_losses(struct books *books);
 
 /* Is the item's session still the one that speaks for the queue? */
 int books_is_current(const struct item *item);

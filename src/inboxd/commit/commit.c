@@ -61,8 +61,7 @@ struct commit {
 	struct item_list accepted; /* in the batch, or duplicates */
 	int64_t sync_took;     /* the last one, microseconds */
 	size_t syncing;        /* items at the syncer */
-	int64_t full_until;    /* the journal had no room to be written: nothing is accepted before,
-	                          monotonic microseconds; 0: it has */
+	int64_t full_until;    /* the journal has no room before, monotonic microseconds; 0: it has */
 	int stopping;
 };
 
@@ -232,6 +231,7 @@ take_message(struct commit *commit, struct message *message)
 	case COMMIT_LEAVE:
 	case COMMIT_VIEW:
 	case COMMIT_FORGET:
+	case COMMIT_CONFIRM:
 	case COMMIT_LIMITS:
 	case COMMIT_SHARES:
 	case COMMIT_SUPERSEDED:

@@ -53,6 +53,7 @@ forget(struct forgetting *f, struct queue *queue, const char *reason, enum count
 	stats_sub(f->stats, STAT_NOW_QUEUES, 1);
 	stats_sub(f->stats, STAT_NOW_UNSETTLED, queue->entries.items);
 	stats_sub(f->stats, STAT_NOW_SKIPS, queue->entries.skips);
+	stats_sub(f->stats, STAT_NOW_GAPS, gaps_unknown(&queue->gaps));
 	if (queue->came > f->came)
 		f->came = queue->came;
 	clients_remove(f->clients, queue);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/commit/missing.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
@@ -139,6 +140,19 @@ write_queue(struct ledger *ledger, const struct queue *queue)
 	return ledger->length > 256 * 1024 ? ledger_flush(ledger) : 0;
 }
 
+/* Behind the state: a receiver from before gaps were kept takes none within. */
+static int
+write_gaps(struct ledger *ledger, const struct queue *queue)
+{
+	struct record record;
+
+	for (size_t i = 0; i < gaps_count(&queue->gaps); i++) {
+		missing_record(queue, gaps_at(&queue->gaps, i), &record);
+		gather(ledger, &record);
+	}
+	return ledger->length > 256 * 1024 ? ledger_flush(ledger) : 0;
+}
+
 static int
 write_state(struct ledger *ledger, const struct clients *clients, const struct timespec *now)
 {
@@ -158,6 +172,10 @@ write_state(struct ledger *ledger, const struct clients *clients, const struct t
 	}
 	record.type = RECORD_STATE;
 	gather(ledger, &record);
+	while ((queue = clients_next(clients, queue))) {
+		if (write_gaps(ledger, queue) < 0)
+			return -1;
+	}
 	record = (struct record){.type = RECORD_MARK, .synced = ledger->origin.synced,
 	    .stored = ledger->origin.stored};
 	gather(ledger, &record);

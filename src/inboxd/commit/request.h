@@ -35,6 +35,7 @@ enum commit_message {
 	COMMIT_LEAVE,   /* struct notice: the session is over */
 	COMMIT_VIEW,    /* struct view: /clients */
 	COMMIT_FORGET,  /* struct forget: queues are forgotten, as somebody wants it */
+	COMMIT_CONFIRM, /* struct confirm: what is missing is known, as somebody says */
 	COMMIT_SHARES,  /* struct shares_news: what waits has been counted */
 	COMMIT_LIMITS,  /* struct new_limits: what clients may use up from now on */
 	COMMIT_PROBE,   /* struct request: are you alive? */
@@ -182,6 +183,12 @@ struct forget {
 	struct request request;
 	struct forget_wish wish;
 	struct forget_answer answer;
+};
+
+struct confirm {
+	struct request request;
+	struct confirm_wish wish;
+	struct confirm_answer answer;
 };
 
 #endif

@@ -11,12 +11,14 @@
 #include <sys/stat.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/commit/missing.h"
 #include "lib/walk.h"
 
 struct reading {
 	struct clients *clients;
 	struct replay *replay;
 	struct walk walk;
+	int64_t since; /* of the gap records that a settled record is to follow */
 };
 
 static struct queue *
@@ -59,6 +61,7 @@ replay_add(struct replay *replay, struct clients *clients, const struct record *
 	replay_describe(clients, record, item);
 	queue_hold(item->queue);
 	item->is_reuse = queue_has_used(item->queue, record->n);
+	(void)missing_end(item->queue, record->n, &item->was);
 	(void)queue_add_item(item->queue, record);
 	tally = &item->queue->figures.tally;
 	tally->stored++;
@@ -104,6 +107,8 @@ tail_void(struct tail_item *item)
 	tally->stored--;
 	tally->stored_bytes -= item->size;
 	tally->reused -= (uint64_t)item->is_reuse;
+	if (item->was.count > 0)
+		missing_undo(item->queue, &item->was);
 }
 
 static void
@@ -168,9 +173,11 @@ on_begin(struct replay *replay, const struct record *record)
 }
 
 static void
-ignore_gap(void *ctx, struct queue *queue, uint64_t first, uint64_t last)
+on_missing(void *ctx, struct queue *queue, uint64_t first, uint64_t last)
 {
-	(void)ctx, (void)queue, (void)first, (void)last;
+	const struct reading *reading = ctx;
+
+	missing_add(queue, first, last, reading->since);
 }
 
 static void
@@ -178,7 +185,25 @@ on_settled(struct reading *reading, const struct record *record)
 {
 	struct queue *queue = find_or_add(reading->clients, record);
 
-	queue->figures.tally.missing += queue_settle(queue, record->n, ignore_gap, NULL);
+	queue->figures.tally.missing += queue_settle(queue, record->n, on_missing, reading);
+	reading->since = 0;
+}
+
+/* What a settled record makes missing is found by that record alone, which may be torn off. */
+static void
+on_gap(struct reading *reading, const struct record *record)
+{
+	struct queue *queue = clients_find(reading->clients, record->identity, record->queue);
+	uint64_t count;
+
+	if (!queue)
+		return;
+	if (record->kept)
+		missing_restore(queue, record);
+	else if (record->known)
+		(void)missing_confirm(queue, record->n, record->to, &count);
+	else
+		reading->since = record->since;
 }
 
 /* None is while an item of it is in the tail: a record that says so is not ours, and the queue
@@ -215,7 +240,10 @@ on_skip(struct reading *reading, const struct record *record)
 {
 	struct queue *queue = find_or_add(reading->clients, record);
 
-	if (queue_add_skip(queue, record->n) && !reading->walk.in_state)
+	struct gap was;
+
+	if (missing_end(queue, record->n, &was) ||
+	    (queue_add_skip(queue, record->n) && !reading->walk.in_state))
 		queue->figures.tally.skipped++;
 }
 
@@ -255,6 +283,8 @@ apply(struct reading *reading, const struct record *record)
 		reading->replay->synced_bytes = reading->walk.offset;
 		break;
 	case RECORD_GAP:
+		on_gap(reading, record);
+		break;
 	case RECORD_TYPES:
 		break;
 	}

@@ -22,6 +22,7 @@ struct tail_item {
 	unsigned char sha256[DIGEST_SIZE];
 	int is_reuse; /* as in struct item (request.h) */
 	int is_void;
+	struct gap was; /* missing, but for this item; count 0: it was not */
 	int is_renamed; /* it was to have another name in new/ */
 	int is_listed; /* frames.c's */
 	char inbox[PROTO_INBOX_MAX + 1];

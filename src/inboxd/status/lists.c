@@ -22,6 +22,13 @@
  *	   "connected": true,
  *	   "settled": 41,                the mark: all numbers below are settled
  *	   "unsettled": 2,               items remembered at or above it
+ *	   "gaps": [                     what is missing below the mark, the lowest first
+ *	    {"first": 7, "last": 9,
+ *	     "missing": 3,               fewer than all of these: made of several gaps
+ *	     "since": 1795359000,        null: not known
+ *	     "known": false}],           true: somebody has confirmed it
+ *	   "gaps_total": 1,              how many that are, made one or not
+ *	   "gaps_unknown": 1,            and how many of these nobody has confirmed
  *	   "stored": 40, ...}]}          and each of its figures by its name: lib/figures.h
  *
  * An array has one element a line.  Elements are made, written and dropped one
@@ -134,12 +141,32 @@ figure_json(const struct figures *figures, const struct member *figure)
 }
 
 static json_t *
+gaps_json(const struct client_view *view)
+{
+	json_t *gaps = json_array();
+
+	for (size_t i = 0; i < view->gap_count; i++) {
+		const struct gap *gap = &view->gaps[i];
+		if (json_array_append_new(gaps,
+		        json_pack("{s:o, s:o, s:o, s:o, s:b}", "first", json_count(gap->first),
+		            "last", json_count(gap->last), "missing", json_count(gap->missing),
+		            "since", json_time(gap->since / USEC_PER_SEC), "known",
+		            gap->known != 0)) == -1) {
+			json_decref(gaps);
+			return NULL;
+		}
+	}
+	return gaps;
+}
+
+static json_t *
 client_json(const struct client_view *view)
 {
-	json_t *client = json_pack("{s:o, s:o, s:b, s:o, s:o}", "identity",
+	json_t *client = json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "identity",
 	    json_text(view->identity), "queue", json_text(view->queue), "connected",
 	    view->connected != 0, "settled", json_count(view->settled), "unsettled",
-	    json_count(view->unsettled));
+	    json_count(view->unsettled), "gaps", gaps_json(view), "gaps_total",
+	    json_count(view->gaps_total), "gaps_unknown", json_count(view->gaps_unknown));
 
 	for (size_t i = 0; i < FIGURES_COUNT; i++) {
 		const struct member *figure = &figures_rows[i].member;
