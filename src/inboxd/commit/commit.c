@@ -61,7 +61,7 @@ struct commit {
 	struct item_list accepted; /* in the batch, or duplicates */
 	int64_t sync_took;     /* the last one, microseconds */
 	size_t syncing;        /* items at the syncer */
-	int64_t full_until;    /* the journal has no room before, monotonic microseconds; 0: it has */
+	int64_t full_until;    /* no room in the journal before, monotonic microseconds; 0: room */
 	int stopping;
 };
 
