@@ -21,16 +21,14 @@ import shutil
 import signal
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+import machine
 import papers
+from machine import Failed, Skip, call, need
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-APT = 'APT::Get::Assume-Yes "true";\nAPT::Install-Recommends "false";\n'
-# Each line is shown before it is run, and the first that fails ends all; "!" would not.
-TYPE = 'set -eux\nfails() { if "$@"; then return 1; fi; }\n'
 # What is there on a machine before inboxd, and what the manuals' examples call.
 MACHINE = "systemd systemd-sysv curl jq lshw python3"
 UNIT = """[Unit]
@@ -44,7 +42,7 @@ ExecStopPost=-/bin/sh -c 'journalctl -b --no-pager -u "inbox*" >/papers.journal'
 ExecStopPost=systemctl poweroff --force
 StandardOutput=file:/papers.log
 StandardError=file:/papers.log
-""" % PATH
+""" % machine.PATH
 
 
 # A start makes nothing where the root is missing or not mounted, and the mount alone mends it.
@@ -134,76 +132,24 @@ journalctl -b -u inboxd | grep 'event=listening address=0.0.0.0:443'
 """
 
 
-class Skip(Exception):
-    """What is needed is not here."""
-
-
-class Failed(Exception):
-    """Something that the papers say did not work."""
-
-
-def call(command, what, **how):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors="replace", check=False, **how)
-    if done.returncode:
-        tests = "\n".join(re.findall(r"^(?:FAIL|ERROR): .*$", done.stdout, re.M))
-        raise Failed("%s ended with %d:\n%s\n%s" % (what, done.returncode, done.stdout[-6000:],
-                                                   tests))
-    return done.stdout
-
-
-class Root:
+class Root(machine.Overlay):
     """One fresh system: an overlay over the minimal root, with the release in it."""
 
     def __init__(self, folder, name, base, release):
-        self.folder = os.path.join(folder, name)
-        for part in ("upper", "work", "root"):
-            os.makedirs(os.path.join(self.folder, part), exist_ok=True)
-        self.root = os.path.join(self.folder, "root")
-        call(["mount", "-t", "overlay", "overlay", self.root, "-o",
-              "lowerdir={0},upperdir={1}/upper,workdir={1}/work".format(base, self.folder)],
-             "mount of an overlay")
-        self.write("etc/apt/apt.conf.d/99papers", APT)
-        with tarfile.open(release) as tar:
-            tar.extractall(self.path("srv"), filter="fully_trusted")
-        top = os.path.basename(release).split(".tar")[0]
-        os.rename(self.path("srv", top), self.path("srv/inboxd"))
-
-    def path(self, *parts):
-        return os.path.join(self.root, *parts)
-
-    def write(self, path, text):
-        os.makedirs(os.path.dirname(self.path(path)), exist_ok=True)
-        with open(self.path(path), "w", encoding="utf-8") as file:
-            file.write(text)
-
-    def read(self, path):
-        if not os.path.exists(self.path(path)):
-            return ""
-        with open(self.path(path), encoding="utf-8", errors="replace") as file:
-            return file.read()
-
-    def nspawn(self, *more):
-        return ["systemd-nspawn", "-q", "-D", self.root, "--register=no", "--keep-unit",
-                "--resolv-conf=copy-host", *more]
-
-    def type(self, script, user="root", **env):
-        """Runs it without a running system; what it printed."""
-        self.write("papers.sh", TYPE + "cd /srv/inboxd\n" + script)
-        env = {"PATH": PATH, "DEBIAN_FRONTEND": "noninteractive", **env}
-        return call(self.nspawn(*["-E%s=%s" % pair for pair in env.items()], "--user=" + user,
-                                "/bin/sh", "/papers.sh"), "what was typed as " + user)
+        super().__init__(os.path.join(folder, name), [base])
+        self.write("etc/apt/apt.conf.d/99papers", machine.APT)
+        machine.unpack(release, self.path("srv/inboxd"))
 
     def boot(self, script):
         """Starts the system, runs it there, and stops it; what it printed."""
-        self.write("papers.sh", TYPE + script + "\nset +x\necho 'all is typed'\n")
+        self.write("papers.sh", machine.TYPE + script + "\nset +x\necho 'all is typed'\n")
         self.write("etc/systemd/system/papers.service", UNIT)
         wants = self.path("etc/systemd/system/multi-user.target.wants")
         os.makedirs(wants, exist_ok=True)
         os.symlink("../papers.service", os.path.join(wants, "papers.service"))
         with contextlib.suppress(subprocess.TimeoutExpired):  # how far it came is seen below
-            call(self.nspawn("--boot", "--private-network"), "the system", timeout=300,
-                 env={**os.environ, "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"})
+            call(self.nspawn("--resolv-conf=copy-host", "--boot", "--private-network"),
+                 "the system", timeout=300, env=machine.BOOT_ENV)
         said = self.read("papers.log")
         if not said.endswith("all is typed\n"):
             raise Failed("what was typed:\n%s\nthe journal:\n%s" % (
@@ -286,29 +232,15 @@ TESTS = (quickstart, check, by_hand, in_production)
 
 # ---- where
 
-def need(programs):
-    if os.geteuid() != 0:
-        raise Skip("root is needed, to make a root")
-    for program in programs:
-        if not shutil.which(program):
-            raise Skip("%s is not installed" % program)
-
-
 def minimal_root(folder):
     """PAPERS_ROOT, or one that debootstrap makes."""
     if os.environ.get("PAPERS_ROOT"):
         return os.path.abspath(os.environ["PAPERS_ROOT"])
-    need(["debootstrap"])
     suite = os.environ.get("PAPERS_SUITE")
     if not suite:
         with open("/etc/os-release", encoding="utf-8") as file:
             suite = re.search(r"^VERSION_CODENAME=(\w+)", file.read(), re.M).group(1)
-    base = os.path.join(folder, "base")
-    try:
-        call(["debootstrap", "--variant=minbase", suite, base], "debootstrap")
-    except Failed as error:
-        raise Skip("no root of %s could be made: %s" % (suite, error)) from None
-    return base
+    return machine.debootstrap(suite, os.path.join(folder, "base"))
 
 
 def run(folder, base, release):
@@ -326,7 +258,7 @@ def run(folder, base, release):
             verdict, good = "not ok", False
             print("# " + str(error).replace("\n", "\n# "))
         finally:
-            call(["umount", "-R", root.root], "umount")
+            root.umount()
             shutil.rmtree(root.folder)
         print("%s %d - %s" % (verdict, number, test.__name__), flush=True)
     return good
