@@ -612,7 +612,8 @@ def sources_are_all_in_the_makefile():
     for path in tree("src", ends=(".c", ".h", ".1", ".3", ".5", ".7", ".8")):
         if not re.search(r"(^|\s)%s(\s|$)" % re.escape(path), listed):
             yield path
-    for path in tree("tests/system", "tests/fault", "tests/lint", "tests/papers", "tests/herd"):
+    for path in tree("tests/system", "tests/fault", "tests/lint", "tests/papers", "tests/systemd",
+                     "tests/herd"):
         if path.endswith((".py", ".c", ".h")) and path not in listed:
             yield path
 

@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: ISC
+"""What the machines are made of, kept from one run to the next in SYSTEMD_ROOTS.
+
+  SYSTEMD_ROOTS/debian12/base      what debootstrap made: a system without inboxd
+  SYSTEMD_ROOTS/debian12/builder   an overlay over it: what inboxd is built with
+  SYSTEMD_ROOTS/debian12/now       the release that is tried: src, build and what it installs
+  SYSTEMD_ROOTS/debian12/before    the same of the version before it, for the upgrade
+
+A build tree that is there is built on: what has not changed is not compiled again.  A lock
+keeps others out while something is made; to begin anew, delete the folder.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tarfile
+
+import machine
+from machine import Skip, call
+
+SUITES = {"debian12": "bookworm", "debian13": "trixie"}
+# What is on a machine before inboxd, and what the checks themselves call there.
+SYSTEM = ("systemd", "systemd-sysv", "iproute2", "openssl", "curl", "jq", "python3")
+CONFIGURE = "--sysconfdir=/etc --localstatedir=/var --runstatedir=/run"
+BUILD = """
+trap 'test $? = 0 || tail -n 60 /srv/build/build.log' EXIT
+contrib/build /srv/build %s
+make -C /srv/build install DESTDIR=/srv/product
+find /srv/product -name inboxd.service -path '*/systemd/system/*' | grep . || install -D -m 644 \
+    -t /srv/product/etc/systemd/system contrib/systemd/*.service contrib/systemd/*.path
+""" % CONFIGURE
+
+
+def git(*arguments):
+    """What git says of the tree that this test stands in; None where it is no clone."""
+    top = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
+    try:
+        return subprocess.run(["git", "-C", top, *arguments], check=True, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+class Roots:
+    """The kept folders of one system."""
+
+    def __init__(self, folder, system):
+        self.system = system
+        self.folder = os.path.join(folder, system)
+        os.makedirs(self.folder, exist_ok=True)
+        self.base = os.path.join(self.folder, "base")
+        self.builder = os.path.join(self.folder, "builder")
+
+    def path(self, *parts):
+        return os.path.join(self.folder, *parts)
+
+    def prepare(self, release, before):
+        """Makes what is missing; the layers of a machine with `release`, and with `before`."""
+        with open(self.path("lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not os.path.exists(self.base):
+                machine.debootstrap(SUITES[self.system], self.base, SYSTEM)
+            if not os.path.exists(self.path("builder.made")):
+                self.make_builder(release)
+            self.build("now", release)
+            if before:
+                self.build("before", before)
+
+    def make_builder(self, release):
+        shutil.rmtree(self.builder, ignore_errors=True)
+        overlay = machine.Overlay(self.builder, [self.base])
+        try:
+            overlay.write("etc/apt/apt.conf.d/99tests", machine.APT)
+            machine.unpack(release, overlay.path("srv/inboxd"))
+            overlay.type("contrib/packages build\napt-get clean\nrm -r /var/lib/apt/lists/*\n")
+            shutil.rmtree(overlay.path("srv/inboxd"))
+        finally:
+            overlay.umount()
+        open(self.path("builder.made"), "w", encoding="ascii").close()
+
+    def build(self, which, release):
+        """Builds and installs `release` below `which`, unless that was the last one there."""
+        with open(release, "rb") as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+        made = self.path(which, "made")
+        if os.path.exists(made):
+            with open(made, encoding="ascii") as file:
+                if file.read() == digest:
+                    return
+            os.unlink(made)
+        for part in ("inboxd", "product"):
+            shutil.rmtree(self.path(which, part), ignore_errors=True)
+        for part in ("inboxd", "build", "product"):
+            os.makedirs(self.path(which, part), exist_ok=True)
+        os.rmdir(self.path(which, "inboxd"))
+        machine.unpack(release, self.path(which, "inboxd"))
+        overlay = machine.Overlay(self.path(which, "overlay"), [self.upper("builder"), self.base])
+        try:
+            overlay.type(BUILD, options=["--bind=%s:/srv/%s" % (self.path(which, part), part)
+                                         for part in ("inboxd", "build", "product")])
+        finally:
+            overlay.umount()
+            shutil.rmtree(self.path(which, "overlay"))
+        with open(made, "w", encoding="ascii") as file:
+            file.write(digest)
+
+    def upper(self, name):
+        return self.path(name, "upper")
+
+    def layers(self, which=None):
+        """What lies over what in a machine with the release `which`."""
+        product = [self.path(which, "product")] if which else []
+        return [*product, self.upper("builder"), self.base]
+
+
+def before(folder):
+    """A tarball of the version before: SYSTEMD_BEFORE, a tarball or a commit, or BEFORE in git."""
+    wanted = os.environ.get("SYSTEMD_BEFORE") or BEFORE
+    if os.path.exists(wanted):
+        return os.path.abspath(wanted)
+    tarball = os.path.join(folder, "before-%s.tar" % wanted)
+    text = git("archive", "--prefix=before-%s/" % wanted, wanted)
+    if text is None:
+        return None
+    with open(tarball, "wb") as file:
+        file.write(text)
+    return tarball
+
+
+# The last one without what an administrator has been given since: there is no release yet.
+BEFORE = "cb40339"

@@ -1,0 +1,156 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""An administrator's day, under a real systemd: receivers and a client on machines that boot.
+
+  make check-systemd [SYSTEMD_ROOTS=folder] [SYSTEMD_SYSTEMS=debian12,debian13]
+                     [SYSTEMD_BEFORE=tarball|commit] [TEST_ONLY=word,...]
+
+For each system debootstrap makes a minimal root, once: it is kept, with what is built in it, in
+SYSTEMD_ROOTS (default: systemd-roots below the build directory), and needs the network, for
+packages alone.  Then three machines of it are booted by systemd-nspawn, each with systemd as its
+process 1 and a network namespace of its own; between them is a bridge, and no way out.  What is
+done to them is in day.py, a function a check.
+
+Root is needed, debootstrap, systemd-nspawn, mkfs.ext4 and ip; what is missing is said, and the
+exit code is 77.  The release (a tarball) is the last argument.
+"""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "../system")]
+import booted
+import day
+import roots
+import world
+from machine import Failed, Skip, need
+
+NEEDED = ["unshare", "systemd-nspawn", "nsenter", "ip", "mkfs.ext4"]
+
+
+def systems():
+    wanted = os.environ.get("SYSTEMD_SYSTEMS") or ",".join(roots.SUITES)
+    for system in wanted.split(","):
+        if system not in roots.SUITES:
+            raise SystemExit("SYSTEMD_SYSTEMS: %s: one of %s" % (system, ", ".join(roots.SUITES)))
+        yield system
+
+
+def wanted_checks():
+    words = os.environ.get("TEST_ONLY")
+    return [check for check in world.CHECKS
+            if not words or any(word in check.__name__ for word in words.split(","))]
+
+
+def comment(text):
+    print("# " + text.rstrip("\n").replace("\n", "\n# "), flush=True)
+
+
+def try_one(here, check):
+    """None, or why it failed, with what the machines have to say."""
+    marks = []
+    try:
+        here.reset()
+        marks = [(each, each.now()) for each in here.machines]
+        check(here)
+        return None
+    except Exception as error:  # whatever it is, the next check has its turn
+        text = "%s: %s" % (type(error).__name__, error)
+        if not isinstance(error, Failed):
+            text += "\n" + traceback.format_exc()
+        for each, mark in marks:
+            text += "\n---- the journal of %s\n%s" % (each.name, each.said(mark)[-5000:])
+        return text
+
+
+class Tally:
+    """TAP, one plan for all systems."""
+
+    def __init__(self, planned):
+        self.number = 0
+        self.failed = 0
+        print("1..%d" % planned, flush=True)
+
+    def line(self, good, name, seconds):
+        self.number += 1
+        self.failed += not good
+        print("%s %d - %s # %.1f s" % ("ok" if good else "not ok", self.number, name, seconds),
+              flush=True)
+
+
+def run(folder, system, kept, checks, tally):
+    here = None
+    try:
+        begun = time.monotonic()
+        here = world.World(folder, kept)
+        comment("%s: three machines are up after %.1f s" % (system, time.monotonic() - begun))
+    except Failed as error:
+        comment(str(error))
+    try:
+        for check in checks:
+            begun = time.monotonic()
+            wrong = try_one(here, check) if here else "the machines did not come up"
+            if wrong:
+                comment(wrong)
+            tally.line(not wrong, "%s: %s" % (system, check.__name__), time.monotonic() - begun)
+    finally:
+        if here:
+            here.close()
+
+
+def prepare(release):
+    """Makes and builds what is missing, with the network there is."""
+    need(NEEDED)
+    where = os.path.abspath(os.environ.get("SYSTEMD_ROOTS") or "systemd-roots")
+    os.makedirs(where, exist_ok=True)
+    earlier = roots.before(where)
+    for system in systems():
+        begun = time.monotonic()
+        roots.Roots(where, system).prepare(release, earlier)
+        comment("%s: the roots are ready after %.1f s" % (system, time.monotonic() - begun))
+    os.environ["SYSTEMD_ROOTS"] = where
+
+
+def check_all():
+    """In namespaces of our own: of mounts, of the network, and of processes, all of which end."""
+    booted.make_bridge()
+    checks = wanted_checks()
+    begun = time.monotonic()
+    tally = Tally(len(checks) * len(list(systems())))
+    for system in systems():
+        folder = tempfile.mkdtemp(prefix="inboxd-systemd-")
+        try:
+            run(folder, system, roots.Roots(os.environ["SYSTEMD_ROOTS"], system), checks, tally)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    comment("%d checks, %d failed, in %.0f s" % (tally.number, tally.failed,
+                                                 time.monotonic() - begun))
+    return not tally.failed
+
+
+def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what is tidied up
+    stage = os.environ.get("SYSTEMD_STAGE", "first")
+    if stage == "check":
+        sys.exit(0 if check_all() else 1)
+    namespaces = ["-m"]
+    try:
+        if stage == "prepare":
+            prepare(os.path.abspath(sys.argv[1]))
+            namespaces = ["-n", "-p", "-f", "--kill-child", "--mount-proc"]
+        need(NEEDED)
+    except Skip as skip:
+        print("1..0 # SKIP %s" % skip)
+        sys.exit(77)
+    os.environ["SYSTEMD_STAGE"] = "prepare" if stage == "first" else "check"
+    os.execvp("unshare", ["unshare", *namespaces, sys.executable, *sys.argv])
+
+
+if __name__ == "__main__":
+    main()

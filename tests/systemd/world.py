@@ -1,0 +1,260 @@
+# SPDX-License-Identifier: ISC
+"""The machines of one run, set up as README says: receivers cap1 and cap2, a client pc17.
+
+A check may do to them what it likes: reset() puts back what it has changed.
+"""
+
+import contextlib
+import os
+import time
+
+import booted
+import client
+import pki
+from load import Load
+from machine import Failed, call
+
+
+PORT = 7117
+INBOXD = """[receiver]
+host = {host}
+journal = 8M
+{receiver}
+[tls]
+certificate = /etc/inboxd/server.crt
+key = /etc/inboxd/server.key
+ca = /etc/inboxd/clients-ca.crt
+{tls}
+[limits]
+reserve = 1M
+reserve-large = 2M
+reserve-inodes = 10
+[inbox status]
+[inbox dumps]
+size = 1G
+{more}
+"""
+INBOXQ = """[server]
+servers = {servers}
+retry-min = 1s
+retry-max = 2s
+connect-timeout = 5s
+[tls]
+certificate = /etc/inboxq/client.crt
+key = /etc/inboxq/client.key
+ca = /etc/inboxq/ca.crt
+"""
+# What a check may have left behind; the root's content is its own business.
+RESET = """
+systemctl stop 'inbox*' || true
+for unit in /etc/systemd/system/*; do
+	case $unit in
+	*/inbox*.d) rm -r "$unit" ;;
+	*/srv-*.mount) systemctl stop "${unit##*/}"; rm "$unit" ;;
+	esac
+done
+rm -rf /run/systemd/system/inbox*
+systemctl daemon-reload
+systemctl reset-failed
+"""
+RECEIVER = """
+useradd -r -d /var/lib/inboxd inboxd
+install -d -o inboxd -g inboxd -m 700 /var/lib/inboxd
+inboxd -m
+"""
+CLIENT = """
+useradd -r -d /var/spool/inboxq inboxq
+install -d -o inboxq -g inboxq -m 700 /var/spool/inboxq
+"""
+
+
+class World:
+    """Everything that one system's checks need; close() ends it."""
+
+    def __init__(self, folder, roots, release="now"):
+        self.folder = folder
+        self.roots = roots
+        self.pki = pki.Pki(os.path.join(folder, "pki"))
+        self.machines = []
+        self.images = []
+        try:
+            self.cap1 = self.make("cap1", 2, release)
+            self.cap2 = self.make("cap2", 3, release)
+            self.pc17 = self.make("pc17", 4, release)
+            self.disk = self.add_disk(self.cap1, "srv/disk")
+            for each in self.machines:
+                each.start()
+            for cap in (self.cap1, self.cap2):
+                self.set_up_receiver(cap)
+            self.set_up_client(self.pc17)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        for each in self.machines:
+            each.stop()
+        for mounted in self.images:
+            call(["umount", mounted], "umount")
+        for each in self.machines:
+            each.remove()
+
+    # ---- what is there
+
+    def make(self, name, number, release="now"):
+        made = booted.Machine(self.folder, name, number, self.roots.layers(release))
+        self.machines.append(made)
+        hosts = ["127.0.0.1 localhost"] + ["%s%d %s.example.org %s" % (booted.NETWORK, n, who, who)
+                                           for n, who in ((2, "cap1"), (3, "cap2"), (4, "pc17"))]
+        made.overlay.write("etc/hosts", "\n".join(hosts) + "\n")
+        return made
+
+    def add_disk(self, where, path, size="96M"):
+        """A file system of its own, ext4, in a machine that has not been started yet."""
+        image = os.path.join(self.folder, where.name + ".img")
+        call(["truncate", "-s", size, image], "truncate")
+        call(["mkfs.ext4", "-q", "-F", "-m", "0", image], "mkfs.ext4")
+        os.makedirs(where.overlay.path(path), exist_ok=True)
+        call(["mount", "-o", "loop", image, where.overlay.path(path)], "mount of an image")
+        self.images.append(where.overlay.path(path))
+        return "/" + path
+
+    def set_up_receiver(self, cap):
+        cap.sh("ldconfig")
+        self.give(cap, self.pki.good("server", cap.name + ".example.org", cap.address),
+                  "/etc/inboxd/server", "inboxd", make=RECEIVER.splitlines()[1])
+        self.configure(cap)
+        cap.sh("\n".join(RECEIVER.splitlines()[2:]))
+
+    def set_up_client(self, where):
+        where.sh("ldconfig\n" + CLIENT)
+        self.give(where, self.pki.client(where.name + ".example.org"), "/etc/inboxq/client",
+                  "inboxq")
+        where.write("/etc/inboxq/ca.crt", text_of(self.pki.ca.cert))
+        self.configure_client(where)
+
+    def give(self, where, pair, path, owner, make="true"):
+        """A certificate and its key, as `path`.crt and .key; make: who makes the owner."""
+        where.sh(make)
+        where.write(path + ".crt", text_of(pair.cert))
+        where.write(path + ".key", text_of(pair.key), mode="600", owner=owner)
+        if owner == "inboxd":
+            where.write("/etc/inboxd/clients-ca.crt", text_of(self.pki.ca.cert))
+
+    @staticmethod
+    def configure(cap, receiver="", tls="", more=""):
+        cap.write("/etc/inboxd.conf", INBOXD.format(
+            host=cap.name + ".example.org", receiver=receiver, tls=tls, more=more))
+
+    @staticmethod
+    def configure_client(where, servers="cap1.example.org cap2.example.org"):
+        where.write("/etc/inboxq.conf", INBOXQ.format(servers=servers))
+
+    # ---- before each check
+
+    def reset(self):
+        """As it was made, with nothing of inboxd running and no item anywhere."""
+        for each in self.machines:
+            each.sh(RESET)
+        for cap in (self.cap1, self.cap2):
+            self.give(cap, self.pki.good("server", cap.name + ".example.org", cap.address),
+                      "/etc/inboxd/server", "inboxd")
+            self.configure(cap)
+            cap.sh("find /var/lib/inboxd /srv/disk -path '*/new/*' -type f -delete || true")
+        self.give(self.pc17, self.pki.client("pc17.example.org"), "/etc/inboxq/client", "inboxq")
+        self.configure_client(self.pc17)
+        self.pc17.sh("rm -rf /var/spool/inboxq/*")
+
+    def drop_in(self, where, unit, text, name="check"):
+        where.write("/etc/systemd/system/%s.d/%s.conf" % (unit, name), text)
+        where.sh("systemctl daemon-reload")
+
+    # ---- what checks do
+
+    def context(self, who="load.example.org"):
+        pair = self.pki.client(who)
+        return client.context(self.pki.ca.cert, pair.cert, pair.key)
+
+    def load(self, cap, **how):
+        return Load((cap.address, PORT), self.context(), **how)
+
+    def connect(self, cap, who="load.example.org", **how):
+        return client.Client((cap.address, PORT), self.context(who), **how)
+
+    def store(self, cap, data=b"an item\n", inbox="status", who="load.example.org"):
+        """One item by a client of its own; its name."""
+        with self.connect(cap, who) as one:
+            one.hello(os.urandom(16).hex())
+            one.put(1, inbox, data)
+            name = one.stored(1).name
+            one.quit()
+            return name
+
+    def add(self, text="a report"):
+        """An item into the queue of pc17; its number."""
+        return self.pc17.sh("echo '%s' | runuser -u inboxq -- inboxq add -i status" % text)
+
+    @staticmethod
+    def items(cap, inbox="status", root="/var/lib/inboxd"):
+        """{name: digest} of what is in new/, once nothing waits to be published."""
+        said = cap.sh("cd %s/%s\nfor i in $(seq 100); do test -n \"$(ls tmp)\" || break; "
+                      "sleep 0.1; done\nfind new -type f -exec sha256sum {} +" % (root, inbox))
+        pairs = [line.split() for line in said.splitlines()]
+        return {os.path.basename(path): digest for digest, path in pairs}
+
+    def whole(self, cap, load, root="/var/lib/inboxd"):
+        """What was acknowledged is there, each once, and nothing besides but what was unheard."""
+        there = self.items(cap, root=root)
+        missing = set(load.stored.items()) - set(there.items())
+        if missing or load.stuck:
+            raise Failed("%d of %d acknowledged items are not there; %s" % (
+                len(missing), len(load.stored), load.told()))
+        if len(set(there.values())) != len(there):
+            raise Failed("an item is there twice")
+        cap.sh("inboxctl verify" + (" -r " + root if root != "/var/lib/inboxd" else ""))
+
+
+def text_of(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def until(what, done, timeout=30, every=0.05):
+    """Waits for done(); what: what is waited for, in words."""
+    limit = time.monotonic() + timeout
+    while True:
+        found = done()
+        if found:
+            return found
+        if time.monotonic() > limit:
+            raise Failed("not within %g s: %s" % (timeout, what))
+        time.sleep(every)
+
+
+def want(true, *what):
+    if not true:
+        raise Failed(" ".join(str(word) for word in what))
+
+
+def same(got, wanted, what):
+    if got != wanted:
+        raise Failed("%s: %r, and not %r" % (what, got, wanted))
+
+
+@contextlib.contextmanager
+def fails(*kinds):
+    """What is done in there must fail so."""
+    try:
+        yield
+    except kinds:
+        return
+    raise Failed("it went well, and should have failed")
+
+
+CHECKS = []
+
+
+def check(function):
+    """A check takes the world; its doc says why it is one."""
+    CHECKS.append(function)
+    return function
