@@ -12,12 +12,14 @@
 #include "inboxd/base/site.h"
 #include "inboxd/commit/request.h"
 #include "inboxd/expiry.h"
+#include "inboxd/status/lookout.h"
 #include "inboxd/status/pages.h"
 #include "inboxd/status/source.h"
 #include "inboxd/status/status.h"
 #include "inboxd/status/survey.h"
 #include "inboxd/threads.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/log_writer.h"
 
 uint64_t
@@ -103,12 +105,64 @@ give_trouble(void *ctx, struct why *why)
 	return expiry_is_over((*answers->site)->tls, why);
 }
 
+static void
+give_reload(void *ctx, struct reload_view *out)
+{
+	const struct answers *answers = ctx;
+	const struct reloads *reloads = answers->reloads;
+
+	out->error = reloads->error.text[0] ? reloads->error.text : NULL;
+	out->at = reloads->at;
+}
+
 static const char *
-give_reload_error(void *ctx)
+give_differs(void *ctx, size_t i)
 {
 	const struct answers *answers = ctx;
 
-	return answers->reload_error[0] ? answers->reload_error : NULL;
+	return looked_path(answers->looked, i);
+}
+
+static void
+ask_look(void *ctx)
+{
+	struct answers *answers = ctx;
+
+	lookout_ask(answers->threads->lookout);
+}
+
+/* Takes `looked`; NULL: nothing differs.  Told where it begins, and where it ends. */
+static void
+set_looked(struct answers *answers, struct looked *looked)
+{
+	size_t count = looked ? looked->count : 0;
+	int did = looked_path(answers->looked, 0) != NULL;
+
+	if (count > 0 && !did)
+		log_event(LOG_WARNING, "files_differ", "count=%zu file=\"%s\" "
+		    "note=\"what is on the disk is not what is in force: a reload takes it\"",
+		    count, looked_path(looked, 0));
+	if (count == 0 && did)
+		log_event(LOG_NOTICE, "files_in_force", "%s", "");
+	looked_free(answers->looked);
+	answers->looked = looked;
+	stats_set(answers->stats, STAT_NOW_FILES_DIFFER, count);
+}
+
+void
+answers_looked(struct answers *answers, struct looked *looked)
+{
+	if (looked->site == *answers->site)
+		set_looked(answers, looked);
+	else
+		looked_free(looked);
+	status_looked(answers->status);
+}
+
+void
+answers_reloaded(struct answers *answers)
+{
+	set_looked(answers, NULL);
 }
 
 static void
@@ -168,8 +222,10 @@ ask_wish(void *ctx, const struct wish *wish)
 int
 answers_open(struct answers *answers, struct event_base *base, struct why *why)
 {
-	const struct status_source source = {give_stats, give_inbox, ask_count, give_trouble,
-	    give_reload_error, ask_clients, ask_wish, answers};
+	const struct status_source source = {.stats = give_stats, .inbox = give_inbox,
+	    .count = ask_count, .trouble = give_trouble, .reload = give_reload,
+	    .differs = give_differs, .look = ask_look, .clients = ask_clients,
+	    .wish = ask_wish, .ctx = answers};
 	const struct settings *settings = (*answers->site)->settings;
 
 	if (answers->passed >= 0)
@@ -185,4 +241,5 @@ answers_close(struct answers *answers)
 {
 	status_close(answers->status);
 	counted_free(answers->counted);
+	looked_free(answers->looked);
 }

@@ -14,20 +14,28 @@
 
 struct counted;
 struct event_base;
+struct looked;
 struct site;
 struct status;
 struct threads;
+
+/* What became of reloads. */
+struct reloads {
+	struct why error; /* of the last one; "": it was taken */
+	int64_t at;       /* when one was last taken, seconds since 1970 UTC; 0: none */
+};
 
 struct answers {
 	/* Borrowed, and set before answers_open(): */
 	struct threads *threads;
 	struct site *const *site; /* the one in force */
 	struct stats *stats;      /* main's own */
-	const char *reload_error; /* of the last reload; "": it was taken */
+	const struct reloads *reloads;
 	int passed; /* a status socket that listens already; -1: as the settings name it */
 	/* Its own: */
 	struct status *status;
 	struct counted *counted; /* the last count of the inboxes; NULL: not yet */
+	struct looked *looked; /* the last look at the files of the one in force; NULL: not yet */
 };
 
 /* Opens the status socket, or takes the one that was passed.  0, or -1 with the reason. */
@@ -39,5 +47,9 @@ void answers_close(struct answers *answers);
 uint64_t answers_sum(const struct answers *answers, enum counter which);
 /* Takes a count of the survey's. */
 void answers_counted(struct answers *answers, struct counted *counted);
+/* Takes a look of the lookout's. */
+void answers_looked(struct answers *answers, struct looked *looked);
+/* Another configuration is in force: what was seen of the last one's files is no matter. */
+void answers_reloaded(struct answers *answers);
 
 #endif

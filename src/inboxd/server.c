@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "inboxd/answers.h"
@@ -26,6 +27,7 @@
 #include "inboxd/loaded.h"
 #include "inboxd/publish/sync.h"
 #include "inboxd/sockets.h"
+#include "inboxd/status/lookout.h"
 #include "inboxd/status/survey.h"
 #include "inboxd/threads.h"
 #include "lib/clock.h"
@@ -52,7 +54,7 @@ struct server {
 	struct answers answers;
 	struct expiry expiry;
 	struct ebb ebb;
-	struct why reload_error; /* of the last one; "": it was taken */
+	struct reloads reloads;
 	struct stats stats;
 	int draining;
 };
@@ -120,9 +122,10 @@ reload(struct server *server)
 
 	notify_reloading();
 	site = loaded_read(
-	    server->config, server->site, server->root.fd, &server->reload_error);
+	    server->config, server->site, server->root.fd, &server->reloads.error);
 	if (!site) {
 		stats_add(&server->stats, STAT_RELOADS_FAILED, 1);
+		lookout_ask(server->threads.lookout);
 		log_event(LOG_ERR, "reload_failed", "note=\"the old configuration stays\"");
 		notify_ready();
 		return;
@@ -133,6 +136,8 @@ reload(struct server *server)
 	admission_set_limits(server->admission, site->settings);
 	log_set_level(conf_log_level(&site->settings->log));
 	stats_add(&server->stats, STAT_RELOADS, 1);
+	server->reloads.at = (int64_t)time(NULL);
+	answers_reloaded(&server->answers);
 	log_event(LOG_NOTICE, "reloaded", "inboxes=%zu", site->inbox_count);
 	look_at_calendar(server);
 	notify_ready();
@@ -200,6 +205,8 @@ on_message(struct server *server, struct message *message)
 		return;
 	if (message->kind == SURVEY_COUNTED)
 		answers_counted(&server->answers, (struct counted *)message);
+	else if (message->kind == LOOKOUT_LOOKED)
+		answers_looked(&server->answers, (struct looked *)message);
 	else if (threads_have_drained(&server->threads, message))
 		event_base_loopbreak(server->base);
 }
@@ -245,7 +252,7 @@ start_answers(struct server *server)
 	struct why why = {"more than one status socket was passed"};
 
 	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
-	    .stats = &server->stats, .reload_error = server->reload_error.text,
+	    .stats = &server->stats, .reloads = &server->reloads,
 	    .passed = count > 0 ? fds[0] : -1};
 	if (count > 1)
 		return start_failed(EX_CONFIG, "start_failed", why.text);
@@ -373,6 +380,8 @@ stop_events(struct server *server)
 			free(((struct view *)message)->views);
 		if (message->kind == SURVEY_COUNTED)
 			counted_free((struct counted *)message);
+		else if (message->kind == LOOKOUT_LOOKED)
+			looked_free((struct looked *)message);
 		else
 			free(message);
 	}

@@ -16,6 +16,7 @@
 #include "inboxd/recover/recover.h"
 #include "inboxd/serve/ticket.h"
 #include "inboxd/serve/worker.h"
+#include "inboxd/status/lookout.h"
 #include "inboxd/status/survey.h"
 #include "lib/address.h"
 #include "lib/inherit.h"
@@ -122,13 +123,17 @@ threads_start(struct threads *threads, struct site *site, struct root *root,
 	if (code)
 		return code;
 	threads->survey = survey_start(site, main);
-	return threads->survey ? 0 : thread_failed("survey");
+	if (!threads->survey)
+		return thread_failed("survey");
+	threads->lookout = lookout_start(site, main);
+	return threads->lookout ? 0 : thread_failed("lookout");
 }
 
 void
 threads_stop(struct threads *threads)
 {
 	survey_stop(threads->survey);
+	lookout_stop(threads->lookout);
 	for (size_t i = 0; i < threads->count; i++)
 		worker_join(threads->workers[i]);
 	commit_stop(threads->commit);
@@ -205,6 +210,7 @@ threads_set_site(struct threads *threads, struct site *site)
 		mailbox_post(worker_mailbox(threads->workers[i]), &message->message);
 	}
 	survey_set_site(threads->survey, site);
+	lookout_set_site(threads->lookout, site);
 }
 
 void

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The receiver's other threads, as main sees them: the commit thread, the workers, the survey.
+ * The receiver's other threads, as main sees them: the commit thread, the workers, the survey and
+ * the lookout.
  * They are started in this order, and speak by mailboxes alone.
  */
 #ifndef INBOXD_THREADS_H
@@ -14,6 +15,7 @@
 #include "lib/attr.h"
 
 struct commit;
+struct lookout;
 struct root;
 struct site;
 struct sockaddr;
@@ -28,6 +30,7 @@ struct threads {
 	struct commit *commit;
 	struct worker **workers;
 	struct survey *survey;
+	struct lookout *lookout;
 	struct mailbox *main; /* where they answer; borrowed */
 	size_t count, next;   /* workers; who gets the next connection */
 	uint64_t came;        /* connections so far */

@@ -144,11 +144,24 @@ give_trouble(void *ctx, struct why *text)
 	return 0;
 }
 
+static void
+give_reload(void *ctx, struct reload_view *out)
+{
+	(void)ctx, (void)out;
+}
+
 static const char *
-give_reload_error(void *ctx)
+give_differs(void *ctx, size_t i)
+{
+	(void)ctx, (void)i;
+	return NULL;
+}
+
+static void
+look(void *ctx)
 {
 	(void)ctx;
-	return NULL;
+	status_looked(status);
 }
 
 static void
@@ -161,8 +174,9 @@ static void
 set_up(void)
 {
 	static const struct status_source source = {
-	    give_stats, give_inbox, count, give_trouble, give_reload_error, ask_clients, ask_wish,
-	    NULL};
+	    .stats = give_stats, .inbox = give_inbox, .count = count, .trouble = give_trouble,
+	    .reload = give_reload, .differs = give_differs, .look = look,
+	    .clients = ask_clients, .wish = ask_wish};
 	struct why why;
 
 	signal(SIGPIPE, SIG_IGN);

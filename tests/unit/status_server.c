@@ -165,11 +165,37 @@ fake_trouble(void *ctx, struct why *why)
 	return server_trouble.text[0] != '\0';
 }
 
-static const char *
-fake_reload_error(void *ctx)
+static void
+fake_reload(void *ctx, struct reload_view *out)
 {
 	(void)ctx;
-	return NULL;
+	*out = (struct reload_view){.at = 1700000000};
+}
+
+static const char *
+fake_differs(void *ctx, size_t i)
+{
+	(void)ctx;
+	return i == 0 ? "/etc/in\x1b[31mred\xff.pem" : i == 1 ? "/etc/inboxd.conf" : NULL;
+}
+
+static void
+on_looked(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+	status_looked(status);
+}
+
+static void
+fake_look(void *ctx)
+{
+	const struct timeval soon = {0, 300000};
+
+	(void)ctx;
+	if (server_answer == ANSWER_SOON)
+		event_base_once(base, -1, EV_TIMEOUT, on_looked, NULL, &soon);
+	else if (server_answer != ANSWER_NEVER)
+		status_looked(status);
 }
 
 /* What was wanted, in the answer: the identity's length, and whether by force. */
@@ -190,8 +216,9 @@ fake_wish(void *ctx, const struct wish *wish)
 }
 
 const struct status_source server_source = {
-    fake_stats, fake_inbox, fake_count, fake_trouble, fake_reload_error, fake_clients,
-    fake_wish, NULL};
+    .stats = fake_stats, .inbox = fake_inbox, .count = fake_count, .trouble = fake_trouble,
+    .reload = fake_reload, .differs = fake_differs, .look = fake_look,
+    .clients = fake_clients, .wish = fake_wish};
 
 static void
 on_term(evutil_socket_t fd, short what, void *arg)

@@ -7,6 +7,7 @@
 #include "inboxd/base/stats.h"
 #include "inboxd/status/http.h"
 #include "inboxd/status/status.h"
+#include "lib/clock.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -61,6 +62,13 @@ status_accounts_for_every_item(void **state)
 	    STAT_CUT_DISPLACED + 1);
 	assert_int_equal(json_integer_value(json_object_get(counters, "inboxd_syncs_total")),
 	    STAT_SYNCS + 1);
+	json_t *reload = json_object_get(page, "reload"), *files = json_object_get(reload, "files");
+	assert_true(json_is_true(json_object_get(reload, "differs")));
+	assert_int_equal(json_array_size(files), 2);
+	assert_string_equal(json_string_value(json_array_get(files, 0)),
+	    "/etc/in%1B[31mred%FF.pem");
+	assert_true(json_is_null(json_object_get(reload, "error")));
+	assert_int_equal(json_integer_value(json_object_get(reload, "at")), 1700000000);
 	/* Below zero for a moment, by the sum over threads. */
 	assert_int_equal(json_integer_value(json_object_get(gauges, "inboxd_connections")), 0);
 	json_decref(page);
@@ -188,6 +196,25 @@ inboxes_tell_the_last_count_where_one_takes_long(void **state)
 	                     json_array_get(json_object_get(page, "inboxes"), 0), "waiting")),
 	    17);
 	json_decref(page);
+	server_stop();
+}
+
+/* The files may lie on a file system that does not answer: the page does, if late. */
+static void
+status_waits_a_moment_for_a_look(void **state)
+{
+	(void)state;
+	server_answer = ANSWER_SOON;
+	server_start();
+	int64_t began = clock_monotonic();
+	json_decref(get_json("/status"));
+	assert_in_range(clock_monotonic() - began, 250000, 900000);
+	server_stop();
+	server_answer = ANSWER_NEVER;
+	server_start();
+	began = clock_monotonic();
+	json_decref(get_json("/status"));
+	assert_in_range(clock_monotonic() - began, 950000, 5000000);
 	server_stop();
 }
 
@@ -666,6 +693,7 @@ main(void)
 	    T(inboxes_tell_what_waits),
 	    T(inboxes_are_of_a_count_begun_later),
 	    T(inboxes_tell_the_last_count_where_one_takes_long),
+	    T(status_waits_a_moment_for_a_look),
 	    T(clients_come_when_the_answer_does),
 	    T(clients_come_in_parts),
 	    T(clients_say_when_memory_is_out),

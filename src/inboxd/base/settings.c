@@ -242,7 +242,9 @@ settings_load(const char *path, const struct conf_report *report)
 		report->error(report->ctx, "out of memory");
 		return NULL;
 	}
-	if (conf_read(path, &settings_schema, settings, report) == 0 &&
+	if (imprints_take(&settings->files, path) < 0)
+		report->error(report->ctx, "out of memory or descriptors");
+	else if (conf_read(path, &settings_schema, settings, report) == 0 &&
 	    check_together(path, settings, report) == 0)
 		return settings;
 	settings_free(settings);
@@ -255,6 +257,7 @@ settings_free(struct settings *settings)
 	if (!settings)
 		return;
 	conf_free(&settings_schema, settings);
+	imprints_free(&settings->files);
 	for (size_t i = 0; i < settings->inbox_count; i++)
 		free(settings->inboxes[i].name);
 	free(settings->inboxes);

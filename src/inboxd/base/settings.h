@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "inboxd/base/imprint.h"
 #include "lib/conf.h"
 #include "lib/conf_rows.h"
 
@@ -63,6 +64,8 @@ struct settings {
 	/* [inbox NAME] */
 	struct inbox_settings *inboxes;
 	size_t inbox_count;
+	/* Not a key: what was read for it, the file itself first. */
+	struct imprints files;
 };
 
 extern const struct conf_schema settings_schema;

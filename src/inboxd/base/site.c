@@ -45,6 +45,21 @@ open_tls(const struct settings *settings, const char *const *alpn, int *code,
 	return NULL;
 }
 
+/* Before they are read. */
+static int
+take_imprints(struct settings *settings, struct why *error)
+{
+	const char *const paths[] = {settings->tls.certificate, settings->tls.key,
+	    settings->tls.ca, settings->tls.crl};
+
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+		if (paths[i] && imprints_take(&settings->files, paths[i]) < 0) {
+			why_say(error, "%s: %s", paths[i], strerror(errno));
+			return -1;
+		}
+	return 0;
+}
+
 static void
 find_host(struct site *site)
 {
@@ -99,6 +114,10 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 	site->since = (uint64_t)clock_seconds();
 	atomic_init(&site->references, 1);
 	find_host(site);
+	if (take_imprints(settings, error) < 0) {
+		*code = EX_OSERR;
+		goto fail;
+	}
 	site->tls = open_tls(settings, alpn, code, error);
 	if (!site->tls)
 		goto fail;

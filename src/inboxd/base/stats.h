@@ -156,6 +156,8 @@
 	    "1: the journal had no room to be written the last time.")                      \
 	X(NOW_JOURNAL_BYTES, "inboxd_journal_bytes", "", "Size of the journal.")            \
 	X(NOW_LEDGER_BYTES, "inboxd_ledger_bytes", "", "Size of the ledger's open segment.") \
+	X(NOW_FILES_DIFFER, "inboxd_files_differ", "",                                      \
+	    "Files whose content on the disk is not what is in force.")                     \
 	X(NOW_CERTIFICATE_EXPIRY, "inboxd_certificate_expiry_timestamp_seconds", "",        \
 	    "When the receiver's certificate runs out, UTC.")                               \
 	X(NOW_CA_EXPIRY, "inboxd_ca_expiry_timestamp_seconds", "",                          \

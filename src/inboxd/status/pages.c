@@ -10,6 +10,11 @@
  *	 "since": 1795356000,           start of the receiver
  *	 "now": 1795359600,
  *	 "reload_error": null,          why the last reload was not taken
+ *	 "reload": {
+ *	   "differs": true,             is there, of what is in force, something else on the disk?
+ *	   "files": ["/etc/inboxd/server.pem"],   those
+ *	   "error": null,               as reload_error
+ *	   "at": 1795357000},           the last one that was taken
  *	 "items": {                     how items ended, since the start:
  *	   "offered": 100, "stored": 90, "again": 3,
  *	   "later": {"digest": 1, "full": 0, "trouble": 0, "unsettled": 0,
@@ -136,11 +141,27 @@ histograms_json(const uint64_t values[STATS_CELLS])
 	return histograms;
 }
 
+static json_t *
+reload_json(const struct status_source *source, const struct reload_view *reload)
+{
+	json_t *files = json_array();
+	const char *path;
+
+	for (size_t i = 0; (path = source->differs(source->ctx, i)); i++)
+		if (json_array_append_new(files, json_text(path)) == -1) {
+			json_decref(files);
+			return NULL;
+		}
+	return json_pack("{s:b, s:o, s:o, s:o}", "differs", json_array_size(files) > 0, "files",
+	    files, "error", json_text(reload->error), "at", json_time(reload->at));
+}
+
 char *
-pages_status(const uint64_t values[STATS_CELLS], int64_t since, int64_t now,
-    const char *reload_error)
+pages_status(const struct status_source *source, const uint64_t values[STATS_CELLS],
+    int64_t since, int64_t now)
 {
 	char *text = NULL;
+	struct reload_view reload = {0};
 	json_t *items = json_object(), *counters = json_object(), *gauges = json_object();
 	json_t *page = NULL;
 
@@ -155,11 +176,12 @@ pages_status(const uint64_t values[STATS_CELLS], int64_t since, int64_t now,
 		if (rc == -1)
 			goto fail;
 	}
-	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:O, s:O, s:O, s:o}", "schema",
+	source->reload(source->ctx, &reload);
+	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:o}", "schema",
 	    STATUS_SCHEMA, "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(), "since",
-	    json_time(since), "now", json_time(now), "reload_error", json_text(reload_error),
-	    "items", items, "counters", counters, "gauges", gauges, "histograms",
-	    histograms_json(values));
+	    json_time(since), "now", json_time(now), "reload_error", json_text(reload.error),
+	    "reload", reload_json(source, &reload), "items", items, "counters", counters, "gauges",
+	    gauges, "histograms", histograms_json(values));
 	if (page)
 		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2) | TIME_DIGITS);
 fail:

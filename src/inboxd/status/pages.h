@@ -19,8 +19,8 @@ struct forget_answer;
 
 /* Each returns a text to be freed, closed by NUL, or NULL where memory is out.
  * `since` and `now` are seconds since 1970 UTC. */
-MUST_CHECK char *pages_status(const uint64_t values[STATS_CELLS], int64_t since, int64_t now,
-    const char *reload_error);
+MUST_CHECK char *pages_status(const struct status_source *source,
+    const uint64_t values[STATS_CELLS], int64_t since, int64_t now);
 MUST_CHECK char *pages_inboxes(const struct status_source *source, int64_t now);
 /* `next`: as of status_clients(). */
 MUST_CHECK char *pages_clients(const struct client_view *views, size_t count, uint64_t next,

@@ -13,11 +13,17 @@ struct wish;
 
 #define STATUS_SCHEMA 1 /* of the JSON pages */
 #define STATUS_COUNT_PATIENCE 3 /* seconds for a new count; then the last one is told */
+#define STATUS_LOOK_PATIENCE 1  /* and for a new look at the files */
 
 struct inbox_view {
 	const char *name, *folder, *suffix; /* borrowed until the next event */
 	uint64_t size;                      /* largest item */
 	struct inbox_count count;           /* the last one */
+};
+
+struct reload_view {
+	const char *error; /* why the last reload was not taken; NULL: it was, or there was none */
+	int64_t at;        /* of the last one that was taken, seconds since 1970 UTC; 0: none */
 };
 
 struct status_source {
@@ -31,8 +37,12 @@ struct status_source {
 	void (*count)(void *ctx);
 	/* Is no client served, though the receiver runs?  Then `why` says it. */
 	int (*trouble)(void *ctx, struct why *why);
-	/* Why the last reload was not taken; NULL: it was, or there was none. */
-	const char *(*reload_error)(void *ctx);
+	void (*reload)(void *ctx, struct reload_view *out);
+	/* The path of the i-th file whose content on the disk is not what is in force, as of the
+	 * last look; NULL behind the last. */
+	const char *(*differs)(void *ctx, size_t i);
+	/* Asks for a look at them; status_looked() tells of its end, if it ends. */
+	void (*look)(void *ctx);
 	/* Asks for the clients' queues from the `from`-th on, as many as one page has;
 	 * status_clients() brings the answer. */
 	void (*clients)(void *ctx, uint64_t from);

@@ -3,9 +3,9 @@
  * The status socket.  What the pages say, and their JSON, is in pages.c; the HTTP in http.c;
  * how the socket comes to be, in local.c.
  *
- * Requests are answered at once; only /clients and wishes (wish.h) wait for the commit thread, and
- * /inboxes for the survey, as waiters that hold their request until the answer comes or PATIENCE is
- * over.
+ * Requests are answered at once; only /clients and wishes (wish.h) wait for the commit thread,
+ * /inboxes for the survey, and /status for a moment for the lookout: waiters hold their request
+ * until the answer comes or patience is over.
  *
  * Whoever may open the socket may read; to have something done takes root or our own user, by what
  * the kernel says of who asks.
@@ -35,7 +35,7 @@
 
 #define PATIENCE 10 /* seconds for an answer of the commit thread */
 
-enum asked { CLIENTS, INBOXES, WISHES, ASKED = (int)WISHES + (int)WISH_KINDS };
+enum asked { CLIENTS, INBOXES, STATUS, WISHES, ASKED = (int)WISHES + (int)WISH_KINDS };
 
 struct question {
 	unsigned page; /* enum asked; of a wish WISHES and its kind */
@@ -73,16 +73,6 @@ seconds_now(void)
 #define TYPE_OPENMETRICS "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 /* ---- pages */
-
-static void
-serve_status(struct status *status, struct http_request *req)
-{
-	uint64_t values[STATS_CELLS] = {0};
-
-	status->source.stats(status->source.ctx, values);
-	http_reply_page(req, HTTP_JSON, pages_status(values, status->since, seconds_now(),
-	                                        status->source.reload_error(status->source.ctx)));
-}
 
 static void
 serve_metrics(struct status *status, struct http_request *req)
@@ -154,16 +144,43 @@ ask(struct status *status, unsigned page)
 		status->asked[INBOXES] = status->last_ticket; /* one count is for all of them */
 		status->source.count(status->source.ctx);
 		break;
+	case STATUS:
+		status->asked[STATUS] = status->last_ticket; /* so is a look */
+		status->source.look(status->source.ctx);
+		break;
 	default:
 		status->source.wish(status->source.ctx, &first->question.wish);
 		break;
 	}
 }
 
+/* Of the pages that tell the last that is known where nothing newer comes in time. */
 static void
-reply_inboxes(struct status *status, struct http_request *req)
+reply_known(struct status *status, struct http_request *req, unsigned page)
 {
-	http_reply_page(req, HTTP_JSON, pages_inboxes(&status->source, seconds_now()));
+	uint64_t values[STATS_CELLS] = {0};
+	char *text;
+
+	if (page == INBOXES) {
+		text = pages_inboxes(&status->source, seconds_now());
+	} else {
+		status->source.stats(status->source.ctx, values);
+		text = pages_status(&status->source, values, status->since, seconds_now());
+	}
+	http_reply_page(req, HTTP_JSON, text);
+}
+
+/* What they wait for is there. */
+static void
+reply_all(struct status *status, unsigned page)
+{
+	uint64_t ticket = status->asked[page];
+	struct waiter *waiter;
+
+	status->asked[page] = 0;
+	while ((waiter = first_waiter(status, page)) && waiter->ticket <= ticket)
+		reply_known(status, waiter_end(waiter), page);
+	ask(status, page);
 }
 
 static void
@@ -174,8 +191,8 @@ on_patience(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (waiter->question.page == INBOXES) {
-		reply_inboxes(waiter->status, req);
+	if (waiter->question.page == INBOXES || waiter->question.page == STATUS) {
+		reply_known(waiter->status, req, waiter->question.page);
 		return;
 	}
 	log_limited(&waiter->status->gate, LOG_WARNING, "status_late", "page=%s seconds=%d",
@@ -225,6 +242,14 @@ serve_inboxes(struct status *status, struct http_request *req)
 	const struct question question = {.page = INBOXES};
 
 	wait_for(status, req, &question, STATUS_COUNT_PATIENCE);
+}
+
+static void
+serve_status(struct status *status, struct http_request *req)
+{
+	const struct question question = {.page = STATUS};
+
+	wait_for(status, req, &question, STATUS_LOOK_PATIENCE);
 }
 
 /* May who asks have something done? */
@@ -288,13 +313,13 @@ status_clients(struct status *status, struct client_view *views, size_t count, u
 void
 status_counted(struct status *status)
 {
-	uint64_t ticket = status->asked[INBOXES];
-	struct waiter *waiter;
+	reply_all(status, INBOXES);
+}
 
-	status->asked[INBOXES] = 0;
-	while ((waiter = first_waiter(status, INBOXES)) && waiter->ticket <= ticket)
-		reply_inboxes(status, waiter_end(waiter));
-	ask(status, INBOXES);
+void
+status_looked(struct status *status)
+{
+	reply_all(status, STATUS);
 }
 
 void

@@ -3,7 +3,7 @@
  * The status socket: HTTP over a UNIX socket, served on the main thread.  inboxd(8), "STATUS", has
  * the pages, which are read-only, and what may be asked to be done (wish.h):
  *
- *	/status   JSON: version, pid, since, counters and gauges by name
+ *	/status   JSON: version, pid, since, counters and gauges by name; of the lookout
  *	/inboxes  JSON: each inbox with its folder, limits, and what waits in it; of the survey
  *	/clients  JSON: each queue with its marks, a part at a time; asked of the commit thread
  *	/metrics  Prometheus text format 0.0.4
@@ -48,6 +48,8 @@ void status_clients(struct status *status, struct client_view *views, size_t cou
     uint64_t next);
 /* The answer to source.count(): source.inbox() has what is known. */
 void status_counted(struct status *status);
+/* The answer to source.look(): source.differs() has what was seen. */
+void status_looked(struct status *status);
 /* The answer to source.wish(): takes `text`, a page of JSON where `code`, of HTTP, is 200, else a
  * line for people without its end; NULL: out of memory. */
 void status_done(struct status *status, enum wish_kind kind, int code, char *text);
