@@ -33,7 +33,10 @@ give_stats(void *ctx, uint64_t values[STATS_CELLS])
 {
 	struct answers *answers = ctx;
 	const struct settings *settings = (*answers->site)->settings;
+	struct why why;
 
+	stats_set(answers->stats, STAT_NOW_NOT_SERVING,
+	    expiry_is_over((*answers->site)->tls, &why) != 0);
 	stats_set(answers->stats, STAT_LOG_LINES_LOST, log_writer_lost());
 	stats_set(answers->stats, STAT_MOST_CONNECTIONS, settings->connections);
 	stats_set(answers->stats, STAT_MOST_HANDSHAKES, settings->handshakes);
@@ -228,6 +231,7 @@ answers_open(struct answers *answers, struct event_base *base, struct why *why)
 	    .wish = ask_wish, .ctx = answers};
 	const struct settings *settings = (*answers->site)->settings;
 
+	stats_set(answers->stats, STAT_NOW_STARTED, (uint64_t)(clock_utc() / CLOCK_SECOND));
 	if (answers->passed >= 0)
 		answers->status = status_open_on(base, answers->passed, &source, why);
 	else

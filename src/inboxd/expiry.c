@@ -16,11 +16,12 @@
 
 static const struct row {
 	const char *name;
-	enum counter gauge;
+	enum counter expiry, issued;
 } rows[TLS_KINDS] = {
-    [TLS_CERTIFICATE] = {"certificate", STAT_NOW_CERTIFICATE_EXPIRY},
-    [TLS_CA] = {"ca", STAT_NOW_CA_EXPIRY},
-    [TLS_CRL] = {"crl", STAT_NOW_CRL_EXPIRY},
+    [TLS_CERTIFICATE] = {"certificate", STAT_NOW_CERTIFICATE_EXPIRY,
+        STAT_NOW_CERTIFICATE_ISSUED},
+    [TLS_CA] = {"ca", STAT_NOW_CA_EXPIRY, STAT_NOW_CA_ISSUED},
+    [TLS_CRL] = {"crl", STAT_NOW_CRL_EXPIRY, STAT_NOW_CRL_ISSUED},
 };
 
 static void
@@ -56,7 +57,8 @@ expiry_look(struct expiry *expiry, const struct tls *tls, struct stats *stats)
 		int64_t left = date.until - now, all = date.until - date.from;
 		int64_t days = left > 0 ? 1 + left / DAY : left / DAY - 1; /* never 0 */
 
-		stats_set(stats, rows[kind].gauge, (uint64_t)date.until);
+		stats_set(stats, rows[kind].expiry, (uint64_t)date.until);
+		stats_set(stats, rows[kind].issued, (uint64_t)date.from);
 		if (date.until == 0)
 			continue;
 		if (left > 0 && left < next)

@@ -126,6 +126,7 @@ reload(struct server *server)
 	if (!site) {
 		stats_add(&server->stats, STAT_RELOADS_FAILED, 1);
 		lookout_ask(server->threads.lookout);
+		stats_set(&server->stats, STAT_NOW_RELOAD_FAILED, 1);
 		log_event(LOG_ERR, "reload_failed", "note=\"the old configuration stays\"");
 		notify_ready();
 		return;
@@ -138,6 +139,7 @@ reload(struct server *server)
 	stats_add(&server->stats, STAT_RELOADS, 1);
 	server->reloads.at = (int64_t)time(NULL);
 	answers_reloaded(&server->answers);
+	stats_set(&server->stats, STAT_NOW_RELOAD_FAILED, 0);
 	log_event(LOG_NOTICE, "reloaded", "inboxes=%zu", site->inbox_count);
 	look_at_calendar(server);
 	notify_ready();

@@ -555,10 +555,12 @@ def reload_tells_who_asked_for_it(t):
     equal(done.returncode, 78)
     contains(done.stderr, "the old configuration stays: " + r.sections["tls"]["key"])
     contains(json.loads(r.get("/status")[2])["reload_error"], "is not the key of")
+    equal(r.metric("inboxd_reload_failed"), 1)
     r.sections["tls"]["key"] = good
     r.write_conf()
     equal(ctl().returncode, 0)
     equal(json.loads(r.get("/status")[2])["reload_error"], None)
+    equal(r.metric("inboxd_reload_failed"), 0)
     r.stop()
     equal(ctl().returncode, 69)
 

@@ -246,6 +246,7 @@ def list_that_runs_out_is_told_to_the_administrator_and_blamed_on_no_client(t):
     good_client_is_served(t, r)
     until(lambda: r.get("/healthz")[0] == 503, bound(20), "/healthz to say so")
     contains(r.get("/healthz")[2], "the crl was valid until 20")
+    equal(r.metric("inboxd_not_serving"), 1)
     until(lambda: "error event=has_run_out what=crl" in r.log(), 5, "the log to say so")
     late = r.client(handshake=False)
     late.post("HELLO 1 %s 1\n" % t.queue())
@@ -254,6 +255,7 @@ def list_that_runs_out_is_told_to_the_administrator_and_blamed_on_no_client(t):
     shutil.copy(t.pki.crl("nobody.example.org"), r.sections["tls"]["crl"])
     r.process.send_signal(signal.SIGHUP)
     until(lambda: r.get("/healthz")[0] == 200, 10, "a reload to mend it")
+    equal(r.metric("inboxd_not_serving"), 0)
     good_client_is_served(t, r)
 
 

@@ -85,6 +85,7 @@ look(struct expiry *expiry, const struct tls *tls, int64_t when, char line[512])
 		lines++;
 	}
 	assert_int_equal(stats_get(&stats, STAT_NOW_CRL_EXPIRY), tls_date(tls, TLS_CRL).until);
+	assert_int_equal(stats_get(&stats, STAT_NOW_CRL_ISSUED), tls_date(tls, TLS_CRL).from);
 	assert_int_equal(stats_get(&stats, STAT_NOW_CERTIFICATE_EXPIRY),
 	    tls_date(tls, TLS_CERTIFICATE).until);
 	return lines;

@@ -160,10 +160,21 @@
 	    "Files whose content on the disk is not what is in force.")                     \
 	X(NOW_CERTIFICATE_EXPIRY, "inboxd_certificate_expiry_timestamp_seconds", "",        \
 	    "When the receiver's certificate runs out, UTC.")                               \
+	X(NOW_CERTIFICATE_ISSUED, "inboxd_certificate_issued_timestamp_seconds", "",        \
+	    "From when on it is valid, UTC.")                                               \
 	X(NOW_CA_EXPIRY, "inboxd_ca_expiry_timestamp_seconds", "",                          \
 	    "When the first of the CAs' certificates runs out, UTC.")                       \
+	X(NOW_CA_ISSUED, "inboxd_ca_issued_timestamp_seconds", "",                          \
+	    "From when on that one is valid, UTC.")                                         \
 	X(NOW_CRL_EXPIRY, "inboxd_crl_expiry_timestamp_seconds", "",                        \
-	    "When the first of the CRLs runs out, UTC; 0: there is none.")
+	    "When the first of the CRLs runs out, UTC; 0: there is none.")                  \
+	X(NOW_CRL_ISSUED, "inboxd_crl_issued_timestamp_seconds", "",                        \
+	    "From when on that one is valid, UTC; 0: there is none.")                       \
+	X(NOW_NOT_SERVING, "inboxd_not_serving", "",                                        \
+	    "1: no client is served, for one of these has run out.")                        \
+	X(NOW_RELOAD_FAILED, "inboxd_reload_failed", "",                                    \
+	    "1: the last reload kept the old configuration.")                               \
+	X(NOW_STARTED, "inboxd_start_timestamp_seconds", "", "When the receiver was started, UTC.")
 
 enum counter {
 #define X(name, metric, label, help) STAT_##name,
