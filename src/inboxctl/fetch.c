@@ -27,7 +27,6 @@
 
 #define REPLY_MAX (256u << 20) /* bytes, with the headers */
 #define REPLY_STEP 65536u
-#define TIMEOUT_MS 15000
 
 static enum fetch_result fail(struct fetch_page *page, enum fetch_result result, const char *fmt,
     ...) PRINTF_LIKE(3, 4);
@@ -215,9 +214,10 @@ pid_of_peer(int fd)
 
 /* Sends the request, which is whole, and reads the answer. */
 static enum fetch_result
-ask(const char *socket_path, const char *path, const char *request, struct fetch_page *page)
+ask(const char *socket_path, const char *path, const char *request, int patience,
+    struct fetch_page *page)
 {
-	int64_t deadline = now_ms() + TIMEOUT_MS;
+	int64_t deadline = now_ms() + patience;
 	enum fetch_result result;
 
 	page->text = NULL;
@@ -233,8 +233,10 @@ ask(const char *socket_path, const char *path, const char *request, struct fetch
 			result = fail(page, FETCH_PROTOCOL, "the reply is over %u bytes",
 			    REPLY_MAX);
 		else
-			result = fail(page, FETCH_UNREACHABLE, "%s",
-			    errno == ETIMEDOUT ? "no answer within 15 seconds" : strerror(errno));
+			result = errno == ETIMEDOUT
+			    ? fail(page, FETCH_UNREACHABLE, "no answer within %d seconds",
+			          patience / 1000)
+			    : fail(page, FETCH_UNREACHABLE, "%s", strerror(errno));
 	} else {
 		result = parse_reply(page, path);
 	}
@@ -247,13 +249,20 @@ ask(const char *socket_path, const char *path, const char *request, struct fetch
 }
 
 enum fetch_result
-fetch_page(const char *socket_path, const char *path, struct fetch_page *page)
+fetch_page_within(const char *socket_path, const char *path, int patience,
+    struct fetch_page *page)
 {
 	char request[256];
 
 	snprintf(request, sizeof request,
 	    "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
-	return ask(socket_path, path, request, page);
+	return ask(socket_path, path, request, patience, page);
+}
+
+enum fetch_result
+fetch_page(const char *socket_path, const char *path, struct fetch_page *page)
+{
+	return fetch_page_within(socket_path, path, FETCH_PATIENCE, page);
 }
 
 enum fetch_result
@@ -265,5 +274,5 @@ fetch_post(const char *socket_path, const char *path, const char *form, struct f
 	    "POST %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n"
 	    "Content-Type: application/x-www-form-urlencoded\r\n"
 	    "Content-Length: %zu\r\n\r\n%s", path, strlen(form), form);
-	return ask(socket_path, path, request, page);
+	return ask(socket_path, path, request, FETCH_PATIENCE, page);
 }

@@ -25,9 +25,14 @@ struct fetch_page {
 	struct why why; /* may hold bytes of the peer, unescaped */
 };
 
-/* Waits 15 seconds at most, for all of it.  `path` is "/status" and the like. */
+#define FETCH_PATIENCE 15000 /* milliseconds, for all of it */
+
+/* `path` is "/status" and the like. */
 MUST_CHECK enum fetch_result fetch_page(const char *socket_path, const char *path,
     struct fetch_page *page);
+/* Likewise, and waits no more than `patience` milliseconds. */
+MUST_CHECK enum fetch_result fetch_page_within(const char *socket_path, const char *path,
+    int patience, struct fetch_page *page);
 /* Likewise; `form` is what is asked, as name=value&..., of FETCH_FORM_MAX bytes at most. */
 MUST_CHECK enum fetch_result fetch_post(const char *socket_path, const char *path,
     const char *form, struct fetch_page *page);

@@ -68,7 +68,7 @@ exit_code(enum fetch_result result, int code)
 static int
 tell(const struct fetch_page *page, const struct arguments *arguments)
 {
-	const struct showing showing = {stdout, {0, 0}, arguments};
+	const struct showing showing = {.out = stdout, .arguments = arguments};
 	struct json_t *whole = NULL;
 	struct why why = {""};
 	int64_t next = -1;

@@ -6,7 +6,6 @@
 #include "config.h"
 
 #include <getopt.h>
-#include <inttypes.h>
 #include <locale.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -17,8 +16,8 @@
 
 #include "inboxctl/arguments.h"
 #include "inboxctl/complain.h"
-#include "inboxctl/fetch.h"
 #include "inboxctl/forget.h"
+#include "inboxctl/page.h"
 #include "inboxctl/places.h"
 #include "inboxctl/print.h"
 #include "inboxctl/reload.h"
@@ -30,7 +29,8 @@
 #define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
 
 /* Which commands an option is for, and what they need to know the place of. */
-enum { PAGE = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32,
+enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32, STATUS = 64,
+	INBOXES = 128, PAGE = STATUS | CLIENTS | INBOXES,
 	SHOWN = PAGE | LEDGER | VERIFY | FORGET, AT_ROOT = LEDGER | VERIFY | PRINT,
 	AT_SOCKET = PAGE | RELOAD | FORGET };
 
@@ -43,11 +43,11 @@ static const struct command {
 	const char *operand; /* what it has to have behind it; NULL: nothing */
 	const char *second;  /* and what it may have behind that */
 } commands[] = {
-    {"status", "how the receiver is and how its items ended", PAGE, "/status", show_status, NULL,
+    {"status", "how the receiver is and what matters now", STATUS, NULL, NULL, show_status,
         NULL, NULL},
-    {"clients", "each client's queue: seen, stored, pending, missing", PAGE, "/clients",
+    {"clients", "each client's queue: seen, stored, pending, missing", CLIENTS, "/clients",
         show_clients, NULL, NULL, NULL},
-    {"inboxes", "each inbox: what waits in it, and since when", PAGE, "/inboxes", show_inboxes,
+    {"inboxes", "each inbox: what waits in it, and since when", INBOXES, "/inboxes", show_inboxes,
         NULL, NULL, NULL},
     {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,
         show_ledger, NULL, NULL},
@@ -77,6 +77,7 @@ static const struct choice {
     CHOICE(socket, "SOCKET", AT_SOCKET, 's',
         "the receiver's status socket, whatever that says"),
     CHOICE(root, "ROOT", AT_ROOT, 'r', "the receiver's root, whatever that says"),
+    CHOICE(verbose, NULL, STATUS | INBOXES, 'v', "all there is"),
     CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
     CHOICE(client, "GLOB", LEDGER, LONG_ONLY + 1, "only of these clients"),
     CHOICE(queue, "ID", LEDGER, LONG_ONLY + 2, "only of this queue; its first digits do"),
@@ -129,52 +130,20 @@ usage_error(const char *what, const char *why)
 	return EX_USAGE;
 }
 
-/* 0, or an exit code; then it has been told. */
-static int
-fetch(const char *socket_path, const char *path, struct fetch_page *page)
-{
-	enum fetch_result result = fetch_page(socket_path, path, page);
-
-	if (result == FETCH_OK)
-		return 0;
-	complain("%s: %s", socket_path, page->why.text);
-	if (result == FETCH_UNREACHABLE)
-		fputs("Is the receiver running (systemctl status inboxd), is this its [status] "
-		      "socket,\nand may you open it (ls -l)?  -s names another one.\n",
-		    stderr);
-	return result == FETCH_PROTOCOL ? EX_PROTOCOL : EX_UNAVAILABLE;
-}
-
-/* Asks for the page, and goes on as long as there is more of it. */
 static int
 show_page(const struct command *command, const struct arguments *arguments)
 {
 	const struct showing showing = {stdout, terminal_screen(STDOUT_FILENO), arguments};
-	const char *socket_path = arguments->socket;
-	char path[64];
+	struct json_t *page;
 	struct why why = {""};
-	struct json_t *whole = NULL;
-	struct fetch_page page;
-	int64_t next = -1;
-	int code, rc;
+	int code = page_get(arguments->socket, command->page, &page);
 
-	snprintf(path, sizeof path, "%s", command->page);
-	do {
-		code = fetch(socket_path, path, &page);
-		if (code)
-			goto end;
-		rc = show_take(&whole, page.text, page.len, &next, &why);
-		free(page.text);
-		snprintf(path, sizeof path, "%s?from=%" PRId64, command->page, next);
-	} while (rc == 0 && next != -1);
-	if (rc == 0)
-		rc = (arguments->json ? show_json : command->show)(whole, &showing, &why);
-	if (rc == -1) {
-		complain("%s: %s", socket_path, why.text);
+	if (code == EX_OK &&
+	    (arguments->json ? show_json : command->show)(page, &showing, &why) == -1) {
+		complain("%s: %s", arguments->socket, why.text);
 		code = EX_PROTOCOL;
 	}
-end:
-	show_free(whole);
+	show_free(page);
 	return code;
 }
 
@@ -224,7 +193,7 @@ read_options(int argc, char **argv, struct arguments *arguments, unsigned *given
 	for (size_t i = 0; i < CHOICES; i++)
 		options[i + 2] = (struct option){choices[i].name,
 		    choices[i].value ? required_argument : no_argument, NULL, choices[i].letter};
-	while ((letter = getopt_long(argc, argv, "c:s:r:hV", options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "c:s:r:vhV", options, NULL)) != -1) {
 		if (letter == 'h' || letter == 'V')
 			return letter;
 		size_t i = 0;

@@ -62,6 +62,17 @@ show_add_ago(struct table *table, const json_t *object, const char *key, int64_t
 	table_add(table, cell);
 }
 
+void
+show_add_span(struct table *table, const json_t *object, const char *key, int64_t now)
+{
+	const json_t *value = json_object_get(object, key);
+	char span[TABLE_CELL_ROOM] = "-";
+
+	if (json_is_integer(value))
+		table_span(span, now - json_integer_value(value));
+	table_add(table, span);
+}
+
 int
 show_end(struct table *table, struct why *why)
 {

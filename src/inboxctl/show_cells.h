@@ -18,6 +18,8 @@ void show_add_size(struct table *table, const struct json_t *object, const char 
 /* "3m ago" by the receiver's own clock `now`; `none` where the key is null. */
 void show_add_ago(struct table *table, const struct json_t *object, const char *key, int64_t now,
     const char *none);
+/* "3m", of a time before `now`. */
+void show_add_span(struct table *table, const struct json_t *object, const char *key, int64_t now);
 
 /* Frees the table.  0, or -1 and `why`: memory was out, and cells are missing. */
 MUST_CHECK int show_end(struct table *table, struct why *why);

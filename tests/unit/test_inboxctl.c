@@ -62,10 +62,10 @@ inboxctl(int *code, const char *a, const char *b, const char *c)
 }
 
 static void
-assert_shows(const char *command, const char *const *want)
+assert_shows_with(const char *command, const char *option, const char *const *want)
 {
 	int code;
-	char *text = inboxctl(&code, command, NULL, NULL);
+	char *text = inboxctl(&code, command, option, NULL);
 
 	assert_int_equal(code, 0);
 	for (; *want != NULL; want++) {
@@ -78,6 +78,12 @@ assert_shows(const char *command, const char *const *want)
 }
 
 static void
+assert_shows(const char *command, const char *const *want)
+{
+	assert_shows_with(command, NULL, want);
+}
+
+static void
 inboxctl_shows_each_page(void **state)
 {
 	(void)state;
@@ -87,13 +93,18 @@ inboxctl_shows_each_page(void **state)
 	snprintf(limit, sizeof limit, "%d  queues  of %d (9", STAT_NOW_QUEUES + 1,
 	    STAT_MOST_QUEUES + 1);
 	server_start();
-	assert_shows("status", (const char *const[]){"inboxd " PACKAGE_VERSION, "offered",
-	                           "every item offered is accounted for", "use-open", "in flight",
-	                           "acknowledged and not in new/ yet: ",
-	                           " 0.000  sync_seconds\n", limit,
-	                           "  stored_bytes  ", "queue_unsettled_limit\n", NULL});
-	assert_shows("inboxes", (const char *const[]){"inbox0", "%1B[31mred%FF", "3m ago",
-	                            "1.0 MiB", "No such file", "4m ago", "2h ago", NULL});
+	assert_shows("status", (const char *const[]){"inboxd " PACKAGE_VERSION ", up ", "problem",
+	                           "items ", "under way ", "oldest for 3m in inbox0; 3 claimed",
+	                           "disk ", NULL});
+	assert_shows_with("status", "-v",
+	    (const char *const[]){"inboxd " PACKAGE_VERSION, "offered",
+	        "every item offered is accounted for", "use-open", "in flight",
+	        "acknowledged and not in new/ yet: ", " 0.000  sync_seconds\n", limit,
+	        "  stored_bytes  ", "queue_unsettled_limit\n", NULL});
+	assert_shows("inboxes", (const char *const[]){"inbox0  ok ", " 3m ", " 2h ",
+	                            "inbox1: cannot be read: new/: No such file", NULL});
+	assert_shows_with("inboxes", "-v", (const char *const[]){"inbox0", "%1B[31mred%FF",
+	                                       "1.0 MiB", " 4m ", NULL});
 	assert_shows("clients", (const char *const[]){"pc1.example.com  aaaaaaaa  no", "1d 1h ago",
 	                            "never", "11.8 MiB", "inboxq/0.1.0", NULL});
 	int code;
@@ -162,7 +173,7 @@ assert_lag(const char *gauges, const char *want, const char *not)
 	snprintf(page, sizeof(page), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
 	    strlen(body), body);
 	answer_with(page);
-	char *text = inboxctl(&code, "status", NULL, NULL);
+	char *text = inboxctl(&code, "status", "-v", NULL);
 	assert_int_equal(code, 0);
 	if (strstr(text, want) == NULL || strstr(text, not) != NULL)
 		fail_msg("want \"%s\", and not \"%s\", in: %s", want, not, text);
@@ -258,7 +269,7 @@ inboxctl_trusts_no_answer(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		answer_with(cases[i].text);
-		assert_code(cases[i].code, "status", NULL, NULL, cases[i].said);
+		assert_code(cases[i].code, "status", "-v", NULL, cases[i].said);
 		pid_t pid = server_pid;
 		server_pid = 0;
 		assert_int_equal(wait_for_end(pid), 0);

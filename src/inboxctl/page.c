@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "inboxctl/page.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "inboxctl/complain.h"
+#include "inboxctl/show.h"
+
+#define PATH_MAX_LEN 200
+
+enum fetch_result
+page_ask(const char *socket_path, const char *path, int patience, struct json_t **page,
+    struct why *why)
+{
+	char part[PATH_MAX_LEN + 32];
+	struct fetch_page answer;
+	enum fetch_result result;
+	int64_t next = -1;
+
+	*page = NULL;
+	snprintf(part, sizeof part, "%s", path);
+	do {
+		result = fetch_page_within(socket_path, part, patience, &answer);
+		if (result != FETCH_OK) {
+			why_say(why, "%s", answer.why.text);
+			break;
+		}
+		if (show_take(page, answer.text, answer.len, &next, why) < 0)
+			result = FETCH_PROTOCOL;
+		free(answer.text);
+		snprintf(part, sizeof part, "%s%cfrom=%" PRId64, path,
+		    strchr(path, '?') ? '&' : '?', next);
+	} while (result == FETCH_OK && next != -1);
+	if (result != FETCH_OK) {
+		show_free(*page);
+		*page = NULL;
+	}
+	return result;
+}
+
+int
+page_get(const char *socket_path, const char *path, struct json_t **page)
+{
+	struct why why = {""};
+	enum fetch_result result = page_ask(socket_path, path, FETCH_PATIENCE, page, &why);
+
+	if (result == FETCH_OK)
+		return EX_OK;
+	complain("%s: %s", socket_path, why.text);
+	if (result == FETCH_UNREACHABLE)
+		fputs("Is the receiver running (systemctl status inboxd), is this its [status] "
+		      "socket,\nand may you open it (ls -l)?  -s names another one.\n",
+		    stderr);
+	return result == FETCH_PROTOCOL ? EX_PROTOCOL : EX_UNAVAILABLE;
+}
