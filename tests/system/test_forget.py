@@ -72,7 +72,7 @@ def machines_that_are_gone_make_room_the_one_unseen_for_longest_first(t):
     equal(r.gauge("queues"), 3)
     equal(reasons(t, r), [("pc1.example.org", "room"), ("pc2.example.org", "room")])
     r.wait_log(r"event=queue_forgotten client=pc1.example.org queue=[0-9a-f]{32} reason=room ")
-    contains(t.run([INBOXCTL, "-s", r.socket, "status"]).stdout, 'queues_forgotten, room')
+    contains(t.run([INBOXCTL, "-s", r.socket, "status", "-v"]).stdout, 'queues_forgotten, room')
     text, _ = ledger(t, r.root, "--type", "queue", json_lines=False)
     contains(text, " reason=room\n")
     r.restart()
