@@ -35,6 +35,7 @@ give_stats(void *ctx, uint64_t values[STATS_CELLS])
 	const struct settings *settings = (*answers->site)->settings;
 	struct why why;
 
+	census_look(&answers->census);
 	stats_set(answers->stats, STAT_NOW_NOT_SERVING,
 	    expiry_is_over((*answers->site)->tls, &why) != 0);
 	stats_set(answers->stats, STAT_LOG_LINES_LOST, log_writer_lost());
@@ -166,6 +167,7 @@ void
 answers_reloaded(struct answers *answers)
 {
 	set_looked(answers, NULL);
+	census_anew(&answers->census);
 }
 
 static void
@@ -175,16 +177,19 @@ on_view(struct request *request)
 	struct view *view = (struct view *)request;
 
 	status_clients(answers->status, view->views, view->count, view->next);
+	site_unref(view->site);
 	free(view);
 }
 
 static void
-ask_clients(void *ctx, uint64_t from)
+ask_clients(void *ctx, uint64_t from, const struct view_filter *filter)
 {
 	struct answers *answers = ctx;
 	struct view *view = must_alloc(sizeof *view);
 
+	view->site = site_ref(*answers->site);
 	view->from = from;
+	view->filter = *filter;
 	threads_ask(answers->threads, &view->request, COMMIT_VIEW, on_view, answers);
 }
 
@@ -237,13 +242,40 @@ answers_open(struct answers *answers, struct event_base *base, struct why *why)
 	else
 		answers->status = status_open(
 		    base, settings->socket, settings_socket_mode(settings), &source, why);
-	return answers->status ? 0 : -1;
+	if (!answers->status)
+		return -1;
+	answers->census = (struct census_taker){.threads = answers->threads,
+	    .site = answers->site, .stats = answers->stats};
+	if (census_open(&answers->census, base) < 0)
+		return why_say(why, "out of memory");
+	return 0;
 }
 
 void
 answers_close(struct answers *answers)
 {
+	census_close(&answers->census);
 	status_close(answers->status);
 	counted_free(answers->counted);
 	looked_free(answers->looked);
+}
+
+int
+answers_drop(struct message *message)
+{
+	if (message->kind == COMMIT_VIEW) {
+		struct view *view = (struct view *)message;
+		free(view->views);
+		site_unref(view->site);
+		free(view);
+	} else if (message->kind == COMMIT_CENSUS) {
+		census_drop((struct request *)message);
+	} else if (message->kind == LOOKOUT_LOOKED) {
+		looked_free((struct looked *)message);
+	} else if (message->kind == SURVEY_COUNTED) {
+		counted_free((struct counted *)message);
+	} else {
+		return 0;
+	}
+	return 1;
 }

@@ -9,12 +9,14 @@
 #include <stdint.h>
 
 #include "inboxd/base/stats.h"
+#include "inboxd/census.h"
 #include "lib/attr.h"
 #include "lib/why.h"
 
 struct counted;
 struct event_base;
 struct looked;
+struct message;
 struct site;
 struct status;
 struct threads;
@@ -34,6 +36,7 @@ struct answers {
 	int passed; /* a status socket that listens already; -1: as the settings name it */
 	/* Its own: */
 	struct status *status;
+	struct census_taker census;
 	struct counted *counted; /* the last count of the inboxes; NULL: not yet */
 	struct looked *looked; /* the last look at the files of the one in force; NULL: not yet */
 };
@@ -49,7 +52,10 @@ uint64_t answers_sum(const struct answers *answers, enum counter which);
 void answers_counted(struct answers *answers, struct counted *counted);
 /* Takes a look of the lookout's. */
 void answers_looked(struct answers *answers, struct looked *looked);
-/* Another configuration is in force: what was seen of the last one's files is no matter. */
+/* Another configuration is in force: what was seen of the last one's files is no matter, and
+ * others may be expected. */
 void answers_reloaded(struct answers *answers);
+/* An answer that nobody waits for any more.  0: the message is none of those, and not freed. */
+int answers_drop(struct message *message);
 
 #endif

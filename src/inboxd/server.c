@@ -378,13 +378,7 @@ stop_events(struct server *server)
 		next = message->next;
 		if (admission_take(server->admission, message))
 			continue;
-		if (message->kind == COMMIT_VIEW)
-			free(((struct view *)message)->views);
-		if (message->kind == SURVEY_COUNTED)
-			counted_free((struct counted *)message);
-		else if (message->kind == LOOKOUT_LOOKED)
-			looked_free((struct looked *)message);
-		else
+		if (!answers_drop(message))
 			free(message);
 	}
 	mailbox_free(server->in);

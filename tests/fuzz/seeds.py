@@ -420,6 +420,9 @@ def status():
     case("parameters", "GET /status?x=%00 HTTP/1.1\r\n\r\n")
     case("absolute", "GET http://x/status#f HTTP/1.1\r\n\r\n")
     case("from", "GET /clients?from=9223372036854775807 HTTP/1.1\r\n\r\n")
+    case("filter", "GET /clients?state=behind,never-came&match=pc%2a&identity=pc1&from=7 "
+         "HTTP/1.1\r\n\r\n")
+    case("filter-wrong", "GET /clients?state=behind,&match=%00 HTTP/1.1\r\n\r\n")
     case("nul", "GET /status HTTP/1.1\r\nX: \0\r\n\r\n")
     case("lines", "GET /metrics HTTP/1.1\nACCEPT: application/openmetrics-text\n\n", 0, 1)
     case("dots", "GET /../status HTTP/1.1\r\n\r\n")

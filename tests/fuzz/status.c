@@ -86,9 +86,14 @@ answer(void)
 }
 
 static void
-ask_clients(void *ctx, uint64_t from)
+ask_clients(void *ctx, uint64_t from, const struct view_filter *filter)
 {
 	(void)ctx, (void)from;
+	FUZZ_CHECK(memchr(filter->identity, '\0', sizeof filter->identity));
+	for (const char *c = filter->identity; *c; c++)
+		FUZZ_CHECK(*c > 0x20 && *c < 0x7f);
+	FUZZ_CHECK(memchr(filter->match, '\0', sizeof filter->match));
+	FUZZ_CHECK(filter->states < 1u << CLIENT_STATES);
 	if (!(flags & LATE)) {
 		answer();
 		return;

@@ -104,11 +104,11 @@ on_soon(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
-fake_clients(void *ctx, uint64_t from)
+fake_clients(void *ctx, uint64_t from, const struct view_filter *filter)
 {
 	const struct timeval soon = {0, 300000};
 
-	(void)ctx;
+	(void)ctx, (void)filter;
 	switch (server_answer) {
 	case ANSWER_AT_ONCE:
 		status_clients(status, fake_views(3), 3, 0);

@@ -14,6 +14,8 @@
 
 #include <cmocka.h>
 
+#include "inboxd/base/imprint.h"
+
 static struct expected *
 parse(const char *text, struct why *why)
 {
@@ -97,6 +99,7 @@ says_which_line_is_wrong(void **state)
 
 /* ---- files */
 
+static struct imprints imprints;
 static char folder[] = "/tmp/test_expected.XXXXXX";
 
 static char *
@@ -131,17 +134,17 @@ reads_files_and_patterns(void **state)
 	put("one", "pc1\npc3\n");
 	put("a.list", "pc2\n");
 	put("b.list", "pc3\npc0");
-	struct expected *expected = expected_read(&list, &why);
+	struct expected *expected = expected_read(&list, &imprints, &why);
 	assert_non_null(expected);
 	assert_int_equal(expected_count(expected), 4);
 	assert_string_equal(expected_at(expected, 0), "pc0");
 	assert_string_equal(expected_at(expected, 3), "pc3");
-	assert_string_equal(expected_file(expected, 0), path("one"));
-	assert_string_equal(expected_file(expected, 1), path("a.list"));
-	assert_string_equal(expected_file(expected, 2), path("b.list"));
-	assert_null(expected_file(expected, 3));
+	assert_string_equal(imprints.items[0].path, path("one"));
+	assert_string_equal(imprints.items[1].path, path("a.list"));
+	assert_string_equal(imprints.items[2].path, path("b.list"));
+	assert_int_equal(imprints.count, 3);
 	expected_free(expected);
-	expected = expected_read(&(struct conf_list){NULL, 0}, &why);
+	expected = expected_read(&(struct conf_list){NULL, 0}, &imprints, &why);
 	assert_non_null(expected);
 	assert_int_equal(expected_count(expected), 0);
 	expected_free(expected);
@@ -155,13 +158,13 @@ file_that_is_named_must_be_there_and_be_one(void **state)
 	struct why why;
 
 	(void)state;
-	assert_null(expected_read(&(struct conf_list){missing, 1}, &why));
+	assert_null(expected_read(&(struct conf_list){missing, 1}, &imprints, &why));
 	snprintf(want, sizeof want, "%s: No such file or directory", missing[0]);
 	assert_string_equal(why.text, want);
-	assert_null(expected_read(&(struct conf_list){dir, 1}, &why));
+	assert_null(expected_read(&(struct conf_list){dir, 1}, &imprints, &why));
 	assert_non_null(strstr(why.text, "is not a regular file"));
 	assert_int_equal(mkfifo(fifo[0], 0600), 0);
-	assert_null(expected_read(&(struct conf_list){fifo, 1}, &why));
+	assert_null(expected_read(&(struct conf_list){fifo, 1}, &imprints, &why));
 	assert_non_null(strstr(why.text, "is not a regular file"));
 	unlink(fifo[0]);
 }
@@ -175,7 +178,7 @@ bounds_are_kept(void **state)
 	(void)state;
 	put("large", "");
 	assert_int_equal(truncate(large[0], EXPECTED_FILE_MAX + 1), 0);
-	assert_null(expected_read(&(struct conf_list){large, 1}, &why));
+	assert_null(expected_read(&(struct conf_list){large, 1}, &imprints, &why));
 	assert_non_null(strstr(why.text, "larger than 64 MiB"));
 	unlink(large[0]);
 	FILE *out = fopen(many[0], "w");
@@ -183,7 +186,7 @@ bounds_are_kept(void **state)
 	for (int i = 0; i < EXPECTED_MAX; i++)
 		fprintf(out, "%d\n", i);
 	fclose(out);
-	struct expected *expected = expected_read(&(struct conf_list){many, 1}, &why);
+	struct expected *expected = expected_read(&(struct conf_list){many, 1}, &imprints, &why);
 	assert_non_null(expected);
 	assert_int_equal(expected_count(expected), EXPECTED_MAX);
 	expected_free(expected);
@@ -191,7 +194,7 @@ bounds_are_kept(void **state)
 	assert_non_null(out);
 	fputs("more\n", out);
 	fclose(out);
-	assert_null(expected_read(&(struct conf_list){many, 1}, &why));
+	assert_null(expected_read(&(struct conf_list){many, 1}, &imprints, &why));
 	assert_non_null(strstr(why.text, ":1000001: "));
 	unlink(many[0]);
 }
@@ -210,6 +213,7 @@ remove_folder(void **state)
 	unlink(path("one"));
 	unlink(path("a.list"));
 	unlink(path("b.list"));
+	imprints_free(&imprints);
 	return rmdir(folder);
 }
 

@@ -20,9 +20,12 @@
 
 #include <cmocka.h>
 
+#include "inboxd/base/expected.h"
+#include "inboxd/base/site.h"
 #include "inboxd/base/stats.h"
 #include "inboxd/commit/books.h"
-#include "inboxd/commit/view.h"
+#include "inboxd/commit/browse.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/parse.h"
 #include "lib/segment.h"
@@ -612,7 +615,10 @@ a_client_is_seen_while_it_is_connected(void **state)
 	const struct hello *known;
 	struct clients *replayed;
 	struct queue *queue;
-	struct view view = {.from = 0};
+	struct settings settings = {.silent = 0};
+	struct expected *nobody = expected_parse("", 0, "", &(struct why){""});
+	struct site site = {.settings = &settings, .expected = nobody};
+	struct view view = {.site = &site};
 	int64_t now;
 
 	(void)state;
@@ -626,11 +632,12 @@ a_client_is_seen_while_it_is_connected(void **state)
 	assert_int_equal(queue->figures.hello.backlog.pending, 0);
 	notice.generation = join.generation;
 	books_note(&notice);
-	books_view(books, &view);
+	browse_page(books_clients(books), &view, clock_utc());
 	assert_true(view.views[0].connected);
 	assert_in_range(view.views[0].figures.hello.seen, now, now + 60000000);
 	assert_memory_equal(&view.views[0].figures.hello.backlog, &grown, sizeof grown);
 	free(view.views);
+	expected_free(nobody);
 	/* STATE costs no record; what is known at the end is known to the next start. */
 	assert_int_equal(books_flush(books), 0);
 	assert_int_equal(restarted(&replayed)->backlog.pending, 0);
@@ -642,43 +649,6 @@ a_client_is_seen_while_it_is_connected(void **state)
 	assert_in_range(known->seen, now, now + 60000000);
 	assert_memory_equal(&known->backlog, &grown, sizeof grown);
 	clients_free(replayed);
-	books_close(books);
-	clients = NULL;
-}
-
-/* Whoever asks for all of a large fleet asks often, and nobody waits meanwhile. */
-static void
-a_view_has_a_part_of_the_queues(void **state)
-{
-	static const struct {
-		uint64_t from;
-		size_t count;
-		uint64_t next;
-	} asks[] = {{0, VIEWS_MAX, VIEWS_MAX}, {VIEWS_MAX, VIEWS_MAX, 2 * VIEWS_MAX},
-	    {2 * VIEWS_MAX, 7, 0}, {2 * VIEWS_MAX + 6, 1, 0}, {2 * VIEWS_MAX + 7, 0, 0},
-	    {VIEWS_MAX + 7, VIEWS_MAX, 0}, {INT64_MAX, 0, 0}};
-	static const struct books_setup books_setup = {.ledger_size = 0};
-	static struct stats stats;
-	struct books *books = books_open(clients, start(1), &books_setup, &stats);
-	char identity[32];
-
-	(void)state;
-	for (int i = 0; i < 2 * VIEWS_MAX + 7; i++) {
-		snprintf(identity, sizeof identity, "pc%d", i);
-		clients_add(clients, identity, SAMPLE_QUEUE, 1);
-	}
-	for (size_t i = 0; i < sizeof asks / sizeof asks[0]; i++) {
-		struct view view = {.from = asks[i].from};
-		books_view(books, &view);
-		assert_non_null(view.views);
-		assert_int_equal(view.count, asks[i].count);
-		assert_int_equal(view.next, asks[i].next);
-		if (view.count > 0) {
-			snprintf(identity, sizeof identity, "pc%d", (int)asks[i].from);
-			assert_string_equal(view.views[0].identity, identity);
-		}
-		free(view.views);
-	}
 	books_close(books);
 	clients = NULL;
 }
@@ -707,7 +677,6 @@ main(void)
 	    TEST(finds_the_newest_among_other_files),
 	    TEST(a_restart_knows_the_figures_that_were_known),
 	    TEST(a_client_is_seen_while_it_is_connected),
-	    TEST(a_view_has_a_part_of_the_queues),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,7 +53,9 @@ status_accounts_for_every_item(void **state)
 	json_t *counters = json_object_get(page, "counters");
 	json_t *gauges = json_object_get(page, "gauges");
 	size_t rows = json_object_size(json_object_get(items, "later")) +
-	    json_object_size(json_object_get(items, "refused")) + 5 + json_object_size(gauges);
+	    json_object_size(json_object_get(items, "refused")) + 5;
+	json_object_foreach (gauges, key, value)
+		rows += json_is_object(value) ? json_object_size(value) : 1;
 	json_object_foreach (counters, key, value)
 		rows += json_is_object(value) ? json_object_size(value) : 1;
 	assert_int_equal(rows, STATS_COUNT);
@@ -69,6 +71,11 @@ status_accounts_for_every_item(void **state)
 	    "/etc/in%1B[31mred%FF.pem");
 	assert_true(json_is_null(json_object_get(reload, "error")));
 	assert_int_equal(json_integer_value(json_object_get(reload, "at")), 1700000000);
+	json_t *clients = json_object_get(page, "clients");
+	assert_int_equal(json_integer_value(json_object_get(clients, "never-came")),
+	    STAT_CLIENTS_NEVER_CAME + 1);
+	assert_int_equal(json_integer_value(json_object_get(clients, "counted")),
+	    STAT_CLIENTS_COUNTED + 1);
 	/* Below zero for a moment, by the sum over threads. */
 	assert_int_equal(json_integer_value(json_object_get(gauges, "inboxd_connections")), 0);
 	json_decref(page);
@@ -247,7 +254,7 @@ static void
 clients_come_in_parts(void **state)
 {
 	static const char *const wrong[] = {"from=", "from=x", "from=-1", "from=1x", "to=1",
-	    "from=1&to=2", "from=9223372036854775808", ""};
+	    "from=1&to=2", "from=9223372036854775808", "", "state=late", "match=", "identity=a&x"};
 	char path[64];
 
 	(void)state;
@@ -257,7 +264,7 @@ clients_come_in_parts(void **state)
 	assert_int_equal(json_array_size(json_object_get(page, "clients")), 3);
 	assert_int_equal(json_integer_value(json_object_get(page, "next")), 3);
 	json_decref(page);
-	page = get_json("/clients?from=6");
+	page = get_json("/clients?from=6&state=behind,silent&match=pc*&identity=pc%2b1");
 	assert_true(json_is_null(json_object_get(page, "next")));
 	json_decref(page);
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "inboxd/base/imprint.h"
 #include "lib/identity.h"
 #include "lib/log.h"
 
@@ -25,6 +26,7 @@ struct expected {
 	size_t file_count;
 	const char **names;
 	size_t count, room;
+	struct imprints *imprints; /* while files are read */
 };
 
 static int
@@ -212,6 +214,8 @@ take_file(struct expected *expected, const char *name, struct why *why)
 
 	if (expected->file_count == EXPECTED_FILES_MAX)
 		return why_say(why, "[clients] expected: more than %d files", EXPECTED_FILES_MAX);
+	if (imprints_take(expected->imprints, name) < 0)
+		return no_memory(why);
 	bytes = open_and_read(name, &len, &what);
 	if (!bytes)
 		return why_say(why, "%s: %s", name, what.text);
@@ -256,7 +260,7 @@ finish(struct expected *expected, int rc)
 }
 
 struct expected *
-expected_read(const struct conf_list *patterns, struct why *why)
+expected_read(const struct conf_list *patterns, struct imprints *imprints, struct why *why)
 {
 	struct expected *expected = calloc(1, sizeof *expected);
 	int rc = 0;
@@ -265,6 +269,7 @@ expected_read(const struct conf_list *patterns, struct why *why)
 		no_memory(why);
 		return NULL;
 	}
+	expected->imprints = imprints;
 	for (size_t i = 0; i < patterns->count && rc == 0; i++)
 		rc = take_pattern(expected, patterns->items[i], why);
 	return finish(expected, rc);
@@ -336,10 +341,4 @@ expected_has(const struct expected *expected, const char *identity)
 	size_t i = expected_from(expected, identity);
 
 	return i < expected->count && strcmp(expected->names[i], identity) == 0;
-}
-
-const char *
-expected_file(const struct expected *expected, size_t i)
-{
-	return i < expected->file_count ? expected->files[i].name : NULL;
 }

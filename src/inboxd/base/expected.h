@@ -19,13 +19,15 @@
 #define EXPECTED_MAX 1000000 /* identities, those that stand there twice counted so */
 
 struct expected;
+struct imprints;
 
 /*
  * `patterns` are absolute paths, or patterns of them (glob(7)).  A file that is named must be
- * there; a pattern may fit none, which is logged.  NULL, with the reason: which file, which line,
- * and what would be right.
+ * there; a pattern may fit none, which is logged.  `imprints` gets each that is read.  NULL, with
+ * the reason: which file, which line, and what would be right.
  */
-MUST_CHECK struct expected *expected_read(const struct conf_list *patterns, struct why *why);
+MUST_CHECK struct expected *expected_read(const struct conf_list *patterns,
+    struct imprints *imprints, struct why *why);
 /* The same of one file's bytes; `file` is what it is called in the reason. */
 MUST_CHECK struct expected *expected_parse(const char *bytes, size_t len, const char *file,
     struct why *why);
@@ -37,8 +39,5 @@ const char *expected_at(const struct expected *expected, size_t i);
 /* Where the first one stands that is not before `identity`; expected_count(): there is none. */
 size_t expected_from(const struct expected *expected, const char *identity);
 int expected_has(const struct expected *expected, const char *identity);
-
-/* The i-th file that was read; NULL behind the last. */
-const char *expected_file(const struct expected *expected, size_t i);
 
 #endif

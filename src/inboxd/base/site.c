@@ -121,7 +121,7 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 	site->tls = open_tls(settings, alpn, code, error);
 	if (!site->tls)
 		goto fail;
-	site->expected = expected_read(&settings->expected, error);
+	site->expected = expected_read(&settings->expected, &settings->files, error);
 	if (!site->expected)
 		goto fail;
 	site->inboxes = calloc(settings->inbox_count, sizeof *site->inboxes);

@@ -125,6 +125,21 @@
 	X(NOW_IN_FLIGHT, "inboxd_items_in_flight", "", "Items offered and not answered.")   \
 	X(NOW_QUEUES, "inboxd_queues", "", "Queues known.")                                 \
 	X(NOW_UNSETTLED, "inboxd_items_unsettled", "", "Items remembered until settled.")   \
+	X(CLIENTS_UP_TO_DATE, "inboxd_clients", "state=\"up-to-date\"",                     \
+	    "Clients by how they are, each once, as they were counted last.")               \
+	X(CLIENTS_BEHIND, "inboxd_clients", "state=\"behind\"", "")                         \
+	X(CLIENTS_SILENT, "inboxd_clients", "state=\"silent\"", "")                         \
+	X(CLIENTS_MISSING, "inboxd_clients", "state=\"missing\"", "")                       \
+	X(CLIENTS_NEVER_CAME, "inboxd_clients", "state=\"never-came\"", "")                 \
+	X(SEEN_HOUR, "inboxd_clients_seen", "age=\"1h\"",                                   \
+	    "Clients by how long ago they were seen: so long, and longer than the class before.") \
+	X(SEEN_DAY, "inboxd_clients_seen", "age=\"24h\"", "")                               \
+	X(SEEN_WEEK, "inboxd_clients_seen", "age=\"7d\"", "")                               \
+	X(SEEN_MONTH, "inboxd_clients_seen", "age=\"30d\"", "")                             \
+	X(SEEN_OLDER, "inboxd_clients_seen", "age=\"older\"", "")                           \
+	X(CLIENTS_FAILED, "inboxd_clients_failed", "", "Clients with items set aside.")     \
+	X(CLIENTS_COUNTED, "inboxd_clients_counted_timestamp_seconds", "",                  \
+	    "When clients were counted, UTC; 0: not yet.")                                  \
 	X(NOW_OPENS, "inboxd_opens", "", "Large items open.")                               \
 	X(NOW_SKIPS, "inboxd_skips", "", "Numbers skipped that are remembered until settled.") \
 	X(NOW_GAPS, "inboxd_gaps_unknown", "",                                              \

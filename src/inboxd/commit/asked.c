@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/commit/asked.h"
 
+#include "inboxd/commit/browse.h"
 #include "inboxd/commit/forgetting.h"
 #include "inboxd/commit/losses.h"
+#include "lib/clock.h"
 
 void
 asked_answer(struct books *books, struct request *request)
@@ -24,7 +26,10 @@ asked_answer(struct books *books, struct request *request)
 		books_leave(books, (struct notice *)request);
 		break;
 	case COMMIT_VIEW:
-		books_view(books, (struct view *)request);
+		browse_page(books_clients(books), (struct view *)request, clock_utc());
+		break;
+	case COMMIT_CENSUS:
+		browse_census(books_clients(books), (struct census *)request, clock_utc());
 		break;
 	case COMMIT_FORGET:
 		forgetting_by_wish(books_forgetting(books), (struct forget *)request);

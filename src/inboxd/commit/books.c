@@ -206,13 +206,6 @@ books_note(const struct notice *notice)
 		notice->queue->figures.hello.backlog = notice->backlog;
 }
 
-/* Whoever is connected is seen. */
-static int64_t
-last_seen(const struct queue *queue)
-{
-	return queue->superseded ? clock_utc() : queue->figures.hello.seen;
-}
-
 void
 books_settle(struct books *books, const struct notice *notice)
 {
@@ -264,30 +257,10 @@ books_skip(struct books *books, const struct notice *notice)
 	ledger_append(books->ledger, &record);
 }
 
-void
-books_view(const struct books *books, struct view *view)
+const struct clients *
+books_clients(const struct books *books)
 {
-	const struct queue *queue = clients_from(books->clients, view->from);
-
-	view->count = 0;
-	view->next = 0;
-	view->views = calloc(VIEWS_MAX, sizeof *view->views);
-	for (; view->views && queue; queue = clients_next(books->clients, queue)) {
-		struct client_view *out;
-		if (view->count == VIEWS_MAX) {
-			view->next = queue->arrival;
-			break;
-		}
-		out = &view->views[view->count++];
-		snprintf(out->identity, sizeof out->identity, "%s", queue->identity);
-		snprintf(out->queue, sizeof out->queue, "%s", queue->id);
-		out->connected = queue->superseded != NULL;
-		out->settled = queue->settled;
-		out->unsettled = queue->entries.items;
-		queue_figures(queue, &out->figures);
-		out->figures.hello.seen = last_seen(queue);
-		missing_show(queue, out);
-	}
+	return books->clients;
 }
 
 struct forgetting *

@@ -39,7 +39,8 @@ void books_leave(struct books *books, struct notice *notice);
 void books_note(const struct notice *notice);
 void books_settle(struct books *books, const struct notice *notice);
 void books_skip(struct books *books, const struct notice *notice);
-void books_view(const struct books *books, struct view *view);
+/* What is known, to be looked at. */
+const struct clients *books_clients(const struct books *books);
 /* Who is known no more; NULL while the disk is full, and there is no room for the record of it. */
 struct forgetting *books_forgetting(struct books *books);
 /* What is missing; NULL likewise. */

@@ -104,6 +104,14 @@ clients_find_client(const struct clients *clients, const char *identity)
 	return node ? tree_entry(node, struct client, by_identity) : NULL;
 }
 
+struct client *
+clients_behind(const struct clients *clients, const char *identity)
+{
+	struct node *node = tree_behind(&clients->by_identity, identity, compare_identities);
+
+	return node ? tree_entry(node, struct client, by_identity) : NULL;
+}
+
 static struct client *
 find_or_add_client(struct clients *clients, const char *identity)
 {

@@ -85,6 +85,8 @@ size_t clients_items(const struct clients *clients);
 size_t clients_skips(const struct clients *clients);
 /* How many gaps of theirs nobody has confirmed. */
 uint64_t clients_gaps_unknown(const struct clients *clients);
+/* In the order of strcmp(): the first client behind `identity`; NULL: there is none. */
+struct client *clients_behind(const struct clients *clients, const char *identity);
 /* In order of arrival: the first one whose number of arrival is no lower; NULL: there is none. */
 struct queue *clients_from(const struct clients *clients, uint64_t arrival);
 /* The one after `queue`, or the first one after NULL. */

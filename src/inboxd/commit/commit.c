@@ -230,6 +230,7 @@ take_message(struct commit *commit, struct message *message)
 	case COMMIT_STATE:
 	case COMMIT_LEAVE:
 	case COMMIT_VIEW:
+	case COMMIT_CENSUS:
 	case COMMIT_FORGET:
 	case COMMIT_CONFIRM:
 	case COMMIT_LIMITS:
@@ -237,9 +238,8 @@ take_message(struct commit *commit, struct message *message)
 	case COMMIT_SUPERSEDED:
 	case COMMIT_MESSAGES:
 		asked_answer(commit->books, request);
-		break;
+		give_back(request);
 	}
-	give_back(request);
 }
 
 /* ---- the steps of a turn */

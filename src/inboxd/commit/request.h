@@ -22,6 +22,7 @@
 struct strand;
 struct queue;
 struct shares;
+struct site;
 
 /* Each is the sender's malloc'ed struct, which begins with a struct request, and
  * comes back, but for those that say that they are freed there.  Those of
@@ -34,6 +35,7 @@ enum commit_message {
 	COMMIT_STATE,   /* likewise: what lies at the client */
 	COMMIT_LEAVE,   /* struct notice: the session is over */
 	COMMIT_VIEW,    /* struct view: /clients */
+	COMMIT_CENSUS,  /* struct census: how many clients there are of which state */
 	COMMIT_FORGET,  /* struct forget: queues are forgotten, as somebody wants it */
 	COMMIT_CONFIRM, /* struct confirm: what is missing is known, as somebody says */
 	COMMIT_SHARES,  /* struct shares_news: what waits has been counted */
@@ -173,10 +175,22 @@ struct new_limits {
 
 struct view {
 	struct request request;
-	uint64_t from; /* the first queue asked for, counted from 0 in order of arrival */
+	struct site *site; /* a reference: who is expected, and what is called silent or behind */
+	struct view_filter filter;
+	uint64_t from; /* where it begins: 0, or where an answer said to go on */
 	struct client_view *views; /* malloc'ed, NULL: out of memory */
 	size_t count;
 	uint64_t next; /* where to go on; 0: these were the last */
+};
+
+/* Counted a part at a time: it is sent again until it is whole. */
+struct census {
+	struct request request;
+	struct site *site; /* a reference */
+	char behind[IDENTITY_MAX + 1]; /* the last client counted; "": none yet */
+	size_t at; /* the first one expected that may stand behind it */
+	int is_whole;
+	struct census_counts counts;
 };
 
 struct forget {

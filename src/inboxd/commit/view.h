@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * What the commit thread tells of a client to those who ask: books_view() makes it,
+ * What the commit thread tells of a client to those who ask: browse.h makes it,
  * the status pages show it.  And what they may have it do: forget one, and take what it is
  * missing for known.
  */
@@ -10,14 +10,17 @@
 #include <stdint.h>
 
 #include "inboxd/commit/gaps.h"
+#include "lib/client_state.h"
 #include "lib/figures.h"
 #include "lib/identity.h"
 #include "lib/proto.h"
 
-/* One queue of one client, as the commit thread knows it. */
+/* One queue of one client, as the commit thread knows it; or a client that should come and never
+ * did: all but its identity and state is empty then. */
 struct client_view {
 	char identity[IDENTITY_MAX + 1]; /* already plain: see identity.h */
 	char queue[PROTO_QUEUE_LEN + 1];
+	enum client_state state;
 	int connected;
 	uint64_t settled;   /* the mark */
 	uint64_t unsettled; /* items remembered above it */
@@ -26,6 +29,20 @@ struct client_view {
 	uint64_t gaps_total, gaps_unknown;
 	size_t gap_count;
 	struct gap gaps[GAPS_MAX];
+};
+
+/* Which are wanted, of which all has to fit. */
+struct view_filter {
+	char identity[IDENTITY_MAX + 1]; /* this client's; "": of all */
+	char match[IDENTITY_MAX + 1];    /* a pattern of identities, fnmatch(3); "": any */
+	unsigned states;                 /* 1 << enum client_state, or'ed; 0: any */
+};
+
+/* How many clients there are. */
+struct census_counts {
+	uint64_t states[CLIENT_STATES]; /* each is counted once, by the worst of its queues */
+	uint64_t ages[CLIENT_AGES];     /* by when they were seen last */
+	uint64_t failed;                /* with items set aside */
 };
 
 /* Which of a client's queues are to be forgotten: all, or the one whose identifier begins so. */

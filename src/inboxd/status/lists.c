@@ -16,9 +16,12 @@
  *
  * /clients
  *	{"schema": 1, "now": 1795359600,
- *	 "next": 1000,                  /clients?from=1000 goes on; null: these were the last
+ *	 "next": 1000,                  /clients?from=1000 goes on; null: these were the last.
+ *	                                A page may have no client, and another behind it
  *	 "clients": [
- *	  {"identity": "pc1.example.com", "queue": "32 hexadecimal digits",
+ *	  {"identity": "pc1.example.com",
+ *	   "queue": "32 hexadecimal digits",  null: it should come, and never did
+ *	   "state": "behind",           or up-to-date, silent, missing, never-came
  *	   "connected": true,
  *	   "settled": 41,                the mark: all numbers below are settled
  *	   "unsettled": 2,               items remembered at or above it
@@ -162,9 +165,10 @@ gaps_json(const struct client_view *view)
 static json_t *
 client_json(const struct client_view *view)
 {
-	json_t *client = json_pack("{s:o, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "identity",
-	    json_text(view->identity), "queue", json_text(view->queue), "connected",
-	    view->connected != 0, "settled", json_count(view->settled), "unsettled",
+	json_t *client = json_pack("{s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "identity",
+	    json_text(view->identity), "queue", json_text(view->queue), "state",
+	    client_state_name(view->state), "connected", view->connected != 0, "settled",
+	    view->queue[0] ? json_count(view->settled) : json_null(), "unsettled",
 	    json_count(view->unsettled), "gaps", gaps_json(view), "gaps_total",
 	    json_count(view->gaps_total), "gaps_unknown", json_count(view->gaps_unknown));
 

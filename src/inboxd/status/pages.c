@@ -15,6 +15,9 @@
  *	   "files": ["/etc/inboxd/server.pem"],   those
  *	   "error": null,               as reload_error
  *	   "at": 1795357000},           the last one that was taken
+ *	 "clients": {                   each counted once, by the worst of its queues; null: not yet
+ *	   "up-to-date": 990, "behind": 3, "silent": 5, "missing": 1, "never-came": 1,
+ *	   "counted": 1795359590},      when they were
  *	 "items": {                     how items ended, since the start:
  *	   "offered": 100, "stored": 90, "again": 3,
  *	   "later": {"digest": 1, "full": 0, "trouble": 0, "unsettled": 0,
@@ -156,6 +159,30 @@ reload_json(const struct status_source *source, const struct reload_view *reload
 	    files, "error", json_text(reload->error), "at", json_time(reload->at));
 }
 
+/* null: they are not counted yet. */
+static json_t *
+clients_json(const uint64_t values[STATS_CELLS])
+{
+	json_t *clients = json_object();
+	int is_counted = values[STAT_CLIENTS_COUNTED] > 0;
+
+	for (int i = 0; i < CLIENT_STATES; i++) {
+		json_t *count = is_counted ? json_count(values[STAT_CLIENTS_UP_TO_DATE + i])
+		                           : json_null();
+		if (json_object_set_new(clients, client_state_name((enum client_state)i), count) ==
+		    -1) {
+			json_decref(clients);
+			return NULL;
+		}
+	}
+	if (json_object_set_new(clients, "counted",
+	        json_time((int64_t)values[STAT_CLIENTS_COUNTED])) == -1) {
+		json_decref(clients);
+		return NULL;
+	}
+	return clients;
+}
+
 char *
 pages_status(const struct status_source *source, const uint64_t values[STATS_CELLS],
     int64_t since, int64_t now)
@@ -177,11 +204,12 @@ pages_status(const struct status_source *source, const uint64_t values[STATS_CEL
 			goto fail;
 	}
 	source->reload(source->ctx, &reload);
-	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:o}", "schema",
+	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:o, s:o}", "schema",
 	    STATUS_SCHEMA, "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(), "since",
 	    json_time(since), "now", json_time(now), "reload_error", json_text(reload.error),
 	    "reload", reload_json(source, &reload), "items", items, "counters", counters, "gauges",
-	    gauges, "histograms", histograms_json(values));
+	    gauges, "histograms", histograms_json(values), "clients",
+	    clients_json(values));
 	if (page)
 		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2) | TIME_DIGITS);
 fail:

@@ -9,6 +9,7 @@
 #include "inboxd/base/inbox.h"
 #include "inboxd/base/stats.h"
 
+struct view_filter;
 struct wish;
 
 #define STATUS_SCHEMA 1 /* of the JSON pages */
@@ -43,9 +44,9 @@ struct status_source {
 	const char *(*differs)(void *ctx, size_t i);
 	/* Asks for a look at them; status_looked() tells of its end, if it ends. */
 	void (*look)(void *ctx);
-	/* Asks for the clients' queues from the `from`-th on, as many as one page has;
-	 * status_clients() brings the answer. */
-	void (*clients)(void *ctx, uint64_t from);
+	/* Asks for the clients' queues that the filter wants, from where an answer said on or from
+	 * 0, as many as one page has; status_clients() brings the answer. */
+	void (*clients)(void *ctx, uint64_t from, const struct view_filter *filter);
 	/* Asks for what somebody wishes who may; status_done() brings the answer, perhaps at
 	 * once. */
 	void (*wish)(void *ctx, const struct wish *wish);

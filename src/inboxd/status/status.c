@@ -25,13 +25,13 @@
 #include <unistd.h>
 
 #include "inboxd/commit/view.h"
+#include "inboxd/status/form.h"
 #include "inboxd/status/http.h"
 #include "inboxd/status/local.h"
 #include "inboxd/status/pages.h"
 #include "inboxd/status/source.h"
 #include "inboxd/status/wish.h"
 #include "lib/log.h"
-#include "lib/parse.h"
 
 #define PATIENCE 10 /* seconds for an answer of the commit thread */
 
@@ -40,6 +40,7 @@ enum asked { CLIENTS, INBOXES, STATUS, WISHES, ASKED = (int)WISHES + (int)WISH_K
 struct question {
 	unsigned page; /* enum asked; of a wish WISHES and its kind */
 	uint64_t from; /* of /clients */
+	struct view_filter filter;
 	struct wish wish;
 };
 
@@ -138,7 +139,8 @@ ask(struct status *status, unsigned page)
 	status->asked[page] = first->ticket;
 	switch (page) {
 	case CLIENTS:
-		status->source.clients(status->source.ctx, first->question.from);
+		status->source.clients(status->source.ctx, first->question.from,
+		    &first->question.filter);
 		break;
 	case INBOXES:
 		status->asked[INBOXES] = status->last_ticket; /* one count is for all of them */
@@ -224,16 +226,15 @@ wait_for(struct status *status, struct http_request *req, const struct question 
 static void
 serve_clients(struct status *status, struct http_request *req)
 {
-	static const char key[] = "from=";
-	const char *query = http_query(req);
 	struct question question = {.page = CLIENTS};
+	struct why why;
 
-	if (query && (strncmp(query, key, sizeof key - 1) != 0 ||
-	        parse_u64(query + sizeof key - 1, strlen(query + sizeof key - 1), INT64_MAX,
-	            &question.from) == -1))
-		http_reply(req, 400, HTTP_TEXT, "it takes ?from=N, a number, and nothing else\n");
-	else
+	if (form_read_clients(http_query(req), &question.from, &question.filter, &why) < 0) {
+		why_say(&why, "%s\n", why.text);
+		http_reply(req, 400, HTTP_TEXT, why.text);
+	} else {
 		wait_for(status, req, &question, PATIENCE);
+	}
 }
 
 static void

@@ -5,44 +5,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "inboxd/status/form.h"
 #include "lib/parse.h"
 
 #define QUEUE_SHOWN 8 /* digits, as inboxctl has them */
-
-/* ---- a form: name=value, split by '&', what is not plain as '%' and two digits */
-
-static int
-digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
-
-	return c && at ? (int)(at - digits) : -1;
-}
-
-/* The value's `len` bytes as text.  -1: it has others than visible ones, or too many. */
-static int
-decode(const char *s, size_t len, char *out, size_t room)
-{
-	size_t used = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		char c = s[i] == '+' ? ' ' : s[i];
-		if (c == '%') {
-			int high = i + 2 < len ? digit(s[i + 1]) : -1;
-			int low = i + 2 < len ? digit(s[i + 2]) : -1;
-			if (high < 0 || low < 0)
-				return -1;
-			c = (char)(high << 4 | low);
-			i += 2;
-		}
-		if (c < 0x21 || c > 0x7e || used + 1 == room)
-			return -1;
-		out[used++] = c;
-	}
-	out[used] = '\0';
-	return 0;
-}
 
 /* ---- the fields, and what takes them */
 
@@ -110,10 +76,11 @@ set_field(struct wish *wish, const struct wish_field *field, const char *value, 
 	char *text = (char *)wish + field->at, flag[2];
 
 	if (field->check)
-		return !text[0] && decode(value, len, text, field->room) == 0 && field->check(text)
+		return !text[0] && form_decode(value, len, text, field->room) == 0 &&
+		        field->check(text)
 		    ? 0
 		    : -1;
-	if (*(int *)text || decode(value, len, flag, sizeof flag) < 0 || flag[0] != '1')
+	if (*(int *)text || form_decode(value, len, flag, sizeof flag) < 0 || flag[0] != '1')
 		return -1;
 	*(int *)text = 1;
 	return 0;

@@ -1,0 +1,204 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""The administrator can see which clients are behind, silent, missing items, or never came (P8).
+
+Each client's state, and how many there are of which, are asked of a receiver whose clients are in
+every state at once.
+"""
+
+import os
+import signal
+import time
+
+from harness import contains, equal, main, test, until
+
+STATES = ("up-to-date", "behind", "silent", "missing", "never-came")
+
+
+def expected(r, text, name="fleet"):
+    """Writes a file of clients that should come; its path."""
+    path = os.path.join(r.folder, name)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+    return path
+
+
+def hello(t, r, who, queue=None, settled=1, **keys):
+    c = r.client(who, hello={"queue": queue or t.queue(), "settled": settled, **keys})
+    c.ping()
+    return c
+
+
+def visit(t, r, who, queue=None, settled=1, **keys):
+    """Comes and goes."""
+    queue = queue or t.queue()
+    hello(t, r, who, queue, settled, **keys).quit()
+    until(lambda: not any(row["connected"] for row in r.json("/clients")["clients"]
+                          if row["queue"] == queue), 10, "the client to be gone")
+    return queue
+
+
+def asked(r, query=""):
+    """{identity: state}, of all pages."""
+    found, start = {}, ""
+    for _ in range(100):
+        page = r.json("/clients" + "?".join(["", "&".join(filter(None, [query, start]))])
+                      .rstrip("?"))
+        for row in page["clients"]:
+            found.setdefault(row["identity"], set()).add(row["state"])
+        if page["next"] is None:
+            return {who: ",".join(sorted(states)) for who, states in found.items()}
+        start = "from=%d" % page["next"]
+    raise AssertionError("more than 100 pages")
+
+
+def counted(r):
+    return {state: r.json("/status")["clients"][state] for state in STATES}
+
+
+def fleet(t, sections=None):
+    """A receiver with a client of each state; (receiver, the queue with a gap)."""
+    r = t.receiver(sections, start=False)
+    r.sections["clients"] = {"silent": "3s", "behind": "1h", "expected": expected(
+        r, "# by hand\npc1.example.org\n\npc5.example.org # cellar\npc4.example.org\n")}
+    r.write_conf()
+    r.start()
+    visit(t, r, "pc3.example.org")
+    visit(t, r, "pc2.example.org")
+    now = int(time.time())
+    hello(t, r, "pc1.example.org", pending=2, oldest=now - 60)
+    hello(t, r, "pc2.example.org", pending=2, oldest=now - 7200, failed=1)
+    gap = t.queue()
+    c = hello(t, r, "pc4.example.org", gap)
+    c.put(1, "status", b"one")
+    c.stored(1)
+    c.settled(4)
+    c.ping()
+    until(lambda: asked(r)["pc3.example.org"] == "silent", 10, "pc3 to be silent")
+    return r, gap
+
+
+@test
+def each_client_is_told_by_its_state(t):
+    r, gap = fleet(t)
+    want = {"pc1.example.org": "up-to-date", "pc3.example.org": "silent",
+            "pc2.example.org": "behind,up-to-date", "pc4.example.org": "missing",
+            "pc5.example.org": "never-came"}
+    equal(asked(r), want, "all clients")
+    equal(asked(r, "state=silent,never-came"),
+          {"pc3.example.org": "silent", "pc5.example.org": "never-came"})
+    equal(asked(r, "state=behind"), {"pc2.example.org": "behind"})
+    equal(asked(r, "match=*%5B45%5D.example.org"),
+          {"pc4.example.org": "missing", "pc5.example.org": "never-came"})
+    equal(asked(r, "identity=pc5.example.org"), {"pc5.example.org": "never-came"})
+    equal(asked(r, "identity=pc6.example.org"), {})
+    row = r.client_row(gap)
+    equal((row["missing"], row["gaps_unknown"], row["state"]), (2, 1, "missing"))
+    never = r.json("/clients?identity=pc5.example.org")["clients"][0]
+    equal([never[key] for key in ("queue", "connected", "seen", "settled", "stored", "gaps")],
+          [None, False, None, None, 0, []])
+    equal(set(never), set(row), "the keys of one that never came")
+
+
+@test
+def census_counts_each_client_once(t):
+    r, _ = fleet(t)
+    want = {"up-to-date": 1, "behind": 1, "silent": 1, "missing": 1, "never-came": 1}
+    until(lambda: counted(r) == want, 10, "the census to be %r" % want)
+    now, page = time.time(), r.json("/status")
+    assert now - 70 < page["clients"]["counted"] <= now + 1, page["clients"]
+    equal(page["gauges"]["inboxd_clients"], want)
+    metrics = r.metrics()
+    for state in STATES:
+        equal(metrics["inboxd_clients", 'state="%s"' % state], 1, state)
+    equal(metrics["inboxd_clients_seen", 'age="1h"'], 4)
+    for age in ("24h", "7d", "30d", "older"):
+        equal(metrics["inboxd_clients_seen", 'age="%s"' % age], 0, age)
+    equal(metrics["inboxd_clients_failed", ""], 1)
+    equal(metrics["inboxd_clients_counted_timestamp_seconds", ""], page["clients"]["counted"])
+    # One who reloads is told of the new list at once.
+    expected(r, "pc7\npc8\npc9\n")
+    r.process.send_signal(signal.SIGHUP)
+    r.wait_log(r"event=reloaded\b")
+    until(lambda: counted(r)["never-came"] == 3, 5, "the new list to be counted")
+    equal(asked(r, "state=never-came"), {"pc%d" % n: "never-came" for n in (7, 8, 9)})
+
+
+@test
+def list_that_is_wrong_is_not_taken(t):
+    r = t.receiver(start=False)
+    path = expected(r, "pc1\npc2 pc3\n")
+    r.sections["clients"] = {"expected": path}
+    r.write_conf()
+    run = r.run("-t")
+    equal(run.returncode, 78, run.stderr)
+    contains(run.stderr, "%s:2: want one identity a line" % path)
+    r.sections["clients"]["expected"] = path + ".none"
+    r.write_conf()
+    run = r.run("-t")
+    equal(run.returncode, 78, run.stderr)
+    contains(run.stderr, "%s.none: No such file" % path)
+    r.sections["clients"]["expected"] = os.path.join(r.folder, "list.d/*.list")
+    r.write_conf()
+    run = r.run("-t")
+    equal(run.returncode, 78, run.stderr)
+    contains(run.stderr, "list.d/*.list: No such file")
+    os.mkdir(os.path.join(r.folder, "list.d"))
+    run = r.run("-t")
+    equal(run.returncode, 0, run.stderr)
+    contains(run.stderr, "event=expected_none")
+    # A reload keeps what is in force.
+    expected(r, "pc1\n")
+    r.sections["clients"]["expected"] = path
+    r.write_conf()
+    r.start()
+    until(lambda: counted(r)["never-came"] == 1, 10, "pc1 to be missed")
+    equal(r.json("/status")["reload"]["files"], [])
+    expected(r, "pc1\npc2\npc\x7f3\n")
+    until(lambda: r.json("/status")["reload"]["files"] == [path], 10, "the change to be seen")
+    r.process.send_signal(signal.SIGHUP)
+    r.wait_log(r"event=reload_failed\b")
+    contains(r.json("/status")["reload_error"], "%s:3: a byte" % path)
+    equal(asked(r), {"pc1": "never-came"})
+    os.unlink(path)
+    r.process.send_signal(signal.SIGHUP)
+    until(lambda: "No such file" in (r.json("/status")["reload_error"] or ""), 10,
+          "the file to be missed")
+    equal(asked(r), {"pc1": "never-came"})
+
+
+@test
+def old_queue_of_a_machine_made_anew_is_no_alarm(t):
+    r = t.receiver({"clients": {"silent": "1s"}})
+    visit(t, r, "pc1.example.org")
+    visit(t, r, "pc2.example.org", pending=1)
+    until(lambda: asked(r) == {"pc1.example.org": "silent", "pc2.example.org": "silent"}, 10,
+          "both to be silent")
+    hello(t, r, "pc1.example.org")
+    hello(t, r, "pc2.example.org")
+    equal(asked(r), {"pc1.example.org": "up-to-date", "pc2.example.org": "silent,up-to-date"})
+    until(lambda: counted(r)["silent"] == 1, 10, "pc2 to be counted silent")
+    equal(counted(r)["up-to-date"], 1)
+
+
+@test
+def pages_go_on_through_filters(t):
+    r = t.receiver(start=False)
+    r.sections["clients"] = {"expected": expected(
+        r, "".join("new%04d\n" % n for n in range(5000)) + "pc1.example.org\n")}
+    r.write_conf()
+    r.start()
+    hello(t, r, "pc1.example.org")
+    equal(len(asked(r)), 5001)
+    equal(asked(r, "match=new499*"), {"new499%d" % n: "never-came" for n in range(10)})
+    equal(asked(r, "match=pc*"), {"pc1.example.org": "up-to-date"})
+    equal(asked(r, "match=old*"), {})
+    page = r.json("/clients?match=old*")
+    equal(page["clients"], [], "the first page")
+    assert page["next"] is not None, page
+    until(lambda: counted(r)["never-came"] == 5000, 10, "all to be missed")
+    for query in ("state=late", "state=", "match=", "x=1", "state=behind&state=silent"):
+        equal(r.get("/clients?" + query)[0], 400, query)
+
+
+main()
