@@ -38,6 +38,8 @@ struct hello {
 struct tally {
 	uint64_t stored, stored_bytes, skipped, missing, reused;
 	int64_t last_stored; /* UTC microseconds; 0: never */
+	/* Answers: that an item was stored before, LATER and REFUSED.  No records count these. */
+	uint64_t again, later, refused;
 };
 
 struct figures {
@@ -59,6 +61,9 @@ struct figures {
 	X(tally.skipped, NUMBER, PROTO_NUMBER_MAX, "skipped", "SKIPPED")                 \
 	X(tally.missing, NUMBER, PROTO_NUMBER_MAX, "missing", "MISSING")                 \
 	X(tally.reused, NUMBER, PROTO_NUMBER_MAX, "reused", "REUSED")                    \
+	X(tally.again, NUMBER, PROTO_NUMBER_MAX, "again", "AGAIN")                       \
+	X(tally.later, NUMBER, PROTO_NUMBER_MAX, "later", "LATER")                       \
+	X(tally.refused, NUMBER, PROTO_NUMBER_MAX, "refused", "REFUSED")                 \
 	X(hello.address, VISIBLE, FIGURES_ADDRESS_MAX, "address", "ADDRESS")             \
 	X(hello.agent, ESCAPED, FIGURES_AGENT_MAX, "agent", "AGENT")
 

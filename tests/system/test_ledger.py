@@ -259,7 +259,8 @@ def each_type_of_record_is_told_with_all_its_fields(t):
                     "journal": None, "age": 0})
     equal(rows[1], {"type": "queue", "settled": 5, "seen": last, "last_stored": None, "stored": 2,
                     "stored_bytes": 0, "pending": 7, "pending_oldest": None, "failed": 0, "free": 0,
-                    "skipped": 0, "missing": 0, "reused": 0, "address": None,
+                    "skipped": 0, "missing": 0, "reused": 0, "again": 0, "later": 0,
+                    "refused": 0, "address": None,
                     "agent": None, "age": 0, "forgotten": None, "reason": None,
                     **whose})
     equal((rows[2]["type"], rows[2]["outcome"]), ("accept", "void"))
@@ -276,7 +277,8 @@ def each_type_of_record_is_told_with_all_its_fields(t):
     equal([line for line in text.splitlines() if " void         pc17" not in line], [
         "2026-11-22T00:00:00Z begin        seq=1 root=- journal=- age=0",
         theirs % "queue" + " settled=5 last_stored=- stored=2 stored_bytes=0 pending=7 "
-        "pending_oldest=0 failed=0 free=0 skipped=0 missing=0 reused=0 address=- agent=- "
+        "pending_oldest=0 failed=0 free=0 skipped=0 missing=0 reused=0 again=0 later=0 refused=0 "
+        "address=- agent=- "
         "age=0 forgotten=- reason=-",
         head % "void" + " seq=1", head % "mark" + " synced=1 stored=0 age=0",
         theirs % "skip" + " 6 removed", theirs % "skip" + " 7 -", theirs % "gap" + " 8 to 9",

@@ -25,6 +25,7 @@
 #include "inboxd/base/stats.h"
 #include "inboxd/commit/books.h"
 #include "inboxd/commit/browse.h"
+#include "inboxd/commit/tallies.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/parse.h"
@@ -519,6 +520,7 @@ move_all_figures(struct books *books, struct join *join)
 	struct item item = {.number = 1, .size = 5, .inbox = "status",
 	    .draft = {.inbox = &inbox, .name = "name-1"}};
 	struct notice notice = {.reason = "removed"};
+	struct untold untold = {.later = 3, .refused = 2};
 	size_t size;
 
 	books_join(books, join);
@@ -549,6 +551,10 @@ move_all_figures(struct books *books, struct join *join)
 	(void)books_accept(books, &item, &size);
 	books_mark(books, item.seq, item.seq);
 	books_count_stored(books, &item);
+	item.outcome = ITEM_AGAIN;
+	tallies_count(&item);
+	tallies_take(join->queue, &untold);
+	books_leave(books, &notice);
 	assert_int_equal(books_flush(books), 0);
 }
 
@@ -576,6 +582,9 @@ a_restart_knows_the_figures_that_were_known(void **state)
 	}
 	assert_int_equal(known.tally.missing, 2);
 	assert_int_equal(known.tally.reused, 1);
+	assert_int_equal(known.tally.again, 1);
+	assert_int_equal(known.tally.later, 3);
+	assert_int_equal(known.tally.refused, 2);
 	replayed = sample_replay(dir, NULL, &replay);
 	queue_figures(clients_next(replayed, NULL), &found);
 	/* A restart knows only when items were accepted, the one that was void later, too. */

@@ -129,7 +129,7 @@ add_fields(void)
 	segment.len = 0;
 	for (text = before.text; text < before.text + before.len; text = end + 1) {
 		end = memchr(text, '\n', before.len);
-		int len = snprintf(line + 9, sizeof line - 9, "%.*s later=1 x_y-0=a=b",
+		int len = snprintf(line + 9, sizeof line - 9, "%.*s colour=1 x_y-0=a=b",
 		    (int)(end - text) - 9, text + 9);
 		char crc[9];
 		snprintf(crc, sizeof crc, "%08" PRIx32, crc32c(0, line + 9, (size_t)len));
@@ -192,7 +192,7 @@ passes_over_added_fields(void **state)
 	sample_each_kind(&segment);
 	plain = read_back(segment.text, segment.len);
 	add_fields();
-	assert_non_null(memmem(segment.text, segment.len, " void 41 later=1 ", 17));
+	assert_non_null(memmem(segment.text, segment.len, " void 41 colour=1 ", 18));
 	added = read_back(segment.text, segment.len);
 	if (added.rc < 0)
 		fail_msg("%s", added.why.text);

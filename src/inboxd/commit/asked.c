@@ -4,7 +4,23 @@
 #include "inboxd/commit/browse.h"
 #include "inboxd/commit/forgetting.h"
 #include "inboxd/commit/losses.h"
+#include "inboxd/commit/tallies.h"
 #include "lib/clock.h"
+
+/* What a session says of itself, whether it speaks for its queue still or not. */
+static void
+take_notice(struct books *books, enum commit_message kind, struct notice *notice)
+{
+	tallies_take(notice->queue, &notice->untold);
+	if (kind == COMMIT_SETTLED)
+		books_settle(books, notice);
+	else if (kind == COMMIT_SKIP)
+		books_skip(books, notice);
+	else if (kind == COMMIT_STATE)
+		books_note(notice);
+	else
+		books_leave(books, notice);
+}
 
 void
 asked_answer(struct books *books, struct request *request)
@@ -14,16 +30,11 @@ asked_answer(struct books *books, struct request *request)
 		books_join(books, (struct join *)request);
 		break;
 	case COMMIT_SETTLED:
-		books_settle(books, (struct notice *)request);
-		break;
 	case COMMIT_SKIP:
-		books_skip(books, (struct notice *)request);
-		break;
 	case COMMIT_STATE:
-		books_note((struct notice *)request);
-		break;
 	case COMMIT_LEAVE:
-		books_leave(books, (struct notice *)request);
+		take_notice(books, (enum commit_message)request->message.kind,
+		    (struct notice *)request);
 		break;
 	case COMMIT_VIEW:
 		browse_page(books_clients(books), (struct view *)request, clock_utc());

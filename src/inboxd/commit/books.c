@@ -12,7 +12,6 @@
 #include "inboxd/commit/forgetting.h"
 #include "inboxd/commit/losses.h"
 #include "inboxd/commit/missing.h"
-#include "inboxd/commit/view.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 
@@ -24,8 +23,8 @@
 /* How often a full disk is asked again, microseconds. */
 #define RETRY_EVERY 500000
 
-/* A session of so many microseconds is worth a record at its end, too: who was seen when it
- * began would be silent since then for whoever starts next. */
+/* A session of so many microseconds, or with answers that no other record counts, is worth one at
+ * its end, too: else who was seen when it began is silent since then for whoever starts next. */
 #define LONG_SESSION 60000000
 
 struct books {
@@ -60,9 +59,7 @@ books_open(struct clients *clients, struct ledger *ledger, const struct books_se
 	books->rotate_at = ledger_size(ledger) + setup->ledger_size;
 	books->forgetting = (struct forgetting){
 	    .clients = clients, .ledger = ledger, .stats = stats, .limits = &books->limits};
-	books->losses =
-	    (struct losses){.clients = clients, .ledger = ledger, .stats = stats};
-	stats_set(stats, STAT_NOW_GAPS, clients_gaps_unknown(clients));
+	books->losses = (struct losses){.clients = clients, .ledger = ledger, .stats = stats};
 	return books;
 }
 
@@ -137,11 +134,20 @@ make_queue(struct books *books, struct join *join, struct queue *queue)
 	return clients_add(books->clients, join->identity, join->queue_id, join->settled);
 }
 
+static void
+record_queue(struct books *books, struct queue *queue)
+{
+	struct record record = {.type = RECORD_QUEUE};
+
+	queue_record(queue, &record);
+	ledger_append(books->ledger, &record);
+	queue->is_behind = 0;
+}
+
 void
 books_join(struct books *books, struct join *join)
 {
 	struct queue *queue = clients_find(books->clients, join->identity, join->queue_id);
-	struct record record = {.type = RECORD_QUEUE};
 
 	/* A client that cuts a connection and comes back can be heard on the new one first.  What
 	 * it sent on the old one may be settled by now, and so forgotten: it would be stored
@@ -169,25 +175,21 @@ books_join(struct books *books, struct join *join)
 	join->generation = ++queue->generation;
 	join->opens = &queue->client->opens;
 	join->mark = queue->settled;
-	queue_record(queue, &record);
-	ledger_append(books->ledger, &record);
+	record_queue(books, queue);
 }
 
 /* The last session of the queue that spoke for it is over. */
 static void
 leave(struct books *books, struct queue *queue)
 {
-	struct record record = {.type = RECORD_QUEUE};
 	int64_t now = clock_utc(), seen = queue->figures.hello.seen;
 
 	free(queue->superseded);
 	queue->superseded = NULL;
 	queue->client->speaking--;
 	queue_see(queue, now, ledger_age(books->ledger));
-	if (now - seen < LONG_SESSION || !may_gather(books))
-		return;
-	queue_record(queue, &record);
-	ledger_append(books->ledger, &record);
+	if ((queue->is_behind || now - seen >= LONG_SESSION) && may_gather(books))
+		record_queue(books, queue);
 }
 
 void

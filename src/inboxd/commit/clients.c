@@ -68,7 +68,7 @@ static void
 update_rest(struct queue *queue)
 {
 	struct tree *resting = &queue->client->clients->by_seen;
-	int rests = queue->holds == 0 && !queue->entries.tree.root;
+	short rests = queue->holds == 0 && !queue->entries.tree.root;
 
 	if (rests == queue->rests)
 		return;

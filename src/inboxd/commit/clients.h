@@ -55,7 +55,8 @@ struct queue {
 	struct node by_seen; /* while it rests */
 	uint64_t arrival; /* the later, the higher; of this run only */
 	unsigned holds;   /* how many can name it: see queue_hold() */
-	int rests;
+	short rests;
+	short is_behind;  /* the ledger: answers were counted since its last record */
 	uint64_t settled; /* the mark: all below is settled; 1 at first */
 	struct entries entries; /* above it, or come late */
 	struct gaps gaps;       /* below it: missing.h */

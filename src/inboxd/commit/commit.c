@@ -31,6 +31,7 @@
 #include "inboxd/commit/behind.h"
 #include "inboxd/commit/forgetting.h"
 #include "inboxd/commit/item_list.h"
+#include "inboxd/commit/reply.h"
 #include "inboxd/commit/strands.h"
 #include "inboxd/publish/syncer.h"
 #include "lib/clock.h"
@@ -64,30 +65,6 @@ struct commit {
 	int64_t full_until;    /* no room in the journal before, monotonic microseconds; 0: room */
 	int stopping;
 };
-
-static void
-give_back(struct request *request)
-{
-	mailbox_post(request->reply, &request->message);
-}
-
-static void
-answer(struct item *item, enum item_outcome outcome)
-{
-	free(item->bytes);
-	item->bytes = NULL;
-	item->outcome = outcome;
-	queue_release(item->queue);
-	give_back(&item->request);
-}
-
-/* For an item that stands in no journal: its draft is deleted now. */
-static void
-answer_later(struct item *item, enum proto_code code)
-{
-	item->code = code;
-	answer(item, ITEM_LATER);
-}
 
 /* ---- items, as they arrive */
 
@@ -129,7 +106,7 @@ look_at_item(struct commit *commit, struct item *item)
 	const char *name;
 
 	if (!books_is_current(item)) {
-		answer(item, ITEM_STALE);
+		reply_item(item, ITEM_STALE);
 		return;
 	}
 	name = books_find_name(item);
@@ -139,15 +116,15 @@ look_at_item(struct commit *commit, struct item *item)
 		item_list_add(&commit->accepted, item);
 	} else if (!books_has_share(commit->books, item)) {
 		item->over_share = 1;
-		answer_later(item, CODE_LATER_FULL);
+		reply_later(item, CODE_LATER_FULL);
 	} else if (item->asks) {
-		answer(item, ITEM_UNKNOWN);
+		reply_item(item, ITEM_UNKNOWN);
 	} else if (is_full(commit) || commit->behind.trouble == DRAFT_FULL) {
-		answer_later(item, CODE_LATER_FULL);
+		reply_later(item, CODE_LATER_FULL);
 	} else if (commit->behind.trouble == DRAFT_TROUBLE) {
-		answer_later(item, CODE_LATER_TROUBLE);
+		reply_later(item, CODE_LATER_TROUBLE);
 	} else if (!books_has_room(commit->books, item)) {
-		answer_later(item, CODE_LATER_UNSETTLED);
+		reply_later(item, CODE_LATER_UNSETTLED);
 	} else if (!item->bytes && !item->is_durable) {
 		make_durable(commit, item);
 	} else {
@@ -194,7 +171,7 @@ on_synced(struct commit *commit, struct sync_order *order)
 	commit->syncing--;
 	item->is_durable = 1;
 	if (order->no_room)
-		answer_later(item, CODE_LATER_FULL);
+		reply_later(item, CODE_LATER_FULL);
 	else
 		strands_add(&commit->arrived, item);
 	free(order);
@@ -238,7 +215,7 @@ take_message(struct commit *commit, struct message *message)
 	case COMMIT_SUPERSEDED:
 	case COMMIT_MESSAGES:
 		asked_answer(commit->books, request);
-		give_back(request);
+		reply_give_back(request);
 	}
 }
 
@@ -258,9 +235,9 @@ give_up_accepted(struct commit *commit)
 	}
 	while ((item = item_list_pop(&commit->accepted))) {
 		if (item_is_duplicate(item) && books_find_name(item))
-			answer(item, ITEM_AGAIN);
+			reply_item(item, ITEM_AGAIN);
 		else
-			answer_later(item, CODE_LATER_FULL);
+			reply_later(item, CODE_LATER_FULL);
 	}
 }
 
@@ -309,12 +286,12 @@ answer_accepted(struct commit *commit)
 
 	while ((item = item_list_pop(&commit->accepted))) {
 		if (item_is_duplicate(item)) {
-			answer(item, ITEM_AGAIN);
+			reply_item(item, ITEM_AGAIN);
 			continue;
 		}
 		behind_add(&commit->behind, item, writer_frame(commit->writer, i++));
 		books_count_stored(commit->books, item);
-		answer(item, ITEM_STORED);
+		reply_item(item, ITEM_STORED);
 	}
 	behind_send(&commit->behind);
 }
@@ -462,6 +439,7 @@ commit_start(const struct commit_setup *setup, struct clients *clients,
 	    (uint64_t)writer_segments(writer) * JOURNAL_SEGMENT);
 	stats_set(&commit->stats, STAT_NOW_UNSETTLED, clients_items(clients));
 	stats_set(&commit->stats, STAT_NOW_SKIPS, clients_skips(clients));
+	stats_set(&commit->stats, STAT_NOW_GAPS, clients_gaps_unknown(clients));
 	commit->in = mailbox_new();
 	commit->books = books_open(clients, ledger, &commit->setup.books, &commit->stats);
 	if (commit->in && commit->books && start_threads(commit) == 0)

@@ -101,6 +101,12 @@ struct join {
 	uint64_t mark;
 };
 
+/* Answers that a session has given by itself, since it told the last time: they go with what it
+ * sends anyway. */
+struct untold {
+	uint64_t later, refused;
+};
+
 enum item_outcome {
 	ITEM_STORED, /* it stands in the journal, synced, under draft.name */
 	ITEM_AGAIN,  /* known: stored before under `first_name` */
@@ -113,6 +119,7 @@ struct item {
 	struct request request;
 	struct queue *queue;
 	uint64_t generation;
+	struct untold untold;
 	struct strand *strand; /* the session's, where it waits (strands.h) */
 	uint64_t counted;   /* the session's: bytes that count against its window */
 	struct draft draft; /* whole: length and digest are right; or, if it
@@ -157,6 +164,7 @@ struct notice {
 	struct queue *queue;
 	uint64_t generation;
 	uint64_t number;
+	struct untold untold;
 	char reason[RECORD_REASON_ROOM];
 	struct backlog backlog;
 };

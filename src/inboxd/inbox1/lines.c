@@ -154,6 +154,7 @@ send_notice(struct session *s, enum commit_message kind, const struct proto_line
 		notice->number = line->number[FIELD_NUMBER];
 	if (kind == COMMIT_SKIP)
 		span_copy(notice->reason, sizeof notice->reason, line->text[FIELD_CODE]);
+	intake_take_untold(s->intake, &notice->untold);
 	s->notices++;
 	share_take(&s->shop->share, &s->sharer);
 	s->shop->send(s->shop, &notice->request.message);

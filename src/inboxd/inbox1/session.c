@@ -91,6 +91,7 @@ free_if_over(struct session *s)
 		request_fill(&leave->request, COMMIT_LEAVE, s->shop->replies, on_left, s);
 		leave->queue = s->queue;
 		leave->generation = s->generation;
+		intake_take_untold(s->intake, &leave->untold);
 		s->asked = 1;
 		s->queue = NULL;
 		s->shop->send(s->shop, &leave->request.message);

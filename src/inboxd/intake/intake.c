@@ -115,9 +115,8 @@ later_seconds(struct intake *in, enum proto_code code)
 	}
 }
 
-void
-intake_end_not_stored(struct intake *in, uint64_t number, enum proto_code code,
-    const char *text)
+static void
+end_not_stored(struct intake *in, uint64_t number, enum proto_code code, const char *text)
 {
 	count_end(in, stats_of_code(code));
 	log_limited(&in->shop->gate, LOG_NOTICE, "item_not_stored",
@@ -125,6 +124,25 @@ intake_end_not_stored(struct intake *in, uint64_t number, enum proto_code code,
 	    proto_code_text(code), text);
 	in->owner->on_not_stored(in->ctx, number, code,
 	    spread_wait(&in->shop->spread, later_seconds(in, code)), text);
+}
+
+/* Of this the commit thread has not heard. */
+void
+intake_end_not_stored(struct intake *in, uint64_t number, enum proto_code code,
+    const char *text)
+{
+	if (proto_code_verb(code) == VERB_LATER)
+		in->untold.later++;
+	else
+		in->untold.refused++;
+	end_not_stored(in, number, code, text);
+}
+
+void
+intake_take_untold(struct intake *in, struct untold *out)
+{
+	*out = in->untold;
+	in->untold = (struct untold){0};
 }
 
 void
@@ -219,6 +237,7 @@ intake_hand_over(struct intake *in, struct item *item)
 	item->whole = clock_monotonic();
 	in->items++;
 	in->bytes += item->counted;
+	intake_take_untold(in, &item->untold);
 	share_take(&in->shop->share, in->sharer);
 	in->shop->send(in->shop, &item->request.message);
 }
@@ -266,12 +285,12 @@ end_item(struct intake *in, struct item *item)
 		draft_discard(&item->draft);
 		break;
 	case ITEM_LATER:
-		intake_end_not_stored(in, item->number, item->code, later_text(item, text));
+		end_not_stored(in, item->number, item->code, later_text(item, text));
 		draft_discard(&item->draft);
 		break;
 	case ITEM_UNKNOWN:
 		if (item->refusal) {
-			intake_end_not_stored(in, item->number, item->code, item->refusal);
+			end_not_stored(in, item->number, item->code, item->refusal);
 			break;
 		}
 		if (!in->is_cut_off) {

@@ -24,6 +24,7 @@ struct intake;
 struct join;
 struct shop;
 struct site;
+struct untold;
 
 /* How an item ends; exactly one of the first two is called for each one offered, unless
  * the connection ends before (then it is counted as cut off). */
@@ -48,6 +49,8 @@ MUST_CHECK struct intake *intake_new(struct shop *shop, struct sharer *sharer,
 /* Once, before the first offer: whose items they are, as the commit thread's answer says.
  * `queue_id` is borrowed. */
 void intake_join(struct intake *in, const struct join *join, const char *queue_id);
+/* What the commit thread has not been told, for it: whoever takes it sends it there. */
+void intake_take_untold(struct intake *in, struct untold *out);
 /* Only where it is not busy.  NULL is fine. */
 void intake_free(struct intake *in);
 

@@ -41,6 +41,7 @@ struct intake {
 	uint64_t closed[INTAKE_CLOSED]; /* numbers that ended last: more pieces may come */
 	unsigned closed_at;
 	int is_cut_off;
+	struct untold untold;
 };
 
 /* ---- intake.c */

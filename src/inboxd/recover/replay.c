@@ -230,9 +230,13 @@ on_queue(struct reading *reading, const struct record *record)
 	queue = find_or_add(reading->clients, record);
 	counted = queue->figures.tally;
 	queue_restore(queue, record);
-	/* Behind the state it is counted here, record by record. */
-	if (!reading->walk.in_state)
-		queue->figures.tally = counted;
+	if (reading->walk.in_state)
+		return;
+	/* Behind the state it is counted here, record by record, but for what has none. */
+	counted.again = record->figures.tally.again;
+	counted.later = record->figures.tally.later;
+	counted.refused = record->figures.tally.refused;
+	queue->figures.tally = counted;
 }
 
 static void
