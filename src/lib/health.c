@@ -73,7 +73,7 @@ const struct health_row health_rows[] = {
     {"reload-failed", HEALTH_VALUE, "inboxd_reload_failed", NULL, NULL, 1, HEALTH_NEVER,
         "the last reload was not taken: what was in force before is", NULL},
     {"files-differ", HEALTH_VALUE, "inboxd_files_differ", NULL, NULL, 1, HEALTH_NEVER,
-        "what is on the disk is not what is in force: reload", NULL},
+        "files whose content on the disk is not what is in force: {}", NULL},
     {"log-lines-lost", HEALTH_HISTORY, "inboxd_log_lines_lost_total", NULL, NULL, 1, HEALTH_NEVER,
         "lines of the log were lost", NULL},
     {"items-refused", HEALTH_HISTORY, "inboxd_items_refused_total", NULL, NULL, 1, HEALTH_NEVER,

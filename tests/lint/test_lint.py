@@ -365,6 +365,45 @@ def counters_stand_in_the_manual():
         yield "inboxd.8 has %s, which is not counted" % metric
 
 
+def health_rows():
+    """[(name, kind, warning, critical)] of what can be wrong; limits as manuals have them."""
+    text = read("src/lib/health.c")
+    words = {word: int(value) for word, value in re.findall(r"^#define (\w+) (\d+)$", text, re.M)}
+    table = re.search(r"health_rows\[\] = \{\n(.*?)^\};", text, re.M | re.S).group(1)
+    for row in re.findall(r'^    \{"(.*?)"(?:,\s*NULL)?\},$', table, re.M | re.S):
+        name, kind, rest = re.match(r'([a-z-]+)", HEALTH_(\w+),\s*(.*)', row, re.S).groups()
+        found = re.search(r"((?:\d+|HEALTH_NEVER|[A-Z]+\b)(?: \* [A-Z]+)?),\s*"
+                          r"((?:\d+|HEALTH_NEVER|[A-Z]+\b)(?: \* [A-Z]+)?),\s*\"[^\"]*(?:\"|$)",
+                          re.sub(r"\bNULL\b,?", "", rest))
+        yield name, kind, *(limit_text(kind, name, words, limit) for limit in found.groups())
+
+
+def limit_text(kind, name, words, limit):
+    if limit == "HEALTH_NEVER":
+        return "\\(en"
+    value = eval(limit, {}, words)
+    if kind == "SHARE":
+        return "%d%%" % value
+    if kind in ("AGE", "LEFT") or name.endswith("-slow"):
+        unit = next(unit for unit in ("DAY", "HOUR", "MINUTE", "") if not unit or
+                    value % words[unit] == 0)
+        return "%d%s" % (value // words.get(unit, 1), unit.lower()[:1] or "s")
+    return str(value)
+
+
+@check
+def what_can_be_wrong_stands_in_the_manual():
+    """Each with its limits, and what to do about it."""
+    page = read("src/inboxd/inboxd.8")
+    part = page[page.index(".Sh PROBLEMS"):page.index(".Sh THE LOG")]
+    rows = list(health_rows())
+    if len(rows) < 30:
+        yield "health.c: found only %d rows" % len(rows)
+    yield from differ("inboxd.8", re.findall(r"^\.It Li (.*)$", part, re.M),
+                      ["%s Pq %s, %s" % (name, warning, critical)
+                       for name, _, warning, critical in rows])
+
+
 @check
 def figures_of_a_client_stand_in_the_manuals():
     """By their names in the ledger's contract, by their columns' heads in inboxctl(8)."""

@@ -159,6 +159,29 @@ def histograms_count_what_the_counters_count(t):
 
 
 @test
+def status_tells_what_is_wrong_and_when_it_is_mended(t):
+    r = t.receiver(sections={"limits": {"connections": "5"}})
+    equal(r.json("/status")["problems"], [])
+    clients = [r.client(hello=t.queue()) for _ in range(4)]
+    until(lambda: r.metric("inboxd_connections") == 4)
+    r.sections["limits"]["line"] = "nonsense"
+    r.write_conf()
+    r.process.send_signal(signal.SIGHUP)
+    until(lambda: r.json("/status")["reload_error"])
+    found = r.json("/status")["problems"]
+    equal([(one["severity"], one["name"]) for one in found],
+          [("warning", "connections-limit"), ("warning", "reload-failed"),
+           ("warning", "files-differ")])
+    equal(found[0]["text"], "connections: 80% of as many as may be open")
+    del r.sections["limits"]["line"]
+    r.write_conf()
+    r.process.send_signal(signal.SIGHUP)
+    for c in clients:
+        c.quit()
+    until(lambda: r.json("/status")["problems"] == [])
+
+
+@test
 def limits_stand_beside_what_they_limit(t):
     r = t.receiver(sections={"limits": {"connections": "77", "queues": "88", "unsettled": "99"}})
     gauges = r.json("/status")["gauges"]

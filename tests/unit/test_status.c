@@ -7,6 +7,7 @@
 #include "inboxd/base/stats.h"
 #include "inboxd/status/http.h"
 #include "inboxd/status/status.h"
+#include "lib/health.h"
 #include "lib/clock.h"
 
 #include <poll.h>
@@ -108,6 +109,49 @@ status_has_the_histograms(void **state)
 		double total = json_number_value(json_object_get(one, "sum"));
 		assert_true(total == (double)(first + HISTOGRAM_SUM) / (is_time ? 1e6 : 1));
 	}
+	json_decref(page);
+	server_stop();
+}
+
+/* Of what status_server.c tells a lot is wrong, by its own page /metrics. */
+static void
+status_tells_what_is_wrong(void **state)
+{
+	struct health_verdict verdicts[HEALTH_ROWS];
+	struct health_limits limits;
+	size_t i, last = HEALTH_ROWS, wrong = 0;
+	json_t *problem;
+
+	(void)state;
+	server_start();
+	char *metrics = get("/metrics");
+	health_limits_default(&limits);
+	health_judge(metrics, (int64_t)time(NULL), &limits, verdicts);
+	json_t *page = get_json("/status"), *problems = json_object_get(page, "problems");
+	int severity = HEALTH_CRITICAL;
+	json_array_foreach (problems, i, problem) {
+		const char *name = json_string_value(json_object_get(problem, "name"));
+		char text[HEALTH_TEXT_ROOM];
+		int row = health_find(name, strlen(name));
+		assert_true(row >= 0);
+		if ((int)verdicts[row].severity < severity) {
+			severity = (int)verdicts[row].severity;
+			last = HEALTH_ROWS;
+		}
+		assert_int_equal(verdicts[row].severity, severity);
+		assert_true(last == HEALTH_ROWS || (size_t)row > last);
+		last = (size_t)row;
+		assert_string_equal(json_string_value(json_object_get(problem, "severity")),
+		    health_word(verdicts[row].severity));
+		health_text(text, (size_t)row, &verdicts[row]);
+		assert_string_equal(json_string_value(json_object_get(problem, "text")), text);
+	}
+	for (i = 0; i < HEALTH_ROWS; i++)
+		wrong += verdicts[i].severity > HEALTH_OK;
+	assert_true(wrong > 5);
+	assert_int_equal(json_array_size(problems), wrong);
+	assert_int_equal(severity, HEALTH_WARNING);
+	free(metrics);
 	json_decref(page);
 	server_stop();
 }
@@ -705,6 +749,7 @@ main(void)
 	    T(clients_come_in_parts),
 	    T(clients_say_when_memory_is_out),
 	    T(status_has_the_histograms),
+    T(status_tells_what_is_wrong),
     T(values_are_counted_by_their_size),
     T(metrics_name_each_family_once),
 	    T(metrics_are_openmetrics_when_asked),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* The page of Prometheus: its text format 0.0.4, or OpenMetrics 1.0. */
-#include "inboxd/status/pages.h"
+#include "inboxd/status/metrics.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -112,7 +112,7 @@ put_inboxes(FILE *out, const struct status_source *source)
 }
 
 char *
-pages_metrics(const struct status_source *source, const uint64_t values[STATS_CELLS],
+metrics_page(const struct status_source *source, const uint64_t values[STATS_CELLS],
     int openmetrics)
 {
 	char *text = NULL;

@@ -32,8 +32,11 @@
  *	 "histograms": {
  *	   "inboxd_acknowledge_seconds": {
  *	     "count": 90, "sum": 0.042, values, and what they add up to
- *	     "buckets": [[0.0001, 2], [0.0002, 17], ...]}, ...}}
+ *	     "buckets": [[0.0001, 2], [0.0002, 17], ...]}, ...},
  *	                                how many values were no larger than that
+ *	 "problems": [                  what is wrong now, most severe first: lib/health.h
+ *	   {"severity": "warning",      or "critical"
+ *	    "name": "disk-full", "text": "the disk fills up: large items are put off"}]}
  *
  * /forget, once it is done
  *	{"schema": 1, "now": 1795359600,
@@ -52,6 +55,7 @@
 #include <unistd.h>
 
 #include "inboxd/commit/view.h"
+#include "inboxd/status/problems.h"
 #include "inboxd/status/values.h"
 
 #define USEC_PER_SEC 1000000
@@ -204,12 +208,12 @@ pages_status(const struct status_source *source, const uint64_t values[STATS_CEL
 			goto fail;
 	}
 	source->reload(source->ctx, &reload);
-	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:o, s:o}", "schema",
-	    STATUS_SCHEMA, "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(), "since",
-	    json_time(since), "now", json_time(now), "reload_error", json_text(reload.error),
-	    "reload", reload_json(source, &reload), "items", items, "counters", counters, "gauges",
-	    gauges, "histograms", histograms_json(values), "clients",
-	    clients_json(values));
+	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:o, s:o, s:o}",
+	    "schema", STATUS_SCHEMA, "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(),
+	    "since", json_time(since), "now", json_time(now), "reload_error",
+	    json_text(reload.error), "reload", reload_json(source, &reload), "items", items,
+	    "counters", counters, "gauges", gauges, "histograms", histograms_json(values),
+	    "clients", clients_json(values), "problems", problems_json(source, values, now));
 	if (page)
 		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2) | TIME_DIGITS);
 fail:

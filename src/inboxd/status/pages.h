@@ -26,8 +26,5 @@ MUST_CHECK char *pages_inboxes(const struct status_source *source, int64_t now);
 MUST_CHECK char *pages_clients(const struct client_view *views, size_t count, uint64_t next,
     int64_t now);
 MUST_CHECK char *pages_forgotten(const struct forget_answer *answer, int64_t now);
-/* In OpenMetrics 1.0 if asked, else in the Prometheus text format 0.0.4. */
-MUST_CHECK char *pages_metrics(const struct status_source *source,
-    const uint64_t values[STATS_CELLS], int openmetrics);
 
 #endif

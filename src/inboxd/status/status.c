@@ -28,7 +28,9 @@
 #include "inboxd/status/form.h"
 #include "inboxd/status/http.h"
 #include "inboxd/status/local.h"
+#include "inboxd/status/metrics.h"
 #include "inboxd/status/pages.h"
+#include "inboxd/status/problems.h"
 #include "inboxd/status/source.h"
 #include "inboxd/status/wish.h"
 #include "lib/log.h"
@@ -75,6 +77,15 @@ seconds_now(void)
 
 /* ---- pages */
 
+enum health_severity
+status_worst(struct status *status, char text[HEALTH_TEXT_ROOM])
+{
+	uint64_t values[STATS_CELLS] = {0};
+
+	status->source.stats(status->source.ctx, values);
+	return problems_worst(&status->source, values, seconds_now(), text);
+}
+
 static void
 serve_metrics(struct status *status, struct http_request *req)
 {
@@ -83,7 +94,7 @@ serve_metrics(struct status *status, struct http_request *req)
 
 	status->source.stats(status->source.ctx, values);
 	http_reply_page(req, openmetrics ? TYPE_OPENMETRICS : TYPE_PROMETHEUS,
-	    pages_metrics(&status->source, values, openmetrics));
+	    metrics_page(&status->source, values, openmetrics));
 }
 
 static void

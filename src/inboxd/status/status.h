@@ -21,6 +21,7 @@
 
 #include "inboxd/status/wish.h"
 #include "lib/attr.h"
+#include "lib/health.h"
 #include "lib/why.h"
 
 struct client_view;
@@ -39,6 +40,8 @@ MUST_CHECK struct status *status_open(struct event_base *base, const char *path,
  * case. */
 MUST_CHECK struct status *status_open_on(
     struct event_base *base, int fd, const struct status_source *source, struct why *why);
+/* What is most wrong now, and its sentence, as problems_worst(). */
+enum health_severity status_worst(struct status *status, char text[HEALTH_TEXT_ROOM]);
 /* Also removes the socket file that status_open() made. */
 void status_close(struct status *status);
 
