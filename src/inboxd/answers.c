@@ -101,12 +101,16 @@ answers_counted(struct answers *answers, struct counted *counted)
 		status_counted(answers->status);
 }
 
+int
+answers_trouble(const struct answers *answers, struct why *why)
+{
+	return expiry_is_over((*answers->site)->tls, why);
+}
+
 static int
 give_trouble(void *ctx, struct why *why)
 {
-	const struct answers *answers = ctx;
-
-	return expiry_is_over((*answers->site)->tls, why);
+	return answers_trouble(ctx, why);
 }
 
 static void

@@ -29,6 +29,7 @@
 #include "inboxd/sockets.h"
 #include "inboxd/status/lookout.h"
 #include "inboxd/status/survey.h"
+#include "inboxd/supervisor.h"
 #include "inboxd/threads.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -46,12 +47,13 @@ struct server {
 	struct event_base *base;
 	struct root root;
 	struct mailbox *in;
-	struct event *inbound, *signals[SIGNALS], *watchdog, *deadline, *calendar, *look;
+	struct event *inbound, *signals[SIGNALS], *deadline, *calendar, *look;
 	struct threads threads;
 	struct listener *listener;
 	struct prefaces *prefaces;
 	struct admission *admission;
 	struct answers answers;
+	struct supervisor *supervisor;
 	struct expiry expiry;
 	struct ebb ebb;
 	struct reloads reloads;
@@ -128,6 +130,7 @@ reload(struct server *server)
 		lookout_ask(server->threads.lookout);
 		stats_set(&server->stats, STAT_NOW_RELOAD_FAILED, 1);
 		log_event(LOG_ERR, "reload_failed", "note=\"the old configuration stays\"");
+		supervisor_tell(server->supervisor);
 		notify_ready();
 		return;
 	}
@@ -142,6 +145,7 @@ reload(struct server *server)
 	stats_set(&server->stats, STAT_NOW_RELOAD_FAILED, 0);
 	log_event(LOG_NOTICE, "reloaded", "inboxes=%zu", site->inbox_count);
 	look_at_calendar(server);
+	supervisor_tell(server->supervisor);
 	notify_ready();
 }
 
@@ -157,6 +161,7 @@ drain(struct server *server)
 		return;
 	server->draining = 1;
 	notify_stopping();
+	supervisor_set_state(server->supervisor, SENTENCE_DRAINING);
 	log_event(LOG_NOTICE, "draining", "connections=%llu in_flight=%llu",
 	    (unsigned long long)connections,
 	    (unsigned long long)answers_sum(&server->answers, STAT_NOW_IN_FLIGHT));
@@ -203,7 +208,8 @@ on_signal(evutil_socket_t number, short what, void *arg)
 static void
 on_message(struct server *server, struct message *message)
 {
-	if (request_return(message) || admission_take(server->admission, message))
+	if (request_return(message) || admission_take(server->admission, message) ||
+	    supervisor_take(server->supervisor, message))
 		return;
 	if (message->kind == SURVEY_COUNTED)
 		answers_counted(&server->answers, (struct counted *)message);
@@ -224,24 +230,6 @@ on_inbound(evutil_socket_t fd, short what, void *arg)
 		next = message->next;
 		on_message(server, message);
 	}
-}
-
-/* Fed by the commit thread's answer: a receiver that cannot store is not alive. */
-static void
-on_probe(struct request *request)
-{
-	notify_watchdog();
-	free(request);
-}
-
-static void
-on_watchdog(evutil_socket_t fd, short what, void *arg)
-{
-	struct server *server = arg;
-
-	(void)fd, (void)what;
-	threads_ask(&server->threads, must_alloc(sizeof(struct request)), COMMIT_PROBE, on_probe,
-	    server);
 }
 
 /* ---- start */
@@ -267,21 +255,18 @@ static int
 start_events(struct server *server)
 {
 	static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
-	uint64_t interval = notify_watchdog_interval() / 2;
-	struct timeval every = {(time_t)(interval / 1000000), (suseconds_t)(interval % 1000000)};
 	const struct timeval look_every = {EBB_EVERY, 0};
 	sigset_t hangup;
 
 	server->inbound = event_new(server->base, mailbox_fd(server->in), EV_READ | EV_PERSIST,
 	    on_inbound, server);
 	server->deadline = event_new(server->base, -1, 0, on_deadline, server);
-	server->watchdog = event_new(server->base, -1, EV_PERSIST, on_watchdog, server);
+	server->supervisor = supervisor_new(server->base, &server->answers);
 	server->calendar = event_new(server->base, -1, 0, on_calendar, server);
 	server->look = event_new(server->base, -1, EV_PERSIST, on_look, server);
-	if (!server->inbound || !server->deadline || !server->watchdog || !server->calendar ||
+	if (!server->inbound || !server->deadline || !server->supervisor || !server->calendar ||
 	    !server->look || event_add(server->inbound, NULL) < 0 ||
-	    event_add(server->look, &look_every) < 0 ||
-	    (interval > 0 && event_add(server->watchdog, &every) < 0))
+	    event_add(server->look, &look_every) < 0)
 		return start_failed(EX_OSERR, "start_failed", "out of memory");
 	for (int i = 0; i < SIGNALS; i++) {
 		server->signals[i] = evsignal_new(server->base, numbers[i], on_signal, server);
@@ -366,12 +351,12 @@ start(struct server *server, struct settings *settings)
 static void
 stop_events(struct server *server)
 {
-	struct event *events[] = {server->inbound, server->deadline, server->watchdog,
-	    server->calendar, server->look, server->signals[0], server->signals[1],
-	    server->signals[2]};
+	struct event *events[] = {server->inbound, server->deadline, server->calendar, server->look,
+	    server->signals[0], server->signals[1], server->signals[2]};
 	struct message *message, *next;
 
 	answers_close(&server->answers);
+	supervisor_free(server->supervisor);
 	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
 		event_free(events[i]);
 	for (message = mailbox_take(server->in); message; message = next) {
@@ -401,6 +386,7 @@ server_run(const char *config, struct settings *settings, const struct passed *p
 	dropped_warn(server.root.fd, server.site, NULL);
 	log_event(LOG_NOTICE, "ready", "version=%s workers=%zu inboxes=%zu", PACKAGE_VERSION,
 	    server.threads.count, server.site->inbox_count);
+	supervisor_tell(server.supervisor);
 	notify_ready();
 	if (event_base_dispatch(server.base) < 0)
 		fatal(EX_OSERR, "event_loop_failed", "worker=main");

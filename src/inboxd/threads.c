@@ -23,10 +23,6 @@
 #include "lib/log.h"
 #include "lib/notify.h"
 
-/* The publisher may be silent for so many times the interval in which a supervisor wants to hear of
- * us: others may have much to write that its sync takes along. */
-#define PATIENCE 5
-
 static int
 thread_failed(const char *which)
 {
@@ -59,7 +55,7 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	    },
 	    .start = start,
 	    .number = number,
-	    .patience = PATIENCE * (int64_t)notify_watchdog_interval(),
+	    .patience = THREADS_PATIENCE * (int64_t)notify_watchdog_interval(),
 	    .lag_max = lag_max(),
 	};
 	struct why error;
@@ -188,6 +184,16 @@ threads_ask(struct threads *threads, struct request *request, enum commit_messag
 {
 	request_fill(request, kind, threads->main, take_back, asker);
 	mailbox_post(commit_mailbox(threads->commit), &request->message);
+}
+
+void
+threads_probe(struct threads *threads, size_t number)
+{
+	struct probe *probe = must_alloc(sizeof *probe);
+
+	probe->message.kind = WORKER_PROBE;
+	probe->number = number;
+	mailbox_post(worker_mailbox(threads->workers[number]), &probe->message);
 }
 
 static void

@@ -26,6 +26,10 @@ struct worker;
 /* Items acknowledged that are not visible yet, at most; each may hold a descriptor. */
 #define THREADS_LAG_MAX 8192
 
+/* A thread may be silent for so many times the interval in which a supervisor wants to hear of us:
+ * others may have much to write, which a sync takes along. */
+#define THREADS_PATIENCE 5
+
 struct threads {
 	struct commit *commit;
 	struct worker **workers;
@@ -55,6 +59,8 @@ void threads_set_short(struct threads *threads, int is_short);
 /* Asks the commit thread; the request comes back to main. */
 void threads_ask(struct threads *threads, struct request *request, enum commit_message kind,
     void (*take_back)(struct request *request), void *asker);
+/* Asks a worker whether it is there: a struct probe comes back to main as WORKER_PRESENT. */
+void threads_probe(struct threads *threads, size_t number);
 /* The configuration from now on. */
 void threads_set_site(struct threads *threads, struct site *site);
 /* All connections, of which there are so many, end. */

@@ -6,8 +6,8 @@
  * a service does its work whatever its supervisor does.
  *
  * Main thread only.  notify_watchdog() may be called only while there is progress: for the
- * receiver, of the commit thread, and of the publisher, of whom one sync may take some
- * intervals (inboxd/threads.c).
+ * receiver, of the commit thread, the publisher and the workers, of whom one sync or write may take
+ * some intervals (inboxd/supervisor.h).
  */
 #ifndef LIB_NOTIFY_H
 #define LIB_NOTIFY_H

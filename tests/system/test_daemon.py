@@ -51,6 +51,11 @@ class Supervisor:
         self.socket.close()
 
 
+def deeds(heard):
+    """What it was told but for sentences."""
+    return [message for message in heard if not message[0].startswith("STATUS=")]
+
+
 # ---- the supervisor
 
 @test
@@ -106,9 +111,70 @@ def watchdog_is_not_fed_while_nothing_can_become_visible(t):
     supervisor.hear_all(2.0)
     heard = supervisor.hear_all(1.5)
     assert r.gauge("unpublished_items") > 0, "it was not held up long enough"
-    equal(heard, [], "said to the supervisor meanwhile")
+    equal(deeds(heard), [], "said to the supervisor meanwhile")
     supervisor.hear("WATCHDOG=1")
     c.quit()
+
+
+@test
+def watchdog_is_not_fed_while_a_worker_hangs(t):
+    """One alone: the commit thread and the other worker go on.  It may hang for as long as a sync
+    may take, and is told of at once; when it is back, nothing is lost."""
+    supervisor = Supervisor(t.folder)
+    t.closing.append(supervisor)
+    arm = os.path.join(t.folder, "arm")
+    r = t.receiver(start=False, env={**SHIMMED, "FAULT_ARM": arm,
+                                     "FAULT": "openat@draft:1:16000ms:once"})
+    r.start(env={"NOTIFY_SOCKET": supervisor.path, "WATCHDOG_USEC": "600000"})
+    supervisor.hear("WATCHDOG=1")
+    hangs, works = [r.client(hello=t.queue()) for _ in range(2)]  # one of each worker
+    open(arm, "w", encoding="ascii").close()
+    hangs.put(1, "status", b"it hangs as its draft is made")
+    hangs.flow(0.3)
+    works.put(1, "status", b"and the other one is stored")
+    works.stored(1)
+    assert ["WATCHDOG=1"] in supervisor.hear_all(1.5), supervisor.lines
+    supervisor.hear_all(2.5)
+    heard = supervisor.hear_all(1.5)
+    equal(deeds(heard), [], "said to the supervisor meanwhile")
+    works.put(2, "status", b"though all else goes on")
+    works.stored(2)
+    line = r.wait_log(r"event=thread_silent thread=worker number=\d seconds=1\d ", 12).group(0)
+    assert r.gauge("thread_silent_seconds") >= 10
+    supervisor.hear(r"STATUS=A thread has not answered for 1\d s: its disk may hang\. "
+                    r"Serving 2 connections; .*", 12)
+    r.wait_log(r"event=thread_answers %s" % " ".join(line.split()[1:3]), 12)
+    supervisor.hear("WATCHDOG=1")
+    hangs.stored(1)
+    until(lambda: r.gauge("thread_silent_seconds") == 0, 8, "the roll to be called again")
+    for c in (hangs, works):
+        c.quit()
+
+
+@test
+def supervisor_is_told_how_it_is(t):
+    supervisor = Supervisor(t.folder)
+    t.closing.append(supervisor)
+    r = t.receiver(start=False)
+    r.start(env={"NOTIFY_SOCKET": supervisor.path})
+    supervisor.hear("STATUS=Recovering: making the journal")
+    tail = ", 0 in flight, 0 waiting to be published"
+    supervisor.hear("STATUS=Serving 0 connections; 0 items stored" + tail)
+    c = r.client(hello=t.queue())
+    c.put(1, "status", b"one")
+    c.stored(1)
+    supervisor.hear("STATUS=Serving 1 connection; 1 item stored" + tail, 16)
+    equal(supervisor.hear_all(6), [], "it is told of what is new alone")
+    c.quit()
+    r.write_conf("[nonsense]\n")
+    r.process.send_signal(signal.SIGHUP)
+    supervisor.hear("STATUS=The last reload was not taken: .*nonsense.*" + tail)
+    r.write_conf()
+    r.process.send_signal(signal.SIGHUP)
+    supervisor.hear("STATUS=Serving 0 connections; 1 item stored" + tail)
+    r.check()
+    r.stop()
+    supervisor.hear("STATUS=Stopping: 0 connections; 1 item stored" + tail)
 
 
 # ---- the process

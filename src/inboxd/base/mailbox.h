@@ -18,6 +18,15 @@ struct message {
 	int kind; /* the receiver's own numbering: commit.h, worker.h, server.c */
 };
 
+/* What other threads tell main, besides answers and what is told of tickets: all kinds stand here,
+ * so that no two are one. */
+enum main_message {
+	WORKER_DRAINED = 200, /* a bare message, once, after WORKER_DRAIN: no guest is left */
+	WORKER_PRESENT,       /* struct probe, the answer to WORKER_PROBE */
+	SURVEY_COUNTED,       /* struct counted: counted_free() */
+	LOOKOUT_LOOKED,       /* struct looked: looked_free() */
+};
+
 struct mailbox;
 
 /* NULL: out of memory or descriptors. */

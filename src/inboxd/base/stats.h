@@ -169,6 +169,8 @@
 	    "1: items cannot be made visible, and no new ones are taken.")                  \
 	X(NOW_JOURNAL_FULL, "inboxd_journal_full", "",                                      \
 	    "1: the journal had no room to be written the last time.")                      \
+	X(NOW_SILENT, "inboxd_thread_silent_seconds", "",                                       \
+	    "How long the commit thread or a worker has not answered; 0: all do.")              \
 	X(NOW_JOURNAL_BYTES, "inboxd_journal_bytes", "", "Size of the journal.")            \
 	X(NOW_LEDGER_BYTES, "inboxd_ledger_bytes", "", "Size of the ledger's open segment.") \
 	X(NOW_FILES_DIFFER, "inboxd_files_differ", "",                                      \

@@ -192,6 +192,7 @@ finish_judge(struct recovery *r)
 	r->closed = must_alloc((r->count + 1) * sizeof *r->closed);
 	for (size_t i = 0; i < r->count; i++) {
 		struct unfinished *u = &r->all[i];
+		recovery_tell(r, "looked at", i, r->count);
 		u->inbox = find_folder(r, u->item.inbox);
 		if (judge(r, u) < 0)
 			return -1;
@@ -388,6 +389,7 @@ finish_publish(struct recovery *r)
 {
 	for (size_t i = 0; i < r->count; i++) {
 		struct unfinished *u = &r->all[i];
+		recovery_tell(r, "made visible", i, r->count);
 		if (publish(r, u) < 0)
 			return -1;
 		r->verdicts[u->verdict]++;

@@ -159,11 +159,13 @@ fail_empty(struct recovery *r)
 static int
 read_all(struct recovery *r)
 {
+	recovery_tell(r, "reading the ledger", 0, 0);
 	r->replay.next_seq = 1;
 	if (r->segment[0] && replay(r) < 0)
 		return -1;
 	if (!r->segment[0] && r->root->was_used)
 		return fail_empty(r);
+	recovery_tell(r, "reading the journal", 0, 0);
 	return frames_read(r);
 }
 
@@ -185,6 +187,7 @@ make_journal(struct recovery *r, struct recovered *out)
 		    "journal/ has the folders of an inbox, and the receiver itself uses that name "
 		    "now: move it away");
 	}
+	recovery_tell(r, "making the journal", 0, 0);
 	out->writer = writer_make(
 	    r->root->fd, r->root->id, wanted_segments(r), r->replay.next_seq - 1, r->error);
 	return out->writer ? 0 : recovery_said(r);

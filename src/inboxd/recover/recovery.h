@@ -65,6 +65,7 @@ struct recovery {
 	int told; /* the old segment, while it is open for writing; -1 */
 	struct namer namer; /* for items whose names are taken */
 	size_t verdicts[VERDICTS], strays;
+	int64_t spoke; /* when the supervisor was told something */
 	struct why *error;
 	int code; /* of sysexits(3), for a failure */
 };
@@ -78,6 +79,9 @@ recovery_has_journal(const struct recovery *r)
 
 /* What failed has been said in error: errno sets code.  Returns -1. */
 int recovery_said(struct recovery *r);
+/* Tells the supervisor how far it is, once a second at most: `done` of `count` things are `what`.
+ * `count` 0: it begins with that, and nobody knows how much there is. */
+void recovery_tell(struct recovery *r, const char *what, size_t done, size_t count);
 /* errno's failure of `what` on <inbox>/<name>, for who reads the log: sets error and code.
  * Returns -1. */
 int recovery_fail(struct recovery *r, const char *what, const char *inbox, const char *name);

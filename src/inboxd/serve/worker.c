@@ -166,6 +166,10 @@ on_message(struct worker *worker, struct message *message)
 	case TICKET_DISMISS:
 		on_dismiss(worker, message);
 		break;
+	case WORKER_PROBE:
+		message->kind = WORKER_PRESENT;
+		mailbox_post(worker->setup.main, message);
+		break;
 	case WORKER_SHORT:
 		on_shortage(worker, (struct shortage *)message);
 		break;

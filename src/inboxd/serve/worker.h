@@ -27,6 +27,7 @@ enum worker_message {
 	WORKER_SITE,             /* struct new_site: the configuration from now on */
 	WORKER_DRAIN,            /* struct drain_order: say GOAWAY to all, then report */
 	WORKER_SHORT,            /* struct shortage */
+	WORKER_PROBE,            /* struct probe: are you there?  It goes back to main */
 };
 
 struct newcomer {
@@ -41,6 +42,11 @@ struct shortage {
 	int is_short; /* room: deadlines are a quarter of what they are else */
 };
 
+struct probe {
+	struct message message;
+	size_t number; /* of the worker */
+};
+
 struct drain_order {
 	struct message message;
 	uint64_t connections; /* of the whole receiver */
@@ -50,9 +56,6 @@ struct new_site {
 	struct message message;
 	struct site *site; /* a reference, taken over */
 };
-
-/* What it tells main, once, after WORKER_DRAIN: no guest is left. */
-#define WORKER_DRAINED 200
 
 struct worker_setup {
 	unsigned number;  /* 0, 1, ... */

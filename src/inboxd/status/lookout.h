@@ -17,9 +17,7 @@
 struct lookout;
 struct site;
 
-/* What it tells `main`, after each look: */
-#define LOOKOUT_LOOKED 202 /* struct looked: looked_free() */
-
+/* What it tells `main`, after each look, by LOOKOUT_LOOKED. */
 struct looked {
 	struct message message;
 	struct site *site;      /* whose files: settings->files; a reference */

@@ -19,9 +19,7 @@
 struct site;
 struct survey;
 
-/* What it tells `main`: */
-#define SURVEY_COUNTED 201 /* struct counted: counted_free() */
-
+/* What it tells `main`, by SURVEY_COUNTED. */
 struct counted {
 	struct message message;
 	int64_t rested; /* when the next count may begin: clock_monotonic() */
