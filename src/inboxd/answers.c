@@ -3,6 +3,7 @@
 
 #include "inboxd/answers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -220,9 +221,45 @@ ask_forget(struct answers *answers, const struct wish *wish)
 	threads_ask(answers->threads, &forget->request, COMMIT_FORGET, on_forgotten, answers);
 }
 
+static void
+on_confirmed(struct request *request)
+{
+	struct answers *answers = request->asker;
+	struct confirm *confirm = (struct confirm *)request;
+	struct why line;
+	int code = wish_tell_confirmed(&confirm->answer, &line);
+
+	status_done(answers->status, WISH_GAP, code,
+	    code == 200 ? pages_confirmed(&confirm->answer, (int64_t)time(NULL))
+	                : strdup(line.text));
+	free(confirm);
+}
+
+static void
+ask_gap(struct answers *answers, const struct wish *wish)
+{
+	uint64_t first = strtoull(wish->first, NULL, 10), last = strtoull(wish->last, NULL, 10);
+	struct confirm *confirm;
+	struct confirm_wish *asked;
+
+	if (last < first) {
+		status_done(answers->status, WISH_GAP, 400,
+		    strdup("last= wants a number that is not below first="));
+		return;
+	}
+	confirm = must_alloc(sizeof *confirm);
+	asked = &confirm->wish;
+	snprintf(asked->identity, sizeof asked->identity, "%s", wish->forget.identity);
+	snprintf(asked->queue, sizeof asked->queue, "%s", wish->forget.queue);
+	asked->first = first;
+	asked->last = last;
+	threads_ask(answers->threads, &confirm->request, COMMIT_CONFIRM, on_confirmed, answers);
+}
+
 /* A row a kind: each brings status_done(). */
 static void (*const wishes[WISH_KINDS])(struct answers *answers, const struct wish *wish) = {
     [WISH_FORGET] = ask_forget,
+    [WISH_GAP] = ask_gap,
 };
 
 static void

@@ -30,18 +30,29 @@ is_silent(const struct client_facts *facts, const struct client_rules *rules, in
 	    (facts->pending > 0 || is_over(facts->client_seen, now, rules->silent));
 }
 
-enum client_state
-client_state_of(const struct client_facts *facts, const struct client_rules *rules, int64_t now)
+unsigned
+client_states_of(const struct client_facts *facts, const struct client_rules *rules, int64_t now)
 {
 	int64_t since = facts->oldest ? facts->oldest : facts->last_stored;
+	unsigned states = 0;
 
 	if (facts->gaps > 0)
-		return CLIENT_MISSING;
+		states |= 1u << CLIENT_MISSING;
 	if (is_silent(facts, rules, now))
-		return CLIENT_SILENT;
+		states |= 1u << CLIENT_SILENT;
 	if (facts->pending > 0 && since && is_over(since, now, rules->behind))
-		return CLIENT_BEHIND;
-	return CLIENT_UP_TO_DATE;
+		states |= 1u << CLIENT_BEHIND;
+	return states ? states : 1u << CLIENT_UP_TO_DATE;
+}
+
+enum client_state
+client_state_worst(unsigned states)
+{
+	int state = CLIENT_NEVER_CAME;
+
+	while (state > CLIENT_UP_TO_DATE && !(states & 1u << state))
+		state--;
+	return (enum client_state)state;
 }
 
 const char *

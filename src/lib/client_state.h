@@ -43,11 +43,14 @@ struct client_facts {
 };
 
 /*
- * Never CLIENT_NEVER_CAME, as a queue has come.  An old queue of a machine that has a newer one
+ * All that holds, 1 << enum client_state or'ed; CLIENT_UP_TO_DATE where nothing else does, and
+ * CLIENT_NEVER_CAME never, as a queue has come.  An old queue of a machine that has a newer one
  * (it was made anew) is silent only if something waited there: that one may be lost.
  */
-enum client_state client_state_of(const struct client_facts *facts,
-    const struct client_rules *rules, int64_t now);
+unsigned client_states_of(const struct client_facts *facts, const struct client_rules *rules,
+    int64_t now);
+/* The worst of them. */
+enum client_state client_state_worst(unsigned states);
 
 /* "up-to-date" and so on. */
 const char *client_state_name(enum client_state state);

@@ -408,6 +408,9 @@ def status():
     case("forget-half", forget % (14, "identity=pc17"), 8)
     case("forget-long", forget % (2049, 2049 * "x"))
     case("forget-get", "GET /forget HTTP/1.1\r\n\r\n")
+    gap = "identity=pc17&queue=6d0f&first=3&last=9223372036854775807"
+    case("gap", forget.replace("forget", "gap") % (len(gap), gap))
+    case("gap-wrong", forget.replace("forget", "gap") % (28, "identity=a&first=0&last=1e5"))
     case("body-too-long", "POST / HTTP/1.1\r\nContent-Length: 99999\r\n\r\n" + 2000 * "x")
     case("chunked", "PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nfoo\r\n0\r\n\r\n")
     case("pipeline", 3 * "GET /healthz HTTP/1.1\r\n\r\n")

@@ -105,13 +105,20 @@ ask_clients(void *ctx, uint64_t from, const struct view_filter *filter)
 static void
 fulfil(enum wish_kind kind)
 {
-	struct forget_answer answer = {.outcome = odd[0] % FORGET_OUTCOMES, .queues = odd[1],
+	struct forget_answer forgotten = {.outcome = odd[0] % FORGET_OUTCOMES, .queues = odd[1],
 	    .unsettled = UINT64_MAX};
+	struct confirm_answer confirmed = {.outcome = odd[0] % CONFIRM_OUTCOMES, .gaps = odd[1],
+	    .queues = UINT64_MAX};
 	struct why line;
-	int code = wish_tell_forgotten(&answer, &line);
+	int is_gap = kind == WISH_GAP;
+	int code = is_gap ? wish_tell_confirmed(&confirmed, &line)
+	                  : wish_tell_forgotten(&forgotten, &line);
 
-	status_done(status, kind, code,
-	    code == 200 ? pages_forgotten(&answer, odd[2]) : strdup(line.text));
+	if (code != 200)
+		status_done(status, kind, code, strdup(line.text));
+	else
+		status_done(status, kind, code, is_gap ? pages_confirmed(&confirmed, odd[2])
+		                                       : pages_forgotten(&forgotten, odd[2]));
 }
 
 static void
@@ -124,6 +131,11 @@ ask_wish(void *ctx, const struct wish *wish)
 		for (const char *c = forget->identity; *c; c++)
 			FUZZ_CHECK(*c > 0x20 && *c < 0x7f);
 		FUZZ_CHECK(is_hex(forget->queue, strlen(forget->queue), strlen(forget->queue)));
+	}
+	if (wish->kind == WISH_GAP) {
+		FUZZ_CHECK(wish->forget.identity[0]);
+		FUZZ_CHECK(wish->first[0] && strspn(wish->first, "0123456789") < WISH_NUMBER_ROOM);
+		FUZZ_CHECK(wish->last[0] && strspn(wish->last, "0123456789") < WISH_NUMBER_ROOM);
 	}
 	if (!(flags & LATE)) {
 		fulfil(wish->kind);

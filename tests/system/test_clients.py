@@ -6,11 +6,12 @@ Each client's state, and how many there are of which, are asked of a receiver wh
 every state at once.
 """
 
+import json
 import os
 import signal
 import time
 
-from harness import contains, equal, main, test, until
+from harness import Unix, contains, equal, main, test, until
 
 STATES = ("up-to-date", "behind", "silent", "missing", "never-came")
 
@@ -98,6 +99,53 @@ def each_client_is_told_by_its_state(t):
     equal([never[key] for key in ("queue", "connected", "seen", "settled", "stored", "gaps")],
           [None, False, None, None, 0, []])
     equal(set(never), set(row), "the keys of one that never came")
+
+
+@test
+def worst_word_hides_no_other(t):
+    """One that is missing items and silent is found as either."""
+    r = t.receiver({"clients": {"silent": "1s"}})
+    queue = visit(t, r, "pc1.example.org", pending=1, oldest=17)
+    c = hello(t, r, "pc1.example.org", queue, pending=1, oldest=17)
+    c.settled(3)
+    c.quit()
+    until(lambda: not r.client_row(queue)["connected"], 10, "it to be gone")
+    until(lambda: len(r.client_row(queue)["states"]) == 3, 10, "it to be silent")
+    equal(r.client_row(queue)["states"], ["missing", "silent", "behind"])
+    for state in ("missing", "silent", "behind"):
+        equal(asked(r, "state=" + state), {"pc1.example.org": "missing"}, state)
+    equal(asked(r, "state=up-to-date"), {})
+
+
+def post(r, path, form):
+    connection = Unix(r.socket, 10)
+    try:
+        connection.request("POST", path, body=form)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+@test
+def gap_that_is_confirmed_is_no_alarm(t):
+    r, queue = fleet(t)
+    who = "identity=pc4.example.org"
+    equal(post(r, "/gap", who + "&first=3&last=2")[0], 400)
+    equal(post(r, "/gap", who + "&first=4&last=9")[0], 404)
+    equal(post(r, "/gap", "identity=pc9&first=2&last=3")[0], 404)
+    equal(post(r, "/gap", who + "&first=2")[0], 400)
+    code, body = post(r, "/gap", who + "&first=2&last=2&queue=" + queue[:8])
+    equal((code, json.loads(body)["gaps"], json.loads(body)["queue"]), (200, 1, queue))
+    equal(r.client_row(queue)["state"], "missing")
+    equal(post(r, "/gap", who + "&first=1&last=100")[0], 200)
+    row = r.client_row(queue)
+    equal((row["state"], row["gaps_unknown"], row["missing"]), ("up-to-date", 0, 2))
+    until(lambda: counted(r)["missing"] == 0, 10, "the census to know it")
+    r.restart()
+    equal(r.client_row(queue)["gaps_unknown"], 0)
+    hello(t, r, "pc4.example.org", t.queue())
+    equal(post(r, "/gap", who + "&first=2&last=2")[0], 409)
 
 
 @test

@@ -97,7 +97,7 @@ list(const struct view_filter *filter)
 		for (size_t i = 0; i < view.count; i++) {
 			size_t len = strlen(text);
 			snprintf(text + len, sizeof text - len, "%s:%c ", view.views[i].identity,
-			    client_state_name(view.views[i].state)[0]);
+			    client_state_name(client_state_worst(view.views[i].states))[0]);
 		}
 		free(view.views);
 		assert_true(view.next == 0 || view.next > view.from);

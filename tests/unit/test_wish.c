@@ -49,6 +49,56 @@ reads_what_is_wished(void **state)
 }
 
 static void
+reads_which_gap_is_known(void **state)
+{
+	static const char *const wrong[] = {"identity=a&first=1", "identity=a&last=1",
+	    "first=1&last=1", "identity=a&first=0&last=1", "identity=a&first=-1&last=1",
+	    "identity=a&first=1&last=9223372036854775808", "identity=a&first=&last=1",
+	    "identity=a&first=1&last=1&last=2", "identity=a&first=1&last=1&force=1",
+	    "identity=a&first=1&last=00000000000000000001"};
+	struct wish wish;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(wish_read(WISH_GAP,
+	    "last=9223372036854775807&queue=6d&identity=pc17&first=12", &wish, &why), 0);
+	assert_string_equal(wish.forget.identity, "pc17");
+	assert_string_equal(wish.forget.queue, "6d");
+	assert_string_equal(wish.first, "12");
+	assert_string_equal(wish.last, "9223372036854775807");
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		if (wish_read(WISH_GAP, wrong[i], &wish, &why) == 0)
+			fail_msg("took \"%s\"", wrong[i]);
+}
+
+static void
+tells_what_became_of_a_gap(void **state)
+{
+	static const struct {
+		enum confirm_outcome outcome;
+		int code;
+		const char *with;
+	} cases[] = {
+	    {CONFIRM_DONE, 200, ""},
+	    {CONFIRM_UNKNOWN, 404, "no such client or queue is known"},
+	    {CONFIRM_AMBIGUOUS, 409, "this client has 2 such queues"},
+	    {CONFIRM_NONE, 404, "queue 6d0f3b5a is missing no number there"},
+	    {CONFIRM_MERGED, 409, "queue 6d0f3b5a: this is a part of a gap"},
+	    {CONFIRM_FULL, 503, "the ledger has no room"},
+	};
+	struct confirm_answer answer = {.queues = 2, .queue = QUEUE};
+	struct why text = {""};
+
+	(void)state;
+	assert_int_equal(sizeof cases / sizeof cases[0], CONFIRM_OUTCOMES);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		answer.outcome = cases[i].outcome;
+		assert_int_equal(wish_tell_confirmed(&answer, &text), cases[i].code);
+		assert_non_null(strstr(text.text, cases[i].with));
+	}
+}
+
+static void
 refuses_what_is_no_form(void **state)
 {
 	static const char *const wrong[] = {"", "&", "=", "identity", "identity=", "queue=6d0f",
@@ -245,6 +295,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_what_is_wished),
 	    cmocka_unit_test(refuses_what_is_no_form),
+	    cmocka_unit_test(reads_which_gap_is_known),
+	    cmocka_unit_test(tells_what_became_of_a_gap),
 	    T(the_body_is_read_whole),
 	    T(bodies_have_bounds),
 	    T(only_post_is_allowed_and_only_there),

@@ -12,6 +12,7 @@
 #include "inboxd/commit/missing.h"
 
 #define USEC_PER_SEC 1000000
+#define NEVER (1u << CLIENT_NEVER_CAME)
 
 /* ---- a queue's state */
 
@@ -35,8 +36,8 @@ client_seen(const struct client *client, int64_t now)
 }
 
 /* `seen`: client_seen(). */
-static enum client_state
-state_of(const struct queue *queue, int64_t seen, const struct site *site, int64_t now)
+static unsigned
+states_of(const struct queue *queue, int64_t seen, const struct site *site, int64_t now)
 {
 	const struct client_rules rules = {site->settings->silent, site->settings->behind};
 	const struct kept_figures *kept = &queue->figures;
@@ -49,7 +50,7 @@ state_of(const struct queue *queue, int64_t seen, const struct site *site, int64
 	    .gaps = gaps_unknown(&queue->gaps),
 	};
 
-	return client_state_of(&facts, &rules, now / USEC_PER_SEC);
+	return client_states_of(&facts, &rules, now / USEC_PER_SEC);
 }
 
 /* ---- a page */
@@ -64,21 +65,21 @@ struct browsing {
 };
 
 static int
-is_wanted(const struct view *view, const char *identity, enum client_state state)
+is_wanted(const struct view *view, const char *identity, unsigned states)
 {
 	const struct view_filter *filter = &view->filter;
 
-	return (!filter->states || filter->states & 1u << state) &&
+	return (!filter->states || filter->states & states) &&
 	    (!filter->match[0] || fnmatch(filter->match, identity, FNM_NOESCAPE) == 0);
 }
 
 static struct client_view *
-add_view(struct browsing *b, const char *identity, enum client_state state)
+add_view(struct browsing *b, const char *identity, unsigned states)
 {
 	struct client_view *out = &b->view->views[b->view->count++];
 
 	snprintf(out->identity, sizeof out->identity, "%s", identity);
-	out->state = state;
+	out->states = states;
 	return out;
 }
 
@@ -86,7 +87,7 @@ static void
 look_at(struct browsing *b, const struct queue *queue)
 {
 	struct client_view *out;
-	enum client_state state;
+	unsigned states;
 
 	b->work++;
 	if (b->client != queue->client) {
@@ -94,10 +95,10 @@ look_at(struct browsing *b, const struct queue *queue)
 		b->seen = client_seen(b->client, b->now);
 		b->work += b->client->count;
 	}
-	state = state_of(queue, b->seen, b->view->site, b->now);
-	if (!is_wanted(b->view, queue->identity, state))
+	states = states_of(queue, b->seen, b->view->site, b->now);
+	if (!is_wanted(b->view, queue->identity, states))
 		return;
-	out = add_view(b, queue->identity, state);
+	out = add_view(b, queue->identity, states);
 	snprintf(out->queue, sizeof out->queue, "%s", queue->id);
 	out->connected = queue->superseded != NULL;
 	out->settled = queue->settled;
@@ -138,9 +139,9 @@ look_at_expected(struct browsing *b, uint64_t from)
 		if (is_full(b))
 			return BROWSE_EXPECTED + i;
 		b->work++;
-		if (is_wanted(b->view, identity, CLIENT_NEVER_CAME) &&
+		if (is_wanted(b->view, identity, NEVER) &&
 		    !clients_find_client(b->clients, identity))
-			add_view(b, identity, CLIENT_NEVER_CAME);
+			add_view(b, identity, NEVER);
 	}
 	return 0;
 }
@@ -154,8 +155,8 @@ look_at_client(struct browsing *b, uint64_t from)
 	const struct queue *queue = NULL;
 
 	if (!client && from == 0 && expected_has(b->view->site->expected, identity) &&
-	    is_wanted(b->view, identity, CLIENT_NEVER_CAME))
-		add_view(b, identity, CLIENT_NEVER_CAME);
+	    is_wanted(b->view, identity, NEVER))
+		add_view(b, identity, NEVER);
 	for (uint64_t i = 0; client && (queue = client_next(client, queue)); i++) {
 		if (i < from)
 			continue;
@@ -169,7 +170,7 @@ look_at_client(struct browsing *b, uint64_t from)
 void
 browse_page(const struct clients *clients, struct view *view, int64_t now)
 {
-	const unsigned never = 1u << CLIENT_NEVER_CAME, states = view->filter.states;
+	const unsigned states = view->filter.states;
 	struct browsing b = {.clients = clients, .view = view, .now = now};
 	uint64_t from = view->from;
 
@@ -182,9 +183,9 @@ browse_page(const struct clients *clients, struct view *view, int64_t now)
 		view->next = look_at_client(&b, from);
 		return;
 	}
-	if (from < BROWSE_EXPECTED && states != never)
+	if (from < BROWSE_EXPECTED && states != NEVER)
 		view->next = look_at_queues(&b, from);
-	if (view->next == 0 && (!states || states & never))
+	if (view->next == 0 && (!states || states & NEVER))
 		view->next = look_at_expected(&b,
 		    from < BROWSE_EXPECTED ? 0 : from - BROWSE_EXPECTED);
 }
@@ -195,18 +196,16 @@ static void
 count_client(struct census_counts *counts, const struct client *client, const struct site *site,
     int64_t now)
 {
-	enum client_state worst = CLIENT_UP_TO_DATE;
 	int64_t seen = client_seen(client, now);
 	const struct queue *queue = NULL;
+	unsigned states = 0;
 	int failed = 0;
 
 	while ((queue = client_next(client, queue))) {
-		enum client_state state = state_of(queue, seen, site, now);
-		if (state > worst)
-			worst = state;
+		states |= states_of(queue, seen, site, now);
 		failed |= queue->figures.hello.backlog.failed > 0;
 	}
-	counts->states[worst]++;
+	counts->states[client_state_worst(states)]++;
 	counts->ages[client_age_of(seen / USEC_PER_SEC, now / USEC_PER_SEC)]++;
 	counts->failed += (uint64_t)failed;
 }

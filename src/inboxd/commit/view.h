@@ -20,7 +20,7 @@
 struct client_view {
 	char identity[IDENTITY_MAX + 1]; /* already plain: see identity.h */
 	char queue[PROTO_QUEUE_LEN + 1];
-	enum client_state state;
+	unsigned states; /* all that holds: client_states_of() */
 	int connected;
 	uint64_t settled;   /* the mark */
 	uint64_t unsettled; /* items remembered above it */
@@ -35,7 +35,7 @@ struct client_view {
 struct view_filter {
 	char identity[IDENTITY_MAX + 1]; /* this client's; "": of all */
 	char match[IDENTITY_MAX + 1];    /* a pattern of identities, fnmatch(3); "": any */
-	unsigned states;                 /* 1 << enum client_state, or'ed; 0: any */
+	unsigned states;                 /* any of these holds; 0: whatever does */
 };
 
 /* How many clients there are. */

@@ -21,7 +21,8 @@
  *	 "clients": [
  *	  {"identity": "pc1.example.com",
  *	   "queue": "32 hexadecimal digits",  null: it should come, and never did
- *	   "state": "behind",           or up-to-date, silent, missing, never-came
+ *	   "state": "silent",           or up-to-date, behind, missing, never-came: the worst of
+ *	   "states": ["silent", "behind"],  all that hold
  *	   "connected": true,
  *	   "settled": 41,                the mark: all numbers below are settled
  *	   "unsettled": 2,               items remembered at or above it
@@ -163,11 +164,27 @@ gaps_json(const struct client_view *view)
 }
 
 static json_t *
+states_json(unsigned states)
+{
+	json_t *all = json_array();
+
+	for (int state = CLIENT_STATES - 1; state >= 0; state--) {
+		const char *name = client_state_name((enum client_state)state);
+		if (states & 1u << state && json_array_append_new(all, json_string(name)) == -1) {
+			json_decref(all);
+			return NULL;
+		}
+	}
+	return all;
+}
+
+static json_t *
 client_json(const struct client_view *view)
 {
-	json_t *client = json_pack("{s:o, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:o}", "identity",
+	json_t *client = json_pack("{s:o, s:o, s:s, s:o, s:b, s:o, s:o, s:o, s:o, s:o}", "identity",
 	    json_text(view->identity), "queue", json_text(view->queue), "state",
-	    client_state_name(view->state), "connected", view->connected != 0, "settled",
+	    client_state_name(client_state_worst(view->states)), "states",
+	    states_json(view->states), "connected", view->connected != 0, "settled",
 	    view->queue[0] ? json_count(view->settled) : json_null(), "unsettled",
 	    json_count(view->unsettled), "gaps", gaps_json(view), "gaps_total",
 	    json_count(view->gaps_total), "gaps_unknown", json_count(view->gaps_unknown));

@@ -43,6 +43,11 @@
  *	 "queues": 1,                   that were forgotten
  *	 "unsettled": 0}                items of theirs that would be stored again
  *
+ * /gap, once it is done
+ *	{"schema": 1, "now": 1795359600,
+ *	 "gaps": 1,                     that nobody had confirmed before
+ *	 "queue": "32 hexadecimal digits"}
+ *
  * The pages with an array are in lists.c, that of Prometheus in metrics.c.
  */
 #include "config.h"
@@ -230,6 +235,17 @@ pages_forgotten(const struct forget_answer *answer, int64_t now)
 	json_t *page = json_pack("{s:i, s:o, s:o, s:o}", "schema", STATUS_SCHEMA, "now",
 	    json_time(now), "queues", json_count(answer->queues), "unsettled",
 	    json_count(answer->unsettled));
+	char *text = page ? json_dumps(page, VALUES_DUMP) : NULL;
+
+	json_decref(page);
+	return text;
+}
+
+char *
+pages_confirmed(const struct confirm_answer *answer, int64_t now)
+{
+	json_t *page = json_pack("{s:i, s:o, s:o, s:s}", "schema", STATUS_SCHEMA, "now",
+	    json_time(now), "gaps", json_count(answer->gaps), "queue", answer->queue);
 	char *text = page ? json_dumps(page, VALUES_DUMP) : NULL;
 
 	json_decref(page);

@@ -15,6 +15,7 @@
 #include "lib/attr.h"
 
 struct client_view;
+struct confirm_answer;
 struct forget_answer;
 
 /* Each returns a text to be freed, closed by NUL, or NULL where memory is out.
@@ -26,5 +27,6 @@ MUST_CHECK char *pages_inboxes(const struct status_source *source, int64_t now);
 MUST_CHECK char *pages_clients(const struct client_view *views, size_t count, uint64_t next,
     int64_t now);
 MUST_CHECK char *pages_forgotten(const struct forget_answer *answer, int64_t now);
+MUST_CHECK char *pages_confirmed(const struct confirm_answer *answer, int64_t now);
 
 #endif

@@ -9,6 +9,7 @@
  *	/metrics  Prometheus text format 0.0.4
  *	/healthz  "ok", or 503 and why no client is served
  *	/forget   POST: a client's queues are forgotten; asked of the commit thread
+ *	/gap      POST: what a client is missing is known; likewise
  *
  * It knows nothing of threads: what it needs it asks through struct status_source
  * (source.h).

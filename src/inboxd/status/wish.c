@@ -24,6 +24,14 @@ is_hex_digits(const char *value)
 	return value[0] && is_hex(value, strlen(value), strlen(value));
 }
 
+static int
+is_number(const char *value)
+{
+	uint64_t number;
+
+	return parse_u64(value, strlen(value), PROTO_NUMBER_MAX, &number) == 0 && number > 0;
+}
+
 #define MEMBER(member) offsetof(struct wish, member), sizeof(((struct wish *)0)->member)
 
 static const struct wish_field {
@@ -34,12 +42,16 @@ static const struct wish_field {
 } fields[] = {
     {"identity", MEMBER(forget.identity), is_text, "a client's identity"},
     {"queue", MEMBER(forget.queue), is_hex_digits, "the first digits of a queue's identifier"},
+    {"first", MEMBER(first), is_number, "a number of an item"},
+    {"last", MEMBER(last), is_number, "a number of an item"},
     {"force", MEMBER(forget.force), NULL, "a 1"},
 };
 #define FIELDS (sizeof fields / sizeof fields[0])
 
 const struct wish_row wish_rows[WISH_KINDS] = {
     [WISH_FORGET] = {"/forget", "identity= queue= force= ", 1,
+        "the commit thread is busy: it is asked, and may still do it\n"},
+    [WISH_GAP] = {"/gap", "identity= first= last= queue= ", 3,
         "the commit thread is busy: it is asked, and may still do it\n"},
 };
 
@@ -158,6 +170,37 @@ wish_tell_forgotten(const struct forget_answer *answer, struct why *text)
 		why_say(text, "the ledger has no room for the record of it: ask again");
 		return 503;
 	case FORGET_OUTCOMES:
+		break;
+	}
+	why_say(text, "an answer that is none");
+	return 500;
+}
+
+int
+wish_tell_confirmed(const struct confirm_answer *answer, struct why *text)
+{
+	switch (answer->outcome) {
+	case CONFIRM_DONE:
+		return 200;
+	case CONFIRM_UNKNOWN:
+		why_say(text, "no such client or queue is known");
+		return 404;
+	case CONFIRM_AMBIGUOUS:
+		why_say(text, "this client has %" PRIu64 " such queues: say which",
+		    answer->queues);
+		return 409;
+	case CONFIRM_NONE:
+		why_say(text, "queue %.*s is missing no number there", QUEUE_SHOWN, answer->queue);
+		return 404;
+	case CONFIRM_MERGED:
+		why_say(text, "queue %.*s: this is a part of a gap that was made of several, and "
+		              "nobody knows which of its numbers are missing: confirm all of it",
+		    QUEUE_SHOWN, answer->queue);
+		return 409;
+	case CONFIRM_FULL:
+		why_say(text, "the ledger has no room for the record of it: ask again");
+		return 503;
+	case CONFIRM_OUTCOMES:
 		break;
 	}
 	why_say(text, "an answer that is none");

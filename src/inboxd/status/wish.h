@@ -15,12 +15,15 @@
 #include "lib/attr.h"
 #include "lib/why.h"
 
-enum wish_kind { WISH_FORGET, WISH_KINDS };
+enum wish_kind { WISH_FORGET, WISH_GAP, WISH_KINDS };
+
+#define WISH_NUMBER_ROOM 20
 
 /* The fields that are not there are "" and 0. */
 struct wish {
 	enum wish_kind kind;
 	struct forget_wish forget; /* identity, queue, force */
+	char first[WISH_NUMBER_ROOM], last[WISH_NUMBER_ROOM]; /* digits */
 };
 
 struct wish_row {
@@ -39,5 +42,6 @@ MUST_CHECK int wish_read(enum wish_kind kind, const char *body, struct wish *out
 
 /* The code of HTTP for the answer, and a line for people in `text` where it is not 200. */
 int wish_tell_forgotten(const struct forget_answer *answer, struct why *text);
+int wish_tell_confirmed(const struct confirm_answer *answer, struct why *text);
 
 #endif
