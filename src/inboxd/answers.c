@@ -52,6 +52,15 @@ give_stats(void *ctx, uint64_t values[STATS_CELLS])
 		values[i] = answers_sum(answers, (enum counter)i);
 }
 
+static void
+give_inflow(const struct inflow *inflow, struct inbox_view *out)
+{
+	out->stored = atomic_load(&inflow->stored.items);
+	out->stored_bytes = atomic_load(&inflow->stored.bytes);
+	out->last_stored = atomic_load(&inflow->last);
+	out->over = inflow_is_over(inflow);
+}
+
 static int
 give_inbox(void *ctx, size_t i, struct inbox_view *out)
 {
@@ -64,9 +73,10 @@ give_inbox(void *ctx, size_t i, struct inbox_view *out)
 	inbox = &(*answers->site)->inboxes[i];
 	count = counted_find(answers->counted, inbox->name, i);
 	*out = (struct inbox_view){.name = inbox->name, .folder = inbox->folder,
-	    .suffix = inbox->suffix, .size = inbox->size};
+	    .suffix = inbox->suffix, .size = inbox->size, .most = inbox->most};
 	if (count)
 		out->count = *count;
+	give_inflow(inbox->inflow, out);
 	return 0;
 }
 

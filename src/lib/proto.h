@@ -122,6 +122,8 @@ proto_has(const struct proto_line *line, enum proto_field field)
 	X(LATER, NO_INBOX, "no-inbox")        \
 	X(LATER, NOT_ALLOWED, "not-allowed")  \
 	X(LATER, TOO_LARGE, "too-large")      \
+	X(LATER, PAUSED, "paused")            \
+	X(LATER, INBOX_FULL, "inbox-full")    \
 	X(REFUSED, NO_INBOX, "no-inbox")      \
 	X(REFUSED, NOT_ALLOWED, "not-allowed") \
 	X(REFUSED, TOO_LARGE, "too-large")    \

@@ -349,6 +349,8 @@ open_inbox(struct inbox *inbox, const char *name, uint64_t size, const struct co
 void
 fake_set_up(void)
 {
+	inboxes[0].inflow = inflow_new();
+	inboxes[1].inflow = inflow_new();
 	open_inbox(&inboxes[0], "status", 4096, &client_lists[0]);
 	open_inbox(&inboxes[1], "payroll", 4096, &client_lists[1]);
 	site.references = 1;

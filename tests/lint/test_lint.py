@@ -354,7 +354,7 @@ def lint_knows_the_codes_of_the_independent_client():
 def counters_stand_in_the_manual():
     page = mdoc_text("src/inboxd/inboxd.8")
     metrics = re.findall(r'X\(\w+, "(inboxd_\w+)"', read("src/inboxd/base/stats.h"))
-    metrics += re.findall(r'{"(inboxd_inbox_\w+)"', read("src/inboxd/status/metrics.c"))
+    metrics += re.findall(r'{"(inboxd_inbox_\w+)"', read("src/inboxd/status/metrics_inboxes.c"))
     metrics += re.findall(r'X\(\w+, "(inboxd_\w+)"', read("src/inboxd/base/histogram.h"))
     if len(metrics) < 20:
         yield "stats.h: found only %d metrics" % len(metrics)

@@ -34,7 +34,7 @@ MANUALS = {
                                  "administrator", "excerpt", "excerpt", None, "ledger"],
     "src/inboxd/inboxd.conf.5": ["configuration"],
     "src/inboxq/inboxq.1": [None, None, "client", None, "client"],
-    "src/lib/inbox-protocol.7": [None] * 17,
+    "src/lib/inbox-protocol.7": [None] * 18,
 }
 
 

@@ -42,7 +42,7 @@ GRAMMAR = {
 }
 CODES = {
     "LATER": {"digest", "full", "trouble", "unsettled", "busy", "use-open", "use-put",
-              "no-inbox", "not-allowed", "too-large"},
+              "no-inbox", "not-allowed", "too-large", "paused", "inbox-full"},
     "REFUSED": {"no-inbox", "not-allowed", "too-large"},
     "GOAWAY": {"stopping", "idle", "superseded", "crowded"},
     "ERROR": {"line", "verb", "state", "field", "version", "identity"},

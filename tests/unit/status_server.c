@@ -59,9 +59,16 @@ fake_inbox(void *ctx, size_t i, struct inbox_view *out)
 	struct inbox_count *count = &out->count;
 	int64_t now = (int64_t)time(NULL);
 	if (i == 0) {
-		count->waiting = (struct inbox_pile){1, 17 + counts, (now - 180) * 1000000};
-		count->claimed = (struct inbox_pile){1, 3, (now - 7200) * 1000000};
+		count->waiting = (struct inbox_pile){.known = 1, .files = 17 + counts,
+		    .bytes = 1700, .oldest = (now - 180) * 1000000};
+		count->claimed = (struct inbox_pile){.known = 1, .files = 3, .bytes = 30,
+		    .oldest = (now - 7200) * 1000000};
+		out->stored = 1017;
+		out->stored_bytes = 101700;
+		out->last_stored = (now - 5) * 1000000;
+		out->most.items = 1000;
 	} else {
+		out->over = 1;
 		snprintf(count->error, sizeof(count->error), "new/: No such file or directory");
 	}
 	count->begun = (now - 240) * 1000000;

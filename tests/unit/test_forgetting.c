@@ -161,8 +161,10 @@ visit(unsigned i)
 static uint64_t
 accept_item(struct guest guest, uint64_t n)
 {
+	static struct inflow inflow;
+	static struct inbox inbox = {.name = "status", .inflow = &inflow};
 	struct item item = {.queue = guest.queue, .generation = guest.generation, .number = n,
-	    .size = 3, .inbox = "status"};
+	    .size = 3, .inbox = "status", .draft.inbox = &inbox};
 	size_t size;
 
 	snprintf(item.draft.name, sizeof item.draft.name, "name-%u", (unsigned)n);

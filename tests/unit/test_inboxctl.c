@@ -90,7 +90,7 @@ inboxctl_shows_each_page(void **state)
 	char limit[64];
 
 	server_answer = ANSWER_SOON;
-	snprintf(limit, sizeof limit, "%d  queues  of %d (9", STAT_NOW_QUEUES + 1,
+	snprintf(limit, sizeof limit, "%d  queues  of %d (", STAT_NOW_QUEUES + 1,
 	    STAT_MOST_QUEUES + 1);
 	server_start();
 	assert_shows("status", (const char *const[]){"inboxd " PACKAGE_VERSION ", up ", "problem",

@@ -516,7 +516,8 @@ finds_the_newest_among_other_files(void **state)
 static void
 move_all_figures(struct books *books, struct join *join)
 {
-	static struct inbox inbox = {.name = "status"};
+	static struct inflow inflow;
+	static struct inbox inbox = {.name = "status", .inflow = &inflow};
 	struct item item = {.number = 1, .size = 5, .inbox = "status",
 	    .draft = {.inbox = &inbox, .name = "name-1"}};
 	struct notice notice = {.reason = "removed"};

@@ -44,11 +44,15 @@ begins_anew_where_a_rule_changes_and_then_only(void **state)
 	struct site site = {.settings = &settings, .since = 99, .inboxes = now, .inbox_count = 2};
 
 	(void)state;
-	was[1].used = 50;
+	for (size_t i = 0; i < 2; i++) {
+		was[i].inflow = inflow_new();
+		now[i].inflow = inflow_new();
+	}
 	site_succeed(&site, &old);
 	assert_int_equal(site.since, 10);
-	assert_int_equal(now[0].used, 50);
-	assert_int_equal(now[1].used, 0);
+	assert_ptr_equal(now[0].inflow, was[1].inflow);
+	assert_ptr_equal(now[1].inflow, was[0].inflow);
+	assert_int_equal(was[0].inflow->references, 2);
 	site.since = 99;
 	now[0].size = 8;
 	site_succeed(&site, &old);
@@ -66,6 +70,10 @@ begins_anew_where_a_rule_changes_and_then_only(void **state)
 	site.inbox_count = 1;
 	site_succeed(&site, &old);
 	assert_int_equal(site.since, 99);
+	for (size_t i = 0; i < 2; i++) {
+		inflow_unref(was[i].inflow);
+		inflow_unref(now[i].inflow);
+	}
 }
 
 int

@@ -205,6 +205,18 @@ inboxes_tell_what_waits(void **state)
 	assert_in_range(json_integer_value(json_object_get(first, "counted")), time(NULL) - 250,
 	    time(NULL) - 240);
 	assert_true(json_is_null(json_object_get(first, "error")));
+	assert_int_equal(json_integer_value(json_object_get(first, "waiting_bytes")), 1700);
+	assert_int_equal(json_integer_value(json_object_get(first, "claimed_bytes")), 30);
+	assert_int_equal(json_integer_value(json_object_get(first, "stored_total")), 1017);
+	assert_int_equal(json_integer_value(json_object_get(first, "stored_bytes_total")), 101700);
+	assert_in_range(json_integer_value(json_object_get(first, "last_stored")), time(NULL) - 15,
+	    time(NULL) - 5);
+	assert_int_equal(json_integer_value(json_object_get(first, "limit_items")), 1000);
+	assert_true(json_is_null(json_object_get(first, "limit_bytes")));
+	assert_true(json_is_false(json_object_get(first, "over_limit")));
+	assert_true(json_is_true(json_object_get(second, "over_limit")));
+	assert_true(json_is_null(json_object_get(second, "waiting_bytes")));
+	assert_true(json_is_null(json_object_get(second, "last_stored")));
 	assert_string_equal(json_string_value(json_object_get(second, "folder")), "/srv/in box");
 	assert_true(json_is_null(json_object_get(second, "waiting")));
 	assert_true(json_is_null(json_object_get(second, "oldest")));
@@ -351,8 +363,12 @@ check_inboxes(const char *text)
 	assert_int_equal(times_in(text, "# TYPE inboxd_inbox_waiting gauge\n"), 1);
 	assert_int_equal(times_in(text, "\ninboxd_inbox_waiting{inbox=\"inbox0\"} 17\n"), 1);
 	assert_int_equal(times_in(text, "\ninboxd_inbox_claimed{inbox=\"inbox0\"} 3\n"), 1);
-	assert_int_equal(times_in(text, "inbox=\"inbox0\""), 5);
-	assert_int_equal(times_in(text, "inbox=\"inbox1\""), 1);
+	assert_int_equal(times_in(text, "\ninboxd_inbox_stored_total{inbox=\"inbox0\"} 1017\n"), 1);
+	assert_int_equal(times_in(text, "\ninboxd_inbox_over_limit{inbox=\"inbox1\"} 1\n"), 1);
+	assert_int_equal(
+	    times_in(text, "\ninboxd_inbox_waiting_limit{inbox=\"inbox0\"} 1000\n"), 1);
+	assert_int_equal(times_in(text, "inbox=\"inbox0\""), 12);
+	assert_int_equal(times_in(text, "inbox=\"inbox1\""), 4);
 	assert_int_equal(
 	    times_in(text, "\ninboxd_inbox_counted_timestamp_seconds{inbox=\"inbox1\"} 1"), 1);
 }

@@ -112,6 +112,7 @@ set_up(void **state)
 	for (int i = 0; i < 2; i++) {
 		snprintf(path, sizeof path, "%s/%c/new", folder, 'a' + i);
 		inboxes[i].new = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		inboxes[i].inflow = inflow_new();
 		snprintf(inboxes[i].name, sizeof inboxes[i].name, "%c", 'a' + i);
 	}
 	/* Never freed: a reference is ours. */
@@ -137,8 +138,10 @@ tear_down(void **state)
 		counted_free((struct counted *)message);
 	}
 	mailbox_free(main_box);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 2; i++) {
 		close(inboxes[i].new);
+		inflow_unref(inboxes[i].inflow);
+	}
 	run("rm -r %s");
 	return site.references == 1 && other.references == 1 ? 0 : -1;
 }

@@ -54,7 +54,7 @@ last_used(const struct site *old, const char *name)
 {
 	uint64_t now = (uint64_t)clock_seconds();
 	const struct inbox *inbox = old ? site_find_inbox(old, name, strlen(name)) : NULL;
-	uint64_t used = inbox ? atomic_load(&inbox->used) : 0;
+	uint64_t used = inbox ? atomic_load(&inbox->inflow->used) : 0;
 
 	return used ? now - (used < now ? used : now) : UINT64_MAX;
 }

@@ -74,6 +74,7 @@ inbox_open(struct inbox *inbox, int root, const char *name, int shared,
 	snprintf(inbox->name, sizeof inbox->name, "%s", name);
 	snprintf(shown, sizeof shown, "inbox folder %s", name);
 	inbox->tmp = inbox->new = -1;
+	inbox->inflow = NULL;
 	if (fstat(root, &root_stat) < 0) {
 		return why_say(error, "root: %s", strerror(errno));
 	}
@@ -98,6 +99,8 @@ inbox_open(struct inbox *inbox, int root, const char *name, int shared,
 		inbox->file_mode = 0640; /* for those whom it lets take items out */
 	if (rc < 0)
 		inbox_close(inbox);
+	else
+		inbox->inflow = inflow_new();
 	return rc;
 }
 
@@ -134,6 +137,8 @@ inbox_close(struct inbox *inbox)
 	if (inbox->new >= 0)
 		close(inbox->new);
 	inbox->tmp = inbox->new = -1;
+	inflow_unref(inbox->inflow);
+	inbox->inflow = NULL;
 }
 
 int
@@ -173,6 +178,7 @@ count_file(const struct counting *counting, const char *name, const struct stat 
 
 	if (out->oldest == 0 || changed < out->oldest)
 		out->oldest = changed;
+	out->bytes += (uint64_t)st->st_size;
 	if (counting->shares && name_read_client(name, counting->inbox->suffix, client) == 0)
 		shares_add(counting->shares, client, (uint64_t)st->st_size);
 }

@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "inboxd/base/inflow.h"
 #include "lib/attr.h"
 #include "lib/proto.h"
 #include "lib/why.h"
@@ -28,13 +29,13 @@ struct inbox {
 	const struct conf_list *clients;
 	int tmp, new; /* directories, for *at() calls and syncs */
 	unsigned file_mode; /* of items: 0640 where a group may take them out, else 0600 */
-	_Atomic uint64_t used; /* when clients last sent it items: monotonic seconds; 0: never */
+	struct inflow_bounds most; /* that may wait */
+	struct inflow *inflow;   /* a reference */
 };
-
 
 /* Opens tmp/ and new/ of <root>/<name>; folder, tmp/, new/ and cur/ must be
  * ours, on the root's file system and behind one mount; with `shared` the group of new/ and
- * cur/ may write there.  Sets name, tmp, new and file_mode.  0; or -1 with
+ * cur/ may write there.  Sets name, tmp, new, file_mode and a new inflow.  0; or -1 with
  * which folder it is, what is wrong, and what would be right. */
 MUST_CHECK int inbox_open(struct inbox *inbox, int root, const char *name, int shared,
     struct why *error);
@@ -49,7 +50,7 @@ int inbox_allows(const struct inbox *inbox, const char *identity);
 /* What lies in a folder of it. */
 struct inbox_pile {
 	int known; /* 0: it could not be read, or has not been counted */
-	uint64_t files;
+	uint64_t files, bytes;
 	int64_t oldest; /* modification time of the oldest, UTC microseconds; 0: none */
 };
 

@@ -28,6 +28,7 @@ enum settings_sync {
 struct inbox_settings {
 	char *name;
 	uint64_t size; /* largest item, bytes; 0: as `item` */
+	uint64_t waiting_items, waiting_bytes; /* that may wait; 0: no bound */
 	char *suffix;
 	char *group; /* may take items out; NULL: none */
 	struct conf_list clients; /* globs on the identity */

@@ -148,6 +148,7 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 		inbox->size = from->size ? from->size : settings->item;
 		inbox->suffix = from->suffix ? from->suffix : "";
 		inbox->clients = &from->clients;
+		inbox->most = (struct inflow_bounds){from->waiting_items, from->waiting_bytes};
 		if (inbox->size > site->item)
 			site->item = inbox->size;
 	}
@@ -179,7 +180,9 @@ site_succeed(struct site *site, const struct site *old)
 		struct inbox *before = site_find_inbox(old, inbox->name, strlen(inbox->name));
 		if (!before)
 			continue;
-		atomic_store(&inbox->used, atomic_load(&before->used));
+		inflow_ref(before->inflow);
+		inflow_unref(inbox->inflow);
+		inbox->inflow = before->inflow;
 		same += (size_t)has_same_rules(inbox, before);
 	}
 	if (same == site->inbox_count && same == old->inbox_count)

@@ -40,7 +40,7 @@ struct site {
  */
 MUST_CHECK struct site *site_new(struct settings *settings, int root, const char *const *alpn,
     int *code, struct why *error);
-/* It takes the place of `old`: its inboxes were used when those were, and it keeps its `since`
+/* It takes the place of `old`: its inboxes have the inflow of those, and it keeps its `since`
  * where their rules are the same: one who reloads a list of revoked certificates every night
  * has changed none. */
 void site_succeed(struct site *site, const struct site *old);

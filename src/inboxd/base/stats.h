@@ -65,6 +65,8 @@
 	X(LATER_NO_INBOX, "inboxd_items_later_total", "code=\"no-inbox\"", "")                  \
 	X(LATER_NOT_ALLOWED, "inboxd_items_later_total", "code=\"not-allowed\"", "")            \
 	X(LATER_TOO_LARGE, "inboxd_items_later_total", "code=\"too-large\"", "")                \
+	X(LATER_PAUSED, "inboxd_items_later_total", "code=\"paused\"", "")                      \
+	X(LATER_INBOX_FULL, "inboxd_items_later_total", "code=\"inbox-full\"", "")              \
 	X(REFUSED_NO_INBOX, "inboxd_items_refused_total", "code=\"no-inbox\"",                  \
 	    "Items answered REFUSED.")                                                          \
 	X(REFUSED_NOT_ALLOWED, "inboxd_items_refused_total", "code=\"not-allowed\"", "")        \

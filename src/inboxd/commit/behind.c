@@ -61,6 +61,7 @@ behind_add(struct behind *behind, struct item *item, const struct journal_frame 
 	p->size = item->size;
 	p->acknowledged = clock_utc();
 	p->since = clock_monotonic();
+	inflow_store(p->draft.inbox->inflow, p->size, p->acknowledged);
 	item->draft.fd = -1;
 	item->draft.site = NULL;
 	if (!behind->handover) {

@@ -361,6 +361,7 @@ books_accept(struct books *books, struct item *item, size_t *size)
 	(void)queue_add_item(queue, &record);
 	stats_add(books->stats, STAT_NOW_UNSETTLED, 1);
 	add_share(books, item);
+	inflow_take(item->draft.inbox->inflow, item->size);
 	return ledger_newest(books->ledger, size);
 }
 
@@ -370,6 +371,7 @@ books_void(struct books *books, const struct item *item)
 	struct record record = {.type = RECORD_VOID, .seq = item->seq};
 
 	ledger_append(books->ledger, &record);
+	inflow_untake(item->draft.inbox->inflow, item->size);
 	if (queue_void(item->queue, item->number, item->inbox, item->sha256, item->seq))
 		stats_sub(books->stats, STAT_NOW_UNSETTLED, 1);
 }

@@ -37,8 +37,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-/* How long the commit thread sleeps at most while the disk is full: milliseconds. */
-#define ROOM_EVERY 1000
+#define ROOM_EVERY 1000 /* milliseconds that it sleeps at most while the disk is full */
 
 /* A turn looks at items for as long as its sync will take, as far as the last one tells, but for so
  * many microseconds in any case, and at so many items: whoever comes meanwhile waits for little
@@ -46,8 +45,7 @@
 #define TURN_TIME 1000
 #define TURN_ITEMS 64
 
-/* One in so many of those that may wait for the publisher is for who sends little. */
-#define SPARE 8
+#define SPARE 8 /* one in so many that may wait for the publisher is for who sends little */
 
 struct commit {
 	struct commit_setup setup;
@@ -117,6 +115,8 @@ look_at_item(struct commit *commit, struct item *item)
 	} else if (!books_has_share(commit->books, item)) {
 		item->over_share = 1;
 		reply_later(item, CODE_LATER_FULL);
+	} else if (!item_has_inbox(item)) {
+		reply_later(item, CODE_LATER_INBOX_FULL);
 	} else if (item->asks) {
 		reply_item(item, ITEM_UNKNOWN);
 	} else if (is_full(commit) || commit->behind.trouble == DRAFT_FULL) {

@@ -126,6 +126,7 @@ struct item {
 	                       only asks, without a file (fd -1) */
 	uint64_t share;     /* most bytes of its client that may wait; 0: no bound */
 	int asks;           /* is the item known?  Nothing is accepted */
+	int was_open;       /* it asked, and its bytes have come */
 	char *refusal;      /* malloc'ed: why `code` is the answer if it is not known; NULL: no
 	                       rule forbids it */
 	uint64_t number, size, sent;
@@ -157,6 +158,17 @@ static inline int
 item_is_duplicate(const struct item *item)
 {
 	return item->first_name[0] != '\0';
+}
+
+/* Does as little wait in its inbox as may?  A large item is asked about before its bytes come, and
+ * never again; nor is one that a rule forbids, unless it is known. */
+static inline int
+item_has_inbox(const struct item *item)
+{
+	const struct inbox *inbox = item->draft.inbox;
+
+	return item->refusal || item->was_open ||
+	    inflow_has_room(inbox->inflow, &inbox->most, item->size, inbox->name);
 }
 
 struct notice {

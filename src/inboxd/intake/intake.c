@@ -13,6 +13,8 @@
 #include "lib/log.h"
 
 #define LATER_SECONDS 60 /* for all that may pass by itself */
+#define INBOX_SECONDS_MIN 30 /* for an inbox that takes none: somebody may be at it */
+#define INBOX_SECONDS_MAX 90
 #define BUSY_SECONDS 5   /* for an item that is open elsewhere */
 
 static const struct settings *
@@ -115,6 +117,15 @@ later_seconds(struct intake *in, enum proto_code code)
 	}
 }
 
+/* By lot: many may be told in one moment. */
+static uint64_t
+draw_seconds(struct intake *in, enum proto_code code)
+{
+	if (code == CODE_LATER_PAUSED || code == CODE_LATER_INBOX_FULL)
+		return spread_draw(&in->shop->spread, INBOX_SECONDS_MIN, INBOX_SECONDS_MAX);
+	return spread_wait(&in->shop->spread, later_seconds(in, code));
+}
+
 static void
 end_not_stored(struct intake *in, uint64_t number, enum proto_code code, const char *text)
 {
@@ -122,8 +133,7 @@ end_not_stored(struct intake *in, uint64_t number, enum proto_code code, const c
 	log_limited(&in->shop->gate, LOG_NOTICE, "item_not_stored",
 	    "client=%s n=%" PRIu64 " code=%s note=\"%s\"", in->identity, number,
 	    proto_code_text(code), text);
-	in->owner->on_not_stored(in->ctx, number, code,
-	    spread_wait(&in->shop->spread, later_seconds(in, code)), text);
+	in->owner->on_not_stored(in->ctx, number, code, draw_seconds(in, code), text);
 }
 
 /* Of this the commit thread has not heard. */
@@ -167,6 +177,19 @@ refuse(const struct intake *in, enum proto_code later, enum proto_code refused)
 	return site_forgives(in->shop->site, in->shop->now) ? later : refused;
 }
 
+/* The inbox is there, and takes nothing now. */
+static enum proto_code
+takes_none(const struct inbox *inbox, char text[INTAKE_TEXT_ROOM])
+{
+	const struct inflow *inflow = inbox->inflow;
+
+	if (inflow_is_over(inflow)) {
+		snprintf(text, INTAKE_TEXT_ROOM, "as much waits in inbox %s as may", inbox->name);
+		return CODE_LATER_INBOX_FULL;
+	}
+	return PROTO_CODE_COUNT;
+}
+
 enum proto_code
 intake_refusal(struct intake *in, const struct intake_offer *offer, struct inbox **inbox,
     char text[INTAKE_TEXT_ROOM])
@@ -188,9 +211,9 @@ intake_refusal(struct intake *in, const struct intake_offer *offer, struct inbox
 		    (*inbox)->name, (*inbox)->size);
 		return refuse(in, CODE_LATER_TOO_LARGE, CODE_REFUSED_TOO_LARGE);
 	}
-	if (atomic_load_explicit(&(*inbox)->used, memory_order_relaxed) != in->shop->now)
-		atomic_store_explicit(&(*inbox)->used, in->shop->now, memory_order_relaxed);
-	return PROTO_CODE_COUNT;
+	if (atomic_load_explicit(&(*inbox)->inflow->used, memory_order_relaxed) != in->shop->now)
+		atomic_store_explicit(&(*inbox)->inflow->used, in->shop->now, memory_order_relaxed);
+	return takes_none(*inbox, text);
 }
 
 int
@@ -262,6 +285,8 @@ later_text(const struct item *item, char text[INTAKE_TEXT_ROOM])
 {
 	if (item->over_share)
 		return "as much of this client waits here as may";
+	if (item->code == CODE_LATER_INBOX_FULL)
+		return "as much waits in the inbox as may";
 	if (item->limit == LIMIT_NONE)
 		return "the receiver cannot take it now";
 	snprintf(text, INTAKE_TEXT_ROOM,

@@ -155,6 +155,7 @@ finish_right(struct open *open)
 		return;
 	}
 	item->asks = 0;
+	item->was_open = 1;
 	remove_open(open);
 	intake_hand_over(in, item);
 }

@@ -204,6 +204,8 @@ publish_gone(struct publisher *publisher, struct publication *p)
 	                      : "it was acknowledged, and somebody has taken it out of tmp/");
 	stats_add(&publisher->stats, STAT_PUBLISH_FAILED, 1);
 	p->is_lost = p->frame.has_item != 0;
+	if (!p->is_lost)
+		inflow_publish(p->draft.inbox->inflow, p->size);
 	chain_add(p->is_lost ? &publisher->fresh : &publisher->visible, p);
 }
 
@@ -230,6 +232,7 @@ publish(struct publisher *publisher, struct publication *p)
 	if (rc == 0) {
 		stats_observe(&publisher->stats, HISTOGRAM_PUBLISH_LAG,
 		    (uint64_t)(clock_monotonic() - p->since));
+		inflow_publish(draft->inbox->inflow, p->size);
 		chain_add(&publisher->visible, p);
 	} else if (errno == ENOENT && is_gone(draft)) {
 		publish_gone(publisher, p);

@@ -8,11 +8,19 @@
  *	  {"name": "status", "folder": "/srv/inbox/status", "suffix": ".svf",
  *	   "size_limit_bytes": 1048576,  largest item taken
  *	   "waiting": 17,                files in new/; null: not known
+ *	   "waiting_bytes": 4242,
  *	   "oldest": 1795359000,         modification time of the oldest of them
  *	   "claimed": 1,                 likewise of cur/
+ *	   "claimed_bytes": 42,
  *	   "claimed_oldest": 1795358000,
  *	   "counted": 1795359598,        when these were; null: not yet
- *	   "error": null}]}              or why a folder could not be read
+ *	   "error": null,                or why a folder could not be read
+ *	   "stored_total": 1017,         since the start
+ *	   "stored_bytes_total": 200017,
+ *	   "last_stored": 1795359597,    null: nothing was since then
+ *	   "limit_items": 100000,        that may wait; null: no bound
+ *	   "limit_bytes": null,
+ *	   "over_limit": false}]}        true: as much waits as may
  *
  * /clients
  *	{"schema": 1, "now": 1795359600,
@@ -102,10 +110,37 @@ list_close(struct list *list)
 	return list->text;
 }
 
+/* What is not known is null. */
 static json_t *
-json_files(const struct inbox_pile *pile)
+json_of(int known, uint64_t number)
 {
-	return pile->known ? json_count(pile->files) : json_null();
+	return known ? json_count(number) : json_null();
+}
+
+static json_t *
+inbox_json(const struct inbox_view *view)
+{
+	const struct inbox_count *count = &view->count;
+	const struct inbox_pile *waiting = &count->waiting, *claimed = &count->claimed;
+
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+	                 "s:o, s:o, s:o, s:b}",
+	    "name", json_text(view->name), "folder", json_text(view->folder),
+	    "suffix", json_text(view->suffix), "size_limit_bytes", json_count(view->size),
+	    "waiting", json_of(waiting->known, waiting->files),
+	    "waiting_bytes", json_of(waiting->known, waiting->bytes),
+	    "oldest", json_time(waiting->oldest / USEC_PER_SEC),
+	    "claimed", json_of(claimed->known, claimed->files),
+	    "claimed_bytes", json_of(claimed->known, claimed->bytes),
+	    "claimed_oldest", json_time(claimed->oldest / USEC_PER_SEC),
+	    "counted", json_time(count->begun / USEC_PER_SEC),
+	    "error", json_text(count->error),
+	    "stored_total", json_count(view->stored),
+	    "stored_bytes_total", json_count(view->stored_bytes),
+	    "last_stored", json_time(view->last_stored / USEC_PER_SEC),
+	    "limit_items", json_of(view->most.items > 0, view->most.items),
+	    "limit_bytes", json_of(view->most.bytes > 0, view->most.bytes),
+	    "over_limit", view->over != 0);
 }
 
 char *
@@ -115,20 +150,8 @@ pages_inboxes(const struct status_source *source, int64_t now)
 	struct inbox_view view;
 
 	list_open(&list, "", "inboxes", now);
-	for (size_t i = 0; !list.failed; i++) {
-		if (source->inbox(source->ctx, i, &view) == -1)
-			break;
-		const struct inbox_count *count = &view.count;
-		list_add(&list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-		    "name", json_text(view.name), "folder", json_text(view.folder), "suffix",
-		    json_text(view.suffix), "size_limit_bytes", json_count(view.size),
-		    "waiting", json_files(&count->waiting),
-		    "oldest", json_time(count->waiting.oldest / USEC_PER_SEC),
-		    "claimed", json_files(&count->claimed),
-		    "claimed_oldest", json_time(count->claimed.oldest / USEC_PER_SEC),
-		    "counted", json_time(count->begun / USEC_PER_SEC),
-		    "error", json_text(count->error)));
-	}
+	for (size_t i = 0; !list.failed && source->inbox(source->ctx, i, &view) == 0; i++)
+		list_add(&list, inbox_json(&view));
 	return list_close(&list);
 }
 

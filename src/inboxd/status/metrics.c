@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: ISC */
 /* The page of Prometheus: its text format 0.0.4, or OpenMetrics 1.0. */
+#include "config.h"
+
 #include "inboxd/status/metrics.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "inboxd/status/metrics_inboxes.h"
 
 #define USEC_PER_SEC 1000000
 #define DIGITS_ROOM 32
@@ -66,51 +70,6 @@ put_histogram(
 	fprintf(out, "%s_count %" PRIu64 "\n", row->metric, sum);
 }
 
-static const struct {
-	const char *metric, *help;
-} inbox_rows[] = {
-    {"inboxd_inbox_waiting", "Files in new/."},
-    {"inboxd_inbox_oldest_timestamp_seconds", "From when the oldest file in new/ is, UTC."},
-    {"inboxd_inbox_claimed", "Files in cur/."},
-    {"inboxd_inbox_claimed_oldest_timestamp_seconds",
-        "From when the oldest file in cur/ is, UTC."},
-    {"inboxd_inbox_counted_timestamp_seconds", "When these were counted, UTC."},
-};
-#define INBOX_ROWS (sizeof inbox_rows / sizeof inbox_rows[0])
-
-/* Of the rows above.  0 where it is not known, or there is no oldest: then the sample is left
- * out, so that an alarm on its age needs no exception. */
-static int
-inbox_value(const struct inbox_count *count, size_t row, uint64_t *value)
-{
-	const struct inbox_pile *pile = row < 2 ? &count->waiting : &count->claimed;
-	int64_t time = row == INBOX_ROWS - 1 ? count->begun : pile->oldest;
-
-	if (row == 0 || row == 2) {
-		*value = pile->files;
-		return pile->known;
-	}
-	*value = (uint64_t)time / USEC_PER_SEC;
-	return time > 0;
-}
-
-static void
-put_inboxes(FILE *out, const struct status_source *source)
-{
-	struct inbox_view view;
-	uint64_t value;
-
-	for (size_t row = 0; row < INBOX_ROWS; row++) {
-		const char *metric = inbox_rows[row].metric;
-		fprintf(out, "# HELP %s %s\n# TYPE %s gauge\n", metric, inbox_rows[row].help,
-		    metric);
-		for (size_t i = 0; source->inbox(source->ctx, i, &view) == 0; i++)
-			if (inbox_value(&view.count, row, &value))
-				fprintf(out, "%s{inbox=\"%s\"} %" PRIu64 "\n", metric, view.name,
-				    value);
-	}
-}
-
 char *
 metrics_page(const struct status_source *source, const uint64_t values[STATS_CELLS],
     int openmetrics)
@@ -137,7 +96,7 @@ metrics_page(const struct status_source *source, const uint64_t values[STATS_CEL
 	}
 	for (int i = 0; i < HISTOGRAM_COUNT; i++)
 		put_histogram(out, (enum histogram)i, values, openmetrics);
-	put_inboxes(out, source);
+	metrics_put_inboxes(out, source, openmetrics);
 	if (openmetrics)
 		fputs("# EOF\n", out);
 	int failed = ferror(out);

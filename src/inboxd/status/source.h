@@ -20,6 +20,10 @@ struct inbox_view {
 	const char *name, *folder, *suffix; /* borrowed until the next event */
 	uint64_t size;                      /* largest item */
 	struct inbox_count count;           /* the last one */
+	uint64_t stored, stored_bytes;      /* since the start */
+	int64_t last_stored;                /* UTC microseconds; 0: none was */
+	struct inflow_bounds most;          /* that may wait */
+	int over;                           /* as much waits */
 };
 
 struct reload_view {

@@ -16,6 +16,7 @@
 #include "lib/clock.h"
 
 #define EVERY (60 * CLOCK_SECOND)
+#define SOON (5 * CLOCK_SECOND) /* while consumers may make room where none is */
 #define REST 9 /* times as long as a count took */
 
 enum survey_message {
@@ -36,7 +37,8 @@ struct survey {
 	/* The thread's own. */
 	struct site *site;
 	int is_asked, is_new;  /* what the next count is for */
-	int64_t rested, due;   /* when the next one may begin, and does so unasked */
+	int64_t rested, soon, due; /* when the next one may begin; does so to see whether there is
+	                              room again; and in any case */
 };
 
 static void
@@ -64,6 +66,24 @@ take_all(struct survey *survey, struct message *message)
 }
 
 static void
+count_inbox(struct survey *survey, const struct inbox *inbox, struct shares *shares,
+    struct inbox_count *out)
+{
+	const struct inflow_mark before = inflow_mark(inbox->inflow);
+
+	inbox_count(inbox, &survey->stopping, shares, out);
+	if (out->waiting.known && !atomic_load(&survey->stopping))
+		inflow_counted(inbox->inflow, &inbox->most, &before, out->waiting.files,
+		    out->waiting.bytes, inbox->name);
+}
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void
 count(struct survey *survey)
 {
 	const struct site *site = survey->site;
@@ -77,11 +97,11 @@ count(struct survey *survey)
 	survey->is_asked = survey->is_new = 0;
 	counted->shares = site->settings->share ? shares_new() : NULL;
 	for (size_t i = 0; i < site->inbox_count; i++)
-		inbox_count(&site->inboxes[i], &survey->stopping, counted->shares,
-		    &counted->inboxes[i]);
+		count_inbox(survey, &site->inboxes[i], counted->shares, &counted->inboxes[i]);
 	took = clock_monotonic() - began;
 	survey->rested = began + took + REST * took;
-	survey->due = REST * took > EVERY ? survey->rested : began + took + EVERY;
+	survey->due = later(survey->rested, began + took + EVERY);
+	survey->soon = later(survey->rested, began + took + SOON);
 	counted->rested = survey->rested;
 	if (atomic_load(&survey->stopping))
 		counted_free(counted);
@@ -89,11 +109,25 @@ count(struct survey *survey)
 		mailbox_post(survey->main, &counted->message);
 }
 
-/* Rounded up, and no more than it can wait for. */
+/* When the next count begins. */
+static int64_t
+when(const struct survey *survey)
+{
+	const struct site *site = survey->site;
+
+	if (survey->is_asked || survey->is_new)
+		return survey->rested;
+	for (size_t i = 0; i < site->inbox_count; i++)
+		if (inflow_wants_count(site->inboxes[i].inflow, &site->inboxes[i].most))
+			return survey->soon;
+	return survey->due;
+}
+
+/* Rounded up, and no more than until it has to look again whether one is over. */
 static int
 milliseconds(int64_t left)
 {
-	return 1 + (int)((left < EVERY ? left : EVERY) / 1000);
+	return 1 + (int)((left < SOON ? left : SOON) / 1000);
 }
 
 static void *
@@ -102,8 +136,7 @@ run(void *arg)
 	struct survey *survey = arg;
 
 	while (!atomic_load(&survey->stopping)) {
-		int64_t at = survey->is_asked || survey->is_new ? survey->rested : survey->due;
-		int64_t left = at - clock_monotonic();
+		int64_t left = when(survey) - clock_monotonic();
 		/* Messages first: a count is of the newest configuration. */
 		take_all(survey, left > 0 ? mailbox_wait(survey->in, milliseconds(left))
 		                          : mailbox_take(survey->in));

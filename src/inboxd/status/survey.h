@@ -4,8 +4,9 @@
  * seconds, and nothing waits for it.
  *
  * It counts all inboxes in one go: when it starts and gets a new configuration, once a minute,
- * and when asked.  After each it rests nine times as long as it took: whoever asks how
- * often, it takes a tenth of a processor and of a disk at most.
+ * every five seconds while one has half as much as may wait there, or more (inflow.h), and when
+ * asked.  After each it rests nine times as long as it took: whoever asks how often, it takes a
+ * tenth of a processor and of a disk at most.
  */
 #ifndef INBOXD_STATUS_SURVEY_H
 #define INBOXD_STATUS_SURVEY_H

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: ISC */
+/* The part of the page of Prometheus that is of the inboxes: a sample each, by its name. */
+#include "config.h"
+
+#include "inboxd/status/metrics_inboxes.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define USEC_PER_SEC 1000000
+
+/* Counters end in "_total". */
+enum row {
+	WAITING, WAITING_BYTES, OLDEST, CLAIMED, CLAIMED_BYTES, CLAIMED_OLDEST, COUNTED, STORED,
+	STORED_BYTES, LAST_STORED, LIMIT_ITEMS, LIMIT_BYTES, OVER, ROWS
+};
+
+static const struct {
+	const char *metric, *help;
+} rows[ROWS] = {
+    [WAITING] = {"inboxd_inbox_waiting", "Files in new/."},
+    [WAITING_BYTES] = {"inboxd_inbox_waiting_bytes", "Their bytes."},
+    [OLDEST] = {"inboxd_inbox_oldest_timestamp_seconds",
+        "From when the oldest file in new/ is, UTC."},
+    [CLAIMED] = {"inboxd_inbox_claimed", "Files in cur/."},
+    [CLAIMED_BYTES] = {"inboxd_inbox_claimed_bytes", "Their bytes."},
+    [CLAIMED_OLDEST] = {"inboxd_inbox_claimed_oldest_timestamp_seconds",
+        "From when the oldest file in cur/ is, UTC."},
+    [COUNTED] = {"inboxd_inbox_counted_timestamp_seconds", "When these were counted, UTC."},
+    [STORED] = {"inboxd_inbox_stored_total", "Items stored in the inbox."},
+    [STORED_BYTES] = {"inboxd_inbox_stored_bytes_total", "Their bytes."},
+    [LAST_STORED] = {"inboxd_inbox_last_stored_timestamp_seconds",
+        "When the last of them was stored, UTC."},
+    [LIMIT_ITEMS] = {"inboxd_inbox_waiting_limit", "Items that may wait there."},
+    [LIMIT_BYTES] = {"inboxd_inbox_waiting_limit_bytes", "Bytes that may."},
+    [OVER] = {"inboxd_inbox_over_limit", "1: as much waits as may, and items are put off."},
+};
+
+static int
+set_time(int64_t time, uint64_t *value)
+{
+	*value = (uint64_t)time / USEC_PER_SEC;
+	return time > 0;
+}
+
+static int
+set_number(int known, uint64_t number, uint64_t *value)
+{
+	*value = number;
+	return known;
+}
+
+/* 0 where it is not known, or there is no oldest, or no limit: then the sample is left out, so that
+ * an alarm on it needs no exception. */
+static int
+value_of(const struct inbox_view *view, enum row row, uint64_t *value)
+{
+	const struct inbox_pile *waiting = &view->count.waiting, *claimed = &view->count.claimed;
+
+	switch (row) {
+	case WAITING:
+		return set_number(waiting->known, waiting->files, value);
+	case WAITING_BYTES:
+		return set_number(waiting->known, waiting->bytes, value);
+	case OLDEST:
+		return set_time(waiting->oldest, value);
+	case CLAIMED:
+		return set_number(claimed->known, claimed->files, value);
+	case CLAIMED_BYTES:
+		return set_number(claimed->known, claimed->bytes, value);
+	case CLAIMED_OLDEST:
+		return set_time(claimed->oldest, value);
+	case COUNTED:
+		return set_time(view->count.begun, value);
+	case STORED:
+		return set_number(1, view->stored, value);
+	case STORED_BYTES:
+		return set_number(1, view->stored_bytes, value);
+	case LAST_STORED:
+		return set_time(view->last_stored, value);
+	case LIMIT_ITEMS:
+		return set_number(view->most.items > 0, view->most.items, value);
+	case LIMIT_BYTES:
+		return set_number(view->most.bytes > 0, view->most.bytes, value);
+	case OVER:
+		return set_number(1, view->over != 0, value);
+	case ROWS:
+		break;
+	}
+	return 0;
+}
+
+/* In OpenMetrics a counter's family has the name without "_total". */
+static void
+put_family(FILE *out, enum row row, int openmetrics)
+{
+	static const char end[] = "_total";
+	const char *metric = rows[row].metric;
+	size_t len = strlen(metric), family = len, cut = sizeof end - 1;
+	int is_counter = len > cut && strcmp(metric + len - cut, end) == 0;
+
+	if (openmetrics && is_counter)
+		family -= cut;
+	fprintf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", (int)family, metric, rows[row].help,
+	    (int)family, metric, is_counter ? "counter" : "gauge");
+}
+
+void
+metrics_put_inboxes(FILE *out, const struct status_source *source, int openmetrics)
+{
+	struct inbox_view view;
+	uint64_t value;
+
+	for (enum row row = 0; row < ROWS; row++) {
+		put_family(out, row, openmetrics);
+		for (size_t i = 0; source->inbox(source->ctx, i, &view) == 0; i++)
+			if (value_of(&view, row, &value))
+				fprintf(out, "%s{inbox=\"%s\"} %" PRIu64 "\n", rows[row].metric,
+				    view.name, value);
+	}
+}
