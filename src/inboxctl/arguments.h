@@ -6,7 +6,8 @@
 struct arguments {
 	const char *config, *socket, *root;
 	const char *client, *queue, *item, *inbox, *name, *since, *until, *type;
-	const char *json, *quick, *force, *verbose; /* not NULL: given */
+	const char *interval, *batch;
+	const char *json, *quick, *force, *verbose, *once; /* not NULL: given */
 	const char *operand; /* behind a command that has one: never NULL then */
 	const char *second;  /* behind that one; NULL where it may be left out, and was */
 };

@@ -23,6 +23,7 @@
 #include "inboxctl/reload.h"
 #include "inboxctl/show.h"
 #include "inboxctl/show_ledger.h"
+#include "inboxctl/top.h"
 #include "inboxctl/verify.h"
 #include "lib/inherit.h"
 
@@ -30,9 +31,9 @@
 
 /* Which commands an option is for, and what they need to know the place of. */
 enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32, STATUS = 64,
-	INBOXES = 128, PAGE = STATUS | CLIENTS | INBOXES,
+	INBOXES = 128, TOP = 256, PAGE = STATUS | CLIENTS | INBOXES,
 	SHOWN = PAGE | LEDGER | VERIFY | FORGET, AT_ROOT = LEDGER | VERIFY | PRINT,
-	AT_SOCKET = PAGE | RELOAD | FORGET };
+	AT_SOCKET = PAGE | RELOAD | FORGET | TOP };
 
 static const struct command {
 	const char *name, *help;
@@ -49,6 +50,7 @@ static const struct command {
         show_clients, NULL, NULL, NULL},
     {"inboxes", "each inbox: what waits in it, and since when", INBOXES, "/inboxes", show_inboxes,
         NULL, NULL, NULL},
+    {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL},
     {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,
         show_ledger, NULL, NULL},
     {"verify", "the inboxes against ledger and journal: sizes, digests, strangers", VERIFY, NULL,
@@ -78,6 +80,9 @@ static const struct choice {
         "the receiver's status socket, whatever that says"),
     CHOICE(root, "ROOT", AT_ROOT, 'r', "the receiver's root, whatever that says"),
     CHOICE(verbose, NULL, STATUS | INBOXES, 'v', "all there is"),
+    CHOICE(interval, "TIME", TOP, LONG_ONLY + 11, "how often it asks (2s)"),
+    CHOICE(batch, "N", TOP, LONG_ONLY + 12, "prints so many screens, as text"),
+    CHOICE(once, NULL, TOP, LONG_ONLY + 13, "prints one"),
     CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
     CHOICE(client, "GLOB", LEDGER, LONG_ONLY + 1, "only of these clients"),
     CHOICE(queue, "ID", LEDGER, LONG_ONLY + 2, "only of this queue; its first digits do"),
@@ -240,7 +245,7 @@ main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return usage_error("no command",
-		    "which of status, clients, inboxes, ledger, verify, print, reload, "
+		    "which of status, clients, inboxes, top, ledger, verify, print, reload, "
 		    "forget?");
 	command = find_command(argv[optind++]);
 	if (!command)

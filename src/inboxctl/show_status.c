@@ -45,10 +45,10 @@ static void
 show_summary(const json_t *status, const json_t *inboxes, const struct showing *showing)
 {
 	show_head(status, showing);
-	for (size_t i = 0; i < SUMMARY_LINES; i++) {
+	for (int i = 0; i < SUMMARY_LINES; i++) {
 		struct line line;
 		line_begin(&line, showing->out, &showing->screen);
-		summary_line(&line, i, status, inboxes);
+		summary_line(&line, (enum summary)i, status, inboxes);
 		line_end(&line);
 	}
 }

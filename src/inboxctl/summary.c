@@ -212,11 +212,13 @@ certificates_line(struct line *line, const json_t *status, const json_t *inboxes
 }
 
 void
-summary_line(struct line *line, size_t i, const json_t *status, const json_t *inboxes)
+summary_line(struct line *line, enum summary which, const json_t *status, const json_t *inboxes)
 {
 	static void (*const lines[SUMMARY_LINES])(struct line *line, const json_t *status,
-	    const json_t *inboxes) = {items_line, way_line, inboxes_line, clients_line, disk_line,
-	    certificates_line};
+	    const json_t *inboxes) = {
+	    [SUMMARY_ITEMS] = items_line, [SUMMARY_WAY] = way_line,
+	    [SUMMARY_INBOXES] = inboxes_line, [SUMMARY_CLIENTS] = clients_line,
+	    [SUMMARY_DISK] = disk_line, [SUMMARY_CERTIFICATES] = certificates_line};
 
-	lines[i](line, status, inboxes);
+	lines[which](line, status, inboxes);
 }

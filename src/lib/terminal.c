@@ -47,6 +47,20 @@ terminal_width(int fd)
 	return width < TERMINAL_LEAST ? TERMINAL_LEAST : (unsigned)width;
 }
 
+unsigned
+terminal_height(int fd)
+{
+	const char *text = getenv("LINES");
+	struct winsize size = {0};
+	uint64_t height = 24;
+
+	if (ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row > 0)
+		height = size.ws_row;
+	else if (text && (parse_u64(text, strlen(text), 10000, &height) < 0 || height == 0))
+		height = 24;
+	return (unsigned)height;
+}
+
 struct screen
 terminal_screen(int fd)
 {

@@ -24,6 +24,9 @@ int terminal_has_colours(int fd);
 /* Columns: its own word, else COLUMNS, else 80. */
 unsigned terminal_width(int fd);
 
+/* Lines: its own word, else LINES, else 24. */
+unsigned terminal_height(int fd);
+
 /* The screen of what `fd` goes to: a terminal's, or that of who pipes into one and says so by
  * COLUMNS, as watch(1) does; else lines are as long as they are. */
 struct screen terminal_screen(int fd);
