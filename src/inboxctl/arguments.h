@@ -8,6 +8,7 @@ struct arguments {
 	const char *client, *queue, *item, *inbox, *name, *since, *until, *type;
 	const char *interval, *batch;
 	const char *json, *quick, *force, *verbose, *once; /* not NULL: given */
+	const char *warning, *critical, *only, *ignore; /* of check: lists, with commas */
 	const char *operand; /* behind a command that has one: never NULL then */
 	const char *second;  /* behind that one; NULL where it may be left out, and was */
 };

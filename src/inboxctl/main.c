@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "inboxctl/arguments.h"
+#include "inboxctl/check.h"
 #include "inboxctl/complain.h"
 #include "inboxctl/forget.h"
 #include "inboxctl/page.h"
@@ -31,9 +32,9 @@
 
 /* Which commands an option is for, and what they need to know the place of. */
 enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32, STATUS = 64,
-	INBOXES = 128, TOP = 256, PAGE = STATUS | CLIENTS | INBOXES,
+	INBOXES = 128, TOP = 256, CHECK = 512, PAGE = STATUS | CLIENTS | INBOXES,
 	SHOWN = PAGE | LEDGER | VERIFY | FORGET, AT_ROOT = LEDGER | VERIFY | PRINT,
-	AT_SOCKET = PAGE | RELOAD | FORGET | TOP };
+	AT_SOCKET = PAGE | RELOAD | FORGET | TOP | CHECK };
 
 static const struct command {
 	const char *name, *help;
@@ -51,6 +52,8 @@ static const struct command {
     {"inboxes", "each inbox: what waits in it, and since when", INBOXES, "/inboxes", show_inboxes,
         NULL, NULL, NULL},
     {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL},
+    {"check", "what is wrong, in a line and an exit code for Nagios and its kin", CHECK, NULL,
+        NULL, check, NULL, NULL},
     {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,
         show_ledger, NULL, NULL},
     {"verify", "the inboxes against ledger and journal: sizes, digests, strangers", VERIFY, NULL,
@@ -83,6 +86,10 @@ static const struct choice {
     CHOICE(interval, "TIME", TOP, LONG_ONLY + 11, "how often it asks (2s)"),
     CHOICE(batch, "N", TOP, LONG_ONLY + 12, "prints so many screens, as text"),
     CHOICE(once, NULL, TOP, LONG_ONLY + 13, "prints one"),
+    CHOICE(warning, "NAME=N", CHECK, LONG_ONLY + 21, "a warning from there on; a list, by commas"),
+    CHOICE(critical, "NAME=N", CHECK, LONG_ONLY + 22, "critical from there on; likewise"),
+    CHOICE(only, "NAME", CHECK, LONG_ONLY + 23, "look at nothing else; likewise"),
+    CHOICE(ignore, "NAME", CHECK, LONG_ONLY + 24, "do not look at these"),
     CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
     CHOICE(client, "GLOB", LEDGER, LONG_ONLY + 1, "only of these clients"),
     CHOICE(queue, "ID", LEDGER, LONG_ONLY + 2, "only of this queue; its first digits do"),
@@ -189,7 +196,7 @@ end:
 /* 0, 'h' or 'V' for what is asked instead of a command, -1: wrong, and told.
  * *given gets a bit a choice. */
 static int
-read_options(int argc, char **argv, struct arguments *arguments, unsigned *given)
+read_options(int argc, char **argv, struct arguments *arguments, uint64_t *given)
 {
 	struct option options[CHOICES + 3] = {
 	    {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}};
@@ -206,11 +213,26 @@ read_options(int argc, char **argv, struct arguments *arguments, unsigned *given
 			i++;
 		if (i == CHOICES)
 			return -1; /* getopt has told */
+		if ((*given & UINT64_C(1) << i) && choices[i].commands == CHECK) {
+			complain("--%s: once, with commas in it", choices[i].name);
+			return -1;
+		}
 		const char *value = optarg ? optarg : "";
 		memcpy((char *)arguments + choices[i].at, &value, sizeof value);
-		*given |= 1u << i;
+		*given |= UINT64_C(1) << i;
 	}
 	return 0;
+}
+
+static const char *
+list_commands(char *list, size_t room)
+{
+	size_t len = (size_t)snprintf(list, room, "which of");
+
+	for (size_t i = 0; i < COMMANDS && len < room; i++)
+		len += (size_t)snprintf(list + len, room - len, "%s %s", i == 0 ? "" : ",",
+		    commands[i].name);
+	return list;
 }
 
 static const struct command *
@@ -222,12 +244,13 @@ find_command(const char *name)
 	return NULL;
 }
 
-int
-main(int argc, char **argv)
+static int
+begin(int argc, char **argv)
 {
 	struct arguments arguments = {.socket = NULL};
 	const struct command *command;
-	unsigned given = 0;
+	uint64_t given = 0;
+	char list[256];
 
 	if (inherit_descriptors() < 0)
 		return EX_OSERR;
@@ -244,9 +267,7 @@ main(int argc, char **argv)
 		return EX_USAGE;
 	}
 	if (optind == argc)
-		return usage_error("no command",
-		    "which of status, clients, inboxes, top, ledger, verify, print, reload, "
-		    "forget?");
+		return usage_error("no command", list_commands(list, sizeof list));
 	command = find_command(argv[optind++]);
 	if (!command)
 		return usage_error(argv[optind - 1], "no such command");
@@ -263,10 +284,29 @@ main(int argc, char **argv)
 		        : command->operand                       ? "one item at a time"
 		                                                 : "one command at a time");
 	for (size_t i = 0; i < CHOICES; i++)
-		if ((given & 1u << i) && !(choices[i].commands & command->kind)) {
+		if ((given & UINT64_C(1) << i) && !(choices[i].commands & command->kind)) {
 			complain("%s: has no option --%s", command->name, choices[i].name);
 			fputs("Try 'inboxctl -h'.\n", stderr);
 			return EX_USAGE;
 		}
 	return finish(run(command, &arguments));
+}
+
+/* Has it the exit codes of a check?  So it has where the command cannot be made out, too. */
+static int
+wants_check(int argc, char **argv)
+{
+	const struct command *command = NULL;
+
+	for (int i = 1; i < argc && !command; i++)
+		command = find_command(argv[i]);
+	return command && command->kind == CHECK;
+}
+
+int
+main(int argc, char **argv)
+{
+	int is_check = wants_check(argc, argv), code = begin(argc, argv);
+
+	return is_check ? check_exit(code) : code;
 }

@@ -17,14 +17,15 @@ class Handler(socketserver.StreamRequestHandler):
         while self.rfile.readline().strip():
             pass
         page = self.server.find(words[1])
-        body = json.dumps(page).encode() if page is not None else b"not here\n"
+        body = b"not here\n" if page is None else \
+            (page if isinstance(page, str) else json.dumps(page)).encode()
         self.wfile.write(b"HTTP/1.0 %s\r\nContent-Length: %d\r\n\r\n" % (
             b"200 OK" if page is not None else b"404 Not Found", len(body)) + body)
 
 
 class StatusSocket(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """`pages` has a page for each path, or a function that makes one of its query; changed at
-    will.  `asked` is what was asked for, in order."""
+    """`pages` has a page for each path (text as it is, else JSON), or a function that makes one of
+    its query; changed at will.  `asked` is what was asked for, in order."""
 
     daemon_threads = True
 
