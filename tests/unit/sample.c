@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "inboxd/commit/missing.h"
 #include "lib/disk.h"
 #include "lib/segment.h"
 #include "lib/why.h"
@@ -108,6 +109,20 @@ sample_each_kind(struct sample *segment)
 }
 
 void
+sample_gaps(struct sample *segment)
+{
+	struct record gap = {
+	    .type = RECORD_GAP, .n = 1, .to = 2, .since = 1795358000000000, .kept = 1};
+
+	sample_add(segment, &gap);
+	gap = (struct record){.type = RECORD_GAP, .n = 8, .to = 8, .since = 1795359000000000};
+	sample_add(segment, &gap);
+	sample_settled(segment, 9);
+	gap = (struct record){.type = RECORD_GAP, .n = 2, .to = 2, .known = 1, .time = 7};
+	sample_add(segment, &gap);
+}
+
+void
 sample_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE])
 {
 	struct digest *digest = digest_new();
@@ -188,6 +203,12 @@ dump_queue(FILE *out, const struct queue *queue)
 			    member_number(figure, &figures));
 	}
 	fprintf(out, " age=%" PRIu64 "\n", queue->age);
+	for (size_t i = 0; i < gaps_count(&queue->gaps); i++) {
+		const struct gap *gap = gaps_at(&queue->gaps, i);
+		fprintf(out, "  gap %" PRIu64 " to %" PRIu64 " missing=%" PRIu64 " since=%" PRId64
+		    " count=%" PRIu64 " known=%" PRIu64 "\n",
+		    gap->first, gap->last, gap->missing, gap->since, gap->count, gap->known);
+	}
 	while ((known = entries_next(&queue->entries, known))) {
 		const struct known_item *item = known->item;
 		fprintf(out, "  n=%" PRIu64 " skip=%d", known->number, known->is_skip);
@@ -378,6 +399,7 @@ sample_fill(struct clients *clients, size_t queues, uint64_t items)
 		}
 		assert_int_equal(queue_add_skip(queue, 900000), 1);
 		assert_int_equal(queue_add_skip(queue, 900002), 1);
+		missing_add(queue, 2, 3, (int64_t)i + 17);
 	}
 }
 

@@ -48,6 +48,9 @@ void sample_text(struct sample *segment, const char *text, size_t len);
 
 /* A small segment with a record of each kind. */
 void sample_each_kind(struct sample *segment);
+/* And behind that records of gaps: one that was kept, one seen, and a part of the first one that
+ * was confirmed. */
+void sample_gaps(struct sample *segment);
 
 /* The digest of a string. */
 void sample_digest(const char *bytes, unsigned char sha256[DIGEST_SIZE]);

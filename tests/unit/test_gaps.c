@@ -187,6 +187,7 @@ confirms_what_is_missing_in_a_range(void **state)
 	confirm(3, 4, GAPS_CONFIRMED, 1);
 	assert_gaps("2 3-4(known) 5-6 9 12-20");
 	confirm(3, 4, GAPS_CONFIRMED, 0);
+	confirm(4, 4, GAPS_CONFIRMED, 0);
 	confirm(6, 13, GAPS_CONFIRMED, 3);
 	assert_gaps("2 3-4(known) 5 6(known) 9(known) 12-13(known) 14-20");
 	assert_int_equal(gaps_at(&queue->gaps, 5)->since, 7);

@@ -177,8 +177,12 @@ reads_what_was_written(void **state)
 {
 	(void)state;
 	sample_each_kind(&segment);
-	assert_reads("settled=6 items=2 stored=3 bytes=14 skipped=1 missing=0 ");
-	assert_reads("synced=42 stored=40 next=44 records=16\n"
+	sample_gaps(&segment);
+	assert_reads("settled=9 items=0 stored=3 bytes=14 skipped=1 missing=1 ");
+	assert_reads("  gap 1 to 1 missing=1 since=1795358000000000 count=1 known=0\n"
+	             "  gap 2 to 2 missing=1 since=1795358000000000 count=1 known=1\n"
+	             "  gap 8 to 8 missing=1 since=1795359000000000 count=1 known=0\n");
+	assert_reads("synced=42 stored=40 next=44 records=20\n"
 	             "tail seq=42 n=6 size=9 dumps/name-42\n"
 	             "tail seq=43 n=7 size=0 status/name-43\n");
 }
@@ -190,6 +194,7 @@ passes_over_added_fields(void **state)
 
 	(void)state;
 	sample_each_kind(&segment);
+	sample_gaps(&segment);
 	plain = read_back(segment.text, segment.len);
 	add_fields();
 	assert_non_null(memmem(segment.text, segment.len, " void 41 colour=1 ", 18));
@@ -239,6 +244,7 @@ cuts_a_tail_torn_at_any_byte(void **state)
 {
 	(void)state;
 	sample_each_kind(&segment);
+	sample_gaps(&segment);
 	cut_at_any_byte(5);
 }
 
@@ -336,6 +342,7 @@ believe_no_flipped_bit(uint64_t version)
 
 	sample_version = version;
 	sample_each_kind(&segment);
+	sample_gaps(&segment);
 	count = find_lines(starts);
 	for (size_t i = 0; i <= count; i++)
 		before[i] = memory_of(starts, i);
@@ -382,6 +389,7 @@ names_the_damaged_line_and_the_mark_behind(void **state)
 	(void)state;
 	for (sample_version = 1; sample_version <= 2; sample_version++) {
 		sample_each_kind(&segment);
+		sample_gaps(&segment);
 		assert_true(find_lines(starts) > 13);
 		segment.text[starts[6] + 20] ^= 1;
 		assert_damaged(read_back(segment.text, segment.len), ":7: a damaged record");

@@ -359,6 +359,7 @@ books_accept(struct books *books, struct item *item, size_t *size)
 	ledger_append(books->ledger, &record);
 	item->seq = record.seq;
 	(void)queue_add_item(queue, &record);
+	losses_note_accepted(item);
 	stats_add(books->stats, STAT_NOW_UNSETTLED, 1);
 	add_share(books, item);
 	inflow_take(item->draft.inbox->inflow, item->size);
@@ -374,6 +375,7 @@ books_void(struct books *books, const struct item *item)
 	inflow_untake(item->draft.inbox->inflow, item->size);
 	if (queue_void(item->queue, item->number, item->inbox, item->sha256, item->seq))
 		stats_sub(books->stats, STAT_NOW_UNSETTLED, 1);
+	losses_note_void(&books->losses, item);
 }
 
 void
@@ -381,7 +383,7 @@ books_count_stored(struct books *books, const struct item *item)
 {
 	struct tally *tally = &item->queue->figures.tally;
 
-	losses_note_stored(&books->losses, item->queue, item->number);
+	losses_note_stored(&books->losses, item);
 	tally->stored++;
 	tally->stored_bytes += item->size;
 	tally->last_stored = clock_utc();

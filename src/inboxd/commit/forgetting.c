@@ -25,15 +25,16 @@ static void
 tell_log(struct forgetting *f, const struct queue *queue, const char *reason, uint64_t unseen)
 {
 	static const char format[] =
-	    "client=%s queue=%s reason=%s settled=%llu unsettled=%zu unseen=%llu";
+	    "client=%s queue=%s reason=%s settled=%llu unsettled=%zu gaps=%llu "
+	    "unseen=%llu";
+	unsigned long long settled = queue->settled, gaps = gaps_unknown(&queue->gaps);
 
 	if (strcmp(reason, "command") == 0)
 		log_event(LOG_NOTICE, "queue_forgotten", format, queue->identity, queue->id, reason,
-		    (unsigned long long)queue->settled, queue->entries.items,
-		    (unsigned long long)unseen);
+		    settled, queue->entries.items, gaps, (unsigned long long)unseen);
 	else
 		log_limited(&f->gate, LOG_NOTICE, "queue_forgotten", format, queue->identity,
-		    queue->id, reason, (unsigned long long)queue->settled, queue->entries.items,
+		    queue->id, reason, settled, queue->entries.items, gaps,
 		    (unsigned long long)unseen);
 }
 

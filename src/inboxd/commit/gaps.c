@@ -216,12 +216,14 @@ gaps_confirm(struct gaps *gaps, uint64_t first, uint64_t last, uint64_t *count)
 		if (is_cut(&gaps->list->gap[at], first, last) && is_merged(&gaps->list->gap[at]))
 			return GAPS_MERGED;
 	}
-	if (gaps->list->gap[from].first < first)
+	if (gaps->list->gap[from].first < first && !gaps->list->gap[from].known)
 		split(gaps, from++, first);
 	for (at = from; at < gaps_count(gaps) && gaps->list->gap[at].first <= last; at++) {
+		if (gaps->list->gap[at].known)
+			continue;
 		if (gaps->list->gap[at].last > last)
 			split(gaps, at, last + 1);
-		*count += gaps->list->gap[at].known ? 0 : gaps->list->gap[at].count;
+		*count += gaps->list->gap[at].count;
 		gaps->list->gap[at].known = 1;
 	}
 	make_room(gaps);

@@ -51,33 +51,47 @@ losses_settle(struct losses *losses, struct queue *queue, uint64_t number)
 	note_unknown(losses);
 }
 
-static int
-end_gap(struct losses *losses, struct queue *queue, uint64_t number, const char *how)
+static void
+tell_end(struct losses *losses, const struct queue *queue, uint64_t number, const char *how)
 {
-	struct gap was;
-
-	if (!missing_end(queue, number, &was))
-		return 0;
 	log_limited(&losses->gate, LOG_NOTICE, "gap_ended",
 	    "client=%s queue=%s n=%llu how=%s note=\"it was missing\"", queue->identity,
 	    queue->id, (unsigned long long)number, how);
 	note_unknown(losses);
-	return 1;
 }
 
 void
-losses_note_stored(struct losses *losses, struct queue *queue, uint64_t number)
+losses_note_accepted(struct item *item)
 {
-	(void)end_gap(losses, queue, number, "stored");
+	if (!missing_end(item->queue, item->number, &item->was))
+		item->was.count = 0;
+}
+
+void
+losses_note_void(struct losses *losses, const struct item *item)
+{
+	if (item->was.count == 0)
+		return;
+	missing_undo(item->queue, &item->was);
+	note_unknown(losses);
+}
+
+void
+losses_note_stored(struct losses *losses, const struct item *item)
+{
+	if (item->was.count > 0)
+		tell_end(losses, item->queue, item->number, "stored");
 }
 
 int
 losses_note_skipped(struct losses *losses, const struct notice *notice)
 {
 	struct record record = {.type = RECORD_SKIP, .n = notice->number};
+	struct gap was;
 
-	if (!end_gap(losses, notice->queue, notice->number, "skipped"))
+	if (!missing_end(notice->queue, notice->number, &was))
 		return 0;
+	tell_end(losses, notice->queue, notice->number, "skipped");
 	notice->queue->figures.tally.skipped++;
 	stats_add(losses->stats, STAT_SKIPPED, 1);
 	snprintf(record.reason, sizeof record.reason, "%s", notice->reason);

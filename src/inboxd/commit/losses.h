@@ -27,9 +27,12 @@ struct losses {
 
 /* The client has settled all below `number`: what of it never came is missing from now on. */
 void losses_settle(struct losses *losses, struct queue *queue, uint64_t number);
-/* An item is stored, whose accept record tells so; is it one that was missing?  And one skipped,
- * of which it makes the record.  1: it was. */
-void losses_note_stored(struct losses *losses, struct queue *queue, uint64_t number);
+/* An item's accept record is made, and void, or it is stored: was it missing?  As a restart reads
+ * it, it is so no more from the accept on. */
+void losses_note_accepted(struct item *item);
+void losses_note_void(struct losses *losses, const struct item *item);
+void losses_note_stored(struct losses *losses, const struct item *item);
+/* A number is skipped.  1: it was missing, and the record is made. */
 int losses_note_skipped(struct losses *losses, const struct notice *notice);
 
 /* Fills in the answer.  DONE: it is on the disk.  NULL: there is no room for the record of it. */

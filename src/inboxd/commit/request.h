@@ -12,6 +12,7 @@
 
 #include "inboxd/base/limits.h"
 #include "inboxd/base/mailbox.h"
+#include "inboxd/commit/gaps.h"
 #include "inboxd/commit/view.h"
 #include "inboxd/drafts/draft.h"
 #include "lib/digest.h"
@@ -147,6 +148,7 @@ struct item {
 	struct item *next;
 	uint64_t seq; /* of its accept record */
 	int is_durable; /* its draft, and the entry in tmp/ */
+	struct gap was; /* missing, but for this item; count 0: it was not */
 	int is_reuse; /* its queue had used the number, for this or another item */
 	int over_share; /* LATER full is for this client alone */
 	enum limit limit; /* LATER unsettled: which was in the way */
