@@ -9,6 +9,9 @@ struct arguments {
 	const char *interval, *batch;
 	const char *json, *quick, *force, *verbose, *once; /* not NULL: given */
 	const char *warning, *critical, *only, *ignore; /* of check: lists, with commas */
+	const char *behind, *missing, *gaps, *failed, *never_came; /* likewise */
+	const char *silent; /* ""; or a time */
+	const char *sort, *limit;
 	const char *operand; /* behind a command that has one: never NULL then */
 	const char *second;  /* behind that one; NULL where it may be left out, and was */
 };

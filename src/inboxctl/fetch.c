@@ -252,7 +252,7 @@ enum fetch_result
 fetch_page_within(const char *socket_path, const char *path, int patience,
     struct fetch_page *page)
 {
-	char request[256];
+	char request[2048];
 
 	snprintf(request, sizeof request,
 	    "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);

@@ -16,6 +16,7 @@
 
 #include "inboxctl/arguments.h"
 #include "inboxctl/check.h"
+#include "inboxctl/clients.h"
 #include "inboxctl/complain.h"
 #include "inboxctl/forget.h"
 #include "inboxctl/page.h"
@@ -27,6 +28,7 @@
 #include "inboxctl/top.h"
 #include "inboxctl/verify.h"
 #include "lib/inherit.h"
+#include "lib/parse.h"
 
 #define DEFAULT_CONFIG SYSCONFDIR "/inboxd.conf"
 
@@ -47,8 +49,8 @@ static const struct command {
 } commands[] = {
     {"status", "how the receiver is and what matters now", STATUS, NULL, NULL, show_status,
         NULL, NULL},
-    {"clients", "each client's queue: seen, stored, pending, missing", CLIENTS, "/clients",
-        show_clients, NULL, NULL, NULL},
+    {"clients", "how each client is, and who should come and does not", CLIENTS, NULL, NULL,
+        clients_command, NULL, NULL},
     {"inboxes", "each inbox: what waits in it, and since when", INBOXES, "/inboxes", show_inboxes,
         NULL, NULL, NULL},
     {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL},
@@ -69,20 +71,32 @@ static const struct command {
 #define LONG_ONLY 256 /* option letters from here on are none */
 
 static const struct choice {
-	const char *name, *value, *help; /* value: what it is called; NULL: it has none */
+	/* value: what it is called, in brackets where it may be left out; NULL: it has none */
+	const char *name, *value, *help;
 	int letter;
 	int commands;
 	size_t at; /* in struct arguments */
 } choices[] = {
+#define CHOICE_AS(name, member, value, commands, letter, help) \
+	{name, value, help, letter, commands, offsetof(struct arguments, member)}
 #define CHOICE(member, value, commands, letter, help) \
-	{#member, value, help, letter, commands, offsetof(struct arguments, member)}
+	CHOICE_AS(#member, member, value, commands, letter, help)
     CHOICE(json, NULL, SHOWN, LONG_ONLY, "for programs"),
     CHOICE(config, "FILE", AT_SOCKET | AT_ROOT, 'c',
         "the receiver's configuration (" DEFAULT_CONFIG ")"),
     CHOICE(socket, "SOCKET", AT_SOCKET, 's',
         "the receiver's status socket, whatever that says"),
     CHOICE(root, "ROOT", AT_ROOT, 'r', "the receiver's root, whatever that says"),
-    CHOICE(verbose, NULL, STATUS | INBOXES, 'v', "all there is"),
+    CHOICE(silent, "[TIME]", CLIENTS, LONG_ONLY + 30, "those unseen for long, or for so long"),
+    CHOICE(behind, NULL, CLIENTS, LONG_ONLY + 31, "those whose items wait for long"),
+    CHOICE(missing, NULL, CLIENTS, LONG_ONLY + 32, "those with gaps that nobody has confirmed"),
+    CHOICE(gaps, NULL, CLIENTS, LONG_ONLY + 33, "those with gaps, confirmed or not"),
+    CHOICE_AS("never-came", never_came, NULL, CLIENTS, LONG_ONLY + 34,
+        "those that are expected and never came"),
+    CHOICE(failed, NULL, CLIENTS, LONG_ONLY + 35, "those with items set aside"),
+    CHOICE(sort, "COLUMN,...", CLIENTS, LONG_ONLY + 36, "by these; -COLUMN: turned round"),
+    CHOICE(limit, "N", CLIENTS, LONG_ONLY + 37, "so many lines at most"),
+    CHOICE(verbose, NULL, STATUS | INBOXES | CLIENTS, 'v', "all there is"),
     CHOICE(interval, "TIME", TOP, LONG_ONLY + 11, "how often it asks (2s)"),
     CHOICE(batch, "N", TOP, LONG_ONLY + 12, "prints so many screens, as text"),
     CHOICE(once, NULL, TOP, LONG_ONLY + 13, "prints one"),
@@ -91,7 +105,7 @@ static const struct choice {
     CHOICE(only, "NAME", CHECK, LONG_ONLY + 23, "look at nothing else; likewise"),
     CHOICE(ignore, "NAME", CHECK, LONG_ONLY + 24, "do not look at these"),
     CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
-    CHOICE(client, "GLOB", LEDGER, LONG_ONLY + 1, "only of these clients"),
+    CHOICE(client, "GLOB", LEDGER | CLIENTS, LONG_ONLY + 1, "only of these clients"),
     CHOICE(queue, "ID", LEDGER, LONG_ONLY + 2, "only of this queue; its first digits do"),
     CHOICE(item, "N", LEDGER, LONG_ONLY + 3, "only of this number in its queue"),
     CHOICE(name, "GLOB", LEDGER, LONG_ONLY + 5, "only of items so named"),
@@ -193,6 +207,21 @@ end:
 	return code;
 }
 
+static int
+is_optional(const struct choice *choice)
+{
+	return choice->value && choice->value[0] == '[';
+}
+
+/* getopt(3) takes "--silent=24h"; people write "--silent 24h", too. */
+static int
+is_time(const char *word)
+{
+	uint64_t seconds;
+
+	return word && parse_seconds(word, strlen(word), &seconds) == 0;
+}
+
 /* 0, 'h' or 'V' for what is asked instead of a command, -1: wrong, and told.
  * *given gets a bit a choice. */
 static int
@@ -204,7 +233,10 @@ read_options(int argc, char **argv, struct arguments *arguments, uint64_t *given
 
 	for (size_t i = 0; i < CHOICES; i++)
 		options[i + 2] = (struct option){choices[i].name,
-		    choices[i].value ? required_argument : no_argument, NULL, choices[i].letter};
+		    is_optional(&choices[i]) ? optional_argument
+		        : choices[i].value   ? required_argument
+		                             : no_argument,
+		    NULL, choices[i].letter};
 	while ((letter = getopt_long(argc, argv, "c:s:r:vhV", options, NULL)) != -1) {
 		if (letter == 'h' || letter == 'V')
 			return letter;
@@ -213,6 +245,8 @@ read_options(int argc, char **argv, struct arguments *arguments, uint64_t *given
 			i++;
 		if (i == CHOICES)
 			return -1; /* getopt has told */
+		if (!optarg && is_optional(&choices[i]) && is_time(argv[optind]))
+			optarg = argv[optind++];
 		if ((*given & UINT64_C(1) << i) && choices[i].commands == CHECK) {
 			complain("--%s: once, with commas in it", choices[i].name);
 			return -1;

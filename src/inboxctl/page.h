@@ -9,6 +9,8 @@
 
 struct json_t;
 
+#define PAGE_PATH_ROOM 1100 /* with its query */
+
 /*
  * Asks for `path` ("/clients", with a query behind it or not), and for all that follows.  *page is
  * the tree, to be freed by show_free(), where that is FETCH_OK, and else NULL with the reason in
@@ -20,5 +22,10 @@ MUST_CHECK enum fetch_result page_ask(const char *socket_path, const char *path,
 
 /* Likewise, for a command: 0, or its exit code, and it has been told why. */
 MUST_CHECK int page_get(const char *socket_path, const char *path, struct json_t **page);
+
+/* Likewise, without keeping it: each part goes to `take` as it comes, and is freed behind that;
+ * -1 with a reason ends it. */
+typedef int page_take(void *ctx, const struct json_t *part, struct why *why);
+MUST_CHECK int page_each(const char *socket_path, const char *path, page_take *take, void *ctx);
 
 #endif

@@ -413,7 +413,8 @@ def figures_of_a_client_stand_in_the_manuals():
     names = listed("src/inboxd/inbox-spool.5", r"^\.It Li queue Ar .*?^\.El$")
     heads = listed("src/inboxctl/inboxctl.8", r"^\.It Cm clients$.*?^\.El$")
     yield from differ("inbox-spool.5", names, [name for name, _ in rows])
-    yield from differ("inboxctl.8", heads, ["CLIENT", "QUEUE", "ON", "MARK", "UNSETTLED"] +
+    yield from differ("inboxctl.8", heads, ["CLIENT", "QUEUE", "STATE", "GAPS", "ON", "MARK",
+                                                  "UNSETTLED"] +
                       [head for _, head in rows])
 
 

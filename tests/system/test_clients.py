@@ -8,10 +8,12 @@ every state at once.
 
 import json
 import os
+import re
 import signal
 import time
 
-from harness import Unix, contains, equal, main, test, until
+from harness import INBOXCTL, Unix, contains, equal, main, test, until
+from terminal import Terminal
 
 STATES = ("up-to-date", "behind", "silent", "missing", "never-came")
 
@@ -170,6 +172,74 @@ def census_counts_each_client_once(t):
     r.wait_log(r"event=reloaded\b")
     until(lambda: counted(r)["never-came"] == 3, 5, "the new list to be counted")
     equal(asked(r, "state=never-came"), {"pc%d" % n: "never-came" for n in (7, 8, 9)})
+
+
+# ---- inboxctl clients
+
+def shown(t, r, *options, code=0, env=None):
+    """{identity: its line}, in order."""
+    run = t.run([INBOXCTL, "clients", "-s", r.socket, *options], env=env)
+    equal(run.returncode, code, run.stderr)
+    assert code == 0 or run.stdout == "", run.stdout
+    return {line.split()[0]: line for line in run.stdout.splitlines()[1:]} if code == 0 \
+        else run.stderr
+
+
+def pcs(*numbers):
+    return ["pc%d.example.org" % n for n in numbers]
+
+
+@test
+def clients_shows_the_worst_first_and_what_is_asked(t):
+    r, gap = fleet(t)
+    lines = shown(t, r, "--client", "pc[!2]*")
+    equal(list(lines), pcs(5, 4, 3, 1), "the worst first")
+    assert re.search(r"pc5.example.org +never-came +never +0 +- +0 +0 ", lines["pc5.example.org"])
+    assert re.search(r"pc4.example.org +missing +now +0 +- +0 +1 ", lines["pc4.example.org"])
+    assert re.search(r"pc1.example.org +up-to-date +now +2 +1m", lines["pc1.example.org"])
+    equal(list(shown(t, r, "--silent")), pcs(3))
+    equal(list(shown(t, r, "--silent=24h")), [])
+    equal(list(shown(t, r, "--silent", "1s", "--behind")), pcs(3, 2), "two are more")
+    equal(list(shown(t, r, "--silent", "24h", "--missing")), pcs(4))
+    equal(list(shown(t, r, "--never-came", "--missing")), pcs(5, 4))
+    equal(list(shown(t, r, "--failed")), pcs(2))
+    equal(list(shown(t, r, "--gaps")), pcs(4))
+    post(r, "/gap", "identity=pc4.example.org&first=2&last=3")
+    equal(list(shown(t, r, "--gaps")), pcs(4), "one that is known is a gap")
+    equal(list(shown(t, r, "--missing")), [])
+    equal(list(shown(t, r, "--sort", "-client", "--client=pc[135]*")), pcs(5, 3, 1))
+    equal(list(shown(t, r, "--sort", "pending,client", "--limit", "2")), pcs(1, 2))
+    text = t.run([INBOXCTL, "clients", "-v", "-s", r.socket]).stdout
+    for head in ("CLIENT", "QUEUE", "STATE", "GAPS", "ON", "MARK", "UNSETTLED", "AGENT"):
+        contains(text.split("\n")[0], head)
+    contains(text, gap[:8])
+    for wrong in (["--sort", "nosuch"], ["--sort", ""], ["--limit", "0"], ["--limit", "x"],
+                  ["--silent=x"], ["--silent=0"], ["--silent", "x"]):
+        shown(t, r, *wrong, code=64)
+    run = t.run([INBOXCTL, "clients", "--json", "-s", r.socket, "--failed", "--never-came"])
+    page = json.loads(run.stdout)
+    equal((page["schema"], page["next"]), (1, None))
+    equal([row["identity"] for row in page["clients"]], pcs(5, 2))
+    equal(page["clients"][1], r.json("/clients?state=behind")["clients"][0])
+
+
+@test
+def clients_fits_eighty_columns_and_leaves_names_readable(t):
+    r, _ = fleet(t)
+    long = "a-rather-long-name-for-a-machine-that-somebody-gave-it.cellar.example.org"
+    hello(t, r, long)
+    for width, want in ((80, long[:15]), (120, long[:30])):
+        terminal = Terminal(t, [INBOXCTL, "clients", "-s", r.socket], width=width,
+                            env={"NO_COLOR": "1", "LC_ALL": "C"})
+        code, text = terminal.end()
+        equal(code, 0)
+        lines = text.split("\r\n")
+        contains(text, want)
+        assert max(map(len, lines)) <= width, text
+        for head in ("CLIENT", "QUEUE", "STATE", "SEEN", "PENDING", "SINCE", "FAILED", "GAPS"):
+            contains(lines[0], head)
+    terminal = Terminal(t, [INBOXCTL, "clients", "-s", r.socket])
+    contains(terminal.end()[1], "\x1b[")
 
 
 @test

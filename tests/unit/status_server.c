@@ -87,6 +87,7 @@ fake_views(size_t count)
 		snprintf(view->identity, sizeof(view->identity), "pc%zu.example.com", count - i);
 		memset(view->queue, 'a', PROTO_QUEUE_LEN);
 		view->connected = i == 0;
+		view->states = 1u << CLIENT_UP_TO_DATE;
 		view->settled = 41;
 		view->figures.tally.stored = 40;
 		view->figures.tally.stored_bytes = 12345678;

@@ -105,8 +105,11 @@ inboxctl_shows_each_page(void **state)
 	                            "inbox1: cannot be read: new/: No such file", NULL});
 	assert_shows_with("inboxes", "-v", (const char *const[]){"inbox0", "%1B[31mred%FF",
 	                                       "1.0 MiB", " 4m ", NULL});
-	assert_shows("clients", (const char *const[]){"pc1.example.com  aaaaaaaa  no", "1d 1h ago",
-	                            "never", "11.8 MiB", "inboxq/0.1.0", NULL});
+	assert_shows("clients", (const char *const[]){"pc1.example.com  up-to-date ", " 1d 1h ",
+	                            " never ", NULL});
+	assert_shows_with("clients", "-v", (const char *const[]){
+	    "pc1.example.com  aaaaaaaa  up-to-date ", "1d 1h", "never", "11.8 MiB",
+	    "inboxq/0.1.0", NULL});
 	int code;
 	char *text = inboxctl(&code, "--json", "clients", NULL);
 	assert_int_equal(code, 0);
