@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../papers"))
 import papers
@@ -535,6 +536,63 @@ def units_make_no_root():
     for path in tree("contrib/systemd"):
         for line in re.findall(r"^Exec\w+=.*inboxd\b.* -m\b.*$", read(path), re.M):
             yield "%s: %s" % (path, line)
+
+
+# Most that systemd may find a service exposed to; those that stand here are held to it.
+EXPOSURES = {"inboxd.service": 1.2, "inboxq.service": 1.2, "inboxq-once.service": 1.2,
+             "inboxq-watch.service": 1.2, "inboxd.service with socket.conf": 0.3}
+
+
+def systemd_analyze(what, *units):
+    """Its words on units, {name: text}, taken in a folder of their own; None: it is not here."""
+    with tempfile.TemporaryDirectory() as folder:
+        paths = []
+        for name, text in units:
+            paths.append(os.path.join(folder, name))
+            with open(paths[-1], "w", encoding="utf-8") as file:
+                file.write(text)
+        try:
+            done = subprocess.run(["systemd-analyze", *what, *paths], stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, text=True, check=False, timeout=60,
+                                  env={**os.environ, "SYSTEMD_UNIT_PATH": folder + ":"})
+        except OSError:
+            return None
+    return done.stdout
+
+
+@check
+def units_expose_no_more_than_is_promised():
+    """By systemd-analyze, where it is; a later section of a file counts as a drop-in does."""
+    for name, most in EXPOSURES.items():
+        unit = name.split(" ")[0]
+        text = read("contrib/systemd/" + unit)
+        if unit != name:
+            text += read("contrib/systemd/%s.d/socket.conf" % unit)
+        said = systemd_analyze(["security", "--offline=true"], (unit, text))
+        found = re.search(r"exposure level for \S+: ([0-9.]+)", said or "")
+        if said is None or "offline" in said and not found:
+            return
+        if not found or float(found.group(1)) > most:
+            yield "%s: %s, and %s is the most" % (name, found and found.group(1), most)
+
+
+@check
+def units_have_no_key_that_systemd_does_not_know():
+    units = [(os.path.basename(path), read(path)) for path in tree(
+        "contrib/systemd", ends=(".service", ".socket", ".timer", ".path"))]
+    said = systemd_analyze(["verify", "--man=no"], *units) or ""
+    for line in said.splitlines():
+        if re.search(r"Unknown|Failed to parse|Invalid", line):
+            yield line
+
+
+@check
+def units_are_all_installed():
+    """Makefile.am has each file, and the samples."""
+    makefile = read("Makefile.am")
+    for path in tree("contrib/systemd"):
+        if not re.search(r"(^|[\s/])%s(\s|$)" % re.escape(os.path.basename(path)), makefile):
+            yield path
 
 
 # ---- form
