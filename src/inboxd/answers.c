@@ -112,16 +112,12 @@ answers_counted(struct answers *answers, struct counted *counted)
 		status_counted(answers->status);
 }
 
-int
-answers_trouble(const struct answers *answers, struct why *why)
-{
-	return expiry_is_over((*answers->site)->tls, why);
-}
-
 static int
 give_trouble(void *ctx, struct why *why)
 {
-	return answers_trouble(ctx, why);
+	const struct answers *answers = ctx;
+
+	return expiry_is_over((*answers->site)->tls, why);
 }
 
 static void

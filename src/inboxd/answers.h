@@ -48,8 +48,6 @@ void answers_close(struct answers *answers);
 
 /* The sum over all threads, and main. */
 uint64_t answers_sum(const struct answers *answers, enum counter which);
-/* Is no client served, though the receiver runs?  Then `why` says why. */
-int answers_trouble(const struct answers *answers, struct why *why);
 /* Takes a count of the survey's. */
 void answers_counted(struct answers *answers, struct counted *counted);
 /* Takes a look of the lookout's. */

@@ -11,12 +11,13 @@
 
 #include "inboxd/answers.h"
 #include "inboxd/base/fatal.h"
-#include "inboxd/drafts/space.h"
 #include "inboxd/serve/worker.h"
+#include "inboxd/status/status.h"
 #include "inboxd/threads.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/notify.h"
+#include "lib/why.h"
 
 #define ASK_EVERY (5 * CLOCK_SECOND)
 #define TELL_EVERY (10 * CLOCK_SECOND) /* of what changes all the time */
@@ -153,36 +154,27 @@ supervisor_take(struct supervisor *supervisor, struct message *message)
 
 /* ---- how it is */
 
-/* The worst that is wrong; NULL: nothing. */
+/* The worst that is wrong, as all who tell of it have it, and why a reload was not taken; NULL:
+ * nothing. */
 static const char *
 find_trouble(struct supervisor *supervisor, struct why *why)
 {
-	struct answers *answers = supervisor->answers;
-	uint64_t silent = stats_get(answers->stats, STAT_NOW_SILENT);
-	uint64_t full = answers_sum(answers, STAT_NOW_FULL);
+	const char *reload = supervisor->answers->reloads->error.text;
+	uint64_t silent = stats_get(supervisor->answers->stats, STAT_NOW_SILENT);
+	char text[HEALTH_TEXT_ROOM];
+	enum health_severity worst = status_worst(supervisor->answers->status, text);
 
-	if (answers_trouble(answers, why)) {
-		why->text[0] = (char)toupper((unsigned char)why->text[0]);
-		return why->text;
-	}
-	if (silent >= SILENT / CLOCK_SECOND) {
-		why_say(why, "A thread has not answered for %llu s: its disk may hang",
+	if (worst != HEALTH_CRITICAL && silent >= SILENT / CLOCK_SECOND)
+		why_say(why, "a thread has not answered for %llu s: its disk may hang",
 		    (unsigned long long)silent);
-		return why->text;
-	}
-	if (answers_sum(answers, STAT_NOW_PUBLISH_TROUBLE))
-		return "Items cannot be made visible: new ones are put off";
-	if (answers_sum(answers, STAT_NOW_JOURNAL_FULL))
-		return "No room for the journal: new items are put off";
-	if (full == SPACE_NONE)
-		return "Disk full: new items are put off";
-	if (full != SPACE_ROOM)
-		return "Disk nearly full: large items are put off";
-	if (answers->reloads->error.text[0]) {
-		why_say(why, "The last reload was not taken: %s", answers->reloads->error.text);
-		return why->text;
-	}
-	return NULL;
+	else if (worst != HEALTH_CRITICAL && reload[0])
+		why_say(why, "the last reload was not taken: %s", reload);
+	else if (worst != HEALTH_OK)
+		why_say(why, "%s", text);
+	else
+		return NULL;
+	why->text[0] = (char)toupper((unsigned char)why->text[0]);
+	return why->text;
 }
 
 void
