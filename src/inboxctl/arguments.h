@@ -12,7 +12,8 @@ struct arguments {
 	const char *behind, *missing, *gaps, *failed, *never_came; /* likewise */
 	const char *silent; /* ""; or a time */
 	const char *sort, *limit;
-	const char *operand; /* behind a command that has one: never NULL then */
+	const char *reason, *timeout;
+	const char *operand; /* behind a command that has one: never NULL then, where it must */
 	const char *second;  /* behind that one; NULL where it may be left out, and was */
 };
 

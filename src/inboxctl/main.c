@@ -20,6 +20,7 @@
 #include "inboxctl/complain.h"
 #include "inboxctl/forget.h"
 #include "inboxctl/page.h"
+#include "inboxctl/pause.h"
 #include "inboxctl/places.h"
 #include "inboxctl/print.h"
 #include "inboxctl/reload.h"
@@ -34,9 +35,10 @@
 
 /* Which commands an option is for, and what they need to know the place of. */
 enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32, STATUS = 64,
-	INBOXES = 128, TOP = 256, CHECK = 512, PAGE = STATUS | CLIENTS | INBOXES,
-	SHOWN = PAGE | LEDGER | VERIFY | FORGET, AT_ROOT = LEDGER | VERIFY | PRINT,
-	AT_SOCKET = PAGE | RELOAD | FORGET | TOP | CHECK };
+	INBOXES = 128, TOP = 256, CHECK = 512, PAUSE = 1024, RESUME = 2048, DRAIN = 4096,
+	PAGE = STATUS | CLIENTS | INBOXES,
+	SHOWN = PAGE | LEDGER | VERIFY | FORGET | PAUSE | RESUME, AT_ROOT = LEDGER | VERIFY | PRINT,
+	AT_SOCKET = PAGE | RELOAD | FORGET | TOP | CHECK | PAUSE | RESUME | DRAIN };
 
 static const struct command {
 	const char *name, *help;
@@ -44,7 +46,7 @@ static const struct command {
 	const char *page; /* of the status socket, and who shows it */
 	show_fn *show;
 	int (*run)(const struct arguments *arguments);
-	const char *operand; /* what it has to have behind it; NULL: nothing */
+	const char *operand; /* what it has to have behind it, or in brackets may; NULL: nothing */
 	const char *second;  /* and what it may have behind that */
 } commands[] = {
     {"status", "how the receiver is and what matters now", STATUS, NULL, NULL, show_status,
@@ -65,6 +67,12 @@ static const struct command {
         NULL, NULL, reload, NULL, NULL},
     {"forget", "has the receiver forget a client's queues, or one of them", FORGET, NULL, NULL,
         forget, "CLIENT", "[QUEUE]"},
+    {"pause", "has an inbox, or all, take nothing until resume", PAUSE, NULL, NULL, pause_inbox,
+        "[INBOX]", NULL},
+    {"resume", "has an inbox, or all, take items again", RESUME, NULL, NULL, resume_inbox,
+        "[INBOX]", NULL},
+    {"drain", "pauses all, and waits until nothing is under way", DRAIN, NULL, NULL, drain, NULL,
+        NULL},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -114,6 +122,8 @@ static const struct choice {
     CHOICE(type, "TYPE,...", LEDGER, LONG_ONLY + 8, "these records, or all (accept)"),
     CHOICE(quick, NULL, VERIFY, LONG_ONLY + 9, "sizes only, no digests"),
     CHOICE(force, NULL, FORGET, LONG_ONLY + 10, "with items that may be stored again then"),
+    CHOICE(reason, "TEXT", PAUSE | DRAIN, LONG_ONLY + 41, "why, for those who ask"),
+    CHOICE(timeout, "TIME", DRAIN, LONG_ONLY + 42, "how long it waits (5m)"),
 };
 #define CHOICES (sizeof choices / sizeof choices[0])
 
@@ -305,17 +315,17 @@ begin(int argc, char **argv)
 	command = find_command(argv[optind++]);
 	if (!command)
 		return usage_error(argv[optind - 1], "no such command");
-	if (command->operand && optind == argc)
+	if (command->operand && command->operand[0] != '[' && optind == argc)
 		return usage_error(command->name, command->second
 		        ? "whose queues?  It wants a CLIENT"
 		        : "of which item?  It wants a NAME");
-	if (command->operand)
+	if (command->operand && optind < argc)
 		arguments.operand = argv[optind++];
 	if (command->second && optind < argc)
 		arguments.second = argv[optind++];
 	if (optind < argc)
 		return usage_error(argv[optind], command->second ? "one queue at a time"
-		        : command->operand                       ? "one item at a time"
+		        : command->operand                       ? "one at a time"
 		                                                 : "one command at a time");
 	for (size_t i = 0; i < CHOICES; i++)
 		if ((given & UINT64_C(1) << i) && !(choices[i].commands & command->kind)) {

@@ -10,6 +10,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/limits.h"
+#include "inboxd/base/pauses.h"
 #include "inboxd/base/site.h"
 #include "inboxd/commit/request.h"
 #include "inboxd/expiry.h"
@@ -77,6 +78,8 @@ give_inbox(void *ctx, size_t i, struct inbox_view *out)
 	if (count)
 		out->count = *count;
 	give_inflow(inbox->inflow, out);
+	out->paused = pauses_find(answers->pauses, *answers->site, inbox->name);
+	out->paused_all = answers->pauses->all.since != 0;
 	return 0;
 }
 
@@ -128,6 +131,16 @@ give_reload(void *ctx, struct reload_view *out)
 
 	out->error = reloads->error.text[0] ? reloads->error.text : NULL;
 	out->at = reloads->at;
+}
+
+static const char *
+give_state(void *ctx)
+{
+	const struct answers *answers = ctx;
+
+	return answers->is_draining          ? "draining"
+	    : answers->pauses->all.since != 0 ? "paused"
+	                                      : "running";
 }
 
 static const char *
@@ -262,10 +275,60 @@ ask_gap(struct answers *answers, const struct wish *wish)
 	threads_ask(answers->threads, &confirm->request, COMMIT_CONFIRM, on_confirmed, answers);
 }
 
+/* What became of a pause, or its end: told at once. */
+static void
+tell_paused(struct answers *answers, const struct wish *wish, enum pauses_result result,
+    const struct why *why)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	answers->on_paused(answers->ctx);
+	switch (result) {
+	case PAUSES_DONE:
+	case PAUSES_WAS_SO:
+		status_done(answers->status, wish->kind, 200,
+		    pages_paused(wish->inbox, result == PAUSES_DONE,
+		        pauses_find(answers->pauses, *answers->site, wish->inbox), now));
+		break;
+	case PAUSES_NO_INBOX:
+		status_done(answers->status, wish->kind, 404, strdup("there is no such inbox"));
+		break;
+	case PAUSES_FAILED:
+		log_event(LOG_ERR, "pause_failed", "inbox=%s error=\"%s\"",
+		    wish->inbox[0] ? wish->inbox : "*", why->text);
+		status_done(answers->status, wish->kind, 500, strdup(why->text));
+		break;
+	}
+}
+
+static void
+ask_pause(struct answers *answers, const struct wish *wish)
+{
+	struct pause pause = {.since = (int64_t)time(NULL), .uid = wish->uid};
+	enum pauses_result result;
+	struct why why = {""};
+
+	snprintf(pause.reason, sizeof pause.reason, "%s", wish->reason);
+	result = pauses_begin(answers->pauses, *answers->site, wish->inbox, &pause, &why);
+	tell_paused(answers, wish, result, &why);
+}
+
+static void
+ask_resume(struct answers *answers, const struct wish *wish)
+{
+	enum pauses_result result;
+	struct why why = {""};
+
+	result = pauses_end(answers->pauses, *answers->site, wish->inbox, &why);
+	tell_paused(answers, wish, result, &why);
+}
+
 /* A row a kind: each brings status_done(). */
 static void (*const wishes[WISH_KINDS])(struct answers *answers, const struct wish *wish) = {
     [WISH_FORGET] = ask_forget,
     [WISH_GAP] = ask_gap,
+    [WISH_PAUSE] = ask_pause,
+    [WISH_RESUME] = ask_resume,
 };
 
 static void
@@ -279,6 +342,7 @@ answers_open(struct answers *answers, struct event_base *base, struct why *why)
 {
 	const struct status_source source = {.stats = give_stats, .inbox = give_inbox,
 	    .count = ask_count, .trouble = give_trouble, .reload = give_reload,
+	    .state = give_state,
 	    .differs = give_differs, .look = ask_look, .clients = ask_clients,
 	    .wish = ask_wish, .ctx = answers};
 	const struct settings *settings = (*answers->site)->settings;

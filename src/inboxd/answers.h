@@ -17,6 +17,7 @@ struct counted;
 struct event_base;
 struct looked;
 struct message;
+struct pauses;
 struct site;
 struct status;
 struct threads;
@@ -33,6 +34,10 @@ struct answers {
 	struct site *const *site; /* the one in force */
 	struct stats *stats;      /* main's own */
 	const struct reloads *reloads;
+	struct pauses *pauses;    /* set by what is asked here; then it says so: */
+	void (*on_paused)(void *ctx);
+	void *ctx;
+	int is_draining;
 	int passed; /* a status socket that listens already; -1: as the settings name it */
 	/* Its own: */
 	struct status *status;

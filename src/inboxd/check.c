@@ -6,6 +6,7 @@
 
 #include "inboxd/arrive/listener.h"
 #include "inboxd/base/dropped.h"
+#include "inboxd/base/pauses.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
 #include "inboxd/fronts.h"
@@ -70,6 +71,8 @@ check_start(struct settings *settings, const struct passed *passed)
 	    look_at_addresses(passed, SOCKET_PROXY, &site->settings->listen_proxy, &why) < 0) {
 		log_complain("inboxd", "%s", why.text);
 	} else {
+		struct pauses pauses = {.root = root.fd};
+		pauses_look(&pauses, site, 1);
 		dropped_warn(root.fd, site, NULL);
 		code = EX_OK;
 	}

@@ -18,6 +18,7 @@
 #include "inboxd/arrive/preface.h"
 #include "inboxd/base/dropped.h"
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/pauses.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
 #include "inboxd/commit/request.h"
@@ -53,6 +54,7 @@ struct server {
 	struct prefaces *prefaces;
 	struct admission *admission;
 	struct answers answers;
+	struct pauses pauses;
 	struct supervisor *supervisor;
 	struct expiry expiry;
 	struct ebb ebb;
@@ -115,6 +117,20 @@ on_look(evutil_socket_t fd, short what, void *arg)
 	    (long long)(clock_monotonic() - start));
 }
 
+/* ---- pauses */
+
+static void
+on_paused(void *ctx)
+{
+	struct server *server = ctx;
+	int is_paused = server->pauses.all.since != 0;
+
+	stats_set(&server->stats, STAT_NOW_PAUSED, (uint64_t)is_paused);
+	if (!server->draining)
+		supervisor_set_state(
+		    server->supervisor, is_paused ? SENTENCE_PAUSED : SENTENCE_SERVING);
+}
+
 /* ---- reload */
 
 static void
@@ -134,9 +150,11 @@ reload(struct server *server)
 		notify_ready();
 		return;
 	}
+	pauses_look(&server->pauses, site, 0);
 	threads_set_site(&server->threads, site);
 	site_unref(server->site);
 	server->site = site;
+	on_paused(server);
 	admission_set_limits(server->admission, site->settings);
 	log_set_level(conf_log_level(&site->settings->log));
 	stats_add(&server->stats, STAT_RELOADS, 1);
@@ -159,7 +177,7 @@ drain(struct server *server)
 
 	if (server->draining)
 		return;
-	server->draining = 1;
+	server->draining = server->answers.is_draining = 1;
 	notify_stopping();
 	supervisor_set_state(server->supervisor, SENTENCE_DRAINING);
 	log_event(LOG_NOTICE, "draining", "connections=%llu in_flight=%llu",
@@ -242,7 +260,8 @@ start_answers(struct server *server)
 	struct why why = {"more than one status socket was passed"};
 
 	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
-	    .stats = &server->stats, .reloads = &server->reloads,
+	    .stats = &server->stats, .reloads = &server->reloads, .pauses = &server->pauses,
+	    .on_paused = on_paused, .ctx = server,
 	    .passed = count > 0 ? fds[0] : -1};
 	if (count > 1)
 		return start_failed(EX_CONFIG, "start_failed", why.text);
@@ -326,6 +345,8 @@ start(struct server *server, struct settings *settings)
 	server->site = site_new(settings, server->root.fd, fronts_alpn(), &code, &error);
 	if (!server->site)
 		return start_failed(code, "start_failed", error.text);
+	server->pauses.root = server->root.fd;
+	pauses_look(&server->pauses, server->site, 1);
 	server->base = loop_new(0);
 	server->in = mailbox_new();
 	if (!server->base || !server->in)
@@ -384,6 +405,7 @@ server_run(const char *config, struct settings *settings, const struct passed *p
 	if (code)
 		end_now(code);
 	dropped_warn(server.root.fd, server.site, NULL);
+	on_paused(&server);
 	log_event(LOG_NOTICE, "ready", "version=%s workers=%zu inboxes=%zu", PACKAGE_VERSION,
 	    server.threads.count, server.site->inbox_count);
 	supervisor_tell(server.supervisor);

@@ -168,6 +168,13 @@ give_reload(void *ctx, struct reload_view *out)
 }
 
 static const char *
+give_state(void *ctx)
+{
+	(void)ctx;
+	return "running";
+}
+
+static const char *
 give_differs(void *ctx, size_t i)
 {
 	(void)ctx, (void)i;
@@ -192,7 +199,7 @@ set_up(void)
 {
 	static const struct status_source source = {
 	    .stats = give_stats, .inbox = give_inbox, .count = count, .trouble = give_trouble,
-	    .reload = give_reload, .differs = give_differs, .look = look,
+	    .state = give_state, .reload = give_reload, .differs = give_differs, .look = look,
 	    .clients = ask_clients, .wish = ask_wish};
 	struct why why;
 

@@ -49,6 +49,8 @@ fake_stats(void *ctx, uint64_t values[STATS_CELLS])
 static int
 fake_inbox(void *ctx, size_t i, struct inbox_view *out)
 {
+	static const struct pause pause = {1700000000, 7, "a disk"};
+
 	(void)ctx;
 	if (i >= 2)
 		return -1;
@@ -69,6 +71,7 @@ fake_inbox(void *ctx, size_t i, struct inbox_view *out)
 		out->most.items = 1000;
 	} else {
 		out->over = 1;
+		out->paused = &pause;
 		snprintf(count->error, sizeof(count->error), "new/: No such file or directory");
 	}
 	count->begun = (now - 240) * 1000000;
@@ -181,6 +184,13 @@ fake_reload(void *ctx, struct reload_view *out)
 }
 
 static const char *
+fake_state(void *ctx)
+{
+	(void)ctx;
+	return "running";
+}
+
+static const char *
 fake_differs(void *ctx, size_t i)
 {
 	(void)ctx;
@@ -225,7 +235,7 @@ fake_wish(void *ctx, const struct wish *wish)
 
 const struct status_source server_source = {
     .stats = fake_stats, .inbox = fake_inbox, .count = fake_count, .trouble = fake_trouble,
-    .reload = fake_reload, .differs = fake_differs, .look = fake_look,
+    .state = fake_state, .reload = fake_reload, .differs = fake_differs, .look = fake_look,
     .clients = fake_clients, .wish = fake_wish};
 
 static void

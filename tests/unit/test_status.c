@@ -215,6 +215,12 @@ inboxes_tell_what_waits(void **state)
 	assert_true(json_is_null(json_object_get(first, "limit_bytes")));
 	assert_true(json_is_false(json_object_get(first, "over_limit")));
 	assert_true(json_is_true(json_object_get(second, "over_limit")));
+	assert_true(json_is_null(json_object_get(first, "paused")));
+	assert_true(json_is_false(json_object_get(first, "paused_all")));
+	assert_string_equal(json_string_value(json_object_get(json_object_get(second, "paused"),
+	                        "reason")), "a disk");
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(second, "paused"),
+	                     "since")), 1700000000);
 	assert_true(json_is_null(json_object_get(second, "waiting_bytes")));
 	assert_true(json_is_null(json_object_get(second, "last_stored")));
 	assert_string_equal(json_string_value(json_object_get(second, "folder")), "/srv/in box");
@@ -365,10 +371,12 @@ check_inboxes(const char *text)
 	assert_int_equal(times_in(text, "\ninboxd_inbox_claimed{inbox=\"inbox0\"} 3\n"), 1);
 	assert_int_equal(times_in(text, "\ninboxd_inbox_stored_total{inbox=\"inbox0\"} 1017\n"), 1);
 	assert_int_equal(times_in(text, "\ninboxd_inbox_over_limit{inbox=\"inbox1\"} 1\n"), 1);
+	assert_int_equal(times_in(text, "\ninboxd_inbox_paused{inbox=\"inbox0\"} 0\n"), 1);
+	assert_int_equal(times_in(text, "\ninboxd_inbox_paused{inbox=\"inbox1\"} 1\n"), 1);
 	assert_int_equal(
 	    times_in(text, "\ninboxd_inbox_waiting_limit{inbox=\"inbox0\"} 1000\n"), 1);
-	assert_int_equal(times_in(text, "inbox=\"inbox0\""), 12);
-	assert_int_equal(times_in(text, "inbox=\"inbox1\""), 4);
+	assert_int_equal(times_in(text, "inbox=\"inbox0\""), 13);
+	assert_int_equal(times_in(text, "inbox=\"inbox1\""), 5);
 	assert_int_equal(
 	    times_in(text, "\ninboxd_inbox_counted_timestamp_seconds{inbox=\"inbox1\"} 1"), 1);
 }

@@ -99,6 +99,35 @@ tells_what_became_of_a_gap(void **state)
 }
 
 static void
+pauses_have_a_reason_or_none(void **state)
+{
+	static const char *const wrong[] = {"inbox=", "inbox=a b", "reason=", "reason=a%0Ab",
+	    "reason=a%00", "reason=a%7f", "reason=a&reason=b", "inbox=a&inbox=b", "identity=a", "&",
+	    "inbox=a&"};
+	char form[700] = "reason=";
+	struct wish wish;
+	struct why why;
+
+	(void)state;
+	assert_int_equal(wish_read(WISH_PAUSE, "", &wish, &why), 0);
+	assert_string_equal(wish.inbox, "");
+	assert_string_equal(wish.reason, "");
+	assert_int_equal(
+	    wish_read(WISH_PAUSE, "inbox=status&reason=f%C3%BCr+a \"b\"", &wish, &why), 0);
+	assert_string_equal(wish.inbox, "status");
+	assert_string_equal(wish.reason, "f\xc3\xbcr a \"b\"");
+	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+		if (wish_read(WISH_PAUSE, wrong[i], &wish, &why) == 0)
+			fail_msg("took \"%s\"", wrong[i]);
+	assert_int_equal(wish_read(WISH_RESUME, "inbox=status", &wish, &why), 0);
+	assert_int_equal(wish_read(WISH_RESUME, "reason=a", &wish, &why), -1);
+	memset(form + strlen(form), 'x', PAUSE_REASON_ROOM - 1);
+	assert_int_equal(wish_read(WISH_PAUSE, form, &wish, &why), 0);
+	form[strlen(form)] = 'x';
+	assert_int_equal(wish_read(WISH_PAUSE, form, &wish, &why), -1);
+}
+
+static void
 refuses_what_is_no_form(void **state)
 {
 	static const char *const wrong[] = {"", "&", "=", "identity", "identity=", "queue=6d0f",
@@ -294,6 +323,7 @@ main(void)
 #define T(test) cmocka_unit_test_setup_teardown(test, server_setup, server_teardown)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(reads_what_is_wished),
+	    cmocka_unit_test(pauses_have_a_reason_or_none),
 	    cmocka_unit_test(refuses_what_is_no_form),
 	    cmocka_unit_test(reads_which_gap_is_known),
 	    cmocka_unit_test(tells_what_became_of_a_gap),

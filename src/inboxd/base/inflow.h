@@ -28,6 +28,15 @@ struct inflow_sum {
 	_Atomic uint64_t items, bytes;
 };
 
+#define PAUSE_REASON_ROOM 256
+
+/* Somebody has an inbox take nothing (pauses.h). */
+struct pause {
+	int64_t since; /* seconds since 1970 UTC; 1: not known; 0: there is none */
+	uint64_t uid;  /* who */
+	char reason[PAUSE_REASON_ROOM]; /* without control bytes */
+};
+
 struct inflow {
 	_Atomic unsigned references;
 	_Atomic uint64_t used; /* when clients last sent it items: monotonic seconds; 0: never */
@@ -38,11 +47,19 @@ struct inflow {
 	/* What waits, less `taken`: by the last count. */
 	_Atomic int64_t beside_items, beside_bytes;
 	_Atomic int over;        /* its bounds are reached */
-	_Atomic unsigned paused; /* INFLOW_PAUSED_* */
+	_Atomic unsigned paused; /* INFLOW_PAUSED and INFLOW_PAUSED_ALL */
+	struct pause pause;      /* main's alone: of this inbox */
 };
 
 #define INFLOW_PAUSED 1u     /* the inbox is */
 #define INFLOW_PAUSED_ALL 2u /* all are */
+
+/* Does it take nothing, as somebody wants it? */
+static inline unsigned
+inflow_is_paused(const struct inflow *inflow)
+{
+	return atomic_load_explicit(&inflow->paused, memory_order_acquire);
+}
 
 /* One reference.  Ends the program when memory runs out. */
 struct inflow *inflow_new(void);

@@ -90,9 +90,9 @@ static const char *
 check_inbox(const char *name)
 {
 	if (strcmp(name, "ledger") == 0 || strcmp(name, JOURNAL_FOLDER) == 0 ||
-	    strcmp(name, "lock") == 0 || strcmp(name, "id") == 0)
-		return "another name: the receiver itself uses \"ledger\", \"journal\", \"lock\" "
-		       "and \"id\"";
+	    strcmp(name, "lock") == 0 || strcmp(name, "id") == 0 || strcmp(name, "paused") == 0)
+		return "another name: the receiver itself uses \"ledger\", \"journal\", \"lock\", "
+		       "\"id\" and \"paused\"";
 	return is_plain_name(name, strlen(name), PROTO_INBOX_MAX)
 	    ? NULL
 	    : "1 to 64 letters, digits, '.', '-' or '_', a letter or digit first";

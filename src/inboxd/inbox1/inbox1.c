@@ -154,6 +154,7 @@ tick(struct guest *guest)
 		return;
 	if (s->state != LEAVING)
 		recheck(s);
+	intake_tick(s->intake);
 	if (is_due(s) && now - s->last_answer >= PROTO_WAIT_EVERY) {
 		proto_line_start(&line, VERB_WAIT);
 		proto_set_number(&line, FIELD_SECONDS, UINT64_C(2) * PROTO_WAIT_EVERY);

@@ -177,12 +177,15 @@ refuse(const struct intake *in, enum proto_code later, enum proto_code refused)
 	return site_forgives(in->shop->site, in->shop->now) ? later : refused;
 }
 
-/* The inbox is there, and takes nothing now. */
-static enum proto_code
-takes_none(const struct inbox *inbox, char text[INTAKE_TEXT_ROOM])
+enum proto_code
+intake_takes_none(const struct inbox *inbox, char text[INTAKE_TEXT_ROOM])
 {
 	const struct inflow *inflow = inbox->inflow;
 
+	if (inflow_is_paused(inflow)) {
+		snprintf(text, INTAKE_TEXT_ROOM, "inbox %s is paused", inbox->name);
+		return CODE_LATER_PAUSED;
+	}
 	if (inflow_is_over(inflow)) {
 		snprintf(text, INTAKE_TEXT_ROOM, "as much waits in inbox %s as may", inbox->name);
 		return CODE_LATER_INBOX_FULL;
@@ -213,7 +216,7 @@ intake_refusal(struct intake *in, const struct intake_offer *offer, struct inbox
 	}
 	if (atomic_load_explicit(&(*inbox)->inflow->used, memory_order_relaxed) != in->shop->now)
 		atomic_store_explicit(&(*inbox)->inflow->used, in->shop->now, memory_order_relaxed);
-	return takes_none(*inbox, text);
+	return intake_takes_none(*inbox, text);
 }
 
 int
@@ -399,6 +402,13 @@ intake_must_wait(const struct intake *in)
 {
 	return in->item && in->remaining == in->item->size && in->items > 0 &&
 	    in->bytes + in->item->size > settings_of(in)->bytes;
+}
+
+void
+intake_tick(struct intake *in)
+{
+	whole_tick(in);
+	pieces_tick(in);
 }
 
 void

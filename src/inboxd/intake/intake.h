@@ -90,6 +90,9 @@ int intake_must_wait(const struct intake *in);
 
 /* The number will never come: what has come of it goes. */
 void intake_forget(struct intake *in, uint64_t number);
+/* Once a second: what comes for an inbox that is paused now is put off; of large items what has
+ * come stays. */
+void intake_tick(struct intake *in);
 /* The connection reads no more: what was not handed over is abandoned.  Of large items,
  * what has come stays for the next connection. */
 void intake_cut_off(struct intake *in);

@@ -59,6 +59,9 @@ void intake_end_failed(struct intake *in, uint64_t number, enum draft_result res
  * PROTO_CODE_COUNT and the inbox. */
 MUST_CHECK enum proto_code intake_refusal(struct intake *in, const struct intake_offer *offer,
     struct inbox **inbox, char text[INTAKE_TEXT_ROOM]);
+/* Is the inbox there, and takes nothing now?  LATER with a text; or PROTO_CODE_COUNT. */
+MUST_CHECK enum proto_code intake_takes_none(const struct inbox *inbox,
+    char text[INTAKE_TEXT_ROOM]);
 /* Says so, unless the item is known: one that was stored before the rules were as they are is
  * answered by its name (P4). */
 void intake_refuse(struct intake *in, const struct intake_offer *offer, enum proto_code code,
@@ -80,6 +83,7 @@ void intake_hand_over(struct intake *in, struct item *item);
 
 void whole_take(struct intake *in, const unsigned char *data, size_t len);
 void whole_cut_off(struct intake *in);
+void whole_tick(struct intake *in);
 
 /* ---- pieces.c */
 
@@ -92,6 +96,7 @@ void pieces_take(struct intake *in, const unsigned char *data, size_t len);
 /* Has one come whole, and what was there before is still read back? */
 int pieces_are_due(const struct intake *in);
 void pieces_cut_off(struct intake *in);
+void pieces_tick(struct intake *in);
 /* As intake_is_late(). */
 int pieces_are_late(struct intake *in);
 

@@ -113,16 +113,23 @@ give_up(struct open *open, enum proto_code code, const char *text)
 	free(item);
 }
 
-/* Likewise, for what the disk said; what has come stays. */
+/* It has ended; what has come stays. */
 static void
-put_off(struct open *open, enum draft_result result)
+close_open(struct open *open)
 {
 	struct item *item = open->item;
 
-	intake_end_failed(open->in, item->number, result, open->partial.inbox->name);
 	partial_close(&open->partial);
 	remove_open(open);
 	free(item);
+}
+
+/* It ends here with LATER, for what the disk said. */
+static void
+put_off(struct open *open, enum draft_result result)
+{
+	intake_end_failed(open->in, open->item->number, result, open->partial.inbox->name);
+	close_open(open);
 }
 
 /* In the loop's next turn; without memory for a timer in this one, which costs other
@@ -407,6 +414,22 @@ intake_forget(struct intake *in, uint64_t number)
 	 * not have told those who wait for the answer. */
 	if (open)
 		give_up(open, CODE_LATER_TROUBLE, "it was skipped");
+}
+
+/* What is open may have its next bytes in an hour, and what has come is on the disk. */
+void
+pieces_tick(struct intake *in)
+{
+	struct open *open, *next;
+	char text[INTAKE_TEXT_ROOM];
+
+	for (open = in->opens; open; open = next) {
+		next = open->next;
+		if (intake_takes_none(open->partial.inbox, text) != CODE_LATER_PAUSED)
+			continue;
+		intake_end_not_stored(in, open->item->number, CODE_LATER_PAUSED, text);
+		close_open(open);
+	}
 }
 
 int

@@ -157,6 +157,21 @@ whole_take(struct intake *in, const unsigned char *data, size_t len)
 		finish(in);
 }
 
+/* Its bytes may take long to come, or never do; the rest of them goes nowhere. */
+void
+whole_tick(struct intake *in)
+{
+	struct item *item = in->item;
+	char text[INTAKE_TEXT_ROOM];
+
+	if (!item || intake_takes_none(item->draft.inbox, text) != CODE_LATER_PAUSED)
+		return;
+	in->item = NULL;
+	intake_end_not_stored(in, item->number, CODE_LATER_PAUSED, text);
+	draft_discard(&item->draft);
+	intake_free_item(in, item);
+}
+
 void
 whole_cut_off(struct intake *in)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/status/form.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "inboxd/commit/view.h"
@@ -15,8 +16,9 @@ digit(char c)
 	return c && at ? (int)(at - digits) : -1;
 }
 
-int
-form_decode(const char *s, size_t len, char *out, size_t room)
+/* Bytes from `least` to `most`, but that of DEL. */
+static int
+decode(const char *s, size_t len, unsigned least, unsigned most, char *out, size_t room)
 {
 	size_t used = 0;
 
@@ -30,12 +32,25 @@ form_decode(const char *s, size_t len, char *out, size_t room)
 			c = (char)(high << 4 | low);
 			i += 2;
 		}
-		if (c < 0x21 || c > 0x7e || used + 1 == room)
+		unsigned byte = (unsigned char)c;
+		if (byte < least || byte > most || byte == 0x7f || used + 1 == room)
 			return -1;
 		out[used++] = c;
 	}
 	out[used] = '\0';
 	return 0;
+}
+
+int
+form_decode(const char *s, size_t len, char *out, size_t room)
+{
+	return decode(s, len, 0x21, 0x7e, out, room);
+}
+
+int
+form_decode_line(const char *s, size_t len, char *out, size_t room)
+{
+	return decode(s, len, ' ', UCHAR_MAX, out, room);
 }
 
 /* ---- /clients */

@@ -20,7 +20,10 @@
  *	   "last_stored": 1795359597,    null: nothing was since then
  *	   "limit_items": 100000,        that may wait; null: no bound
  *	   "limit_bytes": null,
- *	   "over_limit": false}]}        true: as much waits as may
+ *	   "over_limit": false,          true: as much waits as may
+ *	   "paused": {"since": 1795359000, "uid": 0, "reason": "a migration"},
+ *	                                 null: it is not
+ *	   "paused_all": false}]}        true: and neither is any other taken
  *
  * /clients
  *	{"schema": 1, "now": 1795359600,
@@ -124,7 +127,7 @@ inbox_json(const struct inbox_view *view)
 	const struct inbox_pile *waiting = &count->waiting, *claimed = &count->claimed;
 
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-	                 "s:o, s:o, s:o, s:b}",
+	                 "s:o, s:o, s:o, s:b, s:o, s:b}",
 	    "name", json_text(view->name), "folder", json_text(view->folder),
 	    "suffix", json_text(view->suffix), "size_limit_bytes", json_count(view->size),
 	    "waiting", json_of(waiting->known, waiting->files),
@@ -140,7 +143,8 @@ inbox_json(const struct inbox_view *view)
 	    "last_stored", json_time(view->last_stored / USEC_PER_SEC),
 	    "limit_items", json_of(view->most.items > 0, view->most.items),
 	    "limit_bytes", json_of(view->most.bytes > 0, view->most.bytes),
-	    "over_limit", view->over != 0);
+	    "over_limit", view->over != 0,
+	    "paused", json_pause(view->paused), "paused_all", view->paused_all != 0);
 }
 
 char *

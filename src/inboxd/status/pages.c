@@ -7,6 +7,7 @@
  *
  * /status
  *	{"schema": 1, "version": "0.1.0", "pid": 4711,
+ *	 "state": "running",            or "paused": all inboxes are; or "draining"
  *	 "since": 1795356000,           start of the receiver
  *	 "now": 1795359600,
  *	 "reload_error": null,          why the last reload was not taken
@@ -47,6 +48,13 @@
  *	{"schema": 1, "now": 1795359600,
  *	 "gaps": 1,                     that nobody had confirmed before
  *	 "queue": "32 hexadecimal digits"}
+ *
+ * /pause and /resume, once it is done
+ *	{"schema": 1, "now": 1795359600,
+ *	 "inbox": "status",             null: all
+ *	 "changed": true,               false: it was so before
+ *	 "paused": {"since": 1795359600, "uid": 0, "reason": null}}
+ *	                                what holds it up now; null: nothing does
  *
  * The pages with an array are in lists.c, that of Prometheus in metrics.c.
  */
@@ -213,8 +221,9 @@ pages_status(const struct status_source *source, const uint64_t values[STATS_CEL
 			goto fail;
 	}
 	source->reload(source->ctx, &reload);
-	page = json_pack("{s:i, s:s, s:I, s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:o, s:o, s:o}",
-	    "schema", STATUS_SCHEMA, "version", PACKAGE_VERSION, "pid", (json_int_t)getpid(),
+	page = json_pack("{s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:o, s:o, s:o}",
+	    "schema", STATUS_SCHEMA, "version", PACKAGE_VERSION, "state",
+	    source->state(source->ctx), "pid", (json_int_t)getpid(),
 	    "since", json_time(since), "now", json_time(now), "reload_error",
 	    json_text(reload.error), "reload", reload_json(source, &reload), "items", items,
 	    "counters", counters, "gauges", gauges, "histograms", histograms_json(values),
@@ -235,6 +244,18 @@ pages_forgotten(const struct forget_answer *answer, int64_t now)
 	json_t *page = json_pack("{s:i, s:o, s:o, s:o}", "schema", STATUS_SCHEMA, "now",
 	    json_time(now), "queues", json_count(answer->queues), "unsettled",
 	    json_count(answer->unsettled));
+	char *text = page ? json_dumps(page, VALUES_DUMP) : NULL;
+
+	json_decref(page);
+	return text;
+}
+
+char *
+pages_paused(const char *inbox, int changed, const struct pause *pause, int64_t now)
+{
+	json_t *page = json_pack("{s:i, s:o, s:o, s:b, s:o}", "schema", STATUS_SCHEMA, "now",
+	    json_time(now), "inbox", json_text(inbox), "changed", changed, "paused",
+	    json_pause(pause));
 	char *text = page ? json_dumps(page, VALUES_DUMP) : NULL;
 
 	json_decref(page);

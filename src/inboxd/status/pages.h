@@ -26,6 +26,9 @@ MUST_CHECK char *pages_inboxes(const struct status_source *source, int64_t now);
 /* `next`: as of status_clients(). */
 MUST_CHECK char *pages_clients(const struct client_view *views, size_t count, uint64_t next,
     int64_t now);
+/* `inbox`: "" for all; `pause`: what holds it up now; NULL: nothing does. */
+MUST_CHECK char *pages_paused(const char *inbox, int changed, const struct pause *pause,
+    int64_t now);
 MUST_CHECK char *pages_forgotten(const struct forget_answer *answer, int64_t now);
 MUST_CHECK char *pages_confirmed(const struct confirm_answer *answer, int64_t now);
 

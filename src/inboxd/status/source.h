@@ -24,6 +24,8 @@ struct inbox_view {
 	int64_t last_stored;                /* UTC microseconds; 0: none was */
 	struct inflow_bounds most;          /* that may wait */
 	int over;                           /* as much waits */
+	const struct pause *paused;         /* why it takes nothing; NULL: it does */
+	int paused_all;                     /* as all inboxes */
 };
 
 struct reload_view {
@@ -43,6 +45,8 @@ struct status_source {
 	/* Is no client served, though the receiver runs?  Then `why` says it. */
 	int (*trouble)(void *ctx, struct why *why);
 	void (*reload)(void *ctx, struct reload_view *out);
+	/* "running", "paused" (all inboxes are) or "draining". */
+	const char *(*state)(void *ctx);
 	/* The path of the i-th file whose content on the disk is not what is in force, as of the
 	 * last look; NULL behind the last. */
 	const char *(*differs)(void *ctx, size_t i);

@@ -264,9 +264,9 @@ serve_status(struct status *status, struct http_request *req)
 	wait_for(status, req, &question, STATUS_LOOK_PATIENCE);
 }
 
-/* May who asks have something done? */
+/* May who asks have something done?  And who is it? */
 static int
-may_act(struct status *status, const struct http_request *req, struct why *why)
+may_act(struct status *status, const struct http_request *req, uint64_t *who, struct why *why)
 {
 	uid_t uid;
 
@@ -274,6 +274,7 @@ may_act(struct status *status, const struct http_request *req, struct why *why)
 		why_say(why, "this system does not say who asks, so nobody may\n");
 		return 0;
 	}
+	*who = uid;
 	if (uid == 0 || uid == geteuid())
 		return 1;
 	log_limited(&status->gate, LOG_WARNING, "status_denied", "path=%s uid=%lu", http_path(req),
@@ -287,13 +288,15 @@ serve_wish(struct status *status, struct http_request *req, enum wish_kind kind)
 {
 	struct question question = {.page = WISHES + kind};
 	struct why why;
+	uint64_t who;
 
-	if (!may_act(status, req, &why)) {
+	if (!may_act(status, req, &who, &why)) {
 		http_reply(req, 403, HTTP_TEXT, why.text);
 	} else if (wish_read(kind, http_body(req), &question.wish, &why) < 0) {
 		why_say(&why, "%s\n", why.text);
 		http_reply(req, 400, HTTP_TEXT, why.text);
 	} else {
+		question.wish.uid = who;
 		wait_for(status, req, &question, PATIENCE);
 	}
 }

@@ -4,12 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "inboxd/base/inflow.h"
 #include "lib/escape.h"
 
 json_t *
 json_count(uint64_t value)
 {
 	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+json_t *
+json_pause(const struct pause *pause)
+{
+	int is_known = pause && pause->since > 1;
+
+	if (!pause)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o}", "since", json_time(is_known ? pause->since : 0),
+	    "uid", is_known ? json_count(pause->uid) : json_null(), "reason",
+	    json_text(pause->reason));
 }
 
 json_t *

@@ -8,6 +8,8 @@
 
 #include "lib/attr.h"
 
+struct pause;
+
 #define VALUES_DUMP (JSON_ENSURE_ASCII | JSON_COMPACT)
 
 MUST_CHECK json_t *json_count(uint64_t value);
@@ -15,5 +17,7 @@ MUST_CHECK json_t *json_count(uint64_t value);
 MUST_CHECK json_t *json_time(int64_t seconds);
 /* "" and NULL give null.  A text that is not UTF-8 is escaped. */
 MUST_CHECK json_t *json_text(const char *text);
+/* {since, uid, reason}; NULL gives null. */
+MUST_CHECK json_t *json_pause(const struct pause *pause);
 
 #endif

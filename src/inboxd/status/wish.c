@@ -39,18 +39,24 @@ static const struct wish_field {
 	size_t at, room;              /* a text of struct wish; or, with a `check` of NULL, ... */
 	int (*check)(const char *);   /* ... an int there, which `name`=1 sets */
 	const char *wants;
+	int is_free; /* may have blanks, and letters of any language */
 } fields[] = {
-    {"identity", MEMBER(forget.identity), is_text, "a client's identity"},
-    {"queue", MEMBER(forget.queue), is_hex_digits, "the first digits of a queue's identifier"},
-    {"first", MEMBER(first), is_number, "a number of an item"},
-    {"last", MEMBER(last), is_number, "a number of an item"},
-    {"force", MEMBER(forget.force), NULL, "a 1"},
+    {"identity", MEMBER(forget.identity), is_text, "a client's identity", 0},
+    {"queue", MEMBER(forget.queue), is_hex_digits, "the first digits of a queue's identifier", 0},
+    {"first", MEMBER(first), is_number, "a number of an item", 0},
+    {"last", MEMBER(last), is_number, "a number of an item", 0},
+    {"force", MEMBER(forget.force), NULL, "a 1", 0},
+    {"inbox", MEMBER(inbox), is_text, "an inbox's name", 0},
+    {"reason", MEMBER(reason), is_text, "a text of up to 255 bytes in one line", .is_free = 1},
 };
 #define FIELDS (sizeof fields / sizeof fields[0])
 
 const struct wish_row wish_rows[WISH_KINDS] = {
     [WISH_FORGET] = {"/forget", "identity= queue= force= ", 1,
         "the commit thread is busy: it is asked, and may still do it\n"},
+    /* These are answered at once. */
+    [WISH_PAUSE] = {"/pause", "inbox= reason= ", 0, ""},
+    [WISH_RESUME] = {"/resume", "inbox= ", 0, ""},
     [WISH_GAP] = {"/gap", "identity= first= last= queue= ", 3,
         "the commit thread is busy: it is asked, and may still do it\n"},
 };
@@ -88,7 +94,9 @@ set_field(struct wish *wish, const struct wish_field *field, const char *value, 
 	char *text = (char *)wish + field->at, flag[2];
 
 	if (field->check)
-		return !text[0] && form_decode(value, len, text, field->room) == 0 &&
+		return !text[0] &&
+		        (field->is_free ? form_decode_line : form_decode)(
+		            value, len, text, field->room) == 0 &&
 		        field->check(text)
 		    ? 0
 		    : -1;
@@ -119,6 +127,8 @@ wish_read(enum wish_kind kind, const char *body, struct wish *out, struct why *w
 	const char *wants = wish_rows[kind].takes;
 
 	*out = (struct wish){.kind = kind};
+	if (!*body && wish_rows[kind].wants == 0)
+		return 0;
 	for (;;) {
 		size_t len = strcspn(body, "&");
 		if (read_field(body, len, out, why) < 0)

@@ -11,18 +11,21 @@
 
 #include <stdint.h>
 
+#include "inboxd/base/inflow.h"
 #include "inboxd/commit/view.h"
 #include "lib/attr.h"
 #include "lib/why.h"
 
-enum wish_kind { WISH_FORGET, WISH_GAP, WISH_KINDS };
+enum wish_kind { WISH_FORGET, WISH_GAP, WISH_PAUSE, WISH_RESUME, WISH_KINDS };
 
 #define WISH_NUMBER_ROOM 20
 
 /* The fields that are not there are "" and 0. */
 struct wish {
 	enum wish_kind kind;
+	uint64_t uid; /* who asks: status.c */
 	struct forget_wish forget; /* identity, queue, force */
+	char inbox[PROTO_INBOX_MAX + 1], reason[PAUSE_REASON_ROOM];
 	char first[WISH_NUMBER_ROOM], last[WISH_NUMBER_ROOM]; /* digits */
 };
 

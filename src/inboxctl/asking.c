@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include "inboxctl/asking.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "inboxctl/complain.h"
+#include "lib/parse.h"
+
+void
+asking_add(char form[FETCH_FORM_MAX + 1], const char *name, const char *value)
+{
+	size_t at = strlen(form), room = FETCH_FORM_MAX + 1;
+
+	at += (size_t)snprintf(form + at, room - at, "%s%s=", at ? "&" : "", name);
+	for (; *value && at + 3 < room; value++)
+		/* What is not a letter or digit, as '%' and two digits. */
+		at += (size_t)snprintf(form + at, room - at,
+		    is_plain_name(value, 1, 1) ? "%c" : "%%%02X", (unsigned char)*value);
+}
+
+/* The receiver's word for a code. */
+static int
+exit_code(enum fetch_result result, int code)
+{
+	if (result == FETCH_UNREACHABLE || result == FETCH_REFUSED)
+		return EX_UNAVAILABLE;
+	switch (code) {
+	case 403:
+		return EX_NOPERM;
+	case 404:
+		return EX_NOINPUT;
+	case 409:
+		return EX_TEMPFAIL;
+	case 500:
+		return EX_IOERR;
+	}
+	return EX_PROTOCOL;
+}
+
+/* What was done. */
+static int
+tell(const struct fetch_page *page, const struct arguments *arguments, show_fn *show)
+{
+	const struct showing showing = {.out = stdout, .arguments = arguments};
+	struct json_t *whole = NULL;
+	struct why why = {""};
+	int64_t next = -1;
+	int rc = show_take(&whole, page->text, page->len, &next, &why);
+
+	if (rc == 0)
+		rc = (arguments->json ? show_json : show)(whole, &showing, &why);
+	if (rc < 0)
+		complain("%s: %s", arguments->socket, why.text);
+	show_free(whole);
+	return rc < 0 ? EX_PROTOCOL : EX_OK;
+}
+
+int
+asking_post(const struct arguments *arguments, const char *path, const char *form, show_fn *show)
+{
+	struct fetch_page page;
+	enum fetch_result result = fetch_post(arguments->socket, path, form, &page);
+	int code;
+
+	if (result != FETCH_OK) {
+		complain("%s: %s", arguments->socket, page.why.text);
+		return exit_code(result, page.code);
+	}
+	code = tell(&page, arguments, show);
+	free(page.text);
+	return code;
+}

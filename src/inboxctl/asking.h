@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: ISC */
+/* What the receiver is asked to do by POST, in its words: a form, and what the answer's code is as
+ * an exit code. */
+#ifndef INBOXCTL_ASKING_H
+#define INBOXCTL_ASKING_H
+
+#include "inboxctl/arguments.h"
+#include "inboxctl/fetch.h"
+#include "inboxctl/show.h"
+#include "lib/attr.h"
+
+/* Adds name=value to the form, which begins as "".  What has no room is cut. */
+void asking_add(char form[FETCH_FORM_MAX + 1], const char *name, const char *value);
+
+/* Asks for it at `path`, and shows what was done by `show`, or as it is by --json.  Returns the
+ * exit code, its reason told. */
+MUST_CHECK int asking_post(const struct arguments *arguments, const char *path, const char *form,
+    show_fn *show);
+
+#endif
