@@ -86,7 +86,7 @@ on_hangup(evutil_socket_t signal_number, short events, void *ctx)
 		return;
 	tell_reloading(run->tell);
 	next = loaded_read(run->config, run->settings, &reason);
-	tell_reloaded(run->tell);
+	tell_reloaded(run->tell, next ? "" : reason.text);
 	if (!next) {
 		log_event(LOG_ERR, "reload_failed",
 		    "error=\"%s\" note=\"the old configuration stays\"", reason.text);

@@ -209,8 +209,14 @@ tell_reloading(struct tell *tell)
 }
 
 void
-tell_reloaded(struct tell *tell)
+tell_reloaded(struct tell *tell, const char *error)
 {
+	struct runstate state = tell->told;
+
+	/* At once: somebody waits for it. */
+	state.reloads++;
+	snprintf(state.reload_error, sizeof state.reload_error, "%s", error);
+	write_state(tell, &state);
 	if (!tell->once)
 		notify_ready();
 }

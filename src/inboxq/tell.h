@@ -27,9 +27,9 @@ void tell_ready(struct tell *tell);
 void tell_tick(struct tell *tell, const struct cycle *cycle);
 /* Somebody wants it to try now; before cycle_hurry(). */
 void tell_hurried(struct tell *tell, const struct cycle *cycle);
-/* A reload has begun; it is over, whatever came of it. */
+/* A reload has begun; it is over, and `error` says why it was not taken, or is "". */
 void tell_reloading(struct tell *tell);
-void tell_reloaded(struct tell *tell);
+void tell_reloaded(struct tell *tell, const char *error);
 void tell_stopping(struct tell *tell);
 /* The last word. */
 void tell_ended(struct tell *tell, const struct cycle *cycle);

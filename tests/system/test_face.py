@@ -422,5 +422,42 @@ def one_cycle_is_no_supervisors_business(t):
         pass
 
 
+# ---- a reload that has an answer
+
+@test
+def reload_says_whether_it_was_taken(t):
+    q = Queue(t, servers=NOWHERE)
+    q("remove", *(str(n) for n in q.add("status", b"made, lest there be no spool")))
+    contains(q("reload", expect=69).stderr, "no inboxq run is at work that could reload")
+    child = run_in_background(t, q)
+    until(lambda: q("reload", expect=None).returncode == 0, 10, "run to be there")
+    equal(q("reload").stdout, "")
+    # Wrong in itself: all errors are told, as by any command, and run is not asked.
+    with open(q.conf, encoding="ascii") as file:
+        good = file.read()
+    with open(q.conf, "w", encoding="ascii") as file:
+        file.write(good + "nonsense = 1\n")
+    contains(q("reload", expect=78).stderr, "nonsense")
+    # Wrong in what it names: run finds it.
+    with open(q.conf, "w", encoding="ascii") as file:
+        file.write(good.replace(q.pair.cert, t.pki.ca.cert))
+    contains(q("reload", expect=78).stderr,
+             "inboxq: not taken, the old configuration stays: %s: the certificate is not for a "
+             "client" % t.pki.ca.cert)
+    with open(q.conf, "w", encoding="ascii") as file:
+        file.write(good)
+    q("reload")
+    child.send_signal(signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        contains(q("reload", expect=TEMPFAIL).stderr, "process %d does not answer" % child.pid)
+        assert 8 < time.monotonic() - began < bound(15), time.monotonic() - began
+    finally:
+        child.send_signal(signal.SIGCONT)
+    child.send_signal(signal.SIGTERM)
+    equal(child.wait(bound(20)), 0)
+    q("reload", expect=69)
+
+
 if __name__ == "__main__":
     main()

@@ -28,6 +28,7 @@ static const struct command *const commands[] = {
     &command_requeue,
     &command_remove,
     &command_check,
+    &command_reload,
     &command_fsck,
     NULL,
 };

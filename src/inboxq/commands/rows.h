@@ -14,6 +14,7 @@ extern const struct command command_status;
 extern const struct command command_requeue;
 extern const struct command command_remove;
 extern const struct command command_check;
+extern const struct command command_reload;
 extern const struct command command_fsck;
 
 #endif

@@ -20,6 +20,7 @@ struct spool;
 
 #define RUNSTATE_SERVER_ROOM 272
 #define RUNSTATE_TROUBLE_ROOM 512
+#define RUNSTATE_RELOAD_ROOM 256
 #define RUNSTATE_UPLOADS 2 /* large items under way */
 
 enum runstate_phase {
@@ -43,6 +44,7 @@ struct runstate {
 	uint64_t waits; /* how often it has come to wait: a cycle was over */
 	uint64_t hurries;     /* how often it was told to try now (SIGUSR1) */
 	uint64_t hurry_waits; /* `waits` when it was, last */
+	uint64_t reloads;     /* how often it was told to reload, and has answered */
 	uint64_t waiting, sent; /* items: not under way; under way */
 	uint64_t stored, refused;
 	uint64_t trouble_time;
@@ -51,6 +53,7 @@ struct runstate {
 	} upload[RUNSTATE_UPLOADS];
 	char server[RUNSTATE_SERVER_ROOM];   /* as it is set, of the session that is, or was last */
 	char trouble[RUNSTATE_TROUBLE_ROOM]; /* what keeps items from being stored; "": nothing */
+	char reload_error[RUNSTATE_RELOAD_ROOM]; /* why the last reload was not taken; "": it was */
 };
 
 const char *runstate_phase_text(uint64_t phase);
