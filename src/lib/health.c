@@ -25,6 +25,8 @@ const struct health_row health_rows[] = {
         "the disk fills up: large items are put off", "the disk is full: all items are put off"},
     {"publish-lag", HEALTH_AGE, "inboxd_unpublished_oldest_timestamp_seconds", NULL, NULL, MINUTE,
         10 * MINUTE, "an item that was acknowledged has waited {} to become visible", NULL},
+    {"threads-silent", HEALTH_VALUE, "inboxd_thread_silent_seconds", NULL, NULL, 10, 60,
+        "a thread has not answered for {} seconds", NULL},
     {"certificate-expiry", HEALTH_LEFT, "inboxd_certificate_expiry_timestamp_seconds", NULL,
         "inboxd_certificate_issued_timestamp_seconds", 14 * DAY, 3 * DAY,
         "the receiver's certificate runs out in {}",

@@ -12,7 +12,7 @@
 /* Counters end in "_total". */
 enum row {
 	WAITING, WAITING_BYTES, OLDEST, CLAIMED, CLAIMED_BYTES, CLAIMED_OLDEST, COUNTED, STORED,
-	STORED_BYTES, LAST_STORED, LIMIT_ITEMS, LIMIT_BYTES, OVER, PAUSED, ROWS
+	STORED_BYTES, LAST_STORED, LIMIT_ITEMS, LIMIT_BYTES, OVER, UNREADABLE, PAUSED, ROWS
 };
 
 static const struct {
@@ -33,6 +33,7 @@ static const struct {
         "When the last of them was stored, UTC."},
     [LIMIT_ITEMS] = {"inboxd_inbox_waiting_limit", "Items that may wait there."},
     [LIMIT_BYTES] = {"inboxd_inbox_waiting_limit_bytes", "Bytes that may."},
+    [UNREADABLE] = {"inboxd_inbox_unreadable", "1: what waits there could not be counted."},
     [OVER] = {"inboxd_inbox_over_limit", "1: as much waits as may, and items are put off."},
     [PAUSED] = {"inboxd_inbox_paused", "1: it takes nothing, as somebody wants it."},
 };
@@ -87,6 +88,8 @@ value_of(const struct inbox_view *view, enum row row, uint64_t *value)
 		return set_number(1, view->over != 0, value);
 	case PAUSED:
 		return set_number(1, view->paused != NULL, value);
+	case UNREADABLE:
+		return set_number(view->count.begun > 0, view->count.error[0] != '\0', value);
 	case ROWS:
 		break;
 	}
