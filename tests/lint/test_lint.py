@@ -366,30 +366,52 @@ def counters_stand_in_the_manual():
         yield "inboxd.8 has %s, which is not counted" % metric
 
 
-def health_rows():
-    """[(name, kind, warning, critical)] of what can be wrong; limits as manuals have them."""
+def health_table():
+    """The rows of struct health_row, as Python has them; a limit is None where it is never."""
     text = read("src/lib/health.c")
     words = {word: int(value) for word, value in re.findall(r"^#define (\w+) (\d+)$", text, re.M)}
+    words.update({"NULL": None, "HEALTH_NEVER": None})
+    words.update({"HEALTH_" + kind: kind for kind in
+                  ("ANSWER", "VALUE", "AGE", "LEFT", "SHARE", "HISTORY")})
     table = re.search(r"health_rows\[\] = \{\n(.*?)^\};", text, re.M | re.S).group(1)
-    for row in re.findall(r'^    \{"(.*?)"(?:,\s*NULL)?\},$', table, re.M | re.S):
-        name, kind, rest = re.match(r'([a-z-]+)", HEALTH_(\w+),\s*(.*)', row, re.S).groups()
-        found = re.search(r"((?:\d+|HEALTH_NEVER|[A-Z]+\b)(?: \* [A-Z]+)?),\s*"
-                          r"((?:\d+|HEALTH_NEVER|[A-Z]+\b)(?: \* [A-Z]+)?),\s*\"[^\"]*(?:\"|$)",
-                          re.sub(r"\bNULL\b,?", "", rest))
-        yield name, kind, *(limit_text(kind, name, words, limit) for limit in found.groups())
+    return eval("[%s]" % table.replace("{\"", "(\"").replace("},\n", "),\n"), {}, words)
 
 
-def limit_text(kind, name, words, limit):
-    if limit == "HEALTH_NEVER":
+def health_metrics():
+    """[(name, kind, metric, label, the other metric)]"""
+    return [row[:5] for row in health_table()]
+
+
+def limit_text(kind, name, value):
+    if value is None:
         return "\\(en"
-    value = eval(limit, {}, words)
     if kind == "SHARE":
         return "%d%%" % value
     if kind in ("AGE", "LEFT") or name.endswith("-slow"):
-        unit = next(unit for unit in ("DAY", "HOUR", "MINUTE", "") if not unit or
-                    value % words[unit] == 0)
-        return "%d%s" % (value // words.get(unit, 1), unit.lower()[:1] or "s")
+        return next("%d%s" % (value // size, unit) for unit, size in
+                    (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if value % size == 0)
     return str(value)
+
+
+def alerts():
+    """The rules of contrib/prometheus, as far as they have our form: each a dict with alert, expr,
+    for (seconds), labels, annotations; and limit, the number that it ends in or compares with."""
+    text = read("contrib/prometheus/inboxd.rules.yml")
+    for block in text.split("      - alert: ")[1:]:
+        block = re.sub(r">-\n((?: {10,}.*\n)+)", lambda m: " ".join(m.group(1).split()) + "\n",
+                       block.replace("          summary: >-\n            ", "          summary: "))
+        rule = {"alert": block.split("\n")[0],
+                "expr": re.search(r"^        expr: (.*)$", block, re.M).group(1),
+                "for": 0, "summary": re.search(r"^          summary: (.*)$", block, re.M).group(1)}
+        waits = re.search(r"^        for: (\d+)m$", block, re.M)
+        if waits:
+            rule["for"] = 60 * int(waits.group(1))
+        rule["labels"] = dict(re.findall(r"(\w+): ([a-z-]+)", re.search(
+            r"^        labels: \{(.*)\}$", block, re.M).group(1)))
+        rule["runbook"] = re.search(r'^          runbook: "(.*)"$', block, re.M).group(1)
+        limit = re.search(r"(?:[<>]=|==) (\d+(?: \* \d+)?)(?: and|$)", rule["expr"]).group(1)
+        rule["limit"] = eval(limit)
+        yield rule
 
 
 @check
@@ -397,12 +419,38 @@ def what_can_be_wrong_stands_in_the_manual():
     """Each with its limits, and what to do about it."""
     page = read("src/inboxd/inboxd.8")
     part = page[page.index(".Sh PROBLEMS"):page.index(".Sh THE LOG")]
-    rows = list(health_rows())
+    rows = health_table()
     if len(rows) < 30:
         yield "health.c: found only %d rows" % len(rows)
     yield from differ("inboxd.8", re.findall(r"^\.It Li (.*)$", part, re.M),
-                      ["%s Pq %s, %s" % (name, warning, critical)
-                       for name, _, warning, critical in rows])
+                      ["%s Pq %s, %s" % (row[0], limit_text(*row[1::-1], row[5]),
+                                         limit_text(*row[1::-1], row[6])) for row in rows])
+
+
+@check
+def what_can_be_wrong_has_its_alerts():
+    """By its name, one of each severity that it has, with its limit, metric and entry in inboxd(8).
+    """
+    told = {}
+    for rule in alerts():
+        name, severity = rule["labels"]["problem"], rule["labels"]["severity"]
+        told[name, severity] = rule["limit"]
+        if rule["alert"] != "Inboxd" + name.title().replace("-", ""):
+            yield "%s: its name is %s" % (name, rule["alert"])
+        if rule["runbook"] != "man 8 inboxd, PROBLEMS, " + name:
+            yield "%s: its runbook is %s" % (name, rule["runbook"])
+    wanted = {}
+    for name, kind, metric, label, other, warning, critical, *_ in health_table():
+        limits = {"warning": warning, "critical": critical}
+        wanted.update({(name, severity): 0 if kind == "ANSWER" else limit
+                       for severity, limit in limits.items() if limit is not None})
+        for rule in alerts():
+            for part in (metric, label, other):
+                if rule["labels"]["problem"] == name and part and part not in rule["expr"]:
+                    yield "%s: %s has no %s" % (name, rule["expr"], part)
+    for key in sorted(set(told) | set(wanted)):
+        if told.get(key) != wanted.get(key):
+            yield "%s %s: %s in the rules, %s in health.c" % (*key, told.get(key), wanted.get(key))
 
 
 @check

@@ -118,7 +118,7 @@ def a_wrong_command_line_is_unknown(t):
             (["--critical", "disk=5"], "no such thing"), (["--only", ""], "no such thing"),
             (["--only", "disk-full,"], "no such thing"), (["--ignore", "all"], "no such thing"),
             (["--warning", "down=1"], "no limit"), (["--only", "restarts"], "Prometheus"),
-            (["--warning", "disk-full=1", "--warning", "paused=5m"], "once"),
+            (["--warning", "disk-full=1", "--warning", "publish-lag=5m"], "once"),
             (["--json"], "has no option --json"), (["-r", "/root"], "has no option --root")):
         answer = check(t, fake, *options, code=UNKNOWN)
         contains(answer.complaint, why, "complaint")
@@ -135,11 +135,11 @@ def who_is_asked_by_name_and_does_not_tell_is_unknown(t):
     fake = StatusSocket(t, {"/metrics": PAGE})
     check(t, fake)
     check(t, fake, "--only", "disk-full,down")
-    contains(check(t, fake, "--only", "disk-full,paused", code=UNKNOWN).text,
-             "paused: this receiver does not tell it")
-    # An inbox that is not paused has no sample of it.
-    fake.pages["/metrics"] = PAGE + "# TYPE inboxd_inbox_paused_timestamp_seconds gauge\n"
-    check(t, fake, "--only", "inbox-paused")
+    contains(check(t, fake, "--only", "disk-full,reload-failed", code=UNKNOWN).text,
+             "reload-failed: this receiver does not tell it")
+    # An inbox in which nothing waits has no sample of it.
+    fake.pages["/metrics"] = PAGE + "# TYPE inboxd_inbox_oldest_timestamp_seconds gauge\n"
+    check(t, fake, "--only", "inbox-unclaimed")
 
 
 @test
