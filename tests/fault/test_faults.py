@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Calls that fail: nothing is acknowledged that is not stored, nothing is lost, work goes on."""
 
+import http.client
 import os
 import re
 import signal
@@ -10,7 +11,8 @@ import time
 
 from common import arm, shim
 from client import Closed
-from harness import Skip, bound, cases, contains, equal, main, need_call, sanitizers, test, until
+from harness import (Skip, Unix, bound, cases, contains, equal, main, need_call, sanitizers, test,
+                     until)
 
 
 def start_without_faults(r):
@@ -371,6 +373,50 @@ def ledger_that_fails_acks_nothing(t, fault):
     r.at_rest()
     equal(r.files("status"), sorted(names))
     c.quit()
+
+
+def confirm_gap(r):
+    """What somebody is answered who says that the gap is known; None: the receiver has ended."""
+    connection = Unix(r.socket, 10)
+    connection.request("POST", "/gap", body="identity=pc1.example.org&first=1&last=4")
+    try:
+        return connection.getresponse().status
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+def make_gap(r, queue):
+    c = r.client(hello=queue)
+    c.settled(5)
+    c.ping()
+    c.quit()
+    equal([gap["known"] for gap in r.client_row(queue)["gaps"]], [False])
+
+
+@cases([("is not written", "write@ledger:1:EIO:once"),
+        ("is not synced", "fdatasync@ledger:1:EIO:once")])
+def gap_is_not_confirmed_where_the_record_of_it(t, fault):
+    """Nobody hears that it is, and a failed sync is not made again (P9)."""
+    r = t.receiver(env=shim(t, fault))
+    make_gap(r, t.queue())
+    arm(t)
+    equal(confirm_gap(r), None)
+    r.wait_end(74)
+
+
+@test
+def gap_is_confirmed_once_there_is_room_for_the_record_of_it(t):
+    r = t.receiver(env=shim(t, "write@ledger:1:ENOSPC:on"))
+    queue = t.queue()
+    make_gap(r, queue)
+    arm(t)
+    equal(confirm_gap(r), 503)
+    equal(confirm_gap(r), 503)
+    os.unlink(os.path.join(t.folder, "arm"))
+    until(lambda: confirm_gap(r) == 200, 10, "room")
+    r.kill()
+    start_without_faults(r)
+    equal([gap["known"] for gap in r.client_row(queue)["gaps"]], [True])
 
 
 @test

@@ -241,6 +241,12 @@ def who_is_put_off_or_refused_is_told_and_remembered(t):
     equal(c.answer(9).code, "digest")
     c.quit()
     until(lambda: figures() == (1, 4, 1, 1), 5, "the last one to be told")
+    # A session of a moment, in which nothing else is counted.
+    c = r.client("pc1.example.org", hello=queue)
+    c.put(9, "status", b"9", digest="0" * 64)
+    equal(c.answer(9).code, "digest")
+    c.quit()
+    until(lambda: figures() == (1, 5, 1, 1), 5, "that one to be told")
     for turn, how in enumerate(("restart", "kill")):
         until(lambda: not r.client_row(queue)["connected"], 5, "it to be gone")
         if how == "kill":
@@ -248,10 +254,10 @@ def who_is_put_off_or_refused_is_told_and_remembered(t):
             r.start()
         else:
             r.restart()
-        equal(figures(), (1 + turn, 4 + 3 * turn, 1 + turn, 1 + turn), how)
+        equal(figures(), (1 + turn, 5 + 3 * turn, 1 + turn, 1 + turn), how)
         c = r.client("pc1.example.org", hello=queue)
         answers(10 + 10 * turn)
-        equal(figures(), (2 + turn, 7 + 3 * turn, 2 + turn, 2 + turn), how)
+        equal(figures(), (2 + turn, 8 + 3 * turn, 2 + turn, 2 + turn), how)
         c.quit()
 
 

@@ -126,9 +126,12 @@ find_queue(const struct losses *losses, struct confirm *confirm)
 static int
 make_last(struct losses *losses)
 {
-	/* What is wrong the end of the turn finds out: it writes what is left. */
-	if (ledger_flush(losses->ledger) < 0)
-		return -1;
+	if (ledger_flush(losses->ledger) < 0) {
+		if (!disk_is_full(errno))
+			fatal(EX_IOERR, "ledger_failed", "call=write error=\"%s\"",
+			    strerror(errno));
+		return -1; /* the end of the turn says so, and tries again */
+	}
 	if (disk_sync_data(ledger_fd(losses->ledger)) < 0)
 		fatal_sync("ledger");
 	return 0;
