@@ -6,8 +6,8 @@
 struct arguments {
 	const char *config, *socket, *root;
 	const char *client, *queue, *item, *inbox, *name, *since, *until, *type;
-	const char *interval, *batch;
-	const char *json, *quick, *force, *verbose, *once; /* not NULL: given */
+	const char *interval, *batch, *lines;
+	const char *json, *quick, *force, *verbose, *once, *follow; /* not NULL: given */
 	const char *warning, *critical, *only, *ignore; /* of check: lists, with commas */
 	const char *behind, *missing, *gaps, *failed, *never_came; /* likewise */
 	const char *silent; /* ""; or a time */

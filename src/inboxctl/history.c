@@ -11,6 +11,7 @@
 #include "inboxctl/journaled.h"
 #include "inboxctl/root.h"
 #include "inboxctl/segments.h"
+#include "lib/clock.h"
 
 /* More damage than that is not filled from copies. */
 #define HOLES_MAX 1000
@@ -21,6 +22,7 @@ struct waiting {
 	enum outcome outcome;
 	uint64_t seq; /* an accept's, else 0 */
 	int64_t time;
+	int64_t came;  /* by the monotonic clock */
 	char *renamed; /* or NULL */
 	size_t len;
 	char line[]; /* with its LF */
@@ -46,6 +48,7 @@ struct history {
 	void *ctx;
 	struct waiting *first, **last;
 	int at_end;
+	int follows;
 	uint64_t next_seq; /* accepts below it are copies */
 	struct ledger_end end;
 	int is_finished;
@@ -252,6 +255,7 @@ append(struct history *h, const struct record *record, enum outcome outcome)
 		return -1;
 	}
 	*new = (struct waiting){.outcome = outcome, .time = record->time, .len = len,
+	    .came = h->follows ? clock_monotonic() : 0,
 	    .seq = record->type == RECORD_ACCEPT ? record->seq : 0};
 	memcpy(new->line, line, len);
 	*h->last = new;
@@ -437,6 +441,31 @@ next_journaled(struct history *h, struct entry *out)
 
 /* ---- the whole */
 
+void
+history_after(struct history *h, const char *name)
+{
+	segments_after(h->segments, name);
+}
+
+void
+history_follow(struct history *h)
+{
+	h->follows = 1;
+	segments_follow(h->segments);
+}
+
+/* 1: the first that waits has been given; 0: there is none, or it may be decided yet. */
+static int
+follow_next(struct history *h, struct entry *out)
+{
+	if (!h->first || (!is_decided(h->first->outcome) &&
+	                     clock_monotonic() - h->first->came < CLOCK_SECOND))
+		return 0;
+	take_first(h, out);
+	resolve(h, out);
+	return 1;
+}
+
 int
 history_next(struct history *h, struct entry *out)
 {
@@ -447,6 +476,8 @@ history_next(struct history *h, struct entry *out)
 		rc = segments_next(h->segments, record);
 		if (rc < 0 || (rc == 1 && apply(h, record) < 0))
 			return -1;
+		if (rc == 0 && h->follows)
+			return follow_next(h, out);
 		h->at_end = rc == 0;
 	}
 	if (h->first) {

@@ -44,6 +44,15 @@ MUST_CHECK struct history *history_open(const struct root *root, struct journale
     history_wants *wants, void *ctx);
 void history_close(struct history *history);
 
+/* Before the first record: the segments up to `name` are passed over, and what the state of the
+ * next one holds are copies.  "": none is. */
+void history_after(struct history *history, const char *name);
+
+/* From here on, until it is given up, 0 says that there is no more now: it may be asked again.  An
+ * accept that nothing has decided is given a second after it came, with what is known of it.  What
+ * the journal alone has is not given: the receiver's next start writes it into the ledger. */
+void history_follow(struct history *history);
+
 /*
  * 1: *out is the next record that is wanted; a record without a time of its
  * own has that of the last one before it.  0: there is no more.  -1: failed,

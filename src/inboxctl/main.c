@@ -114,6 +114,8 @@ static const struct choice {
     CHOICE(ignore, "NAME", CHECK, LONG_ONLY + 24, "do not look at these"),
     CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
     CHOICE(client, "GLOB", LEDGER | CLIENTS, LONG_ONLY + 1, "only of these clients"),
+    CHOICE(lines, "N", LEDGER, 'n', "the last ones alone"),
+    CHOICE(follow, NULL, LEDGER, 'f', "and what comes, until it is interrupted"),
     CHOICE(queue, "ID", LEDGER, LONG_ONLY + 2, "only of this queue; its first digits do"),
     CHOICE(item, "N", LEDGER, LONG_ONLY + 3, "only of this number in its queue"),
     CHOICE(name, "GLOB", LEDGER, LONG_ONLY + 5, "only of items so named"),
@@ -247,7 +249,7 @@ read_options(int argc, char **argv, struct arguments *arguments, uint64_t *given
 		        : choices[i].value   ? required_argument
 		                             : no_argument,
 		    NULL, choices[i].letter};
-	while ((letter = getopt_long(argc, argv, "c:s:r:vhV", options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "c:s:r:n:fvhV", options, NULL)) != -1) {
 		if (letter == 'h' || letter == 'V')
 			return letter;
 		size_t i = 0;

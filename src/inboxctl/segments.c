@@ -23,6 +23,8 @@ struct segments {
 	char name[SEGMENT_NAME_ROOM], before[SEGMENT_NAME_ROOM];
 	char next[NAME_ROOM]; /* which one follows, as an end record says; "": none does */
 	uint64_t count;     /* segments opened */
+	int is_partial;     /* older segments were passed over */
+	int follows;        /* what is not there yet is waited for */
 	int is_followed;    /* the open one is known not to be the newest */
 	int at_end;         /* the last one was not followed when it was read to its end */
 	uint64_t next_seq;  /* the next accept's, when the last segment ended; 0: not known */
@@ -59,7 +61,20 @@ segments_close(struct segments *segments)
 int
 segments_is_first(const struct segments *segments)
 {
-	return segments->count == 1;
+	return segments->count == 1 && !segments->is_partial;
+}
+
+void
+segments_after(struct segments *segments, const char *name)
+{
+	snprintf(segments->name, sizeof segments->name, "%s", name);
+	segments->is_partial = name[0] != '\0';
+}
+
+void
+segments_follow(struct segments *segments)
+{
+	segments->follows = 1;
 }
 
 int
@@ -183,7 +198,7 @@ is_end(struct segments *s)
 
 /* All that stood in the file has been read.  Whether it is followed is asked before
  * its end is read for the last time: the receiver may have written to it, and gone
- * on in the next, since we read. */
+ * on in the next, since we read.  0; 1: there is no more for now; -1: failed. */
 static int
 on_end(struct segments *s)
 {
@@ -195,6 +210,8 @@ on_end(struct segments *s)
 		s->is_followed = next[0] != '\0';
 		if (s->is_followed)
 			return 0;
+		if (s->follows)
+			return 1;
 	}
 	if (is_end(s)) {
 		s->at_end = !s->is_followed;
@@ -252,8 +269,9 @@ segments_next(struct segments *s, struct record *out)
 			end_segment(s);
 			break;
 		case WALK_END:
-			if (on_end(s) < 0)
-				return -1;
+			rc = on_end(s);
+			if (rc != 0)
+				return rc < 0 ? -1 : 0;
 			break;
 		case WALK_FAILED:
 			complain("%s", s->walk.why.text);

@@ -31,6 +31,12 @@ struct segments;
 MUST_CHECK struct segments *segments_open(int dir, const char *root);
 void segments_close(struct segments *segments);
 
+/* Before the first record: the segments up to `name` are passed over, so that none is the first;
+ * "": none is. */
+void segments_after(struct segments *segments, const char *name);
+/* From here on there is no end: 0 says that there is no more now, and may be asked again. */
+void segments_follow(struct segments *segments);
+
 /* 1: *out is the next record; 0: there is no more; -1: reading failed, which
  * has been told. */
 MUST_CHECK int segments_next(struct segments *segments, struct record *out);

@@ -8,19 +8,24 @@
 #include "inboxctl/show_ledger.h"
 
 #include <fnmatch.h>
-#include <inttypes.h>
-#include <jansson.h>
-#include <stddef.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "inboxctl/complain.h"
 #include "inboxctl/history.h"
 #include "inboxctl/journaled.h"
+#include "inboxctl/ledger_print.h"
 #include "inboxctl/root.h"
+#include "inboxctl/tail.h"
 #include "inboxctl/when.h"
 #include "lib/parse.h"
+
+#define LINES_MOST 1000000
+#define LINES_FOLLOWED 10 /* of before, as tail(1) has it */
+#define FOLLOW_EACH 300   /* milliseconds */
 
 struct filter {
 	const char *client, *queue, *inbox, *name; /* NULL: any */
@@ -152,186 +157,133 @@ name_matches(const struct filter *filter, const struct entry *entry)
 	    (entry->renamed[0] && fnmatch(filter->name, entry->renamed, 0) == 0);
 }
 
-/* ---- for people */
-
-static const char *const outcomes[OUTCOMES] = {
-    [OUTCOME_NONE] = "-",
-    [OUTCOME_STORED] = "stored",
-    [OUTCOME_ACKNOWLEDGED] = "acknowledged",
-    [OUTCOME_UNCONFIRMED] = "unconfirmed",
-    [OUTCOME_VOID] = "void",
-};
-
-#define QUEUE_SHOWN 8   /* digits, as inboxctl clients has them */
-#define DIGEST_SHOWN 12 /* digits */
-
-/* What stands before a field; NULL: it is not shown, or stands at the line's head.  One that is
- * not named here is shown as " name=value". */
-static const struct {
-	enum record_type type;
-	const char *name, *lead;
-} leads[] = {
-    {RECORD_BEGIN, "version", NULL},
-    {RECORD_QUEUE, "seen", NULL},
-    {RECORD_ACCEPT, "seq", NULL},
-    {RECORD_ACCEPT, "sent", NULL},
-    {RECORD_ACCEPT, "n", " "},
-    {RECORD_ACCEPT, "inbox", " "},
-    {RECORD_ACCEPT, "size", " "},
-    {RECORD_ACCEPT, "sha256", " "},
-    {RECORD_ACCEPT, "name", " "},
-    {RECORD_ACCEPT, "hint", " "},
-    {RECORD_SKIP, "n", " "},
-    {RECORD_SKIP, "reason", " "},
-    {RECORD_SETTLED, "n", " below "},
-    {RECORD_GAP, "n", " "},
-    {RECORD_GAP, "to", " to "},
-};
-
-static const char *
-lead_of(enum record_type type, const char *name, char room[FIELD_KEY_MAX + 3])
-{
-	static const char *const at_head[] = {"time", "client", "queue"};
-
-	for (size_t i = 0; i < sizeof at_head / sizeof at_head[0]; i++)
-		if (strcmp(name, at_head[i]) == 0)
-			return NULL;
-	for (size_t i = 0; i < sizeof leads / sizeof leads[0]; i++)
-		if (leads[i].type == type && strcmp(name, leads[i].name) == 0)
-			return leads[i].lead;
-	snprintf(room, FIELD_KEY_MAX + 3, " %s=", name);
-	return room;
-}
-
-static void
-print_field(const struct record *record, const struct member *member)
-{
-	char room[FIELD_KEY_MAX + 3], digest[DIGEST_TEXT_ROOM], when[WHEN_ROOM];
-	const char *lead = lead_of(record->type, member->field.name, room);
-
-	if (!lead || (record->type == RECORD_GAP && member_is_empty(member, record)))
-		return;
-	fputs(lead, stdout);
-	if (member_is_number(member)) {
-		printf("%" PRId64, member_number(member, record));
-	} else if (member_is_empty(member, record)) {
-		putchar('-');
-	} else if (member->field.kind == KIND_TIME) {
-		when_print(when, member_number(member, record), 0);
-		fputs(when, stdout);
-	} else if (member->field.kind == KIND_SHA256) {
-		digest_print(digest, record->sha256);
-		printf("%.*s", DIGEST_SHOWN, digest);
-	} else {
-		fputs(member_of(member, record), stdout);
-	}
-}
-
-static int
-print_text(const struct entry *entry)
-{
-	const struct record *record = &entry->record;
-	const struct member *member;
-	char when[WHEN_ROOM];
-
-	when_print(when, record->time, 0);
-	printf("%s %-12s", when,
-	    record->type == RECORD_ACCEPT ? outcomes[entry->outcome]
-	                                  : record_type_name(record->type));
-	if (BIT(record->type) & WITH_QUEUE)
-		printf(" %s %.*s", record->identity, QUEUE_SHOWN, record->queue);
-	for (size_t i = 0; (member = record_member(record->type, i)); i++)
-		print_field(record, member);
-	if (entry->renamed[0])
-		printf(" renamed=%s", entry->renamed);
-	putchar('\n');
-	return 0;
-}
-
-/* ---- for programs */
-
-static json_t *
-json_when(int64_t time)
-{
-	char when[WHEN_ROOM];
-
-	when_print(when, time, 1);
-	return json_string(when);
-}
-
-/* What is empty is null; but a number that counts may be 0.  All of it is ASCII. */
-static json_t *
-json_field(const struct record *record, const struct member *member)
-{
-	enum field_kind kind = member->field.kind;
-	char digest[DIGEST_TEXT_ROOM];
-
-	if (kind == KIND_SHA256) {
-		digest_print(digest, record->sha256);
-		return json_string(digest);
-	}
-	if (kind == KIND_NUMBER || kind == KIND_BYTES || !member_is_empty(member, record)) {
-		if (member_is_number(member))
-			return json_integer(member_number(member, record));
-		if (kind == KIND_TIME)
-			return json_when(member_number(member, record));
-		return json_string(member_of(member, record));
-	}
-	return json_null();
-}
-
-/* 0, or -1: memory is out, or standard output has an error. */
-static int
-print_json(const struct entry *entry)
-{
-	const struct record *record = &entry->record;
-	json_t *line = json_object();
-	const struct member *member;
-	int failed;
-
-	failed = json_object_set_new(line, "type", json_string(record_type_name(record->type)));
-	failed |= json_object_set_new(line, "time", json_when(record->time));
-	if (record->type == RECORD_ACCEPT) {
-		failed |= json_object_set_new(line, "outcome",
-		    json_string(outcomes[entry->outcome]));
-		failed |= json_object_set_new(line, "renamed",
-		    entry->renamed[0] ? json_string(entry->renamed) : json_null());
-	}
-	for (size_t i = 0; (member = record_member(record->type, i)); i++) {
-		if (member->offset != offsetof(struct record, time))
-			failed |= json_object_set_new(line, member->field.name,
-			    json_field(record, member));
-	}
-	if (!failed)
-		failed = json_dumpf(line, stdout, JSON_ENSURE_ASCII | JSON_COMPACT);
-	json_decref(line);
-	if (!failed)
-		putchar('\n');
-	return failed ? -1 : 0;
-}
-
 /* ---- the whole */
 
+/* Items are a table where somebody looks, and lines where a program reads. */
+static enum ledger_form
+find_form(const struct arguments *arguments, const struct filter *filter,
+    const struct screen *screen)
+{
+	if (arguments->json)
+		return LEDGER_JSON;
+	return screen->width > 0 && filter->types == BIT(RECORD_ACCEPT) ? LEDGER_TABLE
+	                                                                : LEDGER_LINES;
+}
+
 static int
-print_all(struct history *history, const struct filter *filter, int json)
+trouble(void)
+{
+	if (ferror(stdout))
+		return EX_IOERR;
+	complain("out of memory");
+	return EX_OSERR;
+}
+
+/* All that there is for now; of that the last ones alone, if there is a tail.  EX_OK, or an exit
+ * code. */
+static int
+print_all(struct history *history, const struct filter *filter, struct ledger_print *print,
+    struct tail *tail)
 {
 	struct entry entry;
-	int rc, failed;
+	int rc, failed = 0;
 
-	while ((rc = history_next(history, &entry)) == 1) {
+	while (!failed && (rc = history_next(history, &entry)) == 1) {
 		if (!name_matches(filter, &entry))
 			continue;
-		failed = json ? print_json(&entry) : print_text(&entry);
-		if (ferror(stdout))
-			return EX_IOERR;
-		if (failed) {
-			complain("out of memory");
-			return EX_OSERR;
-		}
+		failed = tail ? tail_put(tail, &entry) : ledger_print_entry(print, &entry);
+		failed |= ferror(stdout);
 	}
+	if (failed)
+		return trouble();
 	if (rc < 0)
 		return EX_NOINPUT;
-	return history_damage(history) > 0 ? EX_DATAERR : EX_OK;
+	while (tail && !failed && tail_take(tail, &entry))
+		failed = ledger_print_entry(print, &entry);
+	if (ledger_print_flush(print) < 0 || failed)
+		return trouble();
+	return EX_OK;
+}
+
+/* What comes, for as long as somebody reads it. */
+static int
+follow(struct history *history, const struct filter *filter, struct ledger_print *print)
+{
+	struct pollfd reader = {.fd = STDOUT_FILENO};
+	int code;
+
+	do {
+		/* A pipe that nobody reads any more says so, though nothing is written. */
+		if (poll(&reader, 1, FOLLOW_EACH) > 0)
+			return EX_OK;
+		code = print_all(history, filter, print, NULL);
+	} while (code == EX_OK);
+	return code;
+}
+
+/* `tail` is NULL, or holds those that were asked for. */
+static int
+print_history(struct history *history, const struct filter *filter,
+    const struct arguments *arguments, struct tail *tail)
+{
+	struct screen screen = terminal_screen(STDOUT_FILENO);
+	struct ledger_print print;
+	int code;
+
+	ledger_print_begin(&print, find_form(arguments, filter, &screen), &screen);
+	if (arguments->follow)
+		history_follow(history);
+	code = print_all(history, filter, &print, tail);
+	if (code == EX_OK && arguments->follow)
+		code = follow(history, filter, &print);
+	if (ledger_print_end(&print) < 0 && code == EX_OK)
+		code = trouble();
+	if (code == EX_OK && history_damage(history) > 0)
+		code = EX_DATAERR;
+	return code;
+}
+
+/* As it stands there: who has the name that is asked for by another record is one more. */
+static int
+counts(void *ctx, const struct record *record)
+{
+	const struct filter *filter = ctx;
+
+	return is_wanted(ctx, record) &&
+	    (!filter->name || fnmatch(filter->name, record->name, 0) == 0);
+}
+
+/* Opened at the segment where the last ones begin. */
+static struct history *
+open_history(const struct root *root, struct journaled *journaled, struct filter *filter,
+    const uint64_t *lines)
+{
+	struct history *history = history_open(root, journaled, is_wanted, filter);
+	char after[SEGMENT_NAME_ROOM];
+
+	if (!history)
+		complain("out of memory");
+	if (!history || !lines)
+		return history;
+	if (tail_find(root, *lines, counts, filter, after) < 0) {
+		history_close(history);
+		return NULL;
+	}
+	history_after(history, after);
+	return history;
+}
+
+/* How many of the last ones are asked for; NULL: all. */
+static int
+parse_lines(const struct arguments *arguments, uint64_t *room, const uint64_t **lines)
+{
+	const char *text = arguments->lines;
+
+	*room = LINES_FOLLOWED;
+	*lines = text || arguments->follow ? room : NULL;
+	if (text && parse_u64(text, strlen(text), LINES_MOST, room) < 0)
+		return complain_use("lines", text, "how many, up to a million");
+	return 0;
 }
 
 int
@@ -340,19 +292,23 @@ show_ledger(const struct arguments *arguments)
 	struct journaled journaled;
 	struct history *history;
 	struct filter filter;
+	const uint64_t *lines;
+	uint64_t room;
+	struct tail *tail = NULL;
 	struct root root;
 	int code = EX_OSERR;
 
-	if (parse_filter(arguments, &filter) < 0)
+	if (parse_filter(arguments, &filter) < 0 || parse_lines(arguments, &room, &lines) < 0)
 		return EX_USAGE;
 	if (root_open(&root, arguments->root) < 0)
 		return EX_NOINPUT;
 	journaled_open(&journaled, &root);
-	history = history_open(&root, &journaled, is_wanted, &filter);
-	if (!history)
-		complain("out of memory");
-	else
-		code = print_all(history, &filter, arguments->json != NULL);
+	history = open_history(&root, &journaled, &filter, lines);
+	if (lines)
+		tail = tail_new(*lines);
+	if (history && (tail || !lines))
+		code = print_history(history, &filter, arguments, tail);
+	tail_free(tail);
 	history_close(history);
 	journaled_close(&journaled);
 	root_close(&root);

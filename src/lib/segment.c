@@ -57,9 +57,9 @@ next_of(DIR *listing)
 	return file ? file->d_name : NULL;
 }
 
-/* Of those behind `after` the newest, or the oldest. */
+/* Of those behind `after` and, unless that is NULL, before `before`: the newest, or the oldest. */
 static int
-find(int dir, const char *after, int newest, char name[SEGMENT_NAME_ROOM])
+find(int dir, const char *after, const char *before, int newest, char name[SEGMENT_NAME_ROOM])
 {
 	DIR *listing = disk_list(dir);
 	const char *found;
@@ -69,7 +69,7 @@ find(int dir, const char *after, int newest, char name[SEGMENT_NAME_ROOM])
 	if (!listing)
 		return -1;
 	while ((found = next_of(listing))) {
-		if (strcmp(found, after) > 0 &&
+		if (strcmp(found, after) > 0 && (!before || strcmp(found, before) < 0) &&
 		    (!name[0] || (strcmp(found, name) > 0) == newest))
 			memcpy(name, found, strlen(found) + 1);
 	}
@@ -82,7 +82,13 @@ find(int dir, const char *after, int newest, char name[SEGMENT_NAME_ROOM])
 int
 segment_find_newest(int dir, char name[SEGMENT_NAME_ROOM])
 {
-	return find(dir, "", 1, name);
+	return find(dir, "", NULL, 1, name);
+}
+
+int
+segment_find_previous(int dir, const char *before, char name[SEGMENT_NAME_ROOM])
+{
+	return find(dir, "", before, 1, name);
 }
 
 /*
@@ -92,5 +98,5 @@ segment_find_newest(int dir, char name[SEGMENT_NAME_ROOM])
 int
 segment_find_next(int dir, const char *after, char name[SEGMENT_NAME_ROOM])
 {
-	return find(dir, after, 0, name);
+	return find(dir, after, NULL, 0, name);
 }

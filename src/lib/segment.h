@@ -25,6 +25,10 @@ MUST_CHECK int segment_open(int dir, const char *name);
 /* The newest segment in `name`, which is "" if there is none.  -1 with errno. */
 MUST_CHECK int segment_find_newest(int dir, char name[SEGMENT_NAME_ROOM]);
 
+/* The newest segment that is older than `before` in `name`, which is "" if there is none.  -1 with
+ * errno. */
+MUST_CHECK int segment_find_previous(int dir, const char *before, char name[SEGMENT_NAME_ROOM]);
+
 /* The oldest segment that is newer than `after` ("" : the oldest of all) in
  * `name`, which is "" if there is none.  -1 with errno. */
 MUST_CHECK int segment_find_next(int dir, const char *after, char name[SEGMENT_NAME_ROOM]);

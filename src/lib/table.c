@@ -11,8 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAP 2       /* columns between two */
-#define CUT_LEAST 8 /* a column is cut to no less */
+#define GAP 2        /* columns between two */
+#define CUT_LEAST 12 /* an 'L' is cut to no less */
+#define TEXT_LEAST 8 /* so much of another text is worth being shown */
 
 /* Takes `text`. */
 static void
@@ -38,6 +39,12 @@ void
 table_add(struct table *table, const char *text)
 {
 	add(table, table_plain_copy(text), TINT_NONE);
+}
+
+void
+table_add_name(struct table *table, const char *escaped)
+{
+	add(table, table_name_copy(escaped), TINT_NONE);
 }
 
 void
@@ -69,51 +76,66 @@ table_tint_row(struct table *table, enum tint tint)
 
 /* ---- printed */
 
-/* What a column may be cut to: not below its head. */
+/* What a column may be cut to: not below its head, and not at all but for an 'L'. */
 static size_t
-least(const struct table *table, size_t column)
+least(const struct table *table, size_t column, size_t width)
 {
 	size_t head = table_width(table->cells[column].text);
+	size_t cut = head > CUT_LEAST ? head : CUT_LEAST;
 
-	return head > CUT_LEAST ? head : CUT_LEAST;
+	if (table->least && table->least[column] > cut)
+		cut = table->least[column];
+	return table->shape[column] == 'L' && cut < width ? cut : width;
 }
 
-/* The column that gives way next; table->columns: none can. */
+/* How wide the first `count` columns are; `is_least`: cut as far as they may be. */
 static size_t
-find_widest(const struct table *table, const size_t *widths)
+sum(const struct table *table, const size_t *widths, size_t count, int is_least)
 {
-	size_t found = table->columns;
+	size_t all = 0;
 
-	for (size_t i = 0; i < table->columns; i++)
-		if (table->shape[i] == 'L' && widths[i] > least(table, i) &&
-		    (found == table->columns || widths[i] > widths[found]))
+	for (size_t i = 0; i < count; i++)
+		all += (is_least ? least(table, i, widths[i]) : widths[i]) + (i > 0 ? GAP : 0);
+	return all;
+}
+
+/* The column that gives way next, of the first `count`. */
+static size_t
+find_widest(const struct table *table, const size_t *widths, size_t count)
+{
+	size_t found = count;
+
+	for (size_t i = 0; i < count; i++)
+		if (widths[i] > least(table, i, widths[i]) &&
+		    (found == count || widths[i] > widths[found]))
 			found = i;
 	return found;
 }
 
-/* Has the columns fit the screen; a width of 0 leaves one out. */
+/* Has the columns fit the screen: those at the right are left out, which have no room even if all
+ * before them are cut; what is left then is for the first of these, if it is text. */
 static void
 fit(const struct table *table, size_t width, size_t widths[TABLE_COLUMNS_MAX])
 {
-	size_t all = 0, used = 0, at;
+	size_t kept = table->columns, at, all;
 
-	for (size_t i = 0; i < table->columns; i++)
-		all += widths[i] + (i > 0 ? GAP : 0);
-	while (all > width && (at = find_widest(table, widths)) < table->columns) {
-		widths[at]--;
-		all--;
-	}
-	for (at = 0; at < table->columns && all > width; at++) {
-		size_t gap = at > 0 ? GAP : 0, left = width > used + gap ? width - used - gap : 0;
-		/* A number that is cut is another number. */
-		if (widths[at] > left && table->shape[at] != 'r' && left >= CUT_LEAST)
-			widths[at] = left;
-		if (widths[at] > left)
+	while (kept > 1 && sum(table, widths, kept, 1) > width)
+		kept--;
+	for (all = sum(table, widths, kept, 0); all > width; all--) {
+		at = find_widest(table, widths, kept);
+		if (at == kept)
 			break;
-		used += gap + widths[at];
+		widths[at]--;
 	}
-	for (; at < table->columns && all > width; at++)
-		widths[at] = 0;
+	if (widths[0] > width)
+		widths[0] = width;
+	/* A number that is cut is another number. */
+	if (kept < table->columns && table->shape[kept] != 'r' && all + GAP + TEXT_LEAST <= width) {
+		widths[kept] = width - all - GAP;
+		kept++;
+	}
+	for (; kept < table->columns; kept++)
+		widths[kept] = 0;
 }
 
 static void
@@ -146,22 +168,44 @@ print_row(const struct table *table, const struct table_cell *cells, const size_
 }
 
 void
-table_print(const struct table *table, FILE *out, const struct screen *screen)
+table_fit(const struct table *table, const struct screen *screen,
+    size_t widths[TABLE_COLUMNS_MAX])
 {
-	size_t widths[TABLE_COLUMNS_MAX];
-
 	for (size_t i = 0; i < table->columns; i++)
-		widths[i] = 1;
+		widths[i] = table->least ? table->least[i] : 1;
 	for (size_t i = 0; i < table->count; i++) {
 		size_t width = table_width(table->cells[i].text);
 		if (width > widths[i % table->columns])
 			widths[i % table->columns] = width;
 	}
-	if (screen->width > 0)
+	if (screen->width > 0 && table->count >= table->columns)
 		fit(table, screen->width, widths);
+}
+
+void
+table_print_rows(const struct table *table, size_t first, const size_t widths[TABLE_COLUMNS_MAX],
+    FILE *out, const struct screen *screen)
+{
 	/* A row whose cells memory was out for is left out. */
-	for (size_t i = 0; i + table->columns <= table->count; i += table->columns)
+	for (size_t i = first * table->columns; i + table->columns <= table->count;
+	    i += table->columns)
 		print_row(table, table->cells + i, widths, out, screen);
+}
+
+void
+table_print(const struct table *table, FILE *out, const struct screen *screen)
+{
+	size_t widths[TABLE_COLUMNS_MAX];
+
+	table_fit(table, screen, widths);
+	table_print_rows(table, 0, widths, out, screen);
+}
+
+void
+table_clear(struct table *table)
+{
+	while (table->count > table->columns)
+		free(table->cells[--table->count].text);
 }
 
 int

@@ -48,23 +48,35 @@ struct table_cell {
 struct table {
 	size_t columns, count, room;
 	const char *shape;        /* borrowed */
+	const unsigned char *least; /* borrowed: how wide each is at least, or NULL */
 	struct table_cell *cells; /* row by row, the head first */
 	int failed;               /* memory is out */
 };
 
 /*
  * Starts a table; `names` has as many as `shape` has characters: 'l' to the left, 'r' to the
- * right, 'L' to the left and the first to be cut where the terminal is narrow.  Columns that find
- * no room even so are left out, from the right: the first ones are those that matter.
+ * right, 'L' to the left and cut where the terminal is narrow.  Columns that find no room even so
+ * are left out, from the right: the first ones are those that matter.
  */
 void table_head(struct table *table, const char *shape, const char *const *names);
 /* The next cell, from left to right; copies `text`, made plain. */
 void table_add(struct table *table, const char *text);
+/* Likewise of a name that is escaped: table_name_copy(). */
+void table_add_name(struct table *table, const char *escaped);
 /* Has the cell added last, or all of its row so far, tinted. */
 void table_tint(struct table *table, enum tint tint);
 void table_tint_row(struct table *table, enum tint tint);
 /* No line is wider than the screen. */
 void table_print(const struct table *table, FILE *out, const struct screen *screen);
+
+/* For a table without an end, whose first rows say how wide columns are: their widths, 0: it is
+ * left out; all rows from number `first` on, 0 being the head, a cell that is wider being cut; and
+ * rows that are forgotten, but for the head. */
+void table_fit(const struct table *table, const struct screen *screen,
+    size_t widths[TABLE_COLUMNS_MAX]);
+void table_print_rows(const struct table *table, size_t first,
+    const size_t widths[TABLE_COLUMNS_MAX], FILE *out, const struct screen *screen);
+void table_clear(struct table *table);
 /* 0, or -1: memory was out and cells are missing. */
 MUST_CHECK int table_free(struct table *table);
 

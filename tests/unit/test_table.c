@@ -167,9 +167,18 @@ a_table_fits_the_screen_and_is_never_folded(void **state)
 	    "status  1.0 MiB  /var/lib/inbo~        7\n"
 	    "x             -  /srv            1234567\n");
 	/* The flexible one is at its least; a number is never cut, but left out. */
+	assert_table(&(struct screen){37, 0},
+	    "NAME       SIZE  FOLDER\n"
+	    "status  1.0 MiB  /var/lib/inboxd/sta~\n"
+	    "x             -  /srv\n");
 	assert_table(&(struct screen){33, 0},
 	    "NAME       SIZE  FOLDER\n"
-	    "status  1.0 MiB  /var/li~\n"
+	    "status  1.0 MiB  /var/lib/inboxd~\n"
+	    "x             -  /srv\n");
+	/* What is left is for some of the first that has no room. */
+	assert_table(&(struct screen){26, 0},
+	    "NAME       SIZE  FOLDER\n"
+	    "status  1.0 MiB  /var/lib~\n"
 	    "x             -  /srv\n");
 	assert_table(&(struct screen){20, 0},
 	    "NAME       SIZE\n"
