@@ -16,6 +16,7 @@
 
 #include "inboxctl/arguments.h"
 #include "inboxctl/check.h"
+#include "inboxctl/client.h"
 #include "inboxctl/clients.h"
 #include "inboxctl/complain.h"
 #include "inboxctl/forget.h"
@@ -36,9 +37,10 @@
 /* Which commands an option is for, and what they need to know the place of. */
 enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32, STATUS = 64,
 	INBOXES = 128, TOP = 256, CHECK = 512, PAUSE = 1024, RESUME = 2048, DRAIN = 4096,
-	PAGE = STATUS | CLIENTS | INBOXES,
-	SHOWN = PAGE | LEDGER | VERIFY | FORGET | PAUSE | RESUME, AT_ROOT = LEDGER | VERIFY | PRINT,
-	AT_SOCKET = PAGE | RELOAD | FORGET | TOP | CHECK | PAUSE | RESUME | DRAIN };
+	CLIENT = 8192, PAGE = STATUS | CLIENTS | INBOXES,
+	SHOWN = PAGE | CLIENT | LEDGER | VERIFY | FORGET | PAUSE | RESUME,
+	AT_ROOT = CLIENT | LEDGER | VERIFY | PRINT,
+	AT_SOCKET = PAGE | CLIENT | RELOAD | FORGET | TOP | CHECK | PAUSE | RESUME | DRAIN };
 
 static const struct command {
 	const char *name, *help;
@@ -53,6 +55,8 @@ static const struct command {
         NULL, NULL},
     {"clients", "how each client is, and who should come and does not", CLIENTS, NULL, NULL,
         clients_command, NULL, NULL},
+    {"client", "one client's story: how it is, what it misses, what came last", CLIENT, NULL,
+        NULL, client_command, "CLIENT", NULL},
     {"inboxes", "each inbox: what waits in it, and since when", INBOXES, "/inboxes", show_inboxes,
         NULL, NULL, NULL},
     {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL},
@@ -196,25 +200,37 @@ finish(int code)
 	return code;
 }
 
+/* Where the receiver is, as far as the command has to know. */
+static int
+find_places(int kind, struct arguments *arguments, struct places *places)
+{
+	const char *config = arguments->config ? arguments->config : DEFAULT_CONFIG;
+	int lacks_root = kind & AT_ROOT && !arguments->root;
+	int lacks_socket = kind & AT_SOCKET && !arguments->socket;
+
+	if (!lacks_root && !lacks_socket)
+		return 0;
+	if (places_read(places, config) < 0) {
+		fprintf(stderr, "-%c says where the receiver's %s is, -c its configuration.\n",
+		    lacks_root ? 'r' : 's', lacks_root ? "root" : "socket");
+		return -1;
+	}
+	if (lacks_root)
+		arguments->root = places->root;
+	if (lacks_socket)
+		arguments->socket = places->socket;
+	return 0;
+}
+
 static int
 run(const struct command *command, struct arguments *arguments)
 {
-	int at_root = command->kind & AT_ROOT;
-	const char **place = at_root ? &arguments->root : &arguments->socket;
-	const char *config = arguments->config ? arguments->config : DEFAULT_CONFIG;
 	struct places places = {NULL, NULL};
 	int code = EX_CONFIG;
 
-	if (!*place && places_read(&places, config) < 0) {
-		fprintf(stderr, "-%c says where the receiver's %s is, -c its configuration.\n",
-		    at_root ? 'r' : 's', at_root ? "root" : "socket");
-		goto end;
-	}
-	if (!*place)
-		*place = at_root ? places.root : places.socket;
-	code = command->run ? command->run(arguments)
-	                    : show_page(command, arguments);
-end:
+	if (find_places(command->kind, arguments, &places) == 0)
+		code = command->run ? command->run(arguments)
+		                    : show_page(command, arguments);
 	places_free(&places);
 	return code;
 }

@@ -27,7 +27,7 @@ README_LISTS = ("P1  ", "who names", "in flight", "clients", "inboxq send", "inb
 
 # Each literal block of a page, in order: what it is; None: nothing to type.
 MANUALS = {
-    "src/inboxctl/inboxctl.8": [None] * 6 + ["administrator"] * 6,
+    "src/inboxctl/inboxctl.8": [None] * 7 + ["administrator"] * 6,
     "src/inboxd/inboxd.8": [None, "administrator", None, "administrator", "drop-in", "new root",
                             "drop-in", None, None, None],
     "src/inboxd/inbox-spool.5": [None, None, "consumer", "taker's drop-in", "taker",

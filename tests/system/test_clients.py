@@ -242,6 +242,83 @@ def clients_fits_eighty_columns_and_leaves_names_readable(t):
     contains(terminal.end()[1], "\x1b[")
 
 
+# ---- inboxctl client
+
+def story(t, r, who, *options, code=0):
+    run = t.run([INBOXCTL, "client", "-s", r.socket, "-r", r.root, *options, who])
+    equal(run.returncode, code, run.stdout + run.stderr)
+    return run
+
+
+def tell(t):
+    """A client with a gap, a part of which came late, and more items than its story shows."""
+    r, queue = fleet(t)
+    c = hello(t, r, "pc4.example.org", queue, settled=4, agent="a client/1")
+    for n in range(4, 28):
+        c.put(n, "status", b"x" * n, name="r\u00e9port %d" % n)
+        c.stored(n)
+    c.put(2, "status", b"late")
+    c.stored(2)
+    c.skip(28, "removed")
+    c.settled(30)
+    c.ping()
+    r.at_rest()
+    return r, queue
+
+
+@test
+def client_tells_its_story(t):
+    r, queue = tell(t)
+    text = story(t, r, "pc4.example.org").stdout
+    for want in ("pc4.example.org\n", "Queue %s: missing\n" % queue[:8],
+                 "  seen        now, from 127.0.0.1, by a client/1\n", "stored      26 items, ",
+                 "the last ", "all below 30 settled", "0 items at the client",
+                 "  also        1 skipped\n", "  missing     3, seen ", "\n              29, seen ",
+                 "The last 20 in the ledger:\n"):
+        contains(text, want)
+    lines = text.split("The last 20 in the ledger:\n")[1].splitlines()
+    equal(len(lines), 21)
+    equal(lines[-1].split()[1:3], ["missing", "29"])
+    equal(lines[-2].split()[1:3], ["skipped", "28"])
+    equal(lines[-3].split()[1:4], ["stored", "2", "status"])
+    assert lines[-4].endswith("r\u00e9port 27"), lines[-4]
+    page = json.loads(story(t, r, "pc4.example.org", "--json").stdout)
+    equal((page["schema"], page["client"], page["live"]), (1, "pc4.example.org", True))
+    row = r.client_row(queue)
+    for key in ("identity", "queue", "state", "connected", "stored", "gaps", "missing"):
+        equal(page["queues"][0][key], row[key], key)
+    equal([record["n"] for record in page["records"]][-3:], [2, 28, 29])
+    contains(story(t, r, "pc5.example.org").stdout, "pc5.example.org is expected, and never came")
+    contains(story(t, r, "pc6.example.org", code=66).stderr, "no such client is known")
+
+
+@test
+def client_tells_by_the_ledger_where_the_receiver_is_down(t):
+    r, queue = tell(t)
+    post(r, "/gap", "identity=pc4.example.org&first=29&last=29")
+    before = json.loads(story(t, r, "pc4.example.org", "--json").stdout)
+    r.kill()
+    run = story(t, r, "pc4.example.org")
+    contains(run.stderr, r.socket)
+    contains(run.stdout, "The receiver does not answer: by the ledger, as of 20")
+    contains(run.stdout, "\n              29, seen ")
+    contains(run.stdout, ", confirmed\n")
+    after = json.loads(story(t, r, "pc4.example.org", "--json").stdout)
+    equal((after["live"], after["queues"][0]["state"]), (False, None))
+    for key in ("queue", "settled", "stored", "stored_bytes", "skipped", "missing", "gaps",
+                "address", "agent", "last_stored"):
+        equal(after["queues"][0][key], before["queues"][0][key], key)
+    equal(after["records"][-3:], before["records"][-3:])
+    story(t, r, "pc6.example.org", code=66)
+    # A restart begins a segment with all of it.
+    r.start().stop()
+    again = json.loads(story(t, r, "pc4.example.org", "--json").stdout)
+    equal(again["queues"][0]["gaps"], before["queues"][0]["gaps"])
+    equal(again["queues"][0]["stored"], before["queues"][0]["stored"])
+    run = t.run([INBOXCTL, "client", "-s", r.socket, "-r", r.folder, "pc4.example.org"])
+    equal(run.returncode, 69, run.stderr)
+
+
 @test
 def list_that_is_wrong_is_not_taken(t):
     r = t.receiver(start=False)
