@@ -123,9 +123,13 @@ static void
 on_paused(void *ctx)
 {
 	struct server *server = ctx;
-	int is_paused = server->pauses.all.since != 0;
+	int64_t since = server->pauses.all.since;
+	int is_paused = since != 0;
 
+	if (since == 1)
+		since = (int64_t)time(NULL);
 	stats_set(&server->stats, STAT_NOW_PAUSED, (uint64_t)is_paused);
+	stats_set(&server->stats, STAT_NOW_PAUSED_SINCE, (uint64_t)since);
 	if (!server->draining)
 		supervisor_set_state(
 		    server->supervisor, is_paused ? SENTENCE_PAUSED : SENTENCE_SERVING);

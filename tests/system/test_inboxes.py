@@ -208,6 +208,9 @@ def a_paused_inbox_puts_off_its_own_items_alone(t):
     equal(c.stored(1).name, name)
     equal(r.items("later", "paused"), 1)
     equal(r.metrics()["inboxd_inbox_paused", 'inbox="status"'], 1)
+    since = {label: value for (name, label), value in r.metrics().items()
+             if name == "inboxd_inbox_paused_timestamp_seconds"}
+    equal(since, {'inbox="status"': before["paused"]["since"]})
     equal(r.metrics()["inboxd_inbox_paused", 'inbox="reports"'], 0)
     equal((r.gauge("paused"), r.json("/status")["state"]), (0, "running"))
     # A second pause changes nothing, not even who and when.
@@ -230,6 +233,7 @@ def a_pause_of_all_outlasts_reload_restart_and_kill(t):
     def is_held():
         equal((r.json("/status")["state"], r.gauge("paused")), ("paused", 1))
         equal((row(r)["paused"]["reason"], row(r)["paused_all"]), ("moving", True))
+        equal(r.gauge("paused_timestamp_seconds"), row(r)["paused"]["since"])
         c = r.client(hello=t.queue())
         for n, inbox in enumerate(("status", "reports"), 1):
             c.put(n, inbox, b"x")
@@ -251,6 +255,7 @@ def a_pause_of_all_outlasts_reload_restart_and_kill(t):
     contains(ctl(t, r, "resume", "status"), "status: items are told LATER still")
     contains(ctl(t, r, "resume"), "all inboxes: items are taken again")
     equal((r.json("/status")["state"], r.gauge("paused")), ("running", 0))
+    equal(r.gauge("paused_timestamp_seconds"), 0)
     c = r.client(hello=t.queue())
     c.put(1, "status", b"x")
     c.stored(1)

@@ -376,7 +376,7 @@ check_inboxes(const char *text)
 	assert_int_equal(
 	    times_in(text, "\ninboxd_inbox_waiting_limit{inbox=\"inbox0\"} 1000\n"), 1);
 	assert_int_equal(times_in(text, "inbox=\"inbox0\""), 14);
-	assert_int_equal(times_in(text, "inbox=\"inbox1\""), 6);
+	assert_int_equal(times_in(text, "inbox=\"inbox1\""), 7);
 	assert_int_equal(times_in(text, "\ninboxd_inbox_unreadable{inbox=\"inbox0\"} 0\n"), 1);
 	assert_int_equal(times_in(text, "\ninboxd_inbox_unreadable{inbox=\"inbox1\"} 1\n"), 1);
 	assert_int_equal(

@@ -126,6 +126,8 @@
 	X(NOW_SHORT, "inboxd_room_short", "", "1: room is short, and deadlines shorter.")   \
 	X(NOW_IN_FLIGHT, "inboxd_items_in_flight", "", "Items offered and not answered.")   \
 	X(NOW_PAUSED, "inboxd_paused", "", "1: all inboxes are paused.")                    \
+	X(NOW_PAUSED_SINCE, "inboxd_paused_timestamp_seconds", "",                          \
+	    "Since when all inboxes are, UTC; 0: they are not.")                            \
 	X(NOW_QUEUES, "inboxd_queues", "", "Queues known.")                                 \
 	X(NOW_UNSETTLED, "inboxd_items_unsettled", "", "Items remembered until settled.")   \
 	X(CLIENTS_UP_TO_DATE, "inboxd_clients", "state=\"up-to-date\"",                     \

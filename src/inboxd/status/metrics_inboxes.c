@@ -12,7 +12,8 @@
 /* Counters end in "_total". */
 enum row {
 	WAITING, WAITING_BYTES, OLDEST, CLAIMED, CLAIMED_BYTES, CLAIMED_OLDEST, COUNTED, STORED,
-	STORED_BYTES, LAST_STORED, LIMIT_ITEMS, LIMIT_BYTES, OVER, UNREADABLE, PAUSED, ROWS
+	STORED_BYTES, LAST_STORED, LIMIT_ITEMS, LIMIT_BYTES, OVER, UNREADABLE, PAUSED,
+	PAUSED_SINCE, ROWS
 };
 
 static const struct {
@@ -36,6 +37,8 @@ static const struct {
     [UNREADABLE] = {"inboxd_inbox_unreadable", "1: what waits there could not be counted."},
     [OVER] = {"inboxd_inbox_over_limit", "1: as much waits as may, and items are put off."},
     [PAUSED] = {"inboxd_inbox_paused", "1: it takes nothing, as somebody wants it."},
+    [PAUSED_SINCE] = {"inboxd_inbox_paused_timestamp_seconds",
+        "Since when it alone takes nothing, UTC."},
 };
 
 static int
@@ -88,6 +91,9 @@ value_of(const struct inbox_view *view, enum row row, uint64_t *value)
 		return set_number(1, view->over != 0, value);
 	case PAUSED:
 		return set_number(1, view->paused != NULL, value);
+	case PAUSED_SINCE:
+		return set_number(view->paused && !view->paused_all && view->paused->since > 1,
+		    view->paused ? (uint64_t)view->paused->since : 0, value);
 	case UNREADABLE:
 		return set_number(view->count.begun > 0, view->count.error[0] != '\0', value);
 	case ROWS:
