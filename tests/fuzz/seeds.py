@@ -224,7 +224,7 @@ def ledger():
     begin = "begin 1 %s 1" % now
     journal = "begin 2 %s 1 journal=9b1e60c8f4d75a20e3718a6db5c2f094" % now
     queue = ("queue %s 5 seen=%s pending=3 pending_oldest=1795356663 agent=inboxq/0.1 stored=7 "
-             "stored_bytes=4096 skipped=1 missing=2 last_stored=%s later=x" % (who, now, now))
+             "stored_bytes=4096 skipped=1 missing=2 last_stored=%s colour=x" % (who, now, now))
     accept = "accept %%d %s %s %%d status 3 %s %%s 17 report.txt" % (now, who, SHA)
     a = [accept % (i, i + 4, NAME.replace("0.1-", "0.%d-" % i)) for i in range(1, 5)]
     cases = {
@@ -235,6 +235,14 @@ def ledger():
         "void": [begin, "state", a[0], a[1], "void 2", "mark 2 1", "void 7"],
         "state": [begin, queue, a[0], "skip %s 7 removed" % who, "state",
                   "settled %s 7" % who, "gap %s 6 6" % who],
+        "gaps": [journal, queue, "state", "gap %s 2 3 since=%s kept=1" % (who, now),
+                 "gap %s 4 4 since=%s known=1 kept=1" % (who, now),
+                 "gap %s 6 8 since=%s" % (who, now), "settled %s 9" % who,
+                 "gap %s 3 7 known=1 time=%s" % (who, now), a[2], "skip %s 2 -" % who, "void 3"],
+        "gaps-merged": [journal, queue.replace(" 5 ", " 25 ", 1), "state",
+                        "gap %s 2 9 kept=1 missing=5 gaps=3" % who,
+                        "gap %s 11 12 kept=1 missing=9 gaps=9223372036854775807" % who,
+                        "gap %s 24 25 kept=1" % who, a[0], "gap %s 1 10 known=1" % who],
         "skips": [begin, "state", "skip %s 5 elsewhere" % who, "skip %s 6 -" % who, a[2],
                   "settled %s 9" % who],
         "bad-before-mark": [begin, "state", "!" + a[0], "mark 1 1"],

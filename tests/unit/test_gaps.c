@@ -264,6 +264,22 @@ survives_its_records(void **state)
 }
 
 static void
+believes_no_record_that_cannot_be(void **state)
+{
+	struct record record = {.type = RECORD_GAP, .n = 11, .to = 12, .kept = 1, .missing = 9,
+	    .gaps = INT64_MAX};
+
+	(void)state;
+	missing_restore(queue, &record);
+	record = (struct record){.type = RECORD_GAP, .n = 12, .to = 14, .kept = 1};
+	missing_restore(queue, &record);
+	/* Above the mark nothing is missing yet. */
+	record = (struct record){.type = RECORD_GAP, .n = NUMBERS - 1, .to = NUMBERS, .kept = 1};
+	missing_restore(queue, &record);
+	assert_gaps("11-12");
+}
+
+static void
 goes_with_its_queue(void **state)
 {
 	(void)state;
@@ -406,6 +422,7 @@ main(void)
 	    TEST(makes_the_two_oldest_one_where_there_are_too_many),
 	    TEST(lets_the_oldest_known_one_go_first),
 	    TEST(survives_its_records),
+	    TEST(believes_no_record_that_cannot_be),
 	    TEST(goes_with_its_queue),
 	    TEST(shows_all_that_is_kept),
 	    TEST(tells_the_truth_whatever_comes),

@@ -78,16 +78,20 @@ void
 missing_restore(struct queue *queue, const struct record *record)
 {
 	const uint64_t before = gaps_unknown(&queue->gaps), all = record->to - record->n + 1;
-	const int is_whole = record->missing == 0 || record->missing > all;
+	const uint64_t missing =
+	    record->missing && record->missing < all ? record->missing : all;
 	const struct gap gap = {
 	    .first = record->n,
 	    .last = record->to,
-	    .missing = is_whole ? all : record->missing,
+	    .missing = missing,
 	    .since = record->since,
-	    .count = record->gaps ? record->gaps : 1,
+	    .count = record->gaps && record->gaps <= missing ? record->gaps : 1,
 	    .known = record->known,
 	};
 
+	/* Above the mark nothing is missing yet. */
+	if (record->to >= queue->settled)
+		return;
 	gaps_add(&queue->gaps, &gap);
 	queue_count_gaps(queue, before);
 }
