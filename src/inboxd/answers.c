@@ -13,6 +13,7 @@
 #include "inboxd/base/pauses.h"
 #include "inboxd/base/site.h"
 #include "inboxd/commit/request.h"
+#include "inboxd/confine.h"
 #include "inboxd/expiry.h"
 #include "inboxd/status/lookout.h"
 #include "inboxd/status/pages.h"
@@ -149,6 +150,19 @@ give_differs(void *ctx, size_t i)
 	const struct answers *answers = ctx;
 
 	return looked_path(answers->looked, i);
+}
+
+static int
+give_sandbox(void *ctx, struct why *why)
+{
+	const struct answers *answers = ctx;
+
+	if (answers->confine->version == 0) {
+		*why = answers->confine->lacks;
+		return 0;
+	}
+	why_say(why, "Landlock ABI %d", answers->confine->version);
+	return 1;
 }
 
 static void
@@ -342,9 +356,8 @@ answers_open(struct answers *answers, struct event_base *base, struct why *why)
 {
 	const struct status_source source = {.stats = give_stats, .inbox = give_inbox,
 	    .count = ask_count, .trouble = give_trouble, .reload = give_reload,
-	    .state = give_state,
-	    .differs = give_differs, .look = ask_look, .clients = ask_clients,
-	    .wish = ask_wish, .ctx = answers};
+	    .state = give_state, .differs = give_differs, .sandbox = give_sandbox,
+	    .look = ask_look, .clients = ask_clients, .wish = ask_wish, .ctx = answers};
 	const struct settings *settings = (*answers->site)->settings;
 
 	stats_set(answers->stats, STAT_NOW_STARTED, (uint64_t)(clock_utc() / CLOCK_SECOND));

@@ -13,6 +13,7 @@
 #include "lib/attr.h"
 #include "lib/why.h"
 
+struct confine;
 struct counted;
 struct event_base;
 struct looked;
@@ -34,6 +35,7 @@ struct answers {
 	struct site *const *site; /* the one in force */
 	struct stats *stats;      /* main's own */
 	const struct reloads *reloads;
+	const struct confine *confine;
 	struct pauses *pauses;    /* set by what is asked here; then it says so: */
 	void (*on_paused)(void *ctx);
 	void *ctx;

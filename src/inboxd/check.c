@@ -14,6 +14,7 @@
 #include "inboxd/recover/segments.h"
 #include "inboxd/sockets.h"
 #include "lib/log.h"
+#include "lib/sandbox.h"
 
 /* The root, and whose ledger is there. */
 static int
@@ -51,7 +52,7 @@ look_at_addresses(const struct passed *passed, enum socket_kind kind,
 int
 check_start(struct settings *settings, const struct passed *passed)
 {
-	struct why error, why;
+	struct why error, why, shut;
 	const char *lacking = sync_lacks(settings->sync);
 	struct site *site;
 	struct root root;
@@ -67,6 +68,8 @@ check_start(struct settings *settings, const struct passed *passed)
 		log_complain("inboxd", "%s", error.text);
 	} else if (lacking) {
 		log_complain("inboxd", "%s", lacking);
+	} else if (settings->sandbox == CONFINE_REQUIRE && sandbox_lacks(&shut) < 0) {
+		log_complain("inboxd", "[receiver] sandbox = require: %s", shut.text);
 	} else if (look_at_addresses(passed, SOCKET_LISTEN, &site->settings->listen, &why) < 0 ||
 	    look_at_addresses(passed, SOCKET_PROXY, &site->settings->listen_proxy, &why) < 0) {
 		log_complain("inboxd", "%s", why.text);

@@ -5,12 +5,13 @@
 
 #include "inboxd/base/dropped.h"
 #include "inboxd/base/site.h"
+#include "inboxd/confine.h"
 #include "inboxd/fronts.h"
 #include "lib/conf_log.h"
 
 struct site *
 loaded_read(const char *config, const struct site *old, int root,
-    struct why *reason)
+    const struct confine *confine, struct why *reason)
 {
 	const struct conf_report report = conf_log(reason);
 	struct why error;
@@ -23,6 +24,11 @@ loaded_read(const char *config, const struct site *old, int root,
 		return NULL;
 	/* Keys that need a restart must be as they were. */
 	if (conf_changed(&settings_schema, old->settings, settings, &report) != 0) {
+		settings_free(settings);
+		return NULL;
+	}
+	if (confine_allows(confine, settings, &error) < 0) {
+		report.error(report.ctx, error.text);
 		settings_free(settings);
 		return NULL;
 	}

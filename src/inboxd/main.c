@@ -120,7 +120,7 @@ static int
 serve(const char *config, struct settings *settings, const struct inheritance *inherited)
 {
 	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
-	if (log_start() < 0 || raise_limits(settings) != 0) {
+	if (raise_limits(settings) != 0) {
 		settings_free(settings);
 		return EX_OSERR;
 	}

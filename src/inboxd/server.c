@@ -22,6 +22,7 @@
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
 #include "inboxd/commit/request.h"
+#include "inboxd/confine.h"
 #include "inboxd/ebb.h"
 #include "inboxd/expiry.h"
 #include "inboxd/fronts.h"
@@ -59,6 +60,7 @@ struct server {
 	struct expiry expiry;
 	struct ebb ebb;
 	struct reloads reloads;
+	struct confine confine;
 	struct stats stats;
 	int draining;
 };
@@ -143,8 +145,8 @@ reload(struct server *server)
 	struct site *site;
 
 	notify_reloading();
-	site = loaded_read(
-	    server->config, server->site, server->root.fd, &server->reloads.error);
+	site = loaded_read(server->config, server->site, server->root.fd, &server->confine,
+	    &server->reloads.error);
 	if (!site) {
 		stats_add(&server->stats, STAT_RELOADS_FAILED, 1);
 		lookout_ask(server->threads.lookout);
@@ -264,8 +266,8 @@ start_answers(struct server *server)
 	struct why why = {"more than one status socket was passed"};
 
 	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
-	    .stats = &server->stats, .reloads = &server->reloads, .pauses = &server->pauses,
-	    .on_paused = on_paused, .ctx = server,
+	    .stats = &server->stats, .reloads = &server->reloads, .confine = &server->confine,
+	    .pauses = &server->pauses, .on_paused = on_paused, .ctx = server,
 	    .passed = count > 0 ? fds[0] : -1};
 	if (count > 1)
 		return start_failed(EX_CONFIG, "start_failed", why.text);
@@ -332,6 +334,19 @@ start_sockets(struct server *server)
 	return 0;
 }
 
+/* Behind all that only a start opens, and before there is a second thread. */
+static int
+start_confined(struct server *server)
+{
+	struct why error;
+	int code = confine_enter(
+	    &server->confine, server->config, server->site->settings, &error);
+
+	if (code)
+		return start_failed(code, "start_failed", error.text);
+	return log_start() == 0 ? 0 : start_failed(EX_OSERR, "start_failed", "out of memory");
+}
+
 static int
 start(struct server *server, struct settings *settings)
 {
@@ -360,6 +375,8 @@ start(struct server *server, struct settings *settings)
 	code = start_answers(server);
 	if (code == 0)
 		code = start_sockets(server);
+	if (code == 0)
+		code = start_confined(server);
 	if (code == 0)
 		code = threads_start(&server->threads, server->site, &server->root, server->in);
 	if (code == 0)
@@ -420,5 +437,6 @@ server_run(const char *config, struct settings *settings, const struct passed *p
 	stop_events(&server);
 	site_unref(server.site);
 	root_release(&server.root);
+	confine_free(&server.confine);
 	log_event(LOG_NOTICE, "stopped", "%s", "");
 }

@@ -181,6 +181,14 @@ give_differs(void *ctx, size_t i)
 	return NULL;
 }
 
+static int
+give_sandbox(void *ctx, struct why *why)
+{
+	(void)ctx;
+	why_say(why, "none");
+	return 0;
+}
+
 static void
 look(void *ctx)
 {
@@ -199,7 +207,8 @@ set_up(void)
 {
 	static const struct status_source source = {
 	    .stats = give_stats, .inbox = give_inbox, .count = count, .trouble = give_trouble,
-	    .state = give_state, .reload = give_reload, .differs = give_differs, .look = look,
+	    .state = give_state, .reload = give_reload, .differs = give_differs,
+	    .sandbox = give_sandbox, .look = look,
 	    .clients = ask_clients, .wish = ask_wish};
 	struct why why;
 

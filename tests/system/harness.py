@@ -72,6 +72,14 @@ def sanitizers():
     return sanitizers.found
 
 
+def is_watched():
+    """Was inboxd built to read or write for those who test it, where it is shut out?"""
+    if not hasattr(is_watched, "found"):
+        with open(INBOXD, "rb") as file:
+            is_watched.found = bool(sanitizers()) or b"__gcov_" in file.read()
+    return is_watched.found
+
+
 def need_call(name):
     """Skips the test where inboxd was built without this call (--enable-portable)."""
     with open(INBOXD, "rb") as file:
@@ -174,6 +182,8 @@ class Receiver:
         self.socket = os.path.join(self.folder, "status")
         self.sections = {name: dict(keys) for name, keys in SETTINGS.items()}
         server = self.pki.server()
+        if is_watched() or "LD_PRELOAD" in (env or {}):
+            self.sections["receiver"]["sandbox"] = "off"
         self.sections["receiver"]["root"] = self.root
         self.sections["tls"] = {"certificate": server.cert, "key": server.key,
                                 "ca": self.pki.ca.cert}

@@ -197,6 +197,14 @@ fake_differs(void *ctx, size_t i)
 	return i == 0 ? "/etc/in\x1b[31mred\xff.pem" : i == 1 ? "/etc/inboxd.conf" : NULL;
 }
 
+static int
+fake_sandbox(void *ctx, struct why *why)
+{
+	(void)ctx;
+	why_say(why, "Landlock ABI 4");
+	return 1;
+}
+
 static void
 on_looked(evutil_socket_t fd, short what, void *arg)
 {
@@ -235,7 +243,8 @@ fake_wish(void *ctx, const struct wish *wish)
 
 const struct status_source server_source = {
     .stats = fake_stats, .inbox = fake_inbox, .count = fake_count, .trouble = fake_trouble,
-    .state = fake_state, .reload = fake_reload, .differs = fake_differs, .look = fake_look,
+    .state = fake_state, .reload = fake_reload, .differs = fake_differs,
+    .sandbox = fake_sandbox, .look = fake_look,
     .clients = fake_clients, .wish = fake_wish};
 
 static void

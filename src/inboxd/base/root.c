@@ -170,19 +170,19 @@ may_be_same_boot(const char *before, const char *now)
 static int
 read_mark(struct root *root, struct why *error)
 {
-	char before[DISK_BOOT_ROOM] = "", now[DISK_BOOT_ROOM];
+	char before[DISK_BOOT_ROOM] = "";
 	ssize_t got = pread(root->lock, before, sizeof before - 1, 0);
 
 	if (got < 0)
 		return fail_lock(error);
-	disk_boot_id(now);
-	if (strcmp(now, DISK_BOOT_UNKNOWN) == 0)
+	disk_boot_id(root->boot);
+	if (strcmp(root->boot, DISK_BOOT_UNKNOWN) == 0)
 		log_event(LOG_WARNING, "boot_unknown",
 		    "note=\"/proc/sys/kernel/random/boot_id is hidden: what has come of large "
 		    "items is dropped after each power failure\"");
 	root->was_used = got > 0;
 	root->was_cut = root->was_used && strcmp(before, STOPPED) != 0 &&
-	    may_be_same_boot(before, now);
+	    may_be_same_boot(before, root->boot);
 	return 0;
 }
 
@@ -201,10 +201,7 @@ write_mark(struct root *root, const char *mark)
 int
 root_mark_running(struct root *root, struct why *error)
 {
-	char now[DISK_BOOT_ROOM];
-
-	disk_boot_id(now);
-	return write_mark(root, now) == 0 ? 0 : fail_lock(error);
+	return write_mark(root, root->boot) == 0 ? 0 : fail_lock(error);
 }
 
 int

@@ -11,6 +11,7 @@
 
 #include "inboxd/base/settings.h"
 #include "lib/attr.h"
+#include "lib/disk.h"
 #include "lib/id.h"
 #include "lib/why.h"
 
@@ -20,6 +21,7 @@ struct root {
 	int journal; /* <root>/journal as it was found; -1: none yet, a first start makes it */
 	int lock;
 	char id[ID_ROOM]; /* tells it from all other roots; "": it has none yet */
+	char boot[DISK_BOOT_ROOM]; /* which boot of the system this is */
 	int was_used; /* a ledger has been begun here */
 	int was_cut; /* the last run did not stop in order, on what may be this boot of the system:
 	                what the page cache holds of it may not be what the disk holds */

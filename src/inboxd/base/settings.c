@@ -17,6 +17,7 @@ static const char *const sync_choices[] = {
     SETTINGS_SYNCS(X) NULL,
 #undef X
 };
+static const char *const sandbox_choices[] = {"auto", "off", "require", NULL};
 static const char *const identity_choices[] = {"san", "cn", NULL};
 
 static const char *
@@ -114,6 +115,8 @@ static const struct conf_key keys[] = {
     {"receiver", "workers", CONF_NUMBER, AT(workers), .fallback = "0", .max = 64, .restart = 1},
     {"receiver", "sync", CONF_CHOICE, AT(sync), .fallback = "auto", .choices = sync_choices,
         .restart = 1},
+    {"receiver", "sandbox", CONF_CHOICE, AT(sandbox), .fallback = "auto",
+        .choices = sandbox_choices, .restart = 1},
     {"receiver", "drain", CONF_SECONDS, AT(drain), .fallback = "30s", .min = 1, .max = 3600},
     {"receiver", "journal", CONF_SIZE, AT(journal), .fallback = "64M",
         .min = JOURNAL_SEGMENTS_MIN * JOURNAL_SEGMENT,

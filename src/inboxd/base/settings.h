@@ -25,6 +25,9 @@ enum settings_sync {
 #undef X
 };
 
+/* Is the receiver shut in (inboxd/confine.h)?  Where the kernel can; not; or it does not start. */
+enum settings_sandbox { CONFINE_AUTO, CONFINE_OFF, CONFINE_REQUIRE };
+
 struct inbox_settings {
 	char *name;
 	uint64_t size; /* largest item, bytes; 0: as `item` */
@@ -41,6 +44,7 @@ struct settings {
 	char *host, *root;
 	uint64_t workers;
 	int sync; /* enum settings_sync */
+	int sandbox; /* enum settings_sandbox */
 	uint64_t drain, journal, ledger_size, ledger_days; /* bytes: journal, ledger_size */
 	/* [tls] */
 	struct conf_tls tls;

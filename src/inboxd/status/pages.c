@@ -16,6 +16,8 @@
  *	   "files": ["/etc/inboxd/server.pem"],   those
  *	   "error": null,               as reload_error
  *	   "at": 1795357000},           the last one that was taken
+ *	 "sandbox": "Landlock ABI 4",   by what the receiver is shut in; null: it is not, and
+ *	 "sandbox_lacks": null,         why not
  *	 "clients": {                   each counted once, by the worst of its queues; null: not yet
  *	   "up-to-date": 990, "behind": 3, "silent": 5, "missing": 1, "never-came": 1,
  *	   "counted": 1795359590},      when they were
@@ -200,6 +202,17 @@ clients_json(const uint64_t values[STATS_CELLS])
 	return clients;
 }
 
+static int
+add_sandbox(json_t *page, const struct status_source *source)
+{
+	struct why why;
+	int is_shut = source->sandbox(source->ctx, &why);
+
+	if (json_object_set_new(page, "sandbox", json_text(is_shut ? why.text : NULL)) == -1)
+		return -1;
+	return json_object_set_new(page, "sandbox_lacks", json_text(is_shut ? NULL : why.text));
+}
+
 char *
 pages_status(const struct status_source *source, const uint64_t values[STATS_CELLS],
     int64_t since, int64_t now)
@@ -228,7 +241,7 @@ pages_status(const struct status_source *source, const uint64_t values[STATS_CEL
 	    json_text(reload.error), "reload", reload_json(source, &reload), "items", items,
 	    "counters", counters, "gauges", gauges, "histograms", histograms_json(values),
 	    "clients", clients_json(values), "problems", problems_json(source, values, now));
-	if (page)
+	if (page && add_sandbox(page, source) == 0)
 		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2) | TIME_DIGITS);
 fail:
 	json_decref(page);

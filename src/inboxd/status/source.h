@@ -50,6 +50,8 @@ struct status_source {
 	/* The path of the i-th file whose content on the disk is not what is in force, as of the
 	 * last look; NULL behind the last. */
 	const char *(*differs)(void *ctx, size_t i);
+	/* Is the receiver shut in?  Yes: `why` says by what; no: why not. */
+	int (*sandbox)(void *ctx, struct why *why);
 	/* Asks for a look at them; status_looked() tells of its end, if it ends. */
 	void (*look)(void *ctx);
 	/* Asks for the clients' queues that the filter wants, from where an answer said on or from
