@@ -9,12 +9,13 @@ struct arguments {
 	const char *interval, *batch, *lines;
 	const char *json, *quick, *force, *verbose, *once, *follow; /* not NULL: given */
 	const char *warning, *critical, *only, *ignore; /* of check: lists, with commas */
-	const char *behind, *missing, *gaps, *failed, *never_came; /* likewise */
+	const char *behind, *missing, *gaps, *failed, *never_came, *known; /* likewise */
 	const char *silent; /* ""; or a time */
 	const char *sort, *limit;
 	const char *reason, *timeout;
 	const char *operand; /* behind a command that has one: never NULL then, where it must */
 	const char *second;  /* behind that one; NULL where it may be left out, and was */
+	const char *third;   /* likewise */
 };
 
 #endif

@@ -9,7 +9,9 @@
 #include <sysexits.h>
 
 #include "inboxctl/complain.h"
+#include "lib/identity.h"
 #include "lib/parse.h"
+#include "lib/proto.h"
 
 void
 asking_add(char form[FETCH_FORM_MAX + 1], const char *name, const char *value)
@@ -21,6 +23,23 @@ asking_add(char form[FETCH_FORM_MAX + 1], const char *name, const char *value)
 		/* What is not a letter or digit, as '%' and two digits. */
 		at += (size_t)snprintf(form + at, room - at,
 		    is_plain_name(value, 1, 1) ? "%c" : "%%%02X", (unsigned char)*value);
+}
+
+int
+asking_check_client(const char *client, const char *queue)
+{
+	size_t len = queue ? strlen(queue) : 0;
+
+	if (!client[0] || strlen(client) > IDENTITY_MAX) {
+		complain("\"%s\": want a client's identity, as clients shows it", client);
+		return -1;
+	}
+	if (queue && (len == 0 || len > PROTO_QUEUE_LEN || !is_hex(queue, len, len))) {
+		complain("%s: want the first digits of a queue's identifier, as clients shows them",
+		    queue);
+		return -1;
+	}
+	return 0;
 }
 
 /* The receiver's word for a code. */

@@ -12,6 +12,10 @@
 /* Adds name=value to the form, which begins as "".  What has no room is cut. */
 void asking_add(char form[FETCH_FORM_MAX + 1], const char *name, const char *value);
 
+/* Whose, as far as it can be said without the receiver: `queue` may be NULL.  0, or -1, and it has
+ * been told. */
+MUST_CHECK int asking_check_client(const char *client, const char *queue);
+
 /* Asks for it at `path`, and shows what was done by `show`, or as it is by --json.  Returns the
  * exit code, its reason told. */
 MUST_CHECK int asking_post(const struct arguments *arguments, const char *path, const char *form,

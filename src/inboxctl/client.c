@@ -21,6 +21,7 @@
 #include "inboxctl/show.h"
 #include "inboxctl/show_cells.h"
 #include "inboxctl/story.h"
+#include "inboxctl/tail.h"
 #include "lib/identity.h"
 #include "lib/parse.h"
 
@@ -196,6 +197,7 @@ read_last(struct history *history, struct entry *ring, size_t *next)
 static int
 read_records(const struct root *root, struct client_story *story, struct entry *ring)
 {
+	char after[SEGMENT_NAME_ROOM];
 	struct journaled journaled;
 	struct history *history;
 	size_t next = 0;
@@ -203,10 +205,14 @@ read_records(const struct root *root, struct client_story *story, struct entry *
 
 	journaled_open(&journaled, root);
 	history = history_open(root, &journaled, is_wanted, story);
-	if (history)
-		code = read_last(history, ring, &next);
-	else
+	if (!history) {
 		complain("out of memory");
+	} else if (tail_find(root, CLIENT_RECORDS, is_wanted, story, after) < 0) {
+		code = EX_NOINPUT;
+	} else {
+		history_after(history, after);
+		code = read_last(history, ring, &next);
+	}
 	history_close(history);
 	journaled_close(&journaled);
 	story->count = next < CLIENT_RECORDS ? next : CLIENT_RECORDS;

@@ -20,6 +20,7 @@
 #include "inboxctl/clients.h"
 #include "inboxctl/complain.h"
 #include "inboxctl/forget.h"
+#include "inboxctl/gap.h"
 #include "inboxctl/page.h"
 #include "inboxctl/pause.h"
 #include "inboxctl/places.h"
@@ -37,10 +38,10 @@
 /* Which commands an option is for, and what they need to know the place of. */
 enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32, STATUS = 64,
 	INBOXES = 128, TOP = 256, CHECK = 512, PAUSE = 1024, RESUME = 2048, DRAIN = 4096,
-	CLIENT = 8192, PAGE = STATUS | CLIENTS | INBOXES,
-	SHOWN = PAGE | CLIENT | LEDGER | VERIFY | FORGET | PAUSE | RESUME,
+	CLIENT = 8192, GAP = 16384, PAGE = STATUS | CLIENTS | INBOXES,
+	SHOWN = PAGE | CLIENT | LEDGER | VERIFY | FORGET | GAP | PAUSE | RESUME,
 	AT_ROOT = CLIENT | LEDGER | VERIFY | PRINT,
-	AT_SOCKET = PAGE | CLIENT | RELOAD | FORGET | TOP | CHECK | PAUSE | RESUME | DRAIN };
+	AT_SOCKET = PAGE | CLIENT | RELOAD | FORGET | GAP | TOP | CHECK | PAUSE | RESUME | DRAIN };
 
 static const struct command {
 	const char *name, *help;
@@ -49,7 +50,7 @@ static const struct command {
 	show_fn *show;
 	int (*run)(const struct arguments *arguments);
 	const char *operand; /* what it has to have behind it, or in brackets may; NULL: nothing */
-	const char *second;  /* and what it may have behind that */
+	const char *second;  /* and what it may have behind that: two, where it has two words */
 } commands[] = {
     {"status", "how the receiver is and what matters now", STATUS, NULL, NULL, show_status,
         NULL, NULL},
@@ -71,6 +72,8 @@ static const struct command {
         NULL, NULL, reload, NULL, NULL},
     {"forget", "has the receiver forget a client's queues, or one of them", FORGET, NULL, NULL,
         forget, "CLIENT", "[QUEUE]"},
+    {"gap", "has the receiver take numbers that are missing for known", GAP, NULL, NULL, gap,
+        "CLIENT", "[QUEUE] FIRST[-LAST]"},
     {"pause", "has an inbox, or all, take nothing until resume", PAUSE, NULL, NULL, pause_inbox,
         "[INBOX]", NULL},
     {"resume", "has an inbox, or all, take items again", RESUME, NULL, NULL, resume_inbox,
@@ -127,6 +130,7 @@ static const struct choice {
     CHOICE(until, "TIME", LEDGER, LONG_ONLY + 7, "before"),
     CHOICE(type, "TYPE,...", LEDGER, LONG_ONLY + 8, "these records, or all (accept)"),
     CHOICE(quick, NULL, VERIFY, LONG_ONLY + 9, "sizes only, no digests"),
+    CHOICE(known, NULL, GAP, LONG_ONLY + 38, "somebody knows what became of them"),
     CHOICE(force, NULL, FORGET, LONG_ONLY + 10, "with items that may be stored again then"),
     CHOICE(reason, "TEXT", PAUSE | DRAIN, LONG_ONLY + 41, "why, for those who ask"),
     CHOICE(timeout, "TIME", DRAIN, LONG_ONLY + 42, "how long it waits (5m)"),
@@ -334,13 +338,15 @@ begin(int argc, char **argv)
 	if (!command)
 		return usage_error(argv[optind - 1], "no such command");
 	if (command->operand && command->operand[0] != '[' && optind == argc)
-		return usage_error(command->name, command->second
-		        ? "whose queues?  It wants a CLIENT"
+		return usage_error(command->name, strcmp(command->operand, "CLIENT") == 0
+		        ? "whose?  It wants a CLIENT"
 		        : "of which item?  It wants a NAME");
 	if (command->operand && optind < argc)
 		arguments.operand = argv[optind++];
 	if (command->second && optind < argc)
 		arguments.second = argv[optind++];
+	if (command->second && strchr(command->second, ' ') && optind < argc)
+		arguments.third = argv[optind++];
 	if (optind < argc)
 		return usage_error(argv[optind], command->second ? "one queue at a time"
 		        : command->operand                       ? "one at a time"

@@ -320,6 +320,30 @@ def client_tells_by_the_ledger_where_the_receiver_is_down(t):
 
 
 @test
+def gap_is_confirmed_by_command(t):
+    r, queue = tell(t)
+    who = "pc4.example.org"
+
+    def run(*arguments, code=0):
+        done = t.run([INBOXCTL, "gap", "-s", r.socket, *arguments])
+        equal(done.returncode, code, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    for wrong in ([who, "3"], [who, "--known"], [who, "--known", "0"], [who, "--known", "3-2"],
+                  [who, "--known", "3-"], [who, "--known", "-3"], [who, "--known", "x", "3"],
+                  [who, "--known", queue, "3", "4"], ["--known"]):
+        run(*wrong, code=64)
+    run("--known", who, "5", code=66)
+    run("--known", "pc9", "5", code=66)
+    equal(r.client_row(queue)["gaps_unknown"], 2)
+    contains(run("--known", who, queue[:8], "3"), "queue %s: confirmed, 1 gap\n" % queue[:8])
+    contains(run("--known", who, "3"), "confirmed already")
+    contains(run("--json", "--known", who, "1-30"), '"gaps": 1')
+    equal(r.client_row(queue)["state"], "up-to-date")
+    contains(story(t, r, who).stdout, ", confirmed\n")
+
+
+@test
 def list_that_is_wrong_is_not_taken(t):
     r = t.receiver(start=False)
     path = expected(r, "pc1\npc2 pc3\n")

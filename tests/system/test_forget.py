@@ -271,7 +271,7 @@ def an_administrator_forgets_by_hand_what_may_be_forgotten(t):
 @test
 def a_wish_that_is_none_is_told_so(t):
     r = t.shared()
-    for arguments, says in (((), "whose queues?"), (("pc1", "xyz"), "want the first digits"),
+    for arguments, says in (((), "whose?"), (("pc1", "xyz"), "want the first digits"),
                             (("pc1", "ABC"), "want the first digits"), (("pc1", ""), "want"),
                             (("pc1", 33 * "0"), "want"), (("",), "identity"),
                             ((256 * "x",), "identity"), (("pc1", "0", "more"), "one queue"),
