@@ -74,7 +74,7 @@ print_field(FILE *out, const struct record *record, const struct member *member)
 	char room[FIELD_KEY_MAX + 3], digest[DIGEST_TEXT_ROOM], when[WHEN_ROOM];
 	const char *lead = lead_of(record->type, member->field.name, room);
 
-	if (!lead)
+	if (!lead || (record->type == RECORD_GAP && member_is_empty(member, record)))
 		return;
 	fputs(lead, out);
 	if (member_is_number(member)) {
