@@ -22,7 +22,8 @@ inbox_state_of(const json_t *inbox)
 {
 	if (json_is_string(json_object_get(inbox, "error")))
 		return INBOX_UNREAD;
-	if (json_is_object(json_object_get(inbox, "paused")))
+	if (json_is_object(json_object_get(inbox, "paused")) ||
+	    json_is_true(json_object_get(inbox, "paused_all")))
 		return INBOX_PAUSED;
 	if (json_is_true(json_object_get(inbox, "over_limit")))
 		return INBOX_FULL;
@@ -59,6 +60,28 @@ tell_state(const json_t *inbox, enum inbox_state state, int64_t now, const struc
 		line_add(&line, TINT_NONE, "paused for %s%s%s: new items are told LATER", span,
 		    reason ? ", " : "", reason ? reason : "");
 	line_end(&line);
+}
+
+/* That all are paused is one sentence. */
+static void
+tell(const json_t *list, int64_t now, const struct showing *showing)
+{
+	int is_all = json_is_true(json_object_get(json_array_get(list, 0), "paused_all"));
+	struct line line;
+	json_t *inbox;
+	size_t i;
+
+	if (is_all) {
+		line_begin(&line, showing->out, &showing->screen);
+		line_add(&line, inbox_words[INBOX_PAUSED].tint, "all inboxes are paused");
+		line_add(&line, TINT_NONE, ": new items are told LATER");
+		line_end(&line);
+	}
+	for (int state = 0; state < INBOX_OK; state++)
+		json_array_foreach (list, i, inbox)
+			if ((int)inbox_state_of(inbox) == state &&
+			    !(is_all && state == INBOX_PAUSED))
+				tell_state(inbox, (enum inbox_state)state, now, showing);
 }
 
 static void
@@ -113,15 +136,11 @@ show_inboxes(const json_t *page, const struct showing *showing, struct why *why)
 	const json_t *list = json_object_get(page, "inboxes");
 	int64_t now = show_integer(page, "now");
 	table_head(&table, is_short ? "Llrrrrrrr" : "Llrrrrrrrrrrrrll", names);
-	for (int state = 0; state < INBOX_STATES; state++) {
-		json_array_foreach (list, i, inbox) {
-			if ((int)inbox_state_of(inbox) != state)
-				continue;
-			if (state != INBOX_OK)
-				tell_state(inbox, (enum inbox_state)state, now, showing);
-			(is_short ? add_short : add_all)(&table, inbox, now);
-		}
-	}
+	tell(list, now, showing);
+	for (int state = 0; state < INBOX_STATES; state++)
+		json_array_foreach (list, i, inbox)
+			if ((int)inbox_state_of(inbox) == state)
+				(is_short ? add_short : add_all)(&table, inbox, now);
 	table_print(&table, showing->out, &showing->screen);
 	return show_end(&table, why);
 }

@@ -156,4 +156,15 @@ def inboxes_shows_first_those_that_take_nothing_and_why(t):
     contains(shown[4], "/var/lib/inboxd/lost")
 
 
+@test
+def a_pause_of_all_inboxes_is_one_sentence(t):
+    server = StatusSocket(t, {"/inboxes": inboxes(
+        *(inbox("i%d" % n, paused_all=True) for n in range(9)), inbox("x", error="new/: no"))})
+    shown, _ = at_terminal(t, server, "inboxes")
+    equal(shown[:3], ["all inboxes are paused: new items are told LATER",
+                      "x: cannot be read: new/: no",
+                      "INBOX  STATE   WAITING      SIZE  OLDEST  CLAIMED  SINCE  STORED  LAST"])
+    equal([line.split()[1] for line in shown[3:]], ["unread"] + ["paused"] * 9)
+
+
 main()

@@ -188,6 +188,10 @@ def top_pauses_and_asks_at_once_by_key(t):
     equal(asked(), before, "asked while paused")
     live.terminal.type("p")
     until(lambda: asked() > before, 10)
+    # Nothing of a longer line stays behind a shorter one.
+    until(lambda: live.terminal.read(0.2) and re.fullmatch(
+        r"\d\d:\d\d:\d\d UTC all is well: inboxd 0.1.0 on cap1.example.org, up [0-9hm ]+",
+        live.screen().lines()[0]), 10)
     live.terminal.type("x")  # no key of ours
     live.terminal.type("Q")
     live.assert_given_back(0)
