@@ -67,7 +67,7 @@ class Machine:
         with open(self.overlay.folder + "/console", "ab") as console:
             self.process = subprocess.Popen(  # pylint: disable=consider-using-with
                 self.overlay.nspawn("--boot", "--network-namespace-path=/run/netns/" + self.name,
-                                    "--rlimit=RLIMIT_NOFILE=20000:1048576", "--resolv-conf=off",
+                                    "--capability=CAP_NET_ADMIN", "--resolv-conf=off",
                                     "--link-journal=no", "--console=pipe"),
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=machine.BOOT_ENV,
                 start_new_session=True)
@@ -129,6 +129,10 @@ class Machine:
     def show(self, unit, what):
         return self.sh("systemctl show -P %s %s" % (what, unit))
 
+    def signal(self, unit, name):
+        """To its main process; `systemctl kill` stumbles over the cgroups of some containers."""
+        self.sh("kill -s %s $(systemctl show -P MainPID %s)" % (name, unit))
+
     def journal(self, unit, since=None):
         """What a unit has logged; since: a cursor from now()."""
         return self.sh("journalctl -b --no-pager -o short-precise %s %s" % (
@@ -138,7 +142,7 @@ class Machine:
         """What the machine itself has to say of a check that failed."""
         try:
             return self.sh("journalctl -b --no-pager -o short-precise --after-cursor='%s' | "
-                           "grep -e inbox -e systemd.1" % since)
+                           "grep -e inbox -e systemd.1 | grep -v pam_unix || true" % since)
         except Failed as silent:
             return str(silent)
 
@@ -147,10 +151,10 @@ class Machine:
         return self.sh("journalctl -b --no-pager -n 1 --show-cursor | sed -n 's/^-- cursor: //p'")
 
     def write(self, path, text, mode="644", owner="root"):
-        """A file in the running machine (an overlay may not be changed from without)."""
+        """A file in the running machine (an overlay may not be changed from without), at once."""
         done = subprocess.run(
-            self.enter("sh", "-euc", 'mkdir -p "$(dirname "$1")"; cat >"$1"; chmod "$2" "$1"; '
-                       'chown "$3:" "$1"', "sh", path, mode, owner),
+            self.enter("sh", "-euc", 'mkdir -p "${1%/*}"; cat >"$1.new"; chmod "$2" "$1.new"; '
+                       'chown "$3:" "$1.new"; mv "$1.new" "$1"', "sh", path, mode, owner),
             input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
             timeout=20)
         if done.returncode:

@@ -23,6 +23,11 @@ def start_returns_when_it_serves(w):
 @check
 def status_text_says_how_it_is(w):
     """`systemctl status` alone tells more than that a process is there."""
+    w.cap1.sh("systemctl start inboxd")
+    w.store(w.cap1)
+    until("a text of the receiver", lambda: "1 item stored" in w.cap1.show("inboxd", "StatusText"))
+    w.cap1.sh("echo '[nonsense]' >>/etc/inboxd.conf\nfails systemctl reload inboxd")
+    until("a word on the reload", lambda: "reload" in w.cap1.show("inboxd", "StatusText"))
     w.add()
     w.pc17.sh("systemctl start inboxq")
     until("a text of the queue", lambda: w.pc17.show("inboxq", "StatusText"))
@@ -129,7 +134,7 @@ def crash_under_load_loses_no_item(w):
         for sig in ("KILL", "SEGV", "KILL", "ABRT", "KILL"):
             load.wait(30)
             was = w.cap1.show("inboxd", "NRestarts")
-            w.cap1.sh("systemctl kill -s %s inboxd" % sig)
+            w.cap1.signal("inboxd", sig)
             until("a restart", lambda was=was: w.cap1.show("inboxd", "NRestarts") != was)
         load.wait(30)
     w.whole(w.cap1, load)

@@ -6,10 +6,12 @@
   SYSTEMD_ROOTS/debian12/now       the release that is tried: src, build and what it installs
   SYSTEMD_ROOTS/debian12/before    the same of the version before it, for the upgrade
 
-A build tree that is there is built on: what has not changed is not compiled again.  A lock
-keeps others out while something is made; to begin anew, delete the folder.
+A build tree that is there is built on: what has not changed is not compiled again.  While a run
+uses them another one with the same release may, too; one with another release waits.  To begin
+anew, delete the folder.
 """
 
+import contextlib
 import fcntl
 import hashlib
 import os
@@ -23,13 +25,17 @@ from machine import Skip, call
 SUITES = {"debian12": "bookworm", "debian13": "trixie"}
 # What is on a machine before inboxd, and what the checks themselves call there.
 SYSTEM = ("systemd", "systemd-sysv", "iproute2", "openssl", "curl", "jq", "python3")
-CONFIGURE = "--sysconfdir=/etc --localstatedir=/var --runstatedir=/run"
+# The units go where those of a version before are, too, which knew no such options.
+CONFIGURE = ("--sysconfdir=/etc --localstatedir=/var --runstatedir=/run "
+             "--with-systemdsystemunitdir=/etc/systemd/system "
+             "--with-sysusersdir=/usr/lib/sysusers.d --with-tmpfilesdir=/usr/lib/tmpfiles.d")
 BUILD = """
 trap 'test $? = 0 || tail -n 60 /srv/build/build.log' EXIT
 contrib/build /srv/build %s
 make -C /srv/build install DESTDIR=/srv/product
-find /srv/product -name inboxd.service -path '*/systemd/system/*' | grep . || install -D -m 644 \
-    -t /srv/product/etc/systemd/system contrib/systemd/*.service contrib/systemd/*.path
+cd /srv/product/usr/local/share/doc/inboxd/samples
+test -d /srv/product/etc/systemd/system || find . -regex '.*[.]\\(service\\|path\\)' |
+    xargs install -D -m 644 -t /srv/product/etc/systemd/system
 """ % CONFIGURE
 
 
@@ -58,15 +64,28 @@ class Roots:
 
     def prepare(self, release, before):
         """Makes what is missing; the layers of a machine with `release`, and with `before`."""
-        with open(self.path("lock"), "w", encoding="ascii") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self.locked():
+            if self.is_built("now", release) and (not before or self.is_built("before", before)):
+                return
+        with self.locked(fcntl.LOCK_EX):
             if not os.path.exists(self.base):
                 machine.debootstrap(SUITES[self.system], self.base, SYSTEM)
             if not os.path.exists(self.path("builder.made")):
                 self.make_builder(release)
-            self.build("now", release)
-            if before:
-                self.build("before", before)
+            for which, tarball in (("now", release), ("before", before)):
+                if tarball and not self.is_built(which, tarball):
+                    self.build(which, tarball)
+
+    @contextlib.contextmanager
+    def locked(self, how=fcntl.LOCK_SH):
+        """Meanwhile nothing in here is made anew; alone (LOCK_EX): nobody uses it."""
+        with open(self.path("lock"), "w", encoding="ascii") as lock:
+            fcntl.flock(lock, how)
+            yield
+
+    def has(self, which):
+        """Is that release built?"""
+        return os.path.exists(self.path(which, "made"))
 
     def make_builder(self, release):
         shutil.rmtree(self.builder, ignore_errors=True)
@@ -80,16 +99,14 @@ class Roots:
             overlay.umount()
         open(self.path("builder.made"), "w", encoding="ascii").close()
 
+    def is_built(self, which, release):
+        """Was that release the last one that was built there?"""
+        return self.has(which) and text_of(self.path(which, "made")) == digest_of(release)
+
     def build(self, which, release):
-        """Builds and installs `release` below `which`, unless that was the last one there."""
-        with open(release, "rb") as file:
-            digest = hashlib.sha256(file.read()).hexdigest()
-        made = self.path(which, "made")
-        if os.path.exists(made):
-            with open(made, encoding="ascii") as file:
-                if file.read() == digest:
-                    return
-            os.unlink(made)
+        """Builds and installs `release` below `which`."""
+        if self.has(which):
+            os.unlink(self.path(which, "made"))
         for part in ("inboxd", "product"):
             shutil.rmtree(self.path(which, part), ignore_errors=True)
         for part in ("inboxd", "build", "product"):
@@ -103,8 +120,8 @@ class Roots:
         finally:
             overlay.umount()
             shutil.rmtree(self.path(which, "overlay"))
-        with open(made, "w", encoding="ascii") as file:
-            file.write(digest)
+        with open(self.path(which, "made"), "w", encoding="ascii") as file:
+            file.write(digest_of(release))
 
     def upper(self, name):
         return self.path(name, "upper")
@@ -113,6 +130,17 @@ class Roots:
         """What lies over what in a machine with the release `which`."""
         product = [self.path(which, "product")] if which else []
         return [*product, self.upper("builder"), self.base]
+
+
+def digest_of(release):
+    """Of the release, and of how it is built."""
+    with open(release, "rb") as file:
+        return hashlib.sha256(file.read() + BUILD.encode()).hexdigest()
+
+
+def text_of(path):
+    with open(path, encoding="ascii") as file:
+        return file.read()
 
 
 def before(folder):

@@ -9,7 +9,8 @@ For each system debootstrap makes a minimal root, once: it is kept, with what is
 SYSTEMD_ROOTS (default: systemd-roots below the build directory), and needs the network, for
 packages alone.  Then three machines of it are booted by systemd-nspawn, each with systemd as its
 process 1 and a network namespace of its own; between them is a bridge, and no way out.  What is
-done to them is in day.py, a function a check.
+done to them is in day.py and faults.py,
+a function a check.
 
 Root is needed, debootstrap, systemd-nspawn, mkfs.ext4 and ip; what is missing is said, and the
 exit code is 77.  The release (a tarball) is the last argument.
@@ -27,6 +28,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "../system")]
 import booted
 import day
+import faults
 import roots
 import world
 from machine import Failed, Skip, need
@@ -56,8 +58,8 @@ def try_one(here, check):
     """None, or why it failed, with what the machines have to say."""
     marks = []
     try:
-        here.reset()
         marks = [(each, each.now()) for each in here.machines]
+        here.reset()
         check(here)
         return None
     except Exception as error:  # whatever it is, the next check has its turn
@@ -125,8 +127,10 @@ def check_all():
     tally = Tally(len(checks) * len(list(systems())))
     for system in systems():
         folder = tempfile.mkdtemp(prefix="inboxd-systemd-")
+        kept = roots.Roots(os.environ["SYSTEMD_ROOTS"], system)
         try:
-            run(folder, system, roots.Roots(os.environ["SYSTEMD_ROOTS"], system), checks, tally)
+            with kept.locked():
+                run(folder, system, kept, checks, tally)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     comment("%d checks, %d failed, in %.0f s" % (tally.number, tally.failed,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: ISC
-"""The machines of one run, set up as README says: receivers cap1 and cap2, a client pc17.
+"""The machines of one run, set up as README says: receivers cap1 and cap2, a client pc17, and one
+that is both, with the version before.
 
 A check may do to them what it likes: reset() puts back what it has changed.
 """
@@ -50,20 +51,22 @@ systemctl stop 'inbox*' || true
 for unit in /etc/systemd/system/*; do
 	case $unit in
 	*/inbox*.d) rm -r "$unit" ;;
-	*/srv-*.mount) systemctl stop "${unit##*/}"; rm "$unit" ;;
+	*/var-lib-inboxd.mount)
+		systemctl stop var-lib-inboxd.mount || umount -l /var/lib/inboxd
+		rm "$unit" ;;
 	esac
 done
 rm -rf /run/systemd/system/inbox*
 systemctl daemon-reload
 systemctl reset-failed
 """
+# As README says; the users are there where sysusers.d has made them at boot.
 RECEIVER = """
-useradd -r -d /var/lib/inboxd inboxd
+id inboxd || useradd -r -d /var/lib/inboxd inboxd
 install -d -o inboxd -g inboxd -m 700 /var/lib/inboxd
-inboxd -m
 """
 CLIENT = """
-useradd -r -d /var/spool/inboxq inboxq
+id inboxq || useradd -r -d /var/spool/inboxq inboxq
 install -d -o inboxq -g inboxq -m 700 /var/spool/inboxq
 """
 
@@ -76,17 +79,24 @@ class World:
         self.roots = roots
         self.pki = pki.Pki(os.path.join(folder, "pki"))
         self.machines = []
-        self.images = []
+        self.mounts = []
         try:
             self.cap1 = self.make("cap1", 2, release)
             self.cap2 = self.make("cap2", 3, release)
             self.pc17 = self.make("pc17", 4, release)
+            self.old = None
+            if roots.has("before"):
+                self.old = self.make("old", 5, "before")
+                self.bring(self.old, roots.path("now", "product"), "srv/now")
             self.disk = self.add_disk(self.cap1, "srv/disk")
             for each in self.machines:
                 each.start()
             for cap in (self.cap1, self.cap2):
                 self.set_up_receiver(cap)
             self.set_up_client(self.pc17)
+            if self.old:
+                self.set_up_receiver(self.old)
+                self.set_up_client(self.old, "pc18.example.org")
         except BaseException:
             self.close()
             raise
@@ -94,7 +104,7 @@ class World:
     def close(self):
         for each in self.machines:
             each.stop()
-        for mounted in self.images:
+        for mounted in self.mounts:
             call(["umount", mounted], "umount")
         for each in self.machines:
             each.remove()
@@ -104,8 +114,9 @@ class World:
     def make(self, name, number, release="now"):
         made = booted.Machine(self.folder, name, number, self.roots.layers(release))
         self.machines.append(made)
-        hosts = ["127.0.0.1 localhost"] + ["%s%d %s.example.org %s" % (booted.NETWORK, n, who, who)
-                                           for n, who in ((2, "cap1"), (3, "cap2"), (4, "pc17"))]
+        hosts = ["127.0.0.1 localhost"]
+        for n, who in ((2, "cap1"), (3, "cap2"), (4, "pc17"), (5, "old")):
+            hosts.append("%s%d %s.example.org %s" % (booted.NETWORK, n, who, who))
         made.overlay.write("etc/hosts", "\n".join(hosts) + "\n")
         return made
 
@@ -114,28 +125,30 @@ class World:
         image = os.path.join(self.folder, where.name + ".img")
         call(["truncate", "-s", size, image], "truncate")
         call(["mkfs.ext4", "-q", "-F", "-m", "0", image], "mkfs.ext4")
-        os.makedirs(where.overlay.path(path), exist_ok=True)
-        call(["mount", "-o", "loop", image, where.overlay.path(path)], "mount of an image")
-        self.images.append(where.overlay.path(path))
+        self.bring(where, image, path, "loop")
         return "/" + path
 
-    def set_up_receiver(self, cap):
-        cap.sh("ldconfig")
-        self.give(cap, self.pki.good("server", cap.name + ".example.org", cap.address),
-                  "/etc/inboxd/server", "inboxd", make=RECEIVER.splitlines()[1])
-        self.configure(cap)
-        cap.sh("\n".join(RECEIVER.splitlines()[2:]))
+    def bring(self, where, what, path, how="bind,ro"):
+        """Something mounted in a machine that has not been started yet."""
+        os.makedirs(where.overlay.path(path), exist_ok=True)
+        call(["mount", "-o", how, what, where.overlay.path(path)], "mount of " + what)
+        self.mounts.append(where.overlay.path(path))
 
-    def set_up_client(self, where):
+    def set_up_receiver(self, cap):
+        cap.sh("ldconfig\n" + RECEIVER)
+        self.give(cap, self.pki.good("server", cap.name + ".example.org", cap.address),
+                  "/etc/inboxd/server", "inboxd")
+        self.configure(cap)
+        cap.sh("inboxd -m")
+
+    def set_up_client(self, where, who="pc17.example.org"):
         where.sh("ldconfig\n" + CLIENT)
-        self.give(where, self.pki.client(where.name + ".example.org"), "/etc/inboxq/client",
-                  "inboxq")
+        self.give(where, self.pki.client(who), "/etc/inboxq/client", "inboxq")
         where.write("/etc/inboxq/ca.crt", text_of(self.pki.ca.cert))
         self.configure_client(where)
 
-    def give(self, where, pair, path, owner, make="true"):
-        """A certificate and its key, as `path`.crt and .key; make: who makes the owner."""
-        where.sh(make)
+    def give(self, where, pair, path, owner):
+        """A certificate and its key, as `path`.crt and .key."""
         where.write(path + ".crt", text_of(pair.cert))
         where.write(path + ".key", text_of(pair.key), mode="600", owner=owner)
         if owner == "inboxd":
@@ -160,7 +173,7 @@ class World:
             self.give(cap, self.pki.good("server", cap.name + ".example.org", cap.address),
                       "/etc/inboxd/server", "inboxd")
             self.configure(cap)
-            cap.sh("find /var/lib/inboxd /srv/disk -path '*/new/*' -type f -delete || true")
+            cap.sh("find /var/lib/inboxd/*/new -type f -delete")
         self.give(self.pc17, self.pki.client("pc17.example.org"), "/etc/inboxq/client", "inboxq")
         self.configure_client(self.pc17)
         self.pc17.sh("rm -rf /var/spool/inboxq/*")
@@ -181,18 +194,22 @@ class World:
     def connect(self, cap, who="load.example.org", **how):
         return client.Client((cap.address, PORT), self.context(who), **how)
 
-    def store(self, cap, data=b"an item\n", inbox="status", who="load.example.org"):
+    def store(self, cap, data=b"an item\n", inbox="status", **how):
         """One item by a client of its own; its name."""
-        with self.connect(cap, who) as one:
+        return self.store_by((cap.address, PORT), data, inbox, **how)
+
+    def store_by(self, address, data=b"an item\n", inbox="status", who="load.example.org", **how):
+        with client.Client(address, self.context(who), **how) as one:
             one.hello(os.urandom(16).hex())
             one.put(1, inbox, data)
             name = one.stored(1).name
             one.quit()
             return name
 
-    def add(self, text="a report"):
-        """An item into the queue of pc17; its number."""
-        return self.pc17.sh("echo '%s' | runuser -u inboxq -- inboxq add -i status" % text)
+    def add(self, text="a report", where=None):
+        """An item into the queue of pc17, or of another; its number."""
+        return (where or self.pc17).sh(
+            "echo '%s' | runuser -u inboxq -- inboxq add -i status" % text)
 
     @staticmethod
     def items(cap, inbox="status", root="/var/lib/inboxd"):
