@@ -9,7 +9,7 @@ For each system debootstrap makes a minimal root, once: it is kept, with what is
 SYSTEMD_ROOTS (default: systemd-roots below the build directory), and needs the network, for
 packages alone.  Then three machines of it are booted by systemd-nspawn, each with systemd as its
 process 1 and a network namespace of its own; between them is a bridge, and no way out.  What is
-done to them is in day.py, sockets.py and faults.py,
+done to them is in day.py, variants.py, sockets.py, faults.py and life.py,
 a function a check.
 
 Root is needed, debootstrap, systemd-nspawn, mkfs.ext4 and ip; what is missing is said, and the
@@ -29,8 +29,10 @@ sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "../system")]
 import booted
 import day
 import faults
+import life
 import roots
 import sockets
+import variants
 import world
 from machine import Failed, Skip, need
 

@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: ISC
+"""The units as inboxd(8) says that they may be changed, and those that stand beside them."""
+
+from world import PORT, check, same, until, want
+
+CREDENTIAL = "/run/credentials/inboxd.service/server.key"
+LOW_PORT = """[Service]
+AmbientCapabilities=CAP_NET_BIND_SERVICE
+CapabilityBoundingSet=CAP_NET_BIND_SERVICE
+PrivateUsers=no
+"""
+STATE = "[Service]\nReadWritePaths=\nStateDirectory=inboxd\nStateDirectoryMode=0700\n"
+PROXY = """[Socket]
+ListenStream=7118
+FileDescriptorName=proxy
+Service=inboxd.service
+"""
+
+
+@check
+def users_and_folders_are_there_from_the_first_boot(w):
+    """By sysusers.d and tmpfiles.d; the folders are empty, and no root that a start would take."""
+    w.cap1.sh("grep '^inboxd:' /etc/passwd\ngrep '^inboxq:' /etc/passwd\nsystemd-sysusers\n"
+              "mv /var/lib/inboxd /var/lib/kept\nsystemd-tmpfiles --create inboxd.conf inboxq.conf")
+    try:
+        same(w.cap1.sh("stat -c '%U %G %a' /var/lib/inboxd /var/spool/inboxq"),
+             "inboxd inboxd 700\ninboxq inboxq 700", "the folders")
+        w.cap1.sh("fails systemctl start inboxd\ntest -z \"$(ls -A /var/lib/inboxd)\"")
+        same(w.cap1.show("inboxd", "ExecMainStatus"), "66", "the exit code")
+    finally:
+        w.cap1.sh("systemctl stop inboxd\nrmdir /var/lib/inboxd\nmv /var/lib/kept /var/lib/inboxd")
+
+
+@check
+def key_that_only_root_can_read(w):
+    """LoadCredential: a renewal is taken by a restart, and a reload says that it is not."""
+    w.cap1.sh("chown root: /etc/inboxd/server.key")
+    w.configure(w.cap1)
+    w.cap1.sh("sed -i 's|^key = .*|key = %s|' /etc/inboxd.conf" % CREDENTIAL)
+    w.drop_in(w.cap1, "inboxd.service",
+              "[Service]\nLoadCredential=server.key:/etc/inboxd/server.key\n")
+    w.cap1.sh("systemctl start inboxd\nsystemctl reload inboxd")
+    w.store(w.cap1)
+    w.pki.script("server", "cap1.example.org", w.cap1.address, "--renew")
+    w.give(w.cap1, w.pki.good("server", "cap1.example.org", w.cap1.address),
+           "/etc/inboxd/server", "root")
+    w.cap1.sh("fails systemctl reload inboxd")
+    w.store(w.cap1)
+    w.cap1.sh("systemctl restart inboxd")
+    w.store(w.cap1)
+
+
+@check
+def root_that_systemd_makes(w):
+    """StateDirectory: the first start ends with 66, inboxd -m makes the root, the next serves."""
+    w.drop_in(w.cap1, "inboxd.service", STATE)
+    w.cap1.sh("mv /var/lib/inboxd /var/lib/kept")
+    try:
+        w.cap1.sh("fails systemctl start inboxd")
+        same(w.cap1.show("inboxd", "ExecMainStatus"), "66", "the exit code")
+        w.cap1.sh("systemctl stop inboxd\ninboxd -m\nsystemctl start inboxd")
+        w.store(w.cap1)
+        same(w.cap1.sh("stat -c '%U %a' /var/lib/inboxd"), "inboxd 700", "the folder")
+    finally:
+        w.cap1.sh("systemctl stop inboxd\nrm -r /var/lib/inboxd\nmv /var/lib/kept /var/lib/inboxd")
+
+
+@check
+def port_for_which_one_has_to_be_more_than_anybody(w):
+    """By the manual's drop-in."""
+    w.configure(w.cap1, receiver="listen = *:443")
+    w.cap1.sh("fails systemctl start inboxd")
+    w.drop_in(w.cap1, "inboxd.service", LOW_PORT)
+    w.cap1.sh("systemctl restart inboxd")
+    want(w.pc17.sh("openssl s_client -alpn inbox/1 -connect cap1.example.org:443 </dev/null "
+                   "2>/dev/null | openssl x509 -noout -subject"), "nobody is there")
+
+
+@check
+def socket_of_its_own_for_proxies(w):
+    """A second socket unit, by the name of its descriptor."""
+    w.configure(w.cap1, receiver="proxies = 10.117.0.0/24\nlisten-proxy = *:9999")
+    w.cap1.write("/run/systemd/system/inboxd-proxy.socket", PROXY)
+    w.cap1.sh("systemctl daemon-reload\nsystemctl start inboxd-proxy.socket\n"
+              "systemctl start inboxd")
+
+    def preface(sock):
+        sock.sendall(b"PROXY TCP4 192.0.2.17 192.0.2.1 4711 7118\r\n")
+    w.store(w.cap1)
+    w.store_by((w.cap1.address, PORT + 1), before=preface)
+    want("peer=192.0.2.17:4711" in w.cap1.journal("inboxd"), "the proxy's word is not taken")
+
+
+@check
+def copy_cycles_by_a_timer(w):
+    """inboxq-once: a receiver that is away is no failure; once it is there, all goes."""
+    w.add("by a cycle")
+    w.pc17.sh("systemctl start inboxq-once.service")  # which fails where the service does
+    w.pc17.sh("runuser -u inboxq -- inboxq status | grep -q '^pending *1 item'")
+    w.cap1.sh("systemctl start inboxd")
+    w.pc17.sh("systemctl start inboxq-once.service")
+    until("the item", lambda: len(w.items(w.cap1)) == 1)
+    w.pc17.sh("systemctl start inboxq\nsystemctl start inboxq-once.service")  # beside inboxq run
+    w.pc17.sh("systemctl stop inboxq\nsystemctl start inboxq-once.timer\n"
+              "systemctl list-timers inboxq-once.timer | grep inboxq-once")
+
+
+@check
+def folder_that_is_watched(w):
+    """inboxq-watch under its own unit: what a program of another user writes arrives whole."""
+    w.pc17.sh("getent group reports || groupadd reports\ninstall -d -g reports -m 2770 "
+              "/srv/outgoing\nusermod -a -G reports inboxq\n"
+              "printf '[watch r]\\nfolder = /srv/outgoing\\ninbox = status\\n' >>/etc/inboxq.conf")
+    w.drop_in(w.pc17, "inboxq-watch.service", "[Service]\nReadWritePaths=/srv/outgoing\n")
+    w.cap1.sh("systemctl start inboxd")
+    w.pc17.sh("systemctl start inboxq inboxq-watch\numask 007\n"
+              "for n in 1 2 3 4 5; do echo report $n >/srv/outgoing/r$n.txt; done")
+    until("five items", lambda: len(w.items(w.cap1)) == 5)
+    w.pc17.until("test -z \"$(ls /srv/outgoing)\"")
+    same(w.pc17.show("inboxq-watch", "NRestarts"), "0", "restarts")
+
+
+@check
+def consumer_is_started_for_each_item(w):
+    """More often than a start limit allows, and once more after one that was killed."""
+    w.cap1.write("/usr/local/libexec/inbox-status", "#!/bin/sh\ncat \"$1\" >>/var/lib/inboxd/"
+                 "status/eaten\n", mode="755")
+    w.cap1.sh("install -m 755 /usr/local/share/doc/inboxd/samples/inbox-consumer "
+              "/usr/local/libexec/inbox-consumer\nrm -f /var/lib/inboxd/status/eaten\n"
+              "systemctl start inboxd inbox-consumer@status.path")
+    try:
+        for n in range(8):
+            w.store(w.cap1, b"item %d\n" % n)
+            w.cap1.until("grep -q 'item %d' /var/lib/inboxd/status/eaten" % n)
+        same(w.cap1.show("inbox-consumer@status.path", "ActiveState"), "active", "the path unit")
+        same(w.items(w.cap1), {}, "items that are left")
+    finally:
+        w.cap1.sh("rm -f /var/lib/inboxd/status/eaten")
