@@ -30,6 +30,7 @@ import booted
 import day
 import faults
 import life
+import mutants
 import roots
 import sockets
 import variants
@@ -51,6 +52,12 @@ def wanted_checks():
     words = os.environ.get("TEST_ONLY")
     return [check for check in world.CHECKS
             if not words or any(word in check.__name__ for word in words.split(","))]
+
+
+def wanted_mutants():
+    words = os.environ.get("TEST_ONLY")
+    return [case for case in mutants.cases()
+            if not words or any(word in case[0] for word in words.split(","))]
 
 
 def comment(text):
@@ -98,6 +105,9 @@ def run(folder, system, kept, checks, tally):
     except Failed as error:
         comment(str(error))
     try:
+        if os.environ.get("SYSTEMD_MUTANTS"):
+            try_mutants(here, system, tally)
+            return
         for check in checks:
             begun = time.monotonic()
             wrong = try_one(here, check) if here else "the machines did not come up"
@@ -107,6 +117,22 @@ def run(folder, system, kept, checks, tally):
     finally:
         if here:
             here.close()
+
+
+def try_mutants(here, system, tally):
+    """A check that lets a mutant pass has failed itself."""
+    checks = {check.__name__: check for check in world.CHECKS}
+    for mutant, name in wanted_mutants():
+        begun = time.monotonic()
+        here.reset()
+        undo = mutants.put(here, mutant)
+        wrong = try_one(here, checks[name])
+        here.reset()
+        undo()
+        if wrong:
+            comment(wrong.splitlines()[0])
+        tally.line(wrong, "%s: %s is seen by %s" % (system, mutant, name),
+                   time.monotonic() - begun)
 
 
 def prepare(release):
@@ -127,7 +153,8 @@ def check_all():
     booted.make_bridge()
     checks = wanted_checks()
     begun = time.monotonic()
-    tally = Tally(len(checks) * len(list(systems())))
+    planned = wanted_mutants() if os.environ.get("SYSTEMD_MUTANTS") else checks
+    tally = Tally(len(planned) * len(list(systems())))
     for system in systems():
         folder = tempfile.mkdtemp(prefix="inboxd-systemd-")
         kept = roots.Roots(os.environ["SYSTEMD_ROOTS"], system)
