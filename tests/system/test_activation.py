@@ -39,7 +39,7 @@ def sockets_passed_stand_in_place_of_listen(t):
     one, taken = listening(t), listening(t)
     # An address that nobody could listen on: it is not looked at.
     r = t.receiver({"receiver": {"listen": "127.0.0.1:%d" % port_of(taken)}}, start=False)
-    r.start(passed=[("inboxd.socket", one), ("inboxd.socket", six)])
+    r.start(passed=[("prox", one), ("status.socket", six)])  # neither is a name of ours
     contains(r.log(), 'event=sockets_passed count=2 setting=listen note=')
     contains(r.log(), "event=listening address=127.0.0.1:%d\n" % port_of(one))
     contains(r.log(), "event=listening address=[::1]:%d\n" % port_of(six))
