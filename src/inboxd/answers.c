@@ -38,7 +38,6 @@ give_stats(void *ctx, uint64_t values[STATS_CELLS])
 	const struct settings *settings = (*answers->site)->settings;
 	struct why why;
 
-	census_look(&answers->census);
 	stats_set(answers->stats, STAT_NOW_NOT_SERVING,
 	    expiry_is_over((*answers->site)->tls, &why) != 0);
 	stats_set(answers->stats, STAT_LOG_LINES_LOST, log_writer_lost());
@@ -171,6 +170,14 @@ ask_look(void *ctx)
 	struct answers *answers = ctx;
 
 	lookout_ask(answers->threads->lookout);
+}
+
+static void
+on_watched(void *ctx)
+{
+	struct answers *answers = ctx;
+
+	census_look(&answers->census);
 }
 
 /* Takes `looked`; NULL: nothing differs.  Told where it begins, and where it ends. */
@@ -357,7 +364,8 @@ answers_open(struct answers *answers, struct event_base *base, struct why *why)
 	const struct status_source source = {.stats = give_stats, .inbox = give_inbox,
 	    .count = ask_count, .trouble = give_trouble, .reload = give_reload,
 	    .state = give_state, .differs = give_differs, .sandbox = give_sandbox,
-	    .look = ask_look, .clients = ask_clients, .wish = ask_wish, .ctx = answers};
+	    .look = ask_look,
+	    .watched = on_watched, .clients = ask_clients, .wish = ask_wish, .ctx = answers};
 	const struct settings *settings = (*answers->site)->settings;
 
 	stats_set(answers->stats, STAT_NOW_STARTED, (uint64_t)(clock_utc() / CLOCK_SECOND));

@@ -57,6 +57,12 @@ give_stats(void *ctx, uint64_t values[STATS_CELLS])
 		values[i] = UINT64_MAX / 2 + i;
 }
 
+static void
+watched(void *ctx)
+{
+	(void)ctx;
+}
+
 static int
 give_inbox(void *ctx, size_t i, struct inbox_view *out)
 {
@@ -206,6 +212,7 @@ static void
 set_up(void)
 {
 	static const struct status_source source = {
+	    .watched = watched,
 	    .stats = give_stats, .inbox = give_inbox, .count = count, .trouble = give_trouble,
 	    .state = give_state, .reload = give_reload, .differs = give_differs,
 	    .sandbox = give_sandbox, .look = look,

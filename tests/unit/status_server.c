@@ -46,6 +46,12 @@ fake_stats(void *ctx, uint64_t values[STATS_CELLS])
 	values[STAT_NOW_CONNECTIONS] = (uint64_t)-1;
 }
 
+static void
+fake_watched(void *ctx)
+{
+	(void)ctx;
+}
+
 static int
 fake_inbox(void *ctx, size_t i, struct inbox_view *out)
 {
@@ -242,6 +248,7 @@ fake_wish(void *ctx, const struct wish *wish)
 }
 
 const struct status_source server_source = {
+    .watched = fake_watched,
     .stats = fake_stats, .inbox = fake_inbox, .count = fake_count, .trouble = fake_trouble,
     .state = fake_state, .reload = fake_reload, .differs = fake_differs,
     .sandbox = fake_sandbox, .look = fake_look,

@@ -36,6 +36,8 @@ struct reload_view {
 struct status_source {
 	/* The sum over all threads. */
 	void (*stats)(void *ctx, uint64_t values[STATS_CELLS]);
+	/* Somebody outside asks for them: what is counted now and then may be counted anew. */
+	void (*watched)(void *ctx);
 	/* The i-th inbox; 0, or -1 behind the last. */
 	int (*inbox)(void *ctx, size_t i, struct inbox_view *out);
 	/* Asks for a new count of what lies in the inboxes; status_counted() tells of its

@@ -92,6 +92,7 @@ serve_metrics(struct status *status, struct http_request *req)
 	uint64_t values[STATS_CELLS] = {0};
 	int openmetrics = http_accepts(req, "application/openmetrics-text");
 
+	status->source.watched(status->source.ctx);
 	status->source.stats(status->source.ctx, values);
 	http_reply_page(req, openmetrics ? TYPE_OPENMETRICS : TYPE_PROMETHEUS,
 	    metrics_page(&status->source, values, openmetrics));
@@ -159,6 +160,7 @@ ask(struct status *status, unsigned page)
 		break;
 	case STATUS:
 		status->asked[STATUS] = status->last_ticket; /* so is a look */
+		status->source.watched(status->source.ctx);
 		status->source.look(status->source.ctx);
 		break;
 	default:
