@@ -7,6 +7,7 @@ write.  Then the whole file system is frozen, where root may do that: whoever wr
 
 import os
 import shutil
+import signal
 import subprocess
 import time
 
@@ -143,6 +144,44 @@ def file_system_that_is_frozen_stalls_who_writes_and_no_page(t):
         sender.stored(2)
         for c in (sender, other):
             c.quit()
+        r.check()
+        r.stop()
+    finally:
+        disk.end()
+
+
+@test
+def receiver_that_is_ended_in_a_frozen_file_system_loses_nothing(t):
+    """As its watchdog would: it ends once that thaws, and no sooner can the next one start."""
+    disk = Frozen(t)
+    try:
+        root = os.path.join(disk.folder, "root")
+        keys = {"receiver": {"root": root, "workers": "2"},
+                "limits": {"reserve": "0", "reserve-large": "0", "reserve-inodes": "0"}}
+        r = t.receiver(keys, start=False)
+        r.start(wrap=["prlimit", "--core=0"])
+        r.consumed = True
+        sender, queue = r.client(), t.queue()
+        sender.hello(queue)
+        sender.put(1, "status", b"acknowledged")
+        sender.stored(1)
+        disk.freeze()
+        sender.put(2, "status", b"not acknowledged")
+        sender.flow(1)
+        equal(2 in sender.answers, False, "an answer meanwhile")
+        r.process.send_signal(signal.SIGABRT)
+        time.sleep(0.5)
+        equal(r.process.poll(), None, "the process hangs")
+        disk.thaw()
+        r.wait_end(-signal.SIGABRT)
+        r.start()
+        again = r.client()
+        again.hello(queue)
+        for n, data, is_again in ((1, b"acknowledged", True), (2, b"not acknowledged", False)):
+            again.put(n, "status", data)
+            equal(again.stored(n).get("again") == "1", is_again, "number %d is known" % n)
+        again.quit()
+        equal(len(r.files("status")), 2, "files")
         r.check()
         r.stop()
     finally:
