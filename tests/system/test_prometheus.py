@@ -11,9 +11,14 @@ import json
 import os
 import re
 import shutil
+import socket
+import socketserver
+import subprocess
 import sys
+import threading
+import urllib.request
 
-from harness import Skip, contains, equal, main, test
+from harness import Skip, bound, contains, equal, main, test, until
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 RULES = os.path.join(TOP, "contrib/prometheus/inboxd.rules.yml")
@@ -211,6 +216,91 @@ def what_lives_shortly_warns_when_a_third_of_its_life_is_left(t):
                 "eval_time": "%ds" % end, "expr": FIRING % ("InboxdCrlExpiry", severity, instance),
                 "exp_samples": [{"labels": "{}", "value": 1}] * (severity in severities)})
     ask(t, end, told, questions)
+
+
+# ---- all of it at once
+
+class Bridge(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """Takes HTTP over TCP to the status socket, as Prometheus of today asks no UNIX socket."""
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, path):
+        self.path = path
+        super().__init__(("127.0.0.1", 0), self.Handler)
+
+    class Handler(socketserver.StreamRequestHandler):
+        timeout = 10
+
+        def handle(self):
+            head = b""
+            for line in self.rfile:
+                head += b"Connection: close\r\n\r\n" if line == b"\r\n" else line
+                if line == b"\r\n":
+                    break
+            with socket.socket(socket.AF_UNIX) as there:
+                there.settimeout(10)
+                there.connect(self.server.path)
+                there.sendall(head)
+                while part := there.recv(65536):
+                    self.wfile.write(part)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def query(port, path):
+    with urllib.request.urlopen("http://127.0.0.1:%d/api/v1/%s" % (port, path), timeout=10) as page:
+        return json.load(page)["data"]
+
+
+@test
+def a_prometheus_that_runs_scrapes_it_and_judges_all_rules(t):
+    """What is wrong with a rule beside its grammar shows where there are figures."""
+    if not shutil.which("prometheus"):
+        raise Skip("prometheus is not installed")
+    r = t.receiver(sections={"limits": {"connections": "10"}})
+    clients = [r.client(hello=t.queue()) for _ in range(8)]
+    bridge = Bridge(r.socket)
+    threading.Thread(target=bridge.serve_forever, args=(0.05,), daemon=True).start()
+    port, conf = free_port(), os.path.join(t.folder, "prometheus.yml")
+    with open(conf, "w", encoding="utf-8") as file:
+        json.dump({"global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+                   "rule_files": [RULES], "scrape_configs": [{
+                       "job_name": "inboxd", "static_configs": [
+                           {"targets": ["127.0.0.1:%d" % bridge.server_address[1]]}]}]}, file)
+    process = t.spawn(
+        ["prometheus", "--config.file", conf, "--web.listen-address", "127.0.0.1:%d" % port,
+         "--storage.tsdb.path", os.path.join(t.folder, "db")],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        def rules():
+            try:
+                (group,) = query(port, "rules")["groups"]
+            except OSError:
+                return None
+            if any(rule["health"] == "unknown" for rule in group["rules"]):
+                return None
+            found = {rule["labels"]["problem"]: rule for rule in group["rules"]
+                     if rule["labels"]["severity"] == "warning"}
+            return group["rules"] if found["connections-limit"]["state"] == "pending" else None
+        found = until(rules, bound(40), "an alert to be under way")
+        equal([rule for rule in found if rule["health"] != "ok"], [])
+        equal({rule["labels"]["problem"] for rule in found if rule["state"] != "inactive"},
+              {"connections-limit"})
+        (target,) = query(port, "targets")["activeTargets"]
+        equal((target["health"], target["lastError"]), ("up", ""))
+    finally:
+        process.terminate()
+        process.wait(20)
+        bridge.shutdown()
+        bridge.server_close()
+        for c in clients:
+            c.quit()
 
 
 main()

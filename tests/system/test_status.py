@@ -145,7 +145,8 @@ def histograms_count_what_the_counters_count(t):
         "journal_sync_seconds": counters["inboxd_syncs_total"],
         "publish_round_seconds": counters["inboxd_publish_rounds_total"]})
     equal(found["batch_items"]["sum"], 20)
-    assert 1 <= found["batch_items"]["count"] <= 20
+    # Some syncs wrote marks alone.
+    assert 1 <= found["batch_items"]["count"] < counters["inboxd_syncs_total"]
     for name, total in (("journal_sync_seconds", "inboxd_sync_seconds_total"),
                         ("publish_round_seconds", "inboxd_publish_seconds_total")):
         equal(found[name]["sum"], counters[total])

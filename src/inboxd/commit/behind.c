@@ -60,14 +60,15 @@ behind_add(struct behind *behind, struct item *item, const struct journal_frame 
 	p->frame = *frame;
 	p->size = item->size;
 	p->acknowledged = clock_utc();
-	p->since = clock_monotonic();
 	inflow_store(p->draft.inbox->inflow, p->size, p->acknowledged);
 	item->draft.fd = -1;
 	item->draft.site = NULL;
 	if (!behind->handover) {
 		behind->handover = must_alloc(sizeof *behind->handover);
+		behind->since = clock_monotonic();
 		behind->last = &behind->handover->first;
 	}
+	p->since = behind->since;
 	*behind->last = p;
 	behind->last = &p->next;
 	count(behind, p);

@@ -24,6 +24,7 @@ struct behind {
 	int64_t patience, heard;     /* how long it may be silent while it has items, and since when
 	                                it is: microseconds, monotonic */
 	struct handover *handover;   /* that gathers; NULL: nothing does */
+	int64_t since;               /* when its first was acknowledged, monotonic microseconds */
 	struct publication **last;
 };
 
