@@ -7,6 +7,7 @@ What takes Landlock is skipped where this kernel has none; make check-sandbox bo
 
 import collections
 import ctypes
+import grp
 import os
 import re
 import shutil
@@ -225,6 +226,12 @@ def reload_that_names_a_file_elsewhere_is_refused_in_words(t):
     r.sections["clients"] = {"expected": elsewhere + "/*.list"}
     r.write_conf()
     contains(reload(t, r).stderr, "needs a restart")
+    # So does the first group of all: the system's are out of reach.
+    r.sections["clients"] = {}
+    r.inboxes["status"] = {"group": grp.getgrgid(os.getegid()).gr_name}
+    r.write_conf()
+    contains(reload(t, r).stderr, "a restart: the sandbox keeps the groups out of reach")
+    r.inboxes["status"] = {}
     # A restart takes it, and lets the link's place in.
     r.sections["clients"] = {}
     r.sections["tls"]["ca"] = link

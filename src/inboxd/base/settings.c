@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/base/settings.h"
 
+#include <errno.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -84,7 +85,13 @@ check_mode(const char *value)
 static const char *
 check_group(const char *name)
 {
-	return getgrnam(name) ? NULL : "the name of a group of this system";
+	errno = 0;
+	if (getgrnam(name))
+		return NULL;
+	/* inboxd/confine.h: they are within reach where an inbox had one at the start. */
+	return errno == EACCES
+	    ? "a restart: the sandbox keeps the groups out of reach until an inbox has one"
+	    : "the name of a group of this system";
 }
 
 static const char *
