@@ -25,7 +25,7 @@ struct ssl_st;
  * would be right): a file cannot be read, key and certificate do not match,
  * the certificate is not valid now, the CRL of a CA is missing or out of date, the
  * key file can be read by others than owner and group.  errno is EAGAIN where time
- * mends it, or who is renewing the files: a date, a file that is not there (yet).
+ * mends it, or who is renewing the files: a date, a file that is not there, or empty (yet).
  */
 MUST_CHECK struct tls *tls_new(const struct tls_settings *settings, struct why *error);
 /* Counted: each connection holds one reference.  Any thread. */

@@ -77,6 +77,10 @@ open_file(struct load *load, const char *file, int secret)
 	}
 	else if (!S_ISREG(st.st_mode))
 		(void)complain(load, file, "is not a regular file; a PEM file is needed");
+	else if (st.st_size == 0) {
+		(void)complain(load, file, "is empty; a PEM file is needed");
+		load->passes = 1; /* as one is for a moment that cp(1) writes over */
+	}
 	else if (secret && (st.st_mode & 007) != 0)
 		(void)complain(load, file, "is open to users other than its owner and group; "
 		    "take that away with chmod o= (or better, chmod 600)");

@@ -121,6 +121,9 @@ tells_what_time_mends(void **state)
 	(void)state;
 	assert_null(make(1, "no.crt", "server.key", "ca.crt", NULL));
 	assert_int_equal(errno, EAGAIN);
+	put("empty", 0600, "");
+	assert_null(make(1, "server.crt", "server.key", "empty", NULL));
+	assert_int_equal(errno, EAGAIN);
 	assert_null(make(1, "server.crt", "client.key", "ca.crt", NULL));
 	assert_int_equal(errno, EAGAIN);
 	assert_null(make(1, "server.crt", "server.key", "ca.crt", "old.crl"));
@@ -148,13 +151,15 @@ says_what_a_file_lacks(void **state)
 	(void)state;
 	put("empty", 0600, "");
 	put("broken", 0600, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-	refuses("empty", "no certificate", make(1, "empty", "server.key", "ca.crt", NULL));
+	put("words", 0600, "the certificate\n");
+	refuses("empty", "is empty", make(1, "empty", "server.key", "ca.crt", NULL));
+	refuses("words", "no certificate", make(1, "words", "server.key", "ca.crt", NULL));
 	refuses("server.key", "no certificate",
 	    make(1, "server.key", "server.key", "ca.crt", NULL));
-	refuses("empty", "no private key", make(1, "server.crt", "empty", "ca.crt", NULL));
-	refuses("empty", "no certificate", make(1, "server.crt", "server.key", "empty", NULL));
+	refuses("words", "no private key", make(1, "server.crt", "words", "ca.crt", NULL));
+	refuses("words", "no certificate", make(1, "server.crt", "server.key", "words", NULL));
 	refuses("broken", "PEM", make(1, "server.crt", "server.key", "broken", NULL));
-	refuses("empty", "no CRL", make(1, "server.crt", "server.key", "ca.crt", "empty"));
+	refuses("words", "no CRL", make(1, "server.crt", "server.key", "ca.crt", "words"));
 	refuses("ca.crt", "no CRL", make(1, "server.crt", "server.key", "ca.crt", "ca.crt"));
 }
 
