@@ -19,6 +19,7 @@ exit code is 77.  The release (a tarball) is the last argument.
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -82,12 +83,11 @@ def try_one(here, check):
 
 
 class Tally:
-    """TAP, one plan for all systems."""
+    """The lines of TAP of one system, whose first has the number `first`."""
 
-    def __init__(self, planned):
-        self.number = 0
+    def __init__(self, first):
+        self.number = first - 1
         self.failed = 0
-        print("1..%d" % planned, flush=True)
 
     def line(self, good, name, seconds):
         self.number += 1
@@ -137,7 +137,6 @@ def try_mutants(here, system, tally):
 
 def prepare(release):
     """Makes and builds what is missing, with the network there is."""
-    need(NEEDED)
     where = os.path.abspath(os.environ.get("SYSTEMD_ROOTS") or "systemd-roots")
     os.makedirs(where, exist_ok=True)
     earlier = roots.before(where)
@@ -148,42 +147,68 @@ def prepare(release):
     os.environ["SYSTEMD_ROOTS"] = where
 
 
-def check_all():
-    """In namespaces of our own: of mounts, of the network, and of processes, all of which end."""
+def check_one(folder):
+    """One system, in namespaces of its own: of mounts, the network, and processes."""
     booted.make_bridge()
-    checks = wanted_checks()
-    begun = time.monotonic()
-    planned = wanted_mutants() if os.environ.get("SYSTEMD_MUTANTS") else checks
-    tally = Tally(len(planned) * len(list(systems())))
-    for system in systems():
-        folder = tempfile.mkdtemp(prefix="inboxd-systemd-")
-        kept = roots.Roots(os.environ["SYSTEMD_ROOTS"], system)
-        try:
-            with kept.locked():
-                run(folder, system, kept, checks, tally)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-    comment("%d checks, %d failed, in %.0f s" % (tally.number, tally.failed,
-                                                 time.monotonic() - begun))
+    system = os.environ["SYSTEMD_SYSTEMS"]
+    tally = Tally(int(os.environ["SYSTEMD_FIRST"]))
+    kept = roots.Roots(os.environ["SYSTEMD_ROOTS"], system)
+    with kept.locked():
+        run(os.path.join(folder, system), system, kept, wanted_checks(), tally)
     return not tally.failed
+
+
+def begin_all(folder, planned):
+    """[(process, where it writes; None: here)], one for each system."""
+    for number, system in enumerate(systems()):
+        env = {**os.environ, "SYSTEMD_STAGE": folder, "SYSTEMD_SYSTEMS": system,
+               "SYSTEMD_FIRST": str(number * planned + 1)}
+        os.mkdir(os.path.join(folder, system))
+        said = open(os.path.join(folder, system + ".tap"), "w+", encoding="utf-8")
+        yield subprocess.Popen(
+            ["unshare", "-m", "-n", "-p", "-f", "--kill-child", "--mount-proc", sys.executable,
+             *sys.argv], env=env, stdin=subprocess.DEVNULL, stdout=said if number else None), said
+
+
+def check_all():
+    """All systems at once; what the first says is shown as it comes, the others' behind it."""
+    planned = len(wanted_mutants() if os.environ.get("SYSTEMD_MUTANTS") else wanted_checks())
+    folder = tempfile.mkdtemp(prefix="inboxd-systemd-")
+    begun = time.monotonic()
+    good = True
+    print("1..%d" % (planned * len(list(systems()))), flush=True)
+    children = list(begin_all(folder, planned))
+    try:
+        for child, said in children:
+            good &= child.wait() == 0
+            said.seek(0)
+            shutil.copyfileobj(said, sys.stdout)
+    finally:
+        for child, said in children:
+            child.kill()  # and with it all that is in its namespace
+            child.wait()
+            said.close()
+        shutil.rmtree(folder, ignore_errors=True)
+    comment("%s, in %.0f s" % ("all is well" if good else "NOT all is well",
+                               time.monotonic() - begun))
+    return good
 
 
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what is tidied up
-    stage = os.environ.get("SYSTEMD_STAGE", "first")
-    if stage == "check":
-        sys.exit(0 if check_all() else 1)
-    namespaces = ["-m"]
+    stage = os.environ.get("SYSTEMD_STAGE")
+    if stage and os.path.isabs(stage):
+        sys.exit(0 if check_one(stage) else 1)
     try:
-        if stage == "prepare":
-            prepare(os.path.abspath(sys.argv[1]))
-            namespaces = ["-n", "-p", "-f", "--kill-child", "--mount-proc"]
         need(NEEDED)
+        if not stage:
+            os.environ["SYSTEMD_STAGE"] = "all"
+            os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv])
+        prepare(os.path.abspath(sys.argv[1]))
     except Skip as skip:
         print("1..0 # SKIP %s" % skip)
         sys.exit(77)
-    os.environ["SYSTEMD_STAGE"] = "prepare" if stage == "first" else "check"
-    os.execvp("unshare", ["unshare", *namespaces, sys.executable, *sys.argv])
+    sys.exit(0 if check_all() else 1)
 
 
 if __name__ == "__main__":
