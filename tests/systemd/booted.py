@@ -7,6 +7,7 @@ out of it.  What a test types there goes by nsenter(1), as root, and does not de
 in the machine.
 """
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,10 +15,12 @@ import subprocess
 import time
 
 import machine
-from machine import Failed, call
+from machine import Failed, Skip, call
 
 NETWORK = "10.117.0."  # of the test's own namespace: it clashes with nothing
 BOOT_TIME = 90
+# What systemd-nspawn refuses, as it is older than they are.
+LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
 
 
 def make_bridge():
@@ -27,6 +30,23 @@ def make_bridge():
     for line in ("link set lo up", "link add bridge type bridge",
                  "addr add %s1/24 dev bridge" % NETWORK, "link set bridge up"):
         call(["ip", *line.split()], "ip " + line)
+
+
+def cgroup_of(folder):
+    """The control group of the machines below `folder`, in the one hierarchy of them."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as file:
+        for line in file:
+            left, right = line.split(" - ")
+            if right.split()[0] == "cgroup2":
+                return os.path.join(left.split()[4], folder.strip("/").replace("/", "-"))
+    raise Skip("no hierarchy cgroup2 is mounted")
+
+
+def remove_cgroups(folder):
+    """Once nothing runs in them."""
+    for each, _, _ in os.walk(cgroup_of(folder), topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(each)
 
 
 class Wire:
@@ -55,6 +75,9 @@ class Machine:
         self.overlay = machine.Overlay(os.path.join(folder, name), lower)
         self.wire = Wire(name, number)
         self.address = self.wire.address
+        # Without one of its own the machines' units would be each other's.
+        self.cgroup = os.path.join(cgroup_of(folder), name)
+        os.makedirs(self.cgroup)
         self.process = None
         self.leader = None
         self.overlay.write("etc/hostname", name + "\n")
@@ -66,9 +89,11 @@ class Machine:
         """Boots it; returns when `wait` is reached."""
         with open(self.overlay.folder + "/console", "ab") as console:
             self.process = subprocess.Popen(  # pylint: disable=consider-using-with
-                self.overlay.nspawn("--boot", "--network-namespace-path=/run/netns/" + self.name,
-                                    "--capability=CAP_NET_ADMIN", "--resolv-conf=off",
-                                    "--link-journal=no", "--console=pipe"),
+                ["sh", "-ec", 'echo 0 >"$0/cgroup.procs"; exec "$@"', self.cgroup,
+                 *self.overlay.nspawn("--boot", "--network-namespace-path=/run/netns/" + self.name,
+                                      "--capability=CAP_NET_ADMIN", "--resolv-conf=off",
+                                      "--system-call-filter=" + LANDLOCK,
+                                      "--link-journal=no", "--console=pipe")],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=machine.BOOT_ENV,
                 start_new_session=True)
         limit = time.monotonic() + BOOT_TIME

@@ -7,12 +7,11 @@
 
 For each system debootstrap makes a minimal root, once: it is kept, with what is built in it, in
 SYSTEMD_ROOTS (default: systemd-roots below the build directory), and needs the network, for
-packages alone.  Then three machines of it are booted by systemd-nspawn, each with systemd as its
+packages alone.  Then machines of it are booted by systemd-nspawn, each with systemd as its
 process 1 and a network namespace of its own; between them is a bridge, and no way out.  What is
-done to them is in day.py, variants.py, sockets.py, faults.py and life.py,
-a function a check.
+done to them is in day.py, variants.py, sockets.py, faults.py and life.py, a function a check.
 
-Root is needed, debootstrap, systemd-nspawn, mkfs.ext4 and ip; what is missing is said, and the
+Root is needed, debootstrap, systemd-nspawn, cgroup2, mkfs.ext4, openssl and ip; what is missing is said, and the
 exit code is 77.  The release (a tarball) is the last argument.
 """
 
@@ -38,7 +37,7 @@ import variants
 import world
 from machine import Failed, Skip, need
 
-NEEDED = ["unshare", "systemd-nspawn", "nsenter", "ip", "mkfs.ext4"]
+NEEDED = ["unshare", "systemd-nspawn", "nsenter", "ip", "mkfs.ext4", "fsfreeze", "openssl"]
 
 
 def systems():
@@ -101,7 +100,7 @@ def run(folder, system, kept, checks, tally):
     try:
         begun = time.monotonic()
         here = world.World(folder, kept)
-        comment("%s: three machines are up after %.1f s" % (system, time.monotonic() - begun))
+        comment("%s: the machines are up after %.1f s" % (system, time.monotonic() - begun))
     except Failed as error:
         comment(str(error))
     try:
@@ -137,6 +136,7 @@ def try_mutants(here, system, tally):
 
 def prepare(release):
     """Makes and builds what is missing, with the network there is."""
+    booted.cgroup_of("")
     where = os.path.abspath(os.environ.get("SYSTEMD_ROOTS") or "systemd-roots")
     os.makedirs(where, exist_ok=True)
     earlier = roots.before(where)
@@ -188,6 +188,8 @@ def check_all():
             child.kill()  # and with it all that is in its namespace
             child.wait()
             said.close()
+        for system in systems():
+            booted.remove_cgroups(os.path.join(folder, system))
         shutil.rmtree(folder, ignore_errors=True)
     comment("%s, in %.0f s" % ("all is well" if good else "NOT all is well",
                                time.monotonic() - begun))

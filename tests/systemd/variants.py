@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: ISC
 """The units as inboxd(8) says that they may be changed, and those that stand beside them."""
 
+import json
+
 from world import PORT, check, same, until, want
 
 CREDENTIAL = "/run/credentials/inboxd.service/server.key"
@@ -10,6 +12,7 @@ CapabilityBoundingSet=CAP_NET_BIND_SERVICE
 PrivateUsers=no
 """
 STATE = "[Service]\nReadWritePaths=\nStateDirectory=inboxd\nStateDirectoryMode=0700\n"
+ASK_LANDLOCK = "python3 -c 'import ctypes; print(ctypes.CDLL(None).syscall(444, 0, 0, 1))'"
 PROXY = """[Socket]
 ListenStream=7118
 FileDescriptorName=proxy
@@ -136,3 +139,56 @@ def consumer_is_started_for_each_item(w):
         same(w.items(w.cap1), {}, "items that are left")
     finally:
         w.cap1.sh("rm -f /var/lib/inboxd/status/eaten")
+
+
+@check
+def who_may_ask_and_who_may_do(w):
+    """The members of the group inboxd see the status; root alone has anything done."""
+    w.cap1.sh("systemctl start inboxd\nid watcher || useradd -r -G inboxd watcher\n"
+              "id stranger || useradd -r stranger")
+    w.cap1.sh("runuser -u watcher -- inboxctl status\nrunuser -u watcher -- inboxctl check || "
+              "test $? -le 2\nfails runuser -u stranger -- inboxctl status")
+    w.cap1.sh("fails runuser -u watcher -- inboxctl pause status --reason mine\n"
+              "fails runuser -u watcher -- inboxctl reload\ninboxctl pause status --reason mine\n"
+              "inboxctl resume status")
+    w.store(w.cap1)
+
+
+@check
+def drained_for_a_reboot_and_resumed(w):
+    """inboxctl drain, the machine goes down and comes back: still paused, until somebody says so;
+    clients keep their items meanwhile."""
+    w.configure_client(w.pc17, "cap1.example.org")
+    w.cap1.sh("systemctl enable --now inboxd")
+    try:
+        w.cap1.sh("inboxctl drain --reason 'a new disk'")
+        w.cap1.stop()
+        w.cap1.start()
+        w.cap1.until("systemctl is-active inboxd")
+        w.add("meanwhile")
+        w.pc17.sh("systemctl start inboxq")
+        w.pc17.until("journalctl -b -u inboxq | grep -q 'reason=paused'")
+        until("a word in the status text",
+              lambda: "aused" in w.cap1.show("inboxd", "StatusText"))
+        same(w.items(w.cap1), {}, "items")
+        w.cap1.sh("inboxctl resume")
+        w.pc17.sh("systemctl restart inboxq")  # it would wait up to 90 s
+        until("the item", lambda: len(w.items(w.cap1)) == 1)
+    finally:
+        w.cap1.sh("systemctl disable inboxd\ninboxctl resume || true")
+
+
+@check
+def receiver_is_shut_in(w):
+    """By the unit, and by itself where the kernel has Landlock: it reads and writes its own."""
+    w.cap1.sh("systemctl start inboxd")
+    page = json.loads(w.cap1.sh("curl -s --unix-socket /run/inboxd/status.sock "
+                                "http://inboxd/status"))
+    has = int(w.cap1.sh(ASK_LANDLOCK))
+    want(page["sandbox"] if has > 0 else page["sandbox_lacks"], "Landlock", has, page["sandbox"],
+         page["sandbox_lacks"])
+    enter = "nsenter -t $(systemctl show -P MainPID inboxd) -m setpriv --reuid inboxd --regid " \
+        "inboxd --clear-groups "
+    w.cap1.sh("{0} touch /var/lib/inboxd/here\n{0} rm /var/lib/inboxd/here\n"
+              "fails {0} touch /var/spool/here\nfails {0} touch /tmp/../srv/here\n"
+              "fails {0} ls /root\nfails {0} touch /run/systemd/here".format(enter))
