@@ -15,6 +15,7 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "
 # The first words of each paragraph of commands, and who types it.
 README = {
     "contrib/quickstart [DIR]": "clone",
+    "contrib/deb": "packages",
     "useradd -r -d /var/lib/inboxd": "receiver",
     "contrib/pki pki client": "receiver",
     "useradd -r -d /var/spool/inboxq": "client",

@@ -132,6 +132,50 @@ journalctl -b -u inboxd | grep 'event=listening address=0.0.0.0:443'
 """
 
 
+# Installed, at work, upgraded, removed, purged: what nobody has taken stays.
+PACKAGED = """
+id inboxd && id inboxq
+test "$(stat -c '%U %a' /var/lib/inboxd)" = 'inboxd 700'
+test "$(stat -c '%U %a' /var/spool/inboxq)" = 'inboxq 700'
+contrib/pki pki ca
+contrib/pki pki server cap1.example.org
+contrib/pki pki client pc17.example.org
+install -D -m 644 pki/cap1.example.org.crt /etc/inboxd/server.crt
+install -o inboxd -m 600 pki/cap1.example.org.key /etc/inboxd/server.key
+install -m 644 pki/ca.crt /etc/inboxd/clients-ca.crt
+install -D -m 644 pki/pc17.example.org.crt /etc/inboxq/client.crt
+install -o inboxq -m 600 pki/pc17.example.org.key /etc/inboxq/client.key
+install -m 644 pki/ca.crt /etc/inboxq/ca.crt
+inboxd -m
+inboxd -t
+install -d -o inboxd /run/inboxd
+work() {
+	setpriv --reuid inboxd --regid inboxd --clear-groups inboxd & receiver=$!
+	until inboxctl status; do sleep 0.2; done
+	echo "$1" | runuser -u inboxq -- inboxq send --timeout 60s -i status
+	inboxctl verify
+	kill $receiver
+	wait $receiver
+}
+work one
+"""
+AGAIN = """
+apt-get install -y $(ls /later/*.deb | grep -v dbgsym)
+dpkg-query -W inboxd | grep 0.1.0+1
+echo '# mine' >>/etc/inboxd.conf
+work another
+cc -o /event contrib/examples/queue-event.c $(pkg-config --cflags --libs libinboxq)
+apt-get remove -y inboxd inboxq
+fails test -e /usr/sbin/inboxd
+fails test -e /usr/bin/inboxq
+grep mine /etc/inboxd.conf
+apt-get purge -y inboxd inboxq libinboxq0
+fails test -e /etc/inboxd.conf
+test "$(ls /var/lib/inboxd/status/new | wc -l)" = 2
+test -e /var/spool/inboxq/queue-id
+"""
+
+
 class Root(machine.Overlay):
     """One fresh system: an overlay over the minimal root, with the release in it."""
 
@@ -177,6 +221,15 @@ def check(root):
               "chown -R tester /srv/inboxd\n")
     said = root.type(papers.readme_commands("clone")[1] + "\n", user="tester", TMPDIR="/dev/shm")
     print("# " + said.splitlines()[-1], flush=True)
+
+
+def packages(root):
+    """Debian's: each file is in one, lintian is content, and none deletes an item."""
+    build = papers.readme_commands("packages")[0]
+    root.type("apt-get update\necho 127.0.0.1 cap1.example.org >>/etc/hosts\n"
+              "%s\n%s --version 0.1.0+1 /later\n"
+              "apt-get install -y $(ls $PWD/build/deb/*.deb | grep -v dbgsym)\n" % (build, build) +
+              PACKAGED + AGAIN)
 
 
 def in_production(root):
@@ -227,7 +280,7 @@ def client_example(block):
                 "\n".join(typed), "\n".join(printed)))
 
 
-TESTS = (quickstart, check, by_hand, in_production)
+TESTS = (quickstart, check, by_hand, packages, in_production)
 
 
 # ---- where
