@@ -11,8 +11,8 @@ packages alone.  Then machines of it are booted by systemd-nspawn, each with sys
 process 1 and a network namespace of its own; between them is a bridge, and no way out.  What is
 done to them is in day.py, variants.py, sockets.py, faults.py and life.py, a function a check.
 
-Root is needed, debootstrap, systemd-nspawn, cgroup2, mkfs.ext4, openssl and ip; what is missing is said, and the
-exit code is 77.  The release (a tarball) is the last argument.
+Root is needed, debootstrap, systemd-nspawn, cgroup2, mkfs.ext4, openssl and ip; what is missing
+is said, and the exit code is 77.  The release (a tarball) is the last argument.
 """
 
 import os
