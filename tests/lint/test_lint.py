@@ -570,6 +570,47 @@ def manuals_are_clean():
     return wrong
 
 
+# What looks at the environment, and the manuals of the programs that have it.
+ENVIRONMENTS = {
+    "src/inboxd/confine.c": ["src/inboxd/inboxd.8"],
+    "src/lib/log.c": ["src/inboxd/inboxd.8", "src/inboxq/inboxq.1"],
+    "src/lib/notify.c": ["src/inboxd/inboxd.8", "src/inboxq/inboxq.1"],
+    "src/lib/passed.c": ["src/inboxd/inboxd.8"],
+    "src/lib/terminal.c": ["src/inboxctl/inboxctl.8", "src/inboxq/inboxq.1"],
+}
+# What libraries look at for us: libc, its resolver, OpenSSL.
+OTHERS_VARIABLES = {"LC_ALL", "LC_CTYPE", "LANG", "TZ", "RES_OPTIONS", "LOCALDOMAIN",
+                    "OPENSSL_CONF", "OPENSSL_MODULES"}
+
+
+@check
+def environment_stands_in_the_manuals():
+    """Each variable that a program looks at, and no other, in its page's ENVIRONMENT."""
+    wanted = {page: set() for pages in ENVIRONMENTS.values() for page in pages}
+    for path in tree("src", ends=(".c",)):
+        text = read(path)
+        names = set(re.findall(r'\bgetenv\("(\w+)"\)', text))
+        if len(re.findall(r"\b(?:secure_)?getenv\(|\benviron\b", text)) != len(
+                re.findall(r'\bgetenv\("\w+"\)', text)):
+            yield "%s: a variable that is not named there" % path
+        if bool(names) != (path in ENVIRONMENTS):
+            yield "%s: ENVIRONMENTS and what is looked at there do not agree" % path
+        for page in ENVIRONMENTS.get(path, []):
+            wanted[page] |= names
+        if re.search(r"\blocaltime(_r)?\(", text):
+            wanted["src/inboxq/inboxq.1"].add("TZ")
+    for page in tree("src", ends=(".1", ".3", ".8")):
+        part = re.search(r"^\.Sh ENVIRONMENT\n(.*?)^\.Sh ", read(page), re.M | re.S)
+        if not part:
+            yield "%s: no ENVIRONMENT" % page
+            continue
+        told = {name for line in re.findall(r"^\.It Ev (.*)$", part.group(1), re.M)
+                for name in line.split(" , ")}
+        yield from ("%s: no %s" % (page, name) for name in wanted.get(page, set()) - told)
+        yield from ("%s: nothing looks at %s" % (page, name)
+                    for name in told - wanted.get(page, set()) - OTHERS_VARIABLES)
+
+
 @check
 def headings_of_manuals_are_words():
     """A first word as In or An is a macro of mdoc(7) there, which mandoc does not warn of."""
