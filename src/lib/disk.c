@@ -112,14 +112,20 @@ disk_write_text(int dirfd, const char *name, const char *text)
 }
 
 int
-disk_sync_dir(int dirfd)
+disk_sync_file(int fd)
 {
 	int rc;
 
 	do
-		rc = fsync(dirfd);
+		rc = fsync(fd);
 	while (rc == -1 && errno == EINTR);
 	return rc;
+}
+
+int
+disk_sync_dir(int dirfd)
+{
+	return disk_sync_file(dirfd);
 }
 
 int

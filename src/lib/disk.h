@@ -36,6 +36,8 @@ MUST_CHECK int disk_write_text(int dirfd, const char *name, const char *text);
 
 /* Data and what is needed to read it back: fdatasync(2). */
 MUST_CHECK int disk_sync_data(int fd);
+/* All of a file, its attributes, too: fsync(2). */
+MUST_CHECK int disk_sync_file(int fd);
 /* A directory: fsync(2). */
 MUST_CHECK int disk_sync_dir(int dirfd);
 /* The directory above `path`, where an entry for it was made. */

@@ -206,6 +206,22 @@ SYNC(fdatasync)
 SYNC(fsync)
 SYNC(syncfs)
 
+/* ---- attributes, which a sync makes durable */
+
+int
+fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)
+{
+	char path[PATH_ROOM];
+	int rc;
+	NEXT(fsetxattr)
+
+	shim_path(fd, path);
+	note("begin", "fsetxattr", path, 0, name, strlen(name));
+	rc = is_faulty("fsetxattr", path) ? -1 : real(fd, name, value, size, flags);
+	note("end", "fsetxattr", path, rc, name, strlen(name));
+	return rc;
+}
+
 /* ---- publishing */
 
 int

@@ -9,13 +9,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "inboxd/base/settings.h"
 #include "inboxd/base/shares.h"
 #include "lib/clock.h"
 #include "lib/conf.h"
 #include "lib/disk.h"
 #include "lib/name.h"
+#include "lib/xattr.h"
 
 const char *const inbox_parts[INBOX_PARTS] = {"tmp", "new", "cur"};
 
@@ -127,6 +130,42 @@ inbox_check_group(const struct inbox *inbox, const char *name, struct why *error
 	return why_say(error,
 	    "inbox folder %s: is not as its group %s needs it; to make it so: inboxd -m, as root "
 	    "(with the same -c)", inbox->name, name);
+}
+
+/* All attributes of an item are no longer than that, what a file system adds to each included: it
+ * is tried with as much, on tmp/ itself. */
+#define ATTRIBUTES_ROOM 1280
+#define TRIAL "user.inboxd.trial"
+
+/* A full disk stops no start: items are put off until it has room. */
+static int
+is_merely_full(int fd)
+{
+	struct statvfs st;
+
+	return disk_is_full(errno) && fstatvfs(fd, &st) == 0 &&
+	    (uint64_t)st.f_bavail * st.f_frsize < 16 * ATTRIBUTES_ROOM;
+}
+
+int
+inbox_check_meta(const struct inbox *inbox, struct why *error)
+{
+	char value[ATTRIBUTES_ROOM];
+
+	if (inbox->meta != META_XATTR)
+		return 0;
+	memset(value, 'x', sizeof value);
+	if (xattr_set(inbox->tmp, TRIAL, value, sizeof value) == 0) {
+		(void)!xattr_remove(inbox->tmp, TRIAL);
+		return 0;
+	}
+	if (is_merely_full(inbox->tmp))
+		return 0;
+	return why_say(error,
+	    "inbox folder %s/tmp: meta = xattr needs a file system that keeps extended attributes "
+	    "of up to %d bytes a file: %s%s; else set it to none", inbox->name, ATTRIBUTES_ROOM,
+	    strerror(errno),
+	    disk_is_full(errno) ? ", as with blocks of less than 4096 bytes" : "");
 }
 
 void

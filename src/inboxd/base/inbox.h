@@ -26,6 +26,7 @@ struct inbox {
 	char *folder;  /* its path, for people */
 	uint64_t size; /* largest item, bytes */
 	const char *suffix;
+	int meta; /* enum settings_meta: how consumers are told of an item beside it */
 	const struct conf_list *clients;
 	int tmp, new; /* directories, for *at() calls and syncs */
 	unsigned file_mode; /* of items: 0640 where a group may take them out, else 0600 */
@@ -42,6 +43,9 @@ MUST_CHECK int inbox_open(struct inbox *inbox, int root, const char *name, int s
 /* Can the group take items out of an open inbox?  0, or -1 with what would be right. */
 MUST_CHECK int inbox_check_group(const struct inbox *inbox, const char *name,
     struct why *error);
+/* Can its file system keep what `meta` wants of an open inbox?  0, or -1 with what would be
+ * right. */
+MUST_CHECK int inbox_check_meta(const struct inbox *inbox, struct why *error);
 void inbox_close(struct inbox *inbox);
 
 /* May this client use it?  fnmatch(3) on each pattern. */

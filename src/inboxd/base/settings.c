@@ -19,6 +19,7 @@ static const char *const sync_choices[] = {
 #undef X
 };
 static const char *const sandbox_choices[] = {"auto", "off", "require", NULL};
+static const char *const meta_choices[] = {"none", "xattr", NULL};
 static const char *const identity_choices[] = {"san", "cn", NULL};
 
 static const char *
@@ -188,6 +189,7 @@ static const struct conf_key keys[] = {
     {"inbox", "waiting-bytes", CONF_SIZE, INBOX_AT(waiting_bytes), .fallback = "0",
         .max = 1024 * TEBI},
     {"inbox", "suffix", CONF_TEXT, INBOX_AT(suffix), .fallback = "", .check = check_suffix},
+    {"inbox", "meta", CONF_CHOICE, INBOX_AT(meta), .fallback = "none", .choices = meta_choices},
     {"inbox", "group", CONF_TEXT, INBOX_AT(group), .check = check_group},
     {"inbox", "clients", CONF_LIST, INBOX_AT(clients), .fallback = "*"},
     {0},

@@ -28,11 +28,15 @@ enum settings_sync {
 /* Is the receiver shut in (inboxd/confine.h)?  Where the kernel can; not; or it does not start. */
 enum settings_sandbox { CONFINE_AUTO, CONFINE_OFF, CONFINE_REQUIRE };
 
+/* How are consumers told of an item beside it (inboxd/drafts/meta.h)? */
+enum settings_meta { META_NONE, META_XATTR };
+
 struct inbox_settings {
 	char *name;
 	uint64_t size; /* largest item, bytes; 0: as `item` */
 	uint64_t waiting_items, waiting_bytes; /* that may wait; 0: no bound */
 	char *suffix;
+	int meta; /* enum settings_meta */
 	char *group; /* may take items out; NULL: none */
 	struct conf_list clients; /* globs on the identity */
 };

@@ -98,6 +98,30 @@ folder_path(const char *root, const char *name)
 	return path;
 }
 
+/* Whatever it fails at: errno tells whether that was a shortage. */
+static int
+add_inbox(struct site *site, int root, const struct inbox_settings *from, struct why *error)
+{
+	struct inbox *inbox = &site->inboxes[site->inbox_count];
+
+	if (inbox_open(inbox, root, from->name, from->group != NULL, error) < 0)
+		return -1;
+	site->inbox_count++;
+	inbox->size = from->size ? from->size : site->settings->item;
+	inbox->suffix = from->suffix ? from->suffix : "";
+	inbox->meta = from->meta;
+	inbox->clients = &from->clients;
+	inbox->most = (struct inflow_bounds){from->waiting_items, from->waiting_bytes};
+	if (inbox->size > site->item)
+		site->item = inbox->size;
+	errno = 0;
+	if ((from->group && inbox_check_group(inbox, from->group, error) < 0) ||
+	    inbox_check_meta(inbox, error) < 0)
+		return -1;
+	inbox->folder = folder_path(site->settings->root, from->name);
+	return inbox->folder ? 0 : why_say(error, "out of memory");
+}
+
 struct site *
 site_new(struct settings *settings, int root, const char *const *alpn, int *code,
     struct why *error)
@@ -130,27 +154,11 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 		goto fail;
 	}
 	for (size_t i = 0; i < settings->inbox_count; i++) {
-		const struct inbox_settings *from = &settings->inboxes[i];
-		struct inbox *inbox = &site->inboxes[i];
-		if (inbox_open(inbox, root, from->name, from->group != NULL, error) < 0) {
-			if (disk_is_shortage(errno))
-				*code = EX_OSERR;
-			goto fail;
-		}
-		site->inbox_count++;
-		if (from->group && inbox_check_group(inbox, from->group, error) < 0)
-			goto fail;
-		inbox->folder = folder_path(settings->root, from->name);
-		if (!inbox->folder) {
-			why_say(error, "out of memory");
-			goto fail;
-		}
-		inbox->size = from->size ? from->size : settings->item;
-		inbox->suffix = from->suffix ? from->suffix : "";
-		inbox->clients = &from->clients;
-		inbox->most = (struct inflow_bounds){from->waiting_items, from->waiting_bytes};
-		if (inbox->size > site->item)
-			site->item = inbox->size;
+		if (add_inbox(site, root, &settings->inboxes[i], error) == 0)
+			continue;
+		if (disk_is_shortage(errno))
+			*code = EX_OSERR;
+		goto fail;
 	}
 	return site;
 fail:

@@ -347,7 +347,7 @@ books_accept(struct books *books, struct item *item, size_t *size)
 		log_limited(&books->gate, LOG_WARNING, "number_reused",
 		    "client=%s queue=%s n=%llu note=\"a cloned or restored queue?\"",
 		    queue->identity, queue->id, (unsigned long long)item->number);
-	record.time = clock_utc();
+	record.time = item->received ? item->received : clock_utc();
 	name_queue(&record, queue);
 	record.n = item->number;
 	record.size = item->size;

@@ -134,6 +134,8 @@ struct item {
 	char inbox[PROTO_INBOX_MAX + 1];
 	unsigned char sha256[DIGEST_SIZE];
 	char hint[RECORD_HINT_ROOM];
+	int64_t received; /* when it was whole, UTC microseconds, as it is told beside it; 0: when
+	                     it is accepted */
 	/* Its bytes, malloc'ed, for the journal; NULL: they come in pieces, or are too many to be
 	 * kept, and the draft has to be durable first. */
 	unsigned char *bytes;

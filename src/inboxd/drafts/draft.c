@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inboxd/drafts/meta.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 
@@ -67,11 +68,13 @@ draft_make(const struct inbox *inbox, const char *name)
 }
 
 int
-draft_make_of(const struct inbox *inbox, const char *name, const void *bytes, size_t size)
+draft_make_of(const struct inbox *inbox, const char *name, const char *accept,
+    const void *bytes, size_t size)
 {
 	int fd = draft_make(inbox, name);
 
-	if (fd < 0 || disk_write(fd, bytes, size) == 0)
+	if (fd < 0 ||
+	    (disk_write(fd, bytes, size) == 0 && meta_attach_of(inbox, fd, accept) == 0))
 		return fd;
 	disk_close(fd);
 	return -1;
@@ -83,6 +86,13 @@ draft_reserve(struct draft *draft, uint64_t size)
 	if (size < RESERVE_FROM || disk_reserve(draft->fd, size) == 0)
 		return DRAFT_OK;
 	return say_failure(draft, "fallocate");
+}
+
+enum draft_result
+draft_describe(struct draft *draft, const struct meta *meta)
+{
+	return meta_attach(draft->inbox, draft->fd, meta) == 0 ? DRAFT_OK
+	                                                       : say_failure(draft, "fsetxattr");
 }
 
 enum draft_result

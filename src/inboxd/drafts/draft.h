@@ -15,6 +15,8 @@
 #include "lib/attr.h"
 #include "lib/name.h"
 
+struct meta;
+
 struct draft {
 	struct site *site; /* a reference; keeps `inbox` open */
 	struct inbox *inbox;
@@ -34,13 +36,15 @@ MUST_CHECK enum draft_result draft_create(struct draft *draft, struct site *site
 /* Opens an empty file `name` in tmp/ for writing, made anew: what had that name goes.  The
  * descriptor; or -1 with errno. */
 MUST_CHECK int draft_make(const struct inbox *inbox, const char *name);
-/* Likewise, of these bytes. */
-MUST_CHECK int draft_make_of(const struct inbox *inbox, const char *name, const void *bytes,
-    size_t size);
+/* Likewise, of these bytes, and with what its inbox wants beside it by the accept's line. */
+MUST_CHECK int draft_make_of(const struct inbox *inbox, const char *name, const char *accept,
+    const void *bytes, size_t size);
 /* Takes room for `size` bytes before the first comes, where that is worth a
  * system call. */
 MUST_CHECK enum draft_result draft_reserve(struct draft *draft, uint64_t size);
 MUST_CHECK enum draft_result draft_write(struct draft *draft, const void *data, size_t len);
+/* Sets what its inbox wants beside it: behind the last byte, before it is handed over. */
+MUST_CHECK enum draft_result draft_describe(struct draft *draft, const struct meta *meta);
 
 void draft_close(struct draft *draft);
 void draft_discard(struct draft *draft);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/drafts/meta.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 
@@ -199,6 +200,13 @@ release(struct partial *partial)
 	site_unref(partial->site);
 	partial->site = NULL;
 	partial->fd = -1;
+}
+
+enum partial_result
+partial_describe(struct partial *partial, const struct meta *meta)
+{
+	return meta_attach(partial->inbox, partial->fd, meta) == 0
+	    ? PARTIAL_OK : say_failure(partial, "fsetxattr");
 }
 
 enum draft_result

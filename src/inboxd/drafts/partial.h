@@ -71,7 +71,9 @@ enum partial_state {
 };
 enum partial_state partial_check(struct partial *partial);
 
-/* PARTIAL_RIGHT: becomes `draft`, under a name of its own.  On failure the
+/* PARTIAL_RIGHT: sets what its inbox wants beside it. */
+MUST_CHECK enum partial_result partial_describe(struct partial *partial, const struct meta *meta);
+/* And then it becomes `draft`, under a name of its own.  On failure the
  * partial stays what it was. */
 MUST_CHECK enum draft_result partial_to_draft(struct partial *partial, struct namer *namer,
     const char *identity, struct draft *draft);

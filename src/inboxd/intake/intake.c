@@ -258,6 +258,23 @@ intake_free_item(struct intake *in, struct item *item)
 }
 
 void
+intake_describe(const struct intake *in, struct item *item, const struct inbox *inbox,
+    struct meta *out)
+{
+	if (inbox->meta != META_NONE)
+		item->received = clock_utc();
+	*out = (struct meta){
+	    .client = in->identity,
+	    .queue = in->queue_id,
+	    .inbox = item->inbox,
+	    .number = item->number,
+	    .hint = item->hint,
+	    .sha256 = item->sha256,
+	    .received = item->received,
+	};
+}
+
+void
 intake_hand_over(struct intake *in, struct item *item)
 {
 	item->whole = clock_monotonic();

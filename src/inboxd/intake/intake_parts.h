@@ -10,6 +10,7 @@
 #include "inboxd/commit/request.h"
 #include "inboxd/commit/strands.h"
 #include "inboxd/drafts/draft.h"
+#include "inboxd/drafts/meta.h"
 #include "inboxd/intake/intake.h"
 #include "inboxd/serve/shop.h"
 
@@ -76,6 +77,9 @@ void intake_free_item(struct intake *in, struct item *item);
 void intake_expect(struct intake *in, uint64_t size);
 /* Are so many seconds too many for so many bytes? */
 int intake_is_too_long(const struct intake *in, uint64_t seconds, uint64_t size);
+/* What its inbox wants to be told of it, and since when it is here: behind its last byte. */
+void intake_describe(const struct intake *in, struct item *item, const struct inbox *inbox,
+    struct meta *out);
 /* To the commit thread. */
 void intake_hand_over(struct intake *in, struct item *item);
 

@@ -154,9 +154,14 @@ finish_right(struct open *open)
 {
 	struct intake *in = open->in;
 	struct item *item = open->item;
-	enum draft_result result = partial_to_draft(
-	    &open->partial, &in->shop->namer, in->identity, &item->draft);
+	enum partial_result described;
+	enum draft_result result;
+	struct meta meta;
 
+	intake_describe(in, item, open->partial.inbox, &meta);
+	described = partial_describe(&open->partial, &meta);
+	result = described != PARTIAL_OK ? as_failure(described) : partial_to_draft(
+	    &open->partial, &in->shop->namer, in->identity, &item->draft);
 	if (result != DRAFT_OK) {
 		put_off(open, result);
 		return;

@@ -24,6 +24,31 @@ intake_whole_most(const struct site *site)
 	return most < site->item ? most : site->item;
 }
 
+/* It ends here with LATER, for what the disk said. */
+static void
+give_up(struct intake *in, struct item *item, enum draft_result result)
+{
+	/* The draft may hold the last reference on its inbox. */
+	intake_end_failed(in, item->number, result, item->draft.inbox->name);
+	draft_discard(&item->draft);
+	intake_free_item(in, item);
+}
+
+/* All bytes have come, and they are the ones that were declared. */
+static void
+finish_right(struct intake *in, struct item *item)
+{
+	struct meta meta;
+	enum draft_result result;
+
+	intake_describe(in, item, item->draft.inbox, &meta);
+	result = draft_describe(&item->draft, &meta);
+	if (result == DRAFT_OK)
+		intake_hand_over(in, item);
+	else
+		give_up(in, item, result);
+}
+
 /* All bytes have come: are they the ones that were declared? */
 static void
 finish(struct intake *in)
@@ -36,7 +61,7 @@ finish(struct intake *in)
 	if (digest_end(in->digest, found) < 0)
 		fatal(EX_OSERR, "digest_failed", "call=end");
 	if (memcmp(found, item->sha256, DIGEST_SIZE) == 0) {
-		intake_hand_over(in, item);
+		finish_right(in, item);
 		return;
 	}
 	digest_print(hex, found);
@@ -143,10 +168,7 @@ whole_take(struct intake *in, const unsigned char *data, size_t len)
 
 	if (result != DRAFT_OK) {
 		in->item = NULL;
-		/* The draft may hold the last reference on its inbox. */
-		intake_end_failed(in, item->number, result, item->draft.inbox->name);
-		draft_discard(&item->draft);
-		intake_free_item(in, item);
+		give_up(in, item, result);
 		return;
 	}
 	if (digest_add(in->digest, data, len) < 0)

@@ -138,23 +138,16 @@ trouble(struct publisher *publisher, const struct draft *draft, const char *call
 
 /* ---- a draft that is lost, made anew from the journal */
 
-static int
-read_bytes(const struct publisher *publisher, const struct publication *p, void *bytes)
-{
-	char record[RECORD_LINE_MAX + 1];
-
-	return journal_read_frame(publisher->setup.journal, &p->frame, record, bytes);
-}
-
 static void
 make_anew(struct publisher *publisher, struct publication *p)
 {
 	void *bytes = must_alloc(p->frame.item_size + 1);
-	int rc = read_bytes(publisher, p, bytes), fd = -1;
+	char accept[RECORD_LINE_MAX + 1];
+	int rc = journal_read_frame(publisher->setup.journal, &p->frame, accept, bytes), fd = -1;
 
 	if (rc == 0)
 		fd = draft_make_of(
-		    p->draft.inbox, p->draft.name, bytes, p->frame.item_size);
+		    p->draft.inbox, p->draft.name, accept, bytes, p->frame.item_size);
 	free(bytes);
 	if (rc < 0 && !disk_is_shortage(errno))
 		fatal(EX_IOERR, "journal_failed", "call=read seq=%" PRIu64 " error=\"%s\"",

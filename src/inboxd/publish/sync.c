@@ -6,6 +6,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
+#include "inboxd/drafts/meta.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 
@@ -48,7 +49,7 @@ static void
 sync_drafts(struct publication *fresh)
 {
 	for (struct publication *p = fresh; p; p = p->next) {
-		if (!has_to_be_synced(p) || disk_sync_data(p->draft.fd) == 0)
+		if (!has_to_be_synced(p) || meta_sync(p->draft.inbox, p->draft.fd) == 0)
 			continue;
 		if (draft_failure(errno) != DRAFT_FULL)
 			fatal_sync("draft");

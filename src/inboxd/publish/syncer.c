@@ -6,6 +6,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/thread.h"
+#include "inboxd/drafts/meta.h"
 #include "lib/disk.h"
 
 /* Items of up to so many bytes are synced together. */
@@ -31,7 +32,7 @@ start_all(const struct syncer *syncer, struct message *first)
 static void
 sync_bytes(struct sync_order *order)
 {
-	order->no_room = disk_sync_data(order->draft->fd) < 0;
+	order->no_room = meta_sync(order->draft->inbox, order->draft->fd) < 0;
 	if (order->no_room && draft_failure(errno) != DRAFT_FULL)
 		fatal_sync("draft");
 }

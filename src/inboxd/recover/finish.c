@@ -213,8 +213,9 @@ write_bytes(struct recovery *r, const struct unfinished *u, struct fresh_sync *s
 		return recovery_fail(r, "read the frame of", u->item.inbox, u->item.name);
 	/* Where nothing in tmp/ means that a consumer has it, there is never nothing. */
 	if ((u->verdict == MEND
-	            ? fresh_replace(&u->item, u->inbox, bytes, u->frame->item_size)
-	            : fresh_write(sync, &u->item, u->inbox, bytes, u->frame->item_size)) < 0)
+	            ? fresh_replace(&u->item, u->inbox, line, bytes, u->frame->item_size)
+	            : fresh_write(
+	                  sync, &u->item, u->inbox, line, bytes, u->frame->item_size)) < 0)
 		return recovery_fail(r, "write", u->item.inbox, u->item.name);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
 #include "inboxd/drafts/draft.h"
+#include "inboxd/drafts/meta.h"
 #include "inboxd/publish/sync.h"
 #include "lib/disk.h"
 
@@ -116,11 +117,12 @@ full_or_end(int rc)
 
 /* Bytes into the new file, and onto the disk. */
 static enum fresh
-fill(int in, int out, const struct tail_item *item)
+fill(const struct inbox *inbox, int in, int out, const struct tail_item *item)
 {
 	enum fresh result = copy_bytes(in, out, item);
 
-	if (result == FRESH_COPIED && full_or_end(disk_sync_data(out)) < 0)
+	if (result == FRESH_COPIED &&
+	    (meta_copy(inbox, in, out) < 0 || full_or_end(meta_sync(inbox, out)) < 0))
 		return FRESH_FAILED;
 	return result;
 }
@@ -153,7 +155,7 @@ fresh_copy(const struct tail_item *item, const struct inbox *inbox, int from)
 	fresh_name(item, name);
 	out = draft_make(inbox, name);
 	if (out >= 0)
-		result = fill(in, out, item);
+		result = fill(inbox, in, out, item);
 	error = errno;
 	close(in);
 	if (out >= 0)
@@ -202,7 +204,8 @@ static int
 sync_open(struct fresh_sync *sync)
 {
 	while (sync->count > 0) {
-		if (full_or_end(disk_sync_data(sync->fds[sync->count - 1])) < 0)
+		size_t last = sync->count - 1;
+		if (full_or_end(meta_sync(sync->inboxes[last], sync->fds[last])) < 0)
 			return -1;
 		close(sync->fds[--sync->count]);
 	}
@@ -211,36 +214,38 @@ sync_open(struct fresh_sync *sync)
 
 int
 fresh_write(struct fresh_sync *sync, const struct tail_item *item, const struct inbox *inbox,
-    const void *bytes, size_t size)
+    const char *accept, const void *bytes, size_t size)
 {
 	int fd;
 
 	if (sync->count == FRESH_OPEN_MAX && sync_open(sync) < 0)
 		return -1;
-	fd = draft_make_of(inbox, item->name, bytes, size);
+	fd = draft_make_of(inbox, item->name, accept, bytes, size);
 	if (fd < 0)
 		return -1;
 	sync->needs = 1;
 	disk_sync_start(fd);
-	if (sync->root < 0)
-		sync->fds[sync->count++] = fd;
-	else
+	if (sync->root >= 0) {
 		close(fd);
+		return 0;
+	}
+	sync->inboxes[sync->count] = inbox;
+	sync->fds[sync->count++] = fd;
 	return 0;
 }
 
 int
-fresh_replace(const struct tail_item *item, const struct inbox *inbox, const void *bytes,
-    size_t size)
+fresh_replace(const struct tail_item *item, const struct inbox *inbox, const char *accept,
+    const void *bytes, size_t size)
 {
 	char name[FRESH_NAME_ROOM];
 	int fd, rc;
 
 	fresh_name(item, name);
-	fd = draft_make_of(inbox, name, bytes, size);
+	fd = draft_make_of(inbox, name, accept, bytes, size);
 	if (fd < 0)
 		return -1;
-	rc = full_or_end(disk_sync_data(fd)) < 0 ? -1 : fresh_take(item, inbox);
+	rc = full_or_end(meta_sync(inbox, fd)) < 0 ? -1 : fresh_take(item, inbox);
 	disk_close(fd);
 	return rc;
 }

@@ -45,17 +45,19 @@ struct fresh_sync {
 	int root;        /* whose file system is synced once; -1: file by file */
 	int needs;       /* something has been written that no sync covers */
 	int fds[FRESH_OPEN_MAX]; /* written, not synced */
+	const struct inbox *inboxes[FRESH_OPEN_MAX]; /* whose they are */
 	size_t count;
 };
 
 /* `root`: the root folder, opened before anything was written; `way`: enum settings_sync. */
 void fresh_begin(struct fresh_sync *sync, int root, int way);
-/* Makes the draft, in place of what has its name in tmp/.  0; or -1 with errno. */
+/* Makes the draft, in place of what has its name in tmp/; `accept` as for draft_make_of().  0; or
+ * -1 with errno. */
 MUST_CHECK int fresh_write(struct fresh_sync *sync, const struct tail_item *item,
-    const struct inbox *inbox, const void *bytes, size_t size);
+    const struct inbox *inbox, const char *accept, const void *bytes, size_t size);
 /* The same, synced by itself; what has its name in tmp/ stays until the new one takes its place. */
 MUST_CHECK int fresh_replace(const struct tail_item *item, const struct inbox *inbox,
-    const void *bytes, size_t size);
+    const char *accept, const void *bytes, size_t size);
 /* Now all bytes are durable; entries of folders are not.  0; or -1 with errno, for want of room:
  * any other failure ends the program (P9). */
 MUST_CHECK int fresh_end(struct fresh_sync *sync);

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: ISC
+"""What inbox-spool(5), METADATA, says of an item, read back."""
+
+import os
+import re
+import stat
+
+from harness import Skip, equal
+
+PREFIX = "user.inboxd."
+RECEIVED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
+
+
+def need_xattr(t):
+    """Else the test is skipped: not every file system has attributes for files."""
+    try:
+        os.setxattr(t.folder, PREFIX + "trial", b"x" * 1280)
+        os.removexattr(t.folder, PREFIX + "trial")
+    except OSError as error:
+        raise Skip("no extended attributes in %s: %s" % (t.folder, error)) from None
+
+
+def told(path):
+    """{what: value} of a file."""
+    return {name.removeprefix(PREFIX): os.getxattr(path, name).decode("utf-8", "surrogateescape")
+            for name in os.listxattr(path) if name.startswith(PREFIX)}
+
+
+def accepted(r, name):
+    """{field: value} of the accept's record."""
+    fields = ("seq", "time", "client", "queue", "number", "inbox", "size", "sha256", "name",
+              "sent", "hint")
+    for segment in sorted(os.listdir(os.path.join(r.root, "ledger"))):
+        with open(os.path.join(r.root, "ledger", segment), encoding="ascii") as file:
+            for line in file:
+                words = line.split()
+                if words[1] == "accept" and words[10] == name:
+                    return dict(zip(fields, words[2:]))
+    raise AssertionError("no accept of " + name)
+
+
+def check_told(r, inbox, name, hint=None, part="new"):
+    """Is all there, and as the ledger has it?"""
+    path = r.path(inbox, name, part)
+    found, record = told(path), accepted(r, name)
+    time = re.sub("[-:]", "", found.get("received", ""))
+    equal({**found, "received": time},
+          {"client": record["client"], "queue": record["queue"], "number": record["number"],
+           "sha256": record["sha256"], "inbox": inbox, "received": record["time"],
+           **({"name": hint} if hint else {})}, "what is told of " + name)
+    assert RECEIVED.fullmatch(found["received"]), found["received"]
+    assert stat.S_ISREG(os.stat(path).st_mode)
+    return found
