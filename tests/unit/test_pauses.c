@@ -198,6 +198,32 @@ a_file_is_a_pause_whatever_it_says(void **state)
 }
 
 /* To take what was not to be taken cannot be undone. */
+/* Who pauses what is paused already must find it so after a restart. */
+static void
+one_whose_file_somebody_took_away_is_kept_anew(void **state)
+{
+	static const char *const whose[] = {"status", ""};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		int folder = i == 0 ? openat(pauses.root, "status", O_RDONLY) : pauses.root;
+
+		assert_int_equal(begin(whose[i], "lunch"), PAUSES_DONE);
+		assert_int_equal(unlinkat(folder, PAUSES_FILE, 0), 0);
+		fails = 1;
+		assert_int_equal(begin(whose[i], "dinner"), PAUSES_FAILED);
+		assert_string_equal(pauses_find(&pauses, &site, whose[i])->reason, "lunch");
+		assert_int_equal(begin(whose[i], "dinner"), PAUSES_DONE);
+		assert_int_equal(begin(whose[i], "supper"), PAUSES_WAS_SO);
+		forget();
+		pauses_look(&pauses, &site, 0);
+		assert_string_equal(pauses_find(&pauses, &site, whose[i])->reason, "dinner");
+		assert_int_equal(end(whose[i]), PAUSES_DONE);
+		if (i == 0)
+			close(folder);
+	}
+}
+
 static void
 where_nobody_can_tell_it_is_paused(void **state)
 {
@@ -221,6 +247,7 @@ main(void)
 	    T(is_on_the_disk_before_it_is_told),
 	    T(what_cannot_be_kept_is_no_pause),
 	    T(a_file_is_a_pause_whatever_it_says),
+	    T(one_whose_file_somebody_took_away_is_kept_anew),
 	    T(where_nobody_can_tell_it_is_paused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,6 +168,15 @@ is_so(const struct pauses *pauses, const struct inflow *inflow)
 	              : pauses->all.since != 0;
 }
 
+/* It is, and a restart would know: somebody may have taken the file away since. */
+static int
+is_kept(const struct pauses *pauses, const char *inbox, const struct inflow *inflow)
+{
+	struct pause there;
+
+	return is_so(pauses, inflow) && read_file(pauses, inbox, &there);
+}
+
 enum pauses_result
 pauses_begin(struct pauses *pauses, const struct site *site, const char *inbox,
     const struct pause *pause, struct why *why)
@@ -176,10 +185,11 @@ pauses_begin(struct pauses *pauses, const struct site *site, const char *inbox,
 
 	if (find(site, inbox, &inflow) < 0)
 		return PAUSES_NO_INBOX;
-	if (is_so(pauses, inflow))
+	if (is_kept(pauses, inbox, inflow))
 		return PAUSES_WAS_SO;
 	if (write_file(pauses, inbox, pause) < 0) {
-		why_say(why, "nothing is paused, as that cannot be kept: %s%s" PAUSES_FILE ": %s",
+		why_say(why, "%s, as that cannot be kept: %s%s" PAUSES_FILE ": %s",
+		    is_so(pauses, inflow) ? "it is paused until a restart" : "nothing is paused",
 		    inbox, inbox[0] ? "/" : "", strerror(errno));
 		(void)remove_file(pauses, inbox);
 		return PAUSES_FAILED;

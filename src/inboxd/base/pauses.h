@@ -34,7 +34,7 @@ void pauses_look(struct pauses *pauses, const struct site *site, int tells);
 
 enum pauses_result {
 	PAUSES_DONE,
-	PAUSES_WAS_SO,   /* already: who, when and why are as they were */
+	PAUSES_WAS_SO,   /* already, and kept: who, when and why are as they were */
 	PAUSES_NO_INBOX, /* the site has none of this name */
 	PAUSES_FAILED,   /* and `why` says it */
 };
