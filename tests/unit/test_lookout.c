@@ -91,16 +91,22 @@ set_up(void **state)
 }
 
 static int
-tear_down(void **state)
+remove_files(void **state)
 {
 	(void)state;
+	unlink(path);
+	rmdir(folder);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
 	stuck = no_descriptor = 0;
 	imprints_free(&settings.files);
 	imprints_free(&others.files);
 	mailbox_free(main_box);
-	unlink(path);
-	rmdir(folder);
-	return 0;
+	return remove_files(state);
 }
 
 static int
@@ -266,8 +272,9 @@ main(void)
 	    TEST(old_file_is_read_once),
 	    TEST(without_descriptors_nothing_is_said_anew),
 	    TEST(looks_at_once_when_asked_and_at_a_new_configuration),
-	    /* Last: what it leaves behind lives on. */
-	    TEST(stop_does_not_wait_for_a_look_that_is_stuck),
+	    /* Last: what it leaves behind lives on, and looks at what is ours. */
+	    cmocka_unit_test_setup_teardown(
+	        stop_does_not_wait_for_a_look_that_is_stuck, set_up, remove_files),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
