@@ -314,8 +314,12 @@ def a_pause_that_cannot_be_kept_is_none(t):
     with open(marker(r, "status"), "w", encoding="ascii") as file:
         file.write("for lunch\n")
     os.chmod(marker(r, "status"), 0o600)
+    made = os.stat(marker(r, "status"))
     reload(r)
-    equal(row(r)["paused"], {"since": None, "uid": None, "reason": None})
+    equal(row(r)["paused"], {"since": int(made.st_mtime), "uid": made.st_uid, "reason": None})
+    # Since when it is there: so one that was forgotten shows.
+    equal(r.metrics()["inboxd_inbox_paused_timestamp_seconds", 'inbox="status"'],
+          int(made.st_mtime))
     c.put(2, "status", b"x")
     equal(c.answer(2).code, "paused")
     ctl(t, r, "resume", "status")

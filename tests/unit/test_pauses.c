@@ -179,6 +179,7 @@ a_file_is_a_pause_whatever_it_says(void **state)
 	static const char *const texts[] = {"", "\n", "since=", "since=5 uid=",
 	    "since=x uid=7 reason=", "since=-5 uid=7 reason=a\n", "since=0 uid=7 reason=a\n",
 	    "lunch"};
+	const struct timespec made[] = {{1795359601, 0}, {1795359602, 0}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
@@ -186,18 +187,19 @@ a_file_is_a_pause_whatever_it_says(void **state)
 		int fd = openat(pauses.root, "paused", flags, 0600);
 		assert_true(fd >= 0);
 		assert_int_equal(write(fd, texts[i], strlen(texts[i])), strlen(texts[i]));
+		assert_int_equal(futimens(fd, made), 0);
 		close(fd);
 		forget();
 		pauses_look(&pauses, &site, 1);
 		assert_paused(INFLOW_PAUSED_ALL, INFLOW_PAUSED_ALL);
-		assert_int_equal(pauses.all.since, 1);
+		assert_int_equal(pauses.all.since, made[1].tv_sec);
+		assert_int_equal(pauses.all.uid, geteuid());
 		assert_string_equal(pauses.all.reason, "");
 	}
 	assert_int_equal(end(""), PAUSES_DONE);
 	assert_paused(0, 0);
 }
 
-/* To take what was not to be taken cannot be undone. */
 /* Who pauses what is paused already must find it so after a restart. */
 static void
 one_whose_file_somebody_took_away_is_kept_anew(void **state)
@@ -224,6 +226,7 @@ one_whose_file_somebody_took_away_is_kept_anew(void **state)
 	}
 }
 
+/* To take what was not to be taken cannot be undone. */
 static void
 where_nobody_can_tell_it_is_paused(void **state)
 {
@@ -233,6 +236,8 @@ where_nobody_can_tell_it_is_paused(void **state)
 	pauses_look(&pauses, &site, 0);
 	assert_paused(INFLOW_PAUSED, INFLOW_PAUSED);
 	assert_non_null(strstr(pauses_find(&pauses, &site, "status")->reason, "cannot be told"));
+	assert_true(pauses_find(&pauses, &site, "status")->since > 1); /* the link's */
+	assert_int_equal(pauses_find(&pauses, &site, "reports")->since, 1);
 	assert_int_equal(renameat(pauses.root, "away", pauses.root, "reports"), 0);
 	assert_int_equal(end("status"), PAUSES_DONE);
 	pauses_look(&pauses, &site, 0);

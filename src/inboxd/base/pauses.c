@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "inboxd/base/site.h"
@@ -25,7 +26,7 @@ open_folder(const struct pauses *pauses, const char *inbox)
 
 /* ---- the file */
 
-/* A line that is not ours leaves all but that there is a pause unknown. */
+/* A line that is not ours says no more than that there is a pause. */
 static void
 parse(const char *line, struct pause *out)
 {
@@ -37,6 +38,19 @@ parse(const char *line, struct pause *out)
 		return;
 	}
 	snprintf(out->reason, sizeof out->reason, "%.*s", (int)strcspn(line + at, "\n"), line + at);
+}
+
+/* Of a file that somebody else has made: since when it is there, and whose it is.  A pause of which
+ * nothing is known would never be too long. */
+static void
+describe(int folder, struct pause *out)
+{
+	struct stat st;
+
+	if (fstatat(folder, PAUSES_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_mtim.tv_sec <= 1)
+		return;
+	out->since = st.st_mtim.tv_sec;
+	out->uid = st.st_uid;
 }
 
 /* 1, or 0: there is none.  Whether there is one and nobody can tell is a 1: to take what was not
@@ -51,17 +65,20 @@ read_file(const struct pauses *pauses, const char *inbox, struct pause *out)
 	ssize_t len;
 
 	*out = (struct pause){.since = 1};
-	if (fd < 0) {
-		int is_none = folder >= 0 && errno == ENOENT;
-		if (!is_none)
-			snprintf(out->reason, sizeof out->reason,
-			    "whether it is cannot be told: %s", strerror(errno));
+	if (folder >= 0 && fd < 0 && errno == ENOENT) {
 		disk_close(folder);
-		return !is_none;
+		return 0;
 	}
-	len = read(fd, line, sizeof line - 1);
-	line[len > 0 ? len : 0] = '\0';
-	parse(line, out);
+	if (fd < 0) {
+		snprintf(out->reason, sizeof out->reason, "whether it is cannot be told: %s",
+		    strerror(errno));
+	} else {
+		len = read(fd, line, sizeof line - 1);
+		line[len > 0 ? len : 0] = '\0';
+		parse(line, out);
+	}
+	if (folder >= 0 && out->since == 1)
+		describe(folder, out);
 	disk_close(fd);
 	disk_close(folder);
 	return 1;
