@@ -42,6 +42,17 @@ _inbox_names()
 	COLUMNS=1000 timeout 2 "$_inbox_program" "$@" 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 
+# _inbox_reply CURRENT: offers those lines of standard input that begin so.  Not by compgen -W: that
+# expands its words as the shell does, and runs what a client has in its certificate's name.
+_inbox_reply()
+{
+	local line
+
+	while IFS= read -r line; do
+		[[ $line != "$1"* ]] || COMPREPLY+=("$line")
+	done
+}
+
 _inbox()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} command= i
@@ -66,26 +77,20 @@ _inbox()
 	esac
 	case ${_inbox_program##*/}:$command:$cur in
 	inboxd:* | inbox*:?*:-*)
-		mapfile -t COMPREPLY < <(
-			compgen -W "$(_inbox_options "$_inbox_program" "$command")" -- "$cur"
-		)
+		_inbox_reply "$cur" < <(_inbox_options "$_inbox_program" "$command")
 		;;
 	inboxctl::-* | inboxq::-*)
 		mapfile -t COMPREPLY < <(compgen -W '--config --help --version' -- "$cur")
 		;;
 	inboxctl::* | inboxq::*)
-		mapfile -t COMPREPLY < <(
-			compgen -W "$(_inbox_commands "$_inbox_program")" -- "$cur"
-		)
+		_inbox_reply "$cur" < <(_inbox_commands "$_inbox_program")
 		;;
 	inboxctl:client:* | inboxctl:forget:* | inboxctl:gap:*)
 		[ "${COMP_WORDS[COMP_CWORD - 1]}" != "$command" ] ||
-			mapfile -t COMPREPLY < <(
-				compgen -W "$(_inbox_names clients --client "$cur*" --limit 100)" -- "$cur"
-			)
+			_inbox_reply "$cur" < <(_inbox_names clients --client "$cur*" --limit 100)
 		;;
 	inboxctl:pause:* | inboxctl:resume:*)
-		mapfile -t COMPREPLY < <(compgen -W "$(_inbox_names inboxes)" -- "$cur")
+		_inbox_reply "$cur" < <(_inbox_names inboxes)
 		;;
 	inboxq:add:* | inboxq:send:*) mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
 	esac

@@ -112,5 +112,19 @@ def files_and_clients_are_offered(t, shell):
     equal(offers(t, shell, "inboxctl", "forget", "pc"), [], "where no receiver answers")
 
 
+@cases(SHELLS)
+def a_name_that_is_a_command_is_not_run(t, shell):
+    """A certificate may name its client so; who completes is root."""
+    trap = os.path.join(t.folder, "sprung")
+    names = ["$(touch${IFS}%s)" % trap, "`touch${IFS}%s`" % trap, "pc*", "pc1;touch${IFS}%s" % trap]
+    with open(os.path.join(t.folder, "inboxctl"), "w", encoding="ascii") as file:
+        file.write("#!/bin/sh\ncat <<'END'\nCLIENT  STATE\n%s\nEND\n" % "  ok\n".join(names))
+    os.chmod(file.name, 0o700)
+    for command in ("client", "pause"):
+        found = offers(t, shell, file.name, command, "")
+        assert not os.path.exists(trap), "a name was run"
+        equal(found, sorted(names), "names behind " + command)
+
+
 if __name__ == "__main__":
     main()
