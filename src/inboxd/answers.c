@@ -134,6 +134,14 @@ give_reload(void *ctx, struct reload_view *out)
 }
 
 static const char *
+give_host(void *ctx)
+{
+	const struct answers *answers = ctx;
+
+	return (*answers->site)->host;
+}
+
+static const char *
 give_state(void *ctx)
 {
 	const struct answers *answers = ctx;
@@ -363,7 +371,8 @@ answers_open(struct answers *answers, struct event_base *base, struct why *why)
 {
 	const struct status_source source = {.stats = give_stats, .inbox = give_inbox,
 	    .count = ask_count, .trouble = give_trouble, .reload = give_reload,
-	    .state = give_state, .differs = give_differs, .sandbox = give_sandbox,
+	    .host = give_host, .state = give_state,
+	    .differs = give_differs, .sandbox = give_sandbox,
 	    .look = ask_look,
 	    .watched = on_watched, .clients = ask_clients, .wish = ask_wish, .ctx = answers};
 	const struct settings *settings = (*answers->site)->settings;

@@ -174,6 +174,13 @@ give_reload(void *ctx, struct reload_view *out)
 }
 
 static const char *
+give_host(void *ctx)
+{
+	(void)ctx;
+	return (const char *)odd;
+}
+
+static const char *
 give_state(void *ctx)
 {
 	(void)ctx;
@@ -214,7 +221,7 @@ set_up(void)
 	static const struct status_source source = {
 	    .watched = watched,
 	    .stats = give_stats, .inbox = give_inbox, .count = count, .trouble = give_trouble,
-	    .state = give_state, .reload = give_reload, .differs = give_differs,
+	    .host = give_host, .state = give_state, .reload = give_reload, .differs = give_differs,
 	    .sandbox = give_sandbox, .look = look,
 	    .clients = ask_clients, .wish = ask_wish};
 	struct why why;

@@ -203,6 +203,13 @@ fake_differs(void *ctx, size_t i)
 	return i == 0 ? "/etc/in\x1b[31mred\xff.pem" : i == 1 ? "/etc/inboxd.conf" : NULL;
 }
 
+static const char *
+fake_host(void *ctx)
+{
+	(void)ctx;
+	return "cap1";
+}
+
 static int
 fake_sandbox(void *ctx, struct why *why)
 {
@@ -251,7 +258,7 @@ const struct status_source server_source = {
     .watched = fake_watched,
     .stats = fake_stats, .inbox = fake_inbox, .count = fake_count, .trouble = fake_trouble,
     .state = fake_state, .reload = fake_reload, .differs = fake_differs,
-    .sandbox = fake_sandbox, .look = fake_look,
+    .host = fake_host, .sandbox = fake_sandbox, .look = fake_look,
     .clients = fake_clients, .wish = fake_wish};
 
 static void

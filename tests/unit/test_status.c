@@ -77,6 +77,7 @@ status_accounts_for_every_item(void **state)
 	    STAT_CLIENTS_NEVER_CAME + 1);
 	assert_int_equal(json_integer_value(json_object_get(clients, "counted")),
 	    STAT_CLIENTS_COUNTED + 1);
+	assert_string_equal(json_string_value(json_object_get(page, "host")), "cap1");
 	assert_string_equal(json_string_value(json_object_get(page, "sandbox")), "Landlock ABI 4");
 	assert_true(json_is_null(json_object_get(page, "sandbox_lacks")));
 	/* Below zero for a moment, by the sum over threads. */

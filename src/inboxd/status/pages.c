@@ -7,6 +7,7 @@
  *
  * /status
  *	{"schema": 1, "version": "0.1.0", "pid": 4711,
+ *	 "host": "cap1",                the receiver's name for itself
  *	 "state": "running",            or "paused": all inboxes are; or "draining"
  *	 "since": 1795356000,           start of the receiver
  *	 "now": 1795359600,
@@ -234,13 +235,15 @@ pages_status(const struct status_source *source, const uint64_t values[STATS_CEL
 			goto fail;
 	}
 	source->reload(source->ctx, &reload);
-	page = json_pack("{s:i, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:o, s:o, s:o}",
-	    "schema", STATUS_SCHEMA, "version", PACKAGE_VERSION, "state",
-	    source->state(source->ctx), "pid", (json_int_t)getpid(),
-	    "since", json_time(since), "now", json_time(now), "reload_error",
-	    json_text(reload.error), "reload", reload_json(source, &reload), "items", items,
-	    "counters", counters, "gauges", gauges, "histograms", histograms_json(values),
-	    "clients", clients_json(values), "problems", problems_json(source, values, now));
+	page = json_pack("{s:i, s:s, s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:o, s:o, "
+	                 "s:o}",
+	    "schema", STATUS_SCHEMA, "version", PACKAGE_VERSION, "host",
+	    json_text(source->host(source->ctx)), "state", source->state(source->ctx), "pid",
+	    (json_int_t)getpid(), "since", json_time(since), "now", json_time(now),
+	    "reload_error", json_text(reload.error), "reload", reload_json(source, &reload),
+	    "items", items, "counters", counters, "gauges", gauges, "histograms",
+	    histograms_json(values), "clients", clients_json(values), "problems",
+	    problems_json(source, values, now));
 	if (page && add_sandbox(page, source) == 0)
 		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2) | TIME_DIGITS);
 fail:

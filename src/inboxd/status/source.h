@@ -47,6 +47,8 @@ struct status_source {
 	/* Is no client served, though the receiver runs?  Then `why` says it. */
 	int (*trouble)(void *ctx, struct why *why);
 	void (*reload)(void *ctx, struct reload_view *out);
+	/* The receiver's name for itself. */
+	const char *(*host)(void *ctx);
 	/* "running", "paused" (all inboxes are) or "draining". */
 	const char *(*state)(void *ctx);
 	/* The path of the i-th file whose content on the disk is not what is in force, as of the
