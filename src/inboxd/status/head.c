@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lib/network.h"
 #include "lib/parse.h"
 
 size_t
@@ -61,6 +62,62 @@ head_accepts(const struct head *head, const char *type)
 	return 0;
 }
 
+/* The host without its port, and without the brackets of IPv6.  0, or -1: it is none. */
+static int
+cut_port(const char *host, size_t len, char *out, size_t room)
+{
+	const char *stop = host + len, *end;
+	int has_brackets = len > 0 && host[0] == '[';
+	uint64_t port;
+
+	host += has_brackets;
+	end = memchr(host, has_brackets ? ']' : ':', (size_t)(stop - host));
+	if (!end && has_brackets)
+		return -1;
+	if (!end)
+		end = stop;
+	if (end == host || (size_t)(end - host) >= room)
+		return -1;
+	memcpy(out, host, (size_t)(end - host));
+	out[end - host] = '\0';
+	end += has_brackets;
+	if (end == stop)
+		return 0;
+	return *end == ':' ? parse_u64(end + 1, (size_t)(stop - end - 1), 65535, &port) : -1;
+}
+
+int
+head_is_for_us(const struct head *head)
+{
+	const char *host = head->host, *named;
+	size_t len = head->host_len, named_len;
+	struct network address;
+	char name[64];
+
+	if (find_header(head, "Host", &named, &named_len) != 1)
+		return -1;
+	if (!host) {
+		host = named;
+		len = named_len;
+	}
+	return cut_port(host, len, name, sizeof name) == 0 && !strchr(name, '/') &&
+	    (strcasecmp(name, "localhost") == 0 || network_parse(name, &address) == 0);
+}
+
+int
+head_has_tag(const struct head *head, const char *tag)
+{
+	const char *value;
+	size_t len, tag_len = strlen(tag);
+
+	if (find_header(head, "If-None-Match", &value, &len) != 1)
+		return 0;
+	for (; len >= tag_len; value++, len--)
+		if (memcmp(value, tag, tag_len) == 0)
+			return 1;
+	return 0;
+}
+
 /* ---- the request's line */
 
 /* The next word of the line, ended by a blank or the line's end. */
@@ -74,16 +131,18 @@ next_word(char **rest)
 	return word;
 }
 
-/* RFC 9112: an origin-form, or an absolute-form of http, whose host is ours whatever it is. */
+/* RFC 9112: an origin-form, or an absolute-form of http, whose host stands for the header's. */
 static char *
-path_of(char *target)
+path_of(char *target, struct head *head)
 {
 	static const char scheme[] = "http://";
 	size_t len = sizeof scheme - 1;
 
 	if (strncmp(target, scheme, len) == 0) {
 		target += len;
-		target += strcspn(target, "/?");
+		head->host = target;
+		head->host_len = strcspn(target, "/?");
+		target += head->host_len;
 	}
 	return *target == '/' ? target : NULL;
 }
@@ -139,7 +198,7 @@ head_parse(char *text, size_t len, head_is_posted *is_posted, struct head *out, 
 		stop--;
 	*stop = '\0';
 	method = next_word(&line);
-	path = path_of(next_word(&line));
+	path = path_of(next_word(&line), out);
 	version = line;
 	*why = "this is no request of HTTP/1.1\n";
 	if (strncmp(version, "HTTP/1.", 7) != 0 || strspn(version + 7, "0123456789") != 1 ||

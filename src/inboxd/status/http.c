@@ -25,7 +25,7 @@
 #include "lib/log.h"
 
 #define REQUEST_MAX 8192  /* bytes, with its headers and its body */
-#define HEAD_ROOM 512     /* of an answer */
+#define HEAD_ROOM 1024    /* of an answer */
 #define DEADLINE 15       /* seconds for a request, and for the answer to be read */
 #define PAUSE 1           /* seconds without accept after it failed */
 #define SOCKET_BUFFER 16384 /* bytes: what the kernel holds for one who does not read */
@@ -39,16 +39,15 @@ struct http_request {
 	size_t in_head; /* bytes of the request's head; 0: it is not whole yet */
 	struct head asked; /* what it says; a path only once it was taken apart */
 	char head[HEAD_ROOM]; /* of the answer */
-	char *body;
+	const char *body;
+	char *owned; /* the body, to be freed; NULL: it is not ours */
 	size_t head_len, body_len, sent;
 };
 
 struct http {
 	struct evconnlistener *listener;
 	struct event resume;
-	head_is_posted *is_posted;
-	http_serve *serve;
-	void *ctx;
+	struct http_setup setup;
 	struct log_gate gate;
 	struct http_request places[HTTP_CONNECTIONS];
 };
@@ -60,8 +59,8 @@ end(struct http_request *place)
 	event_del(&place->deadline);
 	close(place->fd);
 	place->fd = -1;
-	free(place->body);
-	place->body = NULL;
+	free(place->owned);
+	place->owned = NULL;
 }
 
 static void
@@ -93,6 +92,8 @@ reason_of(int code)
 	switch (code) {
 	case 200:
 		return "OK";
+	case 304:
+		return "Not Modified";
 	case 400:
 		return "Bad Request";
 	case 403:
@@ -107,6 +108,8 @@ reason_of(int code)
 		return "Length Required";
 	case 413:
 		return "Content Too Large";
+	case 421:
+		return "Misdirected Request";
 	case 431:
 		return "Request Header Fields Too Large";
 	case 503:
@@ -117,20 +120,31 @@ reason_of(int code)
 	return "Internal Server Error";
 }
 
-/* `allow`: the methods there, for a 405. */
+/* What an answer says of itself. */
+struct says {
+	int code;
+	const char *type;
+	size_t length;
+	const char *allow; /* the methods there, for a 405 */
+	const char *tag;   /* NULL: it is of this moment */
+};
+
 static size_t
-print_head(char head[HEAD_ROOM], int code, const char *allow, const char *type, size_t length)
+print_head(char head[HEAD_ROOM], const struct says *says, const char *more)
 {
 	time_t now = time(NULL);
+	int is_405 = says->code == 405;
 	struct tm tm;
 	char date[40];
 
 	strftime(date, sizeof date, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&now, &tm));
 	return (size_t)snprintf(head, HEAD_ROOM,
 	    "HTTP/1.1 %d %s\r\nDate: %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n"
-	    "Cache-Control: no-store\r\n%s%s%sConnection: close\r\n\r\n",
-	    code, reason_of(code), date, type, length, code == 405 ? "Allow: " : "",
-	    code == 405 ? allow : "", code == 405 ? "\r\n" : "");
+	    "Cache-Control: %s%s\r\n%s%s%s%sConnection: close\r\n\r\n",
+	    says->code, reason_of(says->code), date, says->type, says->length,
+	    says->tag ? "no-cache\r\nETag: " : "no-store", says->tag ? says->tag : "",
+	    is_405 ? "Allow: " : "", is_405 ? says->allow : "", is_405 ? "\r\n" : "",
+	    more ? more : "");
 }
 
 /* Sends what the kernel takes.  Has all been sent, or nobody is there to read it? */
@@ -160,22 +174,30 @@ on_writable(evutil_socket_t fd, short what, void *arg)
 		end(arg);
 }
 
-/* Takes `text`, or NULL where memory is out.  The length is always said, so that a reader can
- * tell an answer that was cut. */
+/* The length is always said, so that a reader can tell an answer that was cut. */
 static void
-answer(struct http_request *place, int code, const char *type, char *text)
+begin_answer(struct http_request *place, const struct says *says, const char *body)
 {
-	size_t len = text ? strlen(text) : 0;
+	int is_bare = place->asked.is_head || says->code == 304;
 
-	if (!text)
-		code = 500;
-	place->body = text;
-	place->body_len = place->asked.is_head ? 0 : len;
-	place->head_len = print_head(place->head, code, place->asked.allow, type, len);
+	place->body = body;
+	place->body_len = is_bare ? 0 : says->length;
+	place->head_len = print_head(place->head, says, place->http->setup.headers);
 	if (send_on(place))
 		end(place);
 	else
 		watch(place, EV_WRITE, on_writable);
+}
+
+/* Takes `text`, or NULL where memory is out. */
+static void
+answer(struct http_request *place, int code, const char *type, char *text)
+{
+	const struct says says = {.code = text ? code : 500, .type = type,
+	    .length = text ? strlen(text) : 0, .allow = place->asked.allow};
+
+	place->owned = text;
+	begin_answer(place, &says, text);
 }
 
 void
@@ -191,6 +213,15 @@ http_reply_page(struct http_request *request, const char *type, char *text)
 		answer(request, 200, type, text);
 	else
 		http_reply(request, 500, HTTP_TEXT, "out of memory\n");
+}
+
+void
+http_reply_asset(struct http_request *request, const struct http_asset *asset)
+{
+	const struct says says = {.code = head_has_tag(&request->asked, asset->tag) ? 304 : 200,
+	    .type = asset->type, .length = asset->len, .tag = asset->tag};
+
+	begin_answer(request, &says, asset->bytes);
 }
 
 /* ---- requests */
@@ -226,7 +257,7 @@ take_head(struct http_request *place)
 	}
 	if (place->in_head > 0)
 		code = head_parse(
-		    place->in, place->in_head, place->http->is_posted, &place->asked, &why);
+		    place->in, place->in_head, place->http->setup.is_posted, &place->asked, &why);
 	if (code == 0 && place->asked.body > REQUEST_MAX - place->in_head) {
 		code = 413;
 		why = "the request is too long\n";
@@ -250,7 +281,7 @@ take_body(struct http_request *place)
 		return;
 	}
 	stop_reading(place);
-	place->http->serve(place->http->ctx, place);
+	place->http->setup.serve(place->http->setup.ctx, place);
 }
 
 static void
@@ -302,36 +333,40 @@ http_accepts(const struct http_request *request, const char *type)
 	return head_accepts(&request->asked, type);
 }
 
+int
+http_is_for_us(const struct http_request *request)
+{
+	return head_is_for_us(&request->asked);
+}
+
 /* ---- connections */
 
 /* Without a place: told at once, without waiting for the request. */
 static void
-turn_away(int fd)
+turn_away(const struct http *http, int fd)
 {
 	static const char text[] = "too many read the status pages, ask again\n";
+	const struct says says = {.code = 503, .type = HTTP_TEXT, .length = sizeof text - 1};
 	char whole[HEAD_ROOM + sizeof text];
-	size_t len = print_head(whole, 503, "", HTTP_TEXT, sizeof text - 1);
+	size_t len = print_head(whole, &says, http->setup.headers);
 
 	memcpy(whole + len, text, sizeof text - 1);
 	(void)!send(fd, whole, len + sizeof text - 1, MSG_NOSIGNAL);
 	close(fd);
 }
 
-static void
-on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int len,
-    void *arg)
+void
+http_take(struct http *http, int fd)
 {
 	const int buffer = SOCKET_BUFFER;
-	struct http *http = arg;
 	size_t i = 0;
 
-	(void)listener, (void)peer, (void)len;
 	while (i < HTTP_CONNECTIONS && http->places[i].fd != -1)
 		i++;
 	if (i == HTTP_CONNECTIONS) {
 		log_limited(&http->gate, LOG_WARNING, "status_crowded", "open=%d",
 		    HTTP_CONNECTIONS);
-		turn_away(fd);
+		turn_away(http, fd);
 		return;
 	}
 	struct http_request *place = &http->places[i];
@@ -340,6 +375,14 @@ on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *
 	place->got = place->in_head = place->head_len = place->body_len = place->sent = 0;
 	place->asked = (struct head){.allow = ""};
 	watch(place, EV_READ, on_readable);
+}
+
+static void
+on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer, int len,
+    void *arg)
+{
+	(void)listener, (void)peer, (void)len;
+	http_take(arg, fd);
 }
 
 /* Without this, libevent would try again at once, for as long as there is no
@@ -369,17 +412,13 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 }
 
 struct http *
-http_open(struct event_base *base, int fd, head_is_posted *is_posted, http_serve *serve, void *ctx)
+http_open(struct event_base *base, int fd, const struct http_setup *setup)
 {
 	struct http *http = calloc(1, sizeof *http);
 
-	if (!http) {
-		close(fd);
-		return NULL;
-	}
-	http->is_posted = is_posted;
-	http->serve = serve;
-	http->ctx = ctx;
+	if (!http)
+		goto fail;
+	http->setup = *setup;
 	int rc = event_assign(&http->resume, base, -1, 0, on_resume, http);
 	for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {
 		struct http_request *place = &http->places[i];
@@ -388,15 +427,22 @@ http_open(struct event_base *base, int fd, head_is_posted *is_posted, http_serve
 		rc |= event_assign(&place->io, base, -1, 0, on_readable, place);
 		rc |= event_assign(&place->deadline, base, -1, 0, on_deadline, place);
 	}
-	http->listener = rc ? NULL : evconnlistener_new(base, on_accept, http,
+	if (rc)
+		goto fail;
+	if (fd == -1)
+		return http;
+	http->listener = evconnlistener_new(base, on_accept, http,
 	    LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (!http->listener) {
-		close(fd);
-		free(http);
-		return NULL;
-	}
+	if (!http->listener)
+		goto fail;
 	evconnlistener_set_error_cb(http->listener, on_accept_failed);
 	return http;
+
+fail:
+	if (fd != -1)
+		close(fd);
+	free(http);
+	return NULL;
 }
 
 void
@@ -408,6 +454,7 @@ http_close(struct http *http)
 		if (http->places[i].fd != -1)
 			end(&http->places[i]);
 	event_del(&http->resume);
-	evconnlistener_free(http->listener);
+	if (http->listener)
+		evconnlistener_free(http->listener);
 	free(http);
 }

@@ -10,8 +10,9 @@
  * Whoever may open the socket may read; to have something done takes root or our own user, by what
  * the kernel says of who asks.
  *
- * Rejected: a TCP port, which any local user and any web page in a browser on
- * this host could reach; the file's mode says who may ask.
+ * The file's mode says who may ask.  A TCP port any local user and any web page in a browser on
+ * this host can reach: the console (inboxd/console) has one, where it is wanted, for the pages
+ * alone.
  */
 #include "config.h"
 
@@ -36,6 +37,7 @@
 #include "lib/log.h"
 
 #define PATIENCE 10 /* seconds for an answer of the commit thread */
+#define WAITERS (2 * HTTP_CONNECTIONS) /* of our own socket, and of the console */
 
 enum asked { CLIENTS, INBOXES, STATUS, WISHES, ASKED = (int)WISHES + (int)WISH_KINDS };
 
@@ -61,7 +63,7 @@ struct status {
 	uint64_t last_ticket;
 	uint64_t asked[ASKED]; /* the ticket up to which the page is asked for; 0: no question is
 	                          under way */
-	struct waiter waiting[HTTP_CONNECTIONS];
+	struct waiter waiting[WAITERS];
 	struct log_gate gate;
 	struct local socket;
 };
@@ -130,7 +132,7 @@ first_waiter(struct status *status, unsigned page)
 {
 	struct waiter *first = NULL;
 
-	for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {
+	for (size_t i = 0; i < WAITERS; i++) {
 		struct waiter *waiter = &status->waiting[i];
 		if (waiter->req && waiter->question.page == page &&
 		    (!first || waiter->ticket < first->ticket))
@@ -369,23 +371,28 @@ static const struct page {
     {"/healthz", serve_healthz},
 };
 
+int
+status_serve(struct status *status, struct http_request *req)
+{
+	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
+		if (strcmp(http_path(req), pages[i].path) == 0) {
+			pages[i].serve(status, req);
+			return 1;
+		}
+	}
+	return 0;
+}
+
 static void
 on_request(void *ctx, struct http_request *req)
 {
 	enum wish_kind kind = wish_find(http_path(req));
 
-	if (kind != WISH_KINDS) {
+	if (kind != WISH_KINDS)
 		serve_wish(ctx, req, kind);
-		return;
-	}
-	for (size_t i = 0; i < sizeof pages / sizeof pages[0]; i++) {
-		if (strcmp(http_path(req), pages[i].path) == 0) {
-			pages[i].serve(ctx, req);
-			return;
-		}
-	}
-	http_reply(req, 404, HTTP_TEXT,
-	    "no such page: there are /status /clients /inboxes /metrics /healthz\n");
+	else if (!status_serve(ctx, req))
+		http_reply(req, 404, HTTP_TEXT,
+		    "no such page: there are /status /clients /inboxes /metrics /healthz\n");
 }
 
 static int
@@ -400,10 +407,13 @@ is_posted(const char *path)
 static int
 serve_on(struct status *status, struct event_base *base, int fd)
 {
-	status->http = http_open(base, fd, is_posted, on_request, status);
+	const struct http_setup setup = {
+	    .is_posted = is_posted, .serve = on_request, .ctx = status};
+
+	status->http = http_open(base, fd, &setup);
 	if (!status->http)
 		return -1;
-	for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {
+	for (size_t i = 0; i < WAITERS; i++) {
 		struct waiter *waiter = &status->waiting[i];
 		waiter->status = status;
 		waiter->timer = evtimer_new(base, on_patience, waiter);
@@ -469,7 +479,7 @@ status_close(struct status *status)
 	if (!status)
 		return;
 	local_remove(&status->socket);
-	for (size_t i = 0; i < HTTP_CONNECTIONS; i++) {
+	for (size_t i = 0; i < WAITERS; i++) {
 		struct waiter *waiter = &status->waiting[i];
 		if (waiter->req)
 			http_reply(waiter_end(waiter), 503, HTTP_TEXT, "the receiver stops\n");

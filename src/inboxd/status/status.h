@@ -27,6 +27,7 @@
 
 struct client_view;
 struct event_base;
+struct http_request;
 struct status;
 struct status_source;
 
@@ -43,6 +44,9 @@ MUST_CHECK struct status *status_open_on(
     struct event_base *base, int fd, const struct status_source *source, struct why *why);
 /* What is most wrong now, and its sentence, as problems_worst(). */
 enum health_severity status_worst(struct status *status, char text[HEALTH_TEXT_ROOM]);
+/* A page for somebody who has asked elsewhere: 1, and the request is taken; 0: there is no such
+ * page.  Nothing can be wished here. */
+MUST_CHECK int status_serve(struct status *status, struct http_request *request);
 /* Also removes the socket file that status_open() made. */
 void status_close(struct status *status);
 
