@@ -71,7 +71,8 @@ check_start(struct settings *settings, const struct passed *passed)
 	} else if (settings->sandbox == CONFINE_REQUIRE && sandbox_lacks(&shut) < 0) {
 		log_complain("inboxd", "[receiver] sandbox = require: %s", shut.text);
 	} else if (look_at_addresses(passed, SOCKET_LISTEN, &site->settings->listen, &why) < 0 ||
-	    look_at_addresses(passed, SOCKET_PROXY, &site->settings->listen_proxy, &why) < 0) {
+	    look_at_addresses(passed, SOCKET_PROXY, &site->settings->listen_proxy, &why) < 0 ||
+	    look_at_addresses(passed, SOCKET_WEB, &site->settings->web, &why) < 0) {
 		log_complain("inboxd", "%s", why.text);
 	} else {
 		struct pauses pauses = {.root = root.fd};

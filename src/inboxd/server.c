@@ -23,6 +23,7 @@
 #include "inboxd/base/site.h"
 #include "inboxd/commit/request.h"
 #include "inboxd/confine.h"
+#include "inboxd/console/console.h"
 #include "inboxd/ebb.h"
 #include "inboxd/expiry.h"
 #include "inboxd/fronts.h"
@@ -55,6 +56,7 @@ struct server {
 	struct prefaces *prefaces;
 	struct admission *admission;
 	struct answers answers;
+	struct console *console;
 	struct pauses pauses;
 	struct supervisor *supervisor;
 	struct expiry expiry;
@@ -334,6 +336,20 @@ start_sockets(struct server *server)
 	return 0;
 }
 
+/* Behind the others: who looks for the receiver's port in the log finds that first. */
+static int
+start_console(struct server *server)
+{
+	int fds[PASSED_MAX];
+	struct console_setup setup = {.listen = &server->site->settings->web, .passed = fds,
+	    .passed_count = passed_of(server->passed, SOCKET_WEB, fds),
+	    .status = server->answers.status};
+	struct why why;
+
+	server->console = console_open(server->base, &setup, &why);
+	return server->console ? 0 : start_failed(EX_UNAVAILABLE, "start_failed", why.text);
+}
+
 /* Behind all that only a start opens, and before there is a second thread. */
 static int
 start_confined(struct server *server)
@@ -376,6 +392,8 @@ start(struct server *server, struct settings *settings)
 	if (code == 0)
 		code = start_sockets(server);
 	if (code == 0)
+		code = start_console(server);
+	if (code == 0)
 		code = start_confined(server);
 	if (code == 0)
 		code = threads_start(&server->threads, server->site, &server->root, server->in);
@@ -398,6 +416,7 @@ stop_events(struct server *server)
 	struct message *message, *next;
 
 	answers_close(&server->answers);
+	console_close(server->console); /* behind those who have its requests */
 	supervisor_free(server->supervisor);
 	for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
 		event_free(events[i]);

@@ -6,12 +6,14 @@
 static const struct passed_kind kinds[SOCKET_KINDS] = {
     [SOCKET_PROXY] = {"proxy", 0},
     [SOCKET_STATUS] = {"status", 1},
+    [SOCKET_WEB] = {"web", 0},
     [SOCKET_LISTEN] = {NULL, 0},
 };
 
 static const char *const settings[SOCKET_KINDS] = {
     [SOCKET_PROXY] = "listen-proxy",
     [SOCKET_STATUS] = "socket",
+    [SOCKET_WEB] = "web",
     [SOCKET_LISTEN] = "listen",
 };
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * Which sockets a supervisor may pass (lib/passed.h), by their names: "proxy" stands in place of
- * what the setting listen-proxy says, "status" of the status socket, any other of listen.  A
- * setting in whose place none is passed is in force.
+ * what the setting listen-proxy says, "status" of the status socket, "web" of the console's
+ * addresses, any other of listen.  A setting in whose place none is passed is in force.
  */
 #ifndef INBOXD_SOCKETS_H
 #define INBOXD_SOCKETS_H
@@ -10,7 +10,7 @@
 #include "lib/attr.h"
 #include "lib/passed.h"
 
-enum socket_kind { SOCKET_PROXY, SOCKET_STATUS, SOCKET_LISTEN, SOCKET_KINDS };
+enum socket_kind { SOCKET_PROXY, SOCKET_STATUS, SOCKET_WEB, SOCKET_LISTEN, SOCKET_KINDS };
 
 /* As passed_take(): first thing in main(), or nearly so. */
 MUST_CHECK int sockets_take(struct passed *passed, struct why *why);

@@ -29,8 +29,8 @@ README_LISTS = ("P1  ", "who names", "in flight", "clients", "inboxq send", "inb
 # Each literal block of a page, in order: what it is; None: nothing to type.
 MANUALS = {
     "src/inboxctl/inboxctl.8": [None] * 7 + ["administrator"] * 6,
-    "src/inboxd/inboxd.8": [None, "administrator", None, "administrator", "drop-in", "new root",
-                            "drop-in", None, None, None, *["administrator"] * 3],
+    "src/inboxd/inboxd.8": [None, "administrator", None, "administrator", None, "drop-in",
+                            "new root", "drop-in", None, None, None, *["administrator"] * 3],
     "src/inboxd/inbox-spool.5": [None, None, "consumer", "taker's drop-in", "taker",
                                  "administrator", "excerpt", "excerpt", None, "ledger"],
     "src/inboxd/inboxd.conf.5": ["configuration"],

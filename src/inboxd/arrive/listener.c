@@ -251,6 +251,12 @@ fail:
 	return NULL;
 }
 
+int
+listener_fd(const struct listener *listener, size_t i)
+{
+	return i < listener->count ? evconnlistener_get_fd(listener->sockets[i]) : -1;
+}
+
 void
 listener_close(struct listener *listener)
 {

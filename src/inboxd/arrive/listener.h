@@ -38,6 +38,8 @@ MUST_CHECK struct listener *listener_open(struct event_base *base,
 /* Is each of the setting's an address?  0, or -1 with the reason. */
 MUST_CHECK int listener_check(const char *setting, const struct conf_list *listen,
     struct why *why);
+/* The i-th socket; -1 behind the last. */
+int listener_fd(const struct listener *listener, size_t i);
 /* Nobody is accepted while it is held; may be called in `on_accept`, which may come once more for
  * each socket. */
 void listener_hold(struct listener *listener, int is_held);

@@ -44,6 +44,27 @@ check_listen(const char *value)
 	return "ADDRESS:PORT, for example 192.0.2.1:7117, [::1]:7117 or *:7117";
 }
 
+/* An address as it stands, so that nobody opens more than he has written. */
+static const char *
+check_web(const char *value)
+{
+	const char *wrong = check_listen(value), *colon = strrchr(value, ':');
+	size_t brackets = value[0] == '[', len;
+	struct network network;
+	char address[64];
+
+	if (!wrong) {
+		len = (size_t)(colon - value) - 2 * brackets;
+		if (len < sizeof address) {
+			memcpy(address, value + brackets, len);
+			address[len] = '\0';
+			if (!strchr(address, '/') && network_parse(address, &network) == 0)
+				return NULL;
+		}
+	}
+	return "an address itself with a port, for example 127.0.0.1:7119 or [::1]:7119";
+}
+
 static const char *
 check_proxy(const char *value)
 {
@@ -182,6 +203,7 @@ static const struct conf_key keys[] = {
     {"clients", "behind", CONF_SECONDS, AT(behind), .fallback = "1h", .max = 100 * YEAR},
     CONF_SOCKET_ROWS(AT(socket)),
     {"status", "mode", CONF_TEXT, AT(mode), .fallback = "0660", .check = check_mode, .restart = 1},
+    {"status", "web", CONF_LIST, AT(web), .fallback = "", .check = check_web, .restart = 1},
     CONF_LOG_ROWS(AT(log), 1),
     {"inbox", "size", CONF_SIZE, INBOX_AT(size), .fallback = "0", .max = 1024 * TEBI},
     {"inbox", "waiting-items", CONF_NUMBER, INBOX_AT(waiting_items), .fallback = "0",

@@ -68,6 +68,7 @@ struct settings {
 	uint64_t silent, behind;   /* seconds; 0: never */
 	/* [status] */
 	char *socket, *mode;
+	struct conf_list web;
 	/* [log] */
 	struct conf_log log;
 	/* [inbox NAME] */

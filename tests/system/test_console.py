@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""The console: what it answers whom over HTTP, and what the page shows in a browser."""
+
+import http.client
+import json
+import re
+import socket
+
+from harness import cases, contains, equal, main, test, until
+
+PATHS = ("/", "/console.css", "/console.js", "/clients.js", "/figures.js", "/plots.js",
+         "/tables.js")
+PAGES = ("/status", "/inboxes", "/clients", "/metrics", "/healthz")
+CSP = ("default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+       "img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
+
+
+def web_port(r):
+    return int(re.search(r"address=\S+:(\d+) setting=web", r.log(here=True)).group(1))
+
+
+def console(t, **how):
+    """A receiver with a console, and its port."""
+    r = t.receiver(sections={"status": {"web": "127.0.0.1:0"}}, **how)
+    return r, web_port(r)
+
+
+def shared(t):
+    r = t.shared("console", sections={"status": {"web": "127.0.0.1:0"}})
+    return r, web_port(r)
+
+
+def ask(port, path, method="GET", body=None, host=None, **headers):
+    """(code, headers, body)"""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.putrequest(method, path, skip_host=host is not None)
+        for one in [host] if isinstance(host, str) else host or ():
+            connection.putheader("Host", one)
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        if body is not None:
+            connection.putheader("Content-Length", str(len(body)))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+def raw(port, data, patience=20):
+    """All that is answered to these bytes."""
+    with socket.create_connection(("127.0.0.1", port), timeout=patience) as connection:
+        connection.sendall(data)
+        answer = b""
+        while part := connection.recv(1 << 16):
+            answer += part
+        return answer
+
+
+# ---- who is answered
+
+@test
+def off_by_default(t):
+    r = t.shared()
+    assert "setting=web" not in r.log(), r.log()
+
+
+@cases([(path, path) for path in (*PATHS, *PAGES, "/nosuch", "/forget")])
+def each_answer_is_shut_in(t, path):
+    _, port = shared(t)
+    code, headers, body = ask(port, path)
+    equal(code, 404 if path in ("/nosuch", "/forget") else 200)
+    equal(headers["Content-Security-Policy"], CSP)
+    equal((headers["X-Content-Type-Options"], headers["Referrer-Policy"]),
+          ("nosniff", "no-referrer"))
+    equal((headers["Cross-Origin-Resource-Policy"], headers["Cross-Origin-Opener-Policy"]),
+          ("same-origin", "same-origin"))
+    found = {name.lower() for name in headers}
+    assert not found & {"set-cookie", "access-control-allow-origin"}, found
+    equal(headers["Content-Length"], str(len(body)))
+    equal(headers["Connection"], "close")
+
+
+NAME = "localhost"  # which is asked for, and not looked up
+HOSTS = [("127.0.0.1", 200), ("127.0.0.1:%d", 200), (NAME + ":%d", 200), ("LocalHost", 200),
+         (NAME + ":9999", 200), ("[::1]:%d", 200), ("192.0.2.7:80", 200),
+         ("evil.example:%d", 421), ("localhost.evil.example", 421), ("127.0.0.1.evil.example", 421),
+         ("evil.example", 421), ("127.0.0.1:80:80", 421), ("127.0.0.1/8", 421), ("127.1", 421),
+         ("2130706433", 421), ("0x7f000001", 421), ("[::1", 421), ("::1", 421), ("[]", 421),
+         ("", 421), (":%d", 421), (NAME + ":", 421), (NAME + ":x", 421), ("[::1]x", 421),
+         ("user@localhost", 421), (NAME + ":99999", 421), ("a" * 300, 421),
+         (["localhost", "localhost"], 400), (["localhost", "evil.example"], 400), ([], 400)]
+
+
+@cases([("%s" % (str(host)[:40] or "none"), host, code) for host, code in HOSTS])
+def no_name_is_taken_but_localhost(t, host, code):
+    _, port = shared(t)
+    asked = [one.replace("%d", str(port)) for one in ([host] if isinstance(host, str) else host)]
+    for path in ("/", "/status"):
+        equal(ask(port, path, host=asked)[0], code)
+
+
+@test
+def an_absolute_form_is_held_to_the_same(t):
+    r, port = console(t)
+    for target, host, code in (("http://localhost/status", "x.example", 200),
+                               ("http://evil.example/status", "localhost", 421)):
+        answer = raw(port, ("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, host)).encode())
+        equal(answer.split(b" ")[1], b"%d" % code, target)
+    equal(len(re.findall("event=web_misdirected", r.log())), 1)
+
+
+@cases([(method, method) for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE")])
+def nothing_can_be_done(t, method):
+    r, port = shared(t)
+    for path in ("/", "/status", "/forget", "/gap", "/pause", "/resume", "/nosuch"):
+        code, headers, _ = ask(port, path, method, b"inbox=status")
+        equal((code, headers.get("Allow")), (405, "GET, HEAD"), path)
+    equal(r.json("/status")["state"], "running")
+
+
+# ---- what is answered
+
+@cases([(path, path) for path in PATHS])
+def files_are_kept_by_their_tag(t, path):
+    _, port = shared(t)
+    code, headers, body = ask(port, path)
+    assert code == 200 and body, code
+    equal(headers["Cache-Control"], "no-cache")
+    tag = headers["ETag"]
+    assert re.fullmatch(r'"[0-9a-f-]+"', tag), tag
+    for has, want in ((tag, 304), ('"x", %s' % tag, 304), ("W/" + tag, 304), ('"x"', 200)):
+        code, headers, again = ask(port, path, If_None_Match=has)
+        equal((code, again), (want, b"" if want == 304 else body), has)
+        equal(headers["ETag"], tag)
+    code, headers, nothing = ask(port, path, "HEAD")
+    equal((code, nothing, headers["Content-Length"]), (200, b"", str(len(body))))
+
+
+@test
+def files_are_what_the_sources_are(t):
+    _, port = shared(t)
+    found = {path: ask(port, path)[2].decode() for path in PATHS}
+    for path, kind in (("/", "<!DOCTYPE html>"), ("/console.css", ":root {"),
+                       ("/console.js", 'from "./figures.js"')):
+        contains(found[path], kind, path)
+    for path, text in found.items():
+        assert text.endswith("\n"), path
+        others = re.findall(r"(?:https?:)?//[a-z][^\s'\"]*\.[a-z]+", text)
+        assert set(others) <= {"http://www.w3.org"}, others
+        if path.endswith(".js"):
+            found_ways = re.findall(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\b|"
+                                    r"\bFunction\(", text)
+            equal(found_ways, [], path)
+
+
+@test
+def pages_are_those_of_the_status_socket(t):
+    r, port = shared(t)
+    for path in ("/inboxes", "/clients", "/clients?state=silent&match=*pc*"):
+        code, headers, body = ask(port, path)
+        equal((code, headers["Content-Type"], headers["Cache-Control"]),
+              (200, "application/json", "no-store"))
+        own, want = json.loads(body), r.json(path)
+        equal(set(own), set(want), path)
+    equal(json.loads(ask(port, "/status")[2])["pid"], r.process.pid)
+    code, _, body = ask(port, "/clients?state=nosuch")
+    equal(code, 400, body)
+    equal(ask(port, "/status?" + "x" * 9000)[0], 431)
+
+
+@test
+def who_does_not_read_holds_up_nobody(t):
+    r, port = console(t)
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(70)]
+    try:
+        for one in slow[:64]:
+            one.sendall(b"GET /status HTTP/1.1\r\nHost: loc")
+        until(lambda: ask_code(port) == 503, 10, "all places are taken")
+        equal(r.json("/status")["state"], "running")
+        client = r.client(hello=t.queue())
+        client.put(1, "status", b"x")
+        client.stored(1)
+        client.quit()
+        contains(r.log(), "event=status_crowded")
+        until(lambda: ask_code(port) == 200, 25, "their time is over")
+    finally:
+        for one in slow:
+            one.close()
+
+
+def ask_code(port):
+    try:
+        return ask(port, "/status")[0]
+    except (OSError, http.client.HTTPException):
+        return None
+
+
+@test
+def a_stop_answers_who_waits(t):
+    r, port = console(t)
+    with socket.create_connection(("127.0.0.1", port)) as half:
+        half.sendall(b"GET /")
+        r.stop()
+        equal(half.recv(100), b"")
+
+
+# ---- where it listens
+
+WRONG = ["*:7119", NAME + ":7119", "127.0.0.1", "0.0.0.0/0:7119", "example.org:7119", ":7119",
+         "127.0.0.1:70000", "::1:7119"]
+
+
+@cases([(value, value) for value in WRONG])
+def an_address_is_wanted(t, value):
+    r = t.receiver(sections={"status": {"web": value}}, start=False, make=False)
+    done = r.run("-t")
+    equal(done.returncode, 78)
+    contains(done.stderr, "an address itself with a port")
+
+
+@test
+def what_is_open_to_others_is_warned_of(t):
+    r = t.receiver(sections={"status": {"web": "0.0.0.0:0"}})
+    contains(r.log(), "event=web_open")
+    equal(ask(web_port(r), "/")[0], 200)
+    assert "event=web_open" not in shared(t)[0].log()
+
+
+@test
+def a_port_that_is_taken_ends_the_start(t):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        r = t.receiver(sections={"status": {"web": "127.0.0.1:%d" % taken.getsockname()[1]}},
+                       start=False)
+        r.start(wait=False)
+        r.wait_end(69)
+        contains(r.log(), "web 127.0.0.1:")
+
+
+@test
+def a_socket_may_be_passed(t):
+    r = t.receiver(start=False)
+    with socket.socket() as passed:
+        passed.bind(("127.0.0.1", 0))
+        passed.listen()
+        r.start(passed=[("web", passed)])
+        contains(r.log(), "event=sockets_passed count=1 setting=web")
+        equal(ask(passed.getsockname()[1], "/")[0], 200)
+
+
+if __name__ == "__main__":
+    main()
