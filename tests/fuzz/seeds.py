@@ -444,6 +444,17 @@ def status():
     case("unended", "GET /status HTTP/1.1\r\nHost")
     case("odd-version", "E /clients HTTP/1.11\r\n\r\n", 9)
     case("folded", "GET /status HTTP/1.1\r\nHost: a\r\n b\r\nHost: c\r\n\r\n")
+    for name, host in (("address", "127.0.0.1:7119"), ("six", "[::1]:80"), ("name", "localhost"),
+                       ("evil", "evil.example:7119"), ("long", 99 * "1"), ("open", "[::1"),
+                       ("mapped", "[::ffff:127.0.0.1]:80"), ("net", "127.0.0.0/8"), ("none", "")):
+        case("console-" + name, "GET /status HTTP/1.1\r\nHost: %s\r\n\r\n" % host, 16)
+    case("console-page", "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nIf-None-Match: \"x\"\r\n\r\n", 16)
+    case("console-absolute", "GET http://[::1]:7/console.js HTTP/1.1\r\nHost: x\r\n\r\n", 16, 3)
+    case("console-evil-absolute", "GET http://x?/status HTTP/1.1\r\nHost: ::1\r\n\r\n", 16)
+    case("console-two", "GET / HTTP/1.1\r\nHost: ::1\r\nhOST: ::1\r\n\r\n", 16)
+    case("console-late", "GET /clients HTTP/1.1\r\nHost:\t127.0.0.1 \r\n\r\n", 17)
+    case("console-gone", "GET /clients HTTP/1.1\r\nHost: [::]\r\n\r\n", 21)
+    case("console-post", forget % (13, "identity=pc17"), 16)
 
 
 # ---- proxy: a flag, what a proxy sends

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The status socket, served and asked in one process and one thread: the input is
+ * The status socket and the console, served and asked in one process and one thread: the input is
  *
  *	flags   one byte, see enum flag
  *	chunk   one byte: how many bytes are sent at a time, 0: all at once
@@ -8,7 +8,8 @@
  *
  * What must hold: the first answer is whole and well-formed HTTP, its JSON is
  * JSON, no connection and no request is left behind, and the next one who asks
- * is served.
+ * is served.  The console serves who asks for an address alone, has all its answers shut in, and
+ * does nothing.
  */
 #include "config.h"
 
@@ -24,6 +25,7 @@
 #include <unistd.h>
 
 #include "fuzz.h"
+#include "inboxd/console/console.h"
 #include "inboxd/status/pages.h"
 #include "inboxd/status/source.h"
 #include "inboxd/status/status.h"
@@ -37,10 +39,12 @@ enum flag {
 	NO_MEMORY = 2, /* and then with NULL */
 	GONE = 4,      /* the client closes before that */
 	HALF = 8,      /* it ends its half before it reads */
+	CONSOLE = 16,  /* it asks there */
 };
 
 static struct event_base *base;
 static struct status *status;
+static struct console *console;
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 static size_t asked; /* and ... */
 static unsigned wanted; /* ... a bit a wish that is not answered yet */
@@ -224,6 +228,8 @@ set_up(void)
 	    .host = give_host, .state = give_state, .reload = give_reload, .differs = give_differs,
 	    .sandbox = give_sandbox, .look = look,
 	    .clients = ask_clients, .wish = ask_wish};
+	static const struct conf_list nowhere;
+	struct console_setup setup = {.listen = &nowhere};
 	struct why why;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -233,6 +239,9 @@ set_up(void)
 	FUZZ_CHECK(base);
 	status = status_open(base, address.sun_path, 0600, &source, &why);
 	FUZZ_CHECK(status);
+	setup.status = status;
+	console = console_open(base, &setup, &why);
+	FUZZ_CHECK(console);
 }
 
 static int
@@ -243,6 +252,16 @@ dial(void)
 	FUZZ_CHECK(fd >= 0);
 	FUZZ_CHECK(connect(fd, (struct sockaddr *)&address, sizeof address) == 0);
 	return fd;
+}
+
+static int
+dial_console(void)
+{
+	int ends[2];
+
+	FUZZ_CHECK(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
+	console_take(console, ends[1]);
+	return ends[0];
 }
 
 /* Reads what is there. */
@@ -264,6 +283,44 @@ static int
 begins(const char *text, size_t len, const char *with)
 {
 	return len >= strlen(with) && memcmp(text, with, strlen(with)) == 0;
+}
+
+/* No letter that a name would want which is no "localhost". */
+static void
+check_host(const char *host, size_t len)
+{
+	static const char name[] = "localhost";
+
+	if (len >= sizeof name - 1 && strncasecmp(host, name, sizeof name - 1) == 0) {
+		host += sizeof name - 1;
+		len -= sizeof name - 1;
+	}
+	for (size_t i = 0; i < len; i++)
+		FUZZ_CHECK(strchr("0123456789abcdefABCDEF.:[]", host[i]));
+}
+
+/* What the console says to these bytes. */
+static void
+check_console(const char *reply, size_t len, const char *request)
+{
+	static const char shut[] = "\r\nContent-Security-Policy: default-src 'none'; ";
+	const char *line = request, *absolute;
+	size_t space = strcspn(request, " ");
+
+	FUZZ_CHECK(memmem(reply, len, shut, sizeof shut - 1));
+	if (!begins(reply, len, "HTTP/1.1 200 ") && !begins(reply, len, "HTTP/1.1 304 "))
+		return;
+	FUZZ_CHECK(begins(request, space, "GET") || begins(request, space, "HEAD"));
+	absolute = request + space + 1;
+	if (begins(absolute, strlen(absolute), "http://")) {
+		check_host(absolute + 7, strcspn(absolute + 7, "/? "));
+		return;
+	}
+	do
+		line = strchr(line, '\n') + 1;
+	while (strncasecmp(line, "host:", 5) != 0);
+	line += 5 + strspn(line + 5, " \t");
+	check_host(line, strcspn(line, " \t\r\n"));
 }
 
 /* The first answer, if there is one, and whether it is ours. */
@@ -367,7 +424,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(odd, input.at, input.left < sizeof odd ? input.left : sizeof odd - 1);
 	is_head = begins((const char *)input.at, input.left, "HEAD");
 	lowest = fuzz_lowest_fd();
-	fd = dial();
+	fd = flags & CONSOLE ? dial_console() : dial();
 	send_all(fd, input.at, input.left, chunk, reply, sizeof reply, &len);
 	if (flags & GONE) {
 		close(fd);
@@ -385,6 +442,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		close(fd);
 		if (len)
 			check_reply(reply, len, is_head);
+		if (len && flags & CONSOLE) {
+			char *request = strndup((const char *)input.at, input.left);
+			FUZZ_CHECK(request);
+			check_console(reply, len, request);
+			free(request);
+		}
 	}
 	assert_lives();
 	for (int i = 0; i < 16 && fuzz_lowest_fd() != lowest; i++)
