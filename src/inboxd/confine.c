@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 
 #include "inboxd/base/fatal.h"
@@ -21,12 +22,23 @@ is_below(const char *path, const char *folder)
 	    (strncmp(path, folder, len) == 0 && (path[len] == '/' || path[len] == '\0'));
 }
 
+/* What is put in the place of a folder later is another one, and out of reach. */
+static int
+is_there_still(const struct confine_folder *folder)
+{
+	struct stat st;
+
+	return stat(folder->path, &st) == 0 && st.st_dev == folder->device &&
+	    st.st_ino == folder->inode;
+}
+
 static int
 is_allowed(const struct confine *confine, const char *real)
 {
 	size_t i = 0;
 
-	while (i < confine->count && !is_below(real, confine->folders[i]))
+	while (i < confine->count && !(is_below(real, confine->folders[i].path) &&
+	    is_there_still(&confine->folders[i])))
 		i++;
 	return i < confine->count;
 }
@@ -48,9 +60,11 @@ cut_name(char *path)
 static void
 allow(struct confine *confine, const char *path)
 {
-	char *real = realpath(path, NULL), **grown;
+	char *real = realpath(path, NULL);
+	struct confine_folder *grown;
+	struct stat st;
 
-	if (!real || is_allowed(confine, real)) {
+	if (!real || is_allowed(confine, real) || stat(real, &st) < 0) {
 		free(real);
 		return;
 	}
@@ -58,7 +72,7 @@ allow(struct confine *confine, const char *path)
 	if (!grown)
 		fatal(EX_OSERR, "out_of_memory", "path=%s", path);
 	confine->folders = grown;
-	grown[confine->count++] = real;
+	grown[confine->count++] = (struct confine_folder){real, st.st_dev, st.st_ino};
 }
 
 static char *
@@ -161,7 +175,7 @@ shut_in(struct confine *confine, const struct settings *settings)
 	rules[0] = (struct sandbox_rule){settings->root, SANDBOX_OWN};
 	rules[1] = (struct sandbox_rule){socket, SANDBOX_REMOVE};
 	for (size_t i = 0; i < confine->count; i++)
-		rules[i + 2] = (struct sandbox_rule){confine->folders[i], SANDBOX_READ};
+		rules[i + 2] = (struct sandbox_rule){confine->folders[i].path, SANDBOX_READ};
 	version = sandbox_enter(rules, count, flags, &confine->lacks);
 	free(socket);
 	free(rules);
@@ -203,7 +217,23 @@ list_folders(const struct confine *confine, struct why *list)
 	*list = (struct why){""};
 	for (size_t i = 0; i < confine->count; i++)
 		why_say(list, "%s%s%s", list->text,
-		    i == 0 ? "" : i + 1 < confine->count ? ", " : " and ", confine->folders[i]);
+		    i == 0 ? "" : i + 1 < confine->count ? ", " : " and ",
+		    confine->folders[i].path);
+}
+
+int
+confine_allows_file(const struct confine *confine, const char *path, struct why *error)
+{
+	char *real = confine->version ? real_place(path) : NULL;
+	int may = !real || is_allowed(confine, real);
+	struct why list;
+
+	free(real);
+	if (may)
+		return 0;
+	list_folders(confine, &list);
+	return why_say(error, "%s: needs a restart: the sandbox lets files be read in %s only, as "
+	    "that was at the start", path, list.text);
 }
 
 int
@@ -211,18 +241,10 @@ confine_allows(const struct confine *confine, const struct settings *settings,
     struct why *error)
 {
 	const char *path;
-	struct why list;
 
-	for (size_t i = 0; confine->version && (path = named_file(settings, i)); i++) {
-		char *real = real_place(path);
-		int may = !real || is_allowed(confine, real);
-		free(real);
-		if (may)
-			continue;
-		list_folders(confine, &list);
-		return why_say(error, "%s: needs a restart: the sandbox lets files be read in %s "
-		    "only", path, list.text);
-	}
+	for (size_t i = 0; (path = named_file(settings, i)); i++)
+		if (confine_allows_file(confine, path, error) < 0)
+			return -1;
 	return 0;
 }
 
@@ -230,7 +252,7 @@ void
 confine_free(struct confine *confine)
 {
 	for (size_t i = 0; i < confine->count; i++)
-		free(confine->folders[i]);
+		free(confine->folders[i].path);
 	free(confine->folders);
 	confine->folders = NULL;
 	confine->count = 0;

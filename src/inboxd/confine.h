@@ -16,16 +16,23 @@
 #define INBOXD_CONFINE_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "lib/attr.h"
 #include "lib/why.h"
 
 struct settings;
 
+struct confine_folder {
+	char *path; /* as realpath(3) has it */
+	dev_t device;
+	ino_t inode;
+};
+
 struct confine {
 	int version;      /* of Landlock's interface; 0: it is not shut in */
 	struct why lacks; /* why not; "": it is */
-	char **folders;   /* that may be read, as realpath(3) has them */
+	struct confine_folder *folders; /* that may be read */
 	size_t count;
 };
 
@@ -33,7 +40,10 @@ struct confine {
  * `require` cannot be met. */
 MUST_CHECK int confine_enter(struct confine *confine, const char *config,
     const struct settings *settings, struct why *error);
-/* May all be read that `settings`, of a reload, name?  0, or -1 and what would be right. */
+/* May this file be read, at a reload?  And all that `settings` name?  0, or -1 and what would be
+ * right. */
+MUST_CHECK int confine_allows_file(
+    const struct confine *confine, const char *path, struct why *error);
 MUST_CHECK int confine_allows(const struct confine *confine, const struct settings *settings,
     struct why *error);
 void confine_free(struct confine *confine);

@@ -19,6 +19,10 @@ loaded_read(const char *config, const struct site *old, int root,
 	struct site *site;
 	int code;
 
+	if (confine_allows_file(confine, config, &error) < 0) {
+		report.error(report.ctx, error.text);
+		return NULL;
+	}
 	settings = settings_load(config, &report);
 	if (!settings)
 		return NULL;

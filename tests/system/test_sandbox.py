@@ -243,5 +243,32 @@ def reload_that_names_a_file_elsewhere_is_refused_in_words(t):
     equal(reload(t, r).returncode, 0, "renewed behind the link")
 
 
+@test
+def folder_that_was_put_in_place_of_another_is_refused_in_words(t):
+    """It has the name of one that may be read, and is another one."""
+    need_landlock()
+    r = shut_in(t, start=False)
+    folders = {}
+    for name, file in (("conf", r.conf), ("ca", t.pki.ca.cert)):
+        folders[name] = os.path.join(t.folder, name)
+        os.mkdir(folders[name], 0o700)
+        shutil.copy(file, folders[name])
+    r.conf = os.path.join(folders["conf"], os.path.basename(r.conf))
+    r.sections["tls"]["ca"] = os.path.join(folders["ca"], os.path.basename(t.pki.ca.cert))
+    r.write_conf()
+    r.start()
+    for name, file in (("ca", r.sections["tls"]["ca"]), ("conf", r.conf)):
+        shutil.copytree(folders[name], folders[name] + ".new")
+        os.rename(folders[name], folders[name] + ".old")
+        os.rename(folders[name] + ".new", folders[name])
+        done = reload(t, r)
+        equal(done.returncode, 78)
+        contains(done.stderr, file + ": needs a restart: the sandbox lets files be read in ")
+    os.rename(folders["ca"], folders["ca"] + ".new")
+    os.rename(folders["ca"] + ".old", folders["ca"])
+    r.restart()
+    equal(reload(t, r).returncode, 0)
+
+
 if __name__ == "__main__":
     main()
