@@ -31,6 +31,7 @@ MANUALS = {
     "src/inboxctl/inboxctl.8": [None] * 7 + ["administrator"] * 6,
     "src/inboxd/inboxd.8": [None, "administrator", None, "administrator", None, "drop-in",
                             "new root", "drop-in", None, None, None, *["administrator"] * 3],
+    "src/inboxd/inbox-production.7": [None] * 11,
     "src/inboxd/inbox-spool.5": [None, None, "consumer", "taker's drop-in", "taker",
                                  "administrator", "excerpt", "excerpt", None, "ledger"],
     "src/inboxd/inboxd.conf.5": ["configuration"],

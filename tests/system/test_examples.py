@@ -26,6 +26,10 @@ TYPED, SESSION, CONFIGURATION, LEDGER, SAID, ERRORS = (
 # Page: (kind or the test that holds it) of each block of EXAMPLES, in order.
 EXAMPLES = {
     "src/inboxctl/inboxctl.8": [TYPED] * 6,
+    "src/inboxd/inbox-production.7": [
+        TYPED, TYPED, *["nobody: there is no such service here"] * 3,
+        "nobody: it would open a port of this machine", TYPED, TYPED, TYPED,
+        "make bench", "make check-herd", TYPED, TYPED, TYPED],
     "src/inboxd/inbox-spool.5": [LEDGER],
     "src/inboxd/inboxd.8": [TYPED] * 3,
     "src/inboxd/inboxd.conf.5": [CONFIGURATION],
@@ -41,15 +45,33 @@ EXAMPLES = {
         "test_limits, test_upload: two connections", "test_faults: a folder that fails", ERRORS,
         SAID, "test_upload: a reload between", "test_inboxes: a pause between"],
 }
+WHOLE = {"src/inboxd/inbox-production.7"}
+# Stands in for systemd: systemctl.sh RUNNING CONF INBOXD INBOXCTL VERB UNIT.
+SYSTEMCTL = """running=$1 conf=$2 inboxd=$3 inboxctl=$4
+case $5 in
+stop)
+	pid=$(cat "$running")
+	kill "$pid"
+	while grep -q '^State:.[^Z]' "/proc/$pid/status" 2>/dev/null; do sleep 0.05; done
+	: >"$running" ;;
+start)
+	setsid "$inboxd" -c "$conf" >>"$running.log" 2>&1 &
+	echo $! >"$running"
+	until "$inboxctl" status -c "$conf" >/dev/null 2>&1; do sleep 0.05; done ;;
+reload)
+	"$inboxctl" reload -c "$conf" ;;
+esac
+"""
 QUEUE = "6d0f3b5ac2e94a1f8b7c6d5e4f3a2b1c"
 
 
 def blocks(page):
-    """What stands in EXAMPLES set off: [text]."""
+    """What stands in EXAMPLES set off, and anywhere in a page on what is done: [text]."""
     text = papers.read(page)
     part = re.search(r"^\.Sh EXAMPLES\n(.*?)(?=^\.Sh |\Z)", text, re.M | re.S)
+    assert part, page + " has no EXAMPLES"
     found = re.findall(r"^\.Bd -literal.*\n((?:.*\n)*?)\.Ed$|^\.Dl (.*)$",
-                       part.group(1) if part else "", re.M)
+                       text if page in WHOLE else part.group(1), re.M)
     return [(block or line).replace("\\e", "\\").replace("\\-", "-").replace("\\&", "")
             for block, line in found]
 
@@ -96,9 +118,24 @@ class World:
                 path, conf))
         self.program("inboxd", 'exec %s -c %s "$@"\n' % (INBOXD, self.r.conf))
         self.program("lshw", "echo '{}'\n")
+        self.running = os.path.join(t.folder, "running")
+        with open(self.running, "w", encoding="ascii") as file:
+            file.write(str(self.r.process.pid))
+        self.program("systemctl", "set -- %s %s %s %s \"$@\"\n%s" % (
+            self.running, self.r.conf, INBOXD, INBOXCTL, SYSTEMCTL))
+        os.mkdir(os.path.join(t.folder, "srv"))
+        os.mkdir(os.path.join(t.folder, "backups"))
+        t.closing.append(self)
         for name in ("report1.txt", "report2.txt", "core.4711"):
             with open(os.path.join(self.here, name), "w", encoding="ascii") as file:
                 file.write(name * 100)
+
+    def close(self):
+        """Ends what a systemctl start has left."""
+        with open(self.running, encoding="ascii") as file:
+            pid = file.read().strip()
+        if pid and int(pid) != (self.r.process and self.r.process.pid):
+            self.type("systemctl stop inboxd")
 
     def program(self, name, text):
         path = os.path.join(self.bin, name)
@@ -113,7 +150,11 @@ class World:
                 raise Skip(tool + " is not installed")
         for path, ours in (("/etc/inboxd.conf", self.r.conf),
                            ("/run/inboxd/status.sock", self.r.socket),
-                           ("/mnt/var/lib/inboxd", self.r.root)):
+                           ("/mnt/var/lib/inboxd", self.r.root),
+                           ("/var/lib/inboxd", self.r.root),
+                           ("/var/backups/", os.path.join(self.t.folder, "backups/")),
+                           ("/srv/", os.path.join(self.t.folder, "srv/")),
+                           ("/etc/inboxd/server.crt", self.t.pki.server().cert)):
             text = text.replace(path, ours)
         done = self.t.run(["sh", "-euc", text], cwd=folder or self.here, env={
             "PATH": self.bin + ":" + os.environ["PATH"]}, timeout=60)
@@ -131,11 +172,19 @@ class World:
 def example_is_typed(t, page, block):
     world = World(t)
     world.items()
+    if "inboxd.lost" in block:
+        world.type(next(text for text in blocks(page) if "inboxctl drain" in text))
+    if "-r /var/backups" in block:
+        world.type("cp -a /var/lib/inboxd /var/backups/inboxd-$(date +%F)")
     text = world.type(block)
     if "ledger --client" in block:
         equal(len(re.findall(r"\bstored\b.*\bpc17\.example\.org\b", text)), 2, text)
     if "/metrics" in block:
         contains(text, "inboxd_items_stored_total 2\n")
+    if "start" in block:
+        equal(re.findall(r"^status +ok +(\d+) ", world.type("inboxctl inboxes"), re.M), ["2"])
+    if "resume" in block:
+        equal("paused" in world.type("inboxctl status"), False, "paused")
     if "[inbox news]" in block:
         assert os.path.isdir(os.path.join(world.r.root, "news/new")), "no folders of news"
         contains(world.type("inboxctl inboxes"), "news")
