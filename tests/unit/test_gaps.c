@@ -174,6 +174,25 @@ takes_no_number_of_a_jump_for_all_of_it(void **state)
 	assert_int_equal(queue->figures.tally.missing, 1);
 }
 
+/* What is left of it on both sides may be no jump any more. */
+static void
+takes_no_part_of_a_jump_for_all_that_is_missing(void **state)
+{
+	struct gap was;
+
+	(void)state;
+	queue->settled = 5 * CLIENTS_JUMP;
+	queue->figures.tally.missing = 3; /* the jump, and two that are lost */
+	missing_add(queue, 2, CLIENTS_JUMP + 2, 5);
+	missing_add(queue, CLIENTS_JUMP + 4, CLIENTS_JUMP + 5, 5);
+	for (uint64_t n = 0; n < 10; n++) {
+		assert_true(missing_end(queue, CLIENTS_JUMP / 2 + n, &was));
+		assert_true(queue->figures.tally.missing >= gaps_count(&queue->gaps));
+	}
+	assert_gaps("2-499999 500010-1000002 1000004-1000005");
+	assert_int_equal(queue->figures.tally.missing, 3);
+}
+
 static void
 confirms_what_is_missing_in_a_range(void **state)
 {
@@ -418,6 +437,7 @@ main(void)
 	    TEST(ends_what_comes_after_all),
 	    TEST(takes_the_end_of_one_back),
 	    TEST(takes_no_number_of_a_jump_for_all_of_it),
+	    TEST(takes_no_part_of_a_jump_for_all_that_is_missing),
 	    TEST(confirms_what_is_missing_in_a_range),
 	    TEST(makes_the_two_oldest_one_where_there_are_too_many),
 	    TEST(lets_the_oldest_known_one_go_first),

@@ -17,18 +17,21 @@ missing_add(struct queue *queue, uint64_t first, uint64_t last, int64_t since)
 	queue_count_gaps(queue, before);
 }
 
-/* A jump counts as one number missing, whatever of it comes. */
+/* A jump counts as one number missing, whatever of it comes; and what is left of it may be no jump
+ * any more.  So the figure is never less than there are gaps: nobody who looks at it alone takes
+ * what is missing for nothing. */
 int
 missing_end(struct queue *queue, uint64_t number, struct gap *was)
 {
 	const struct gap *gap = gaps_find(&queue->gaps, number);
 	uint64_t before = gaps_unknown(&queue->gaps);
 	struct tally *tally = &queue->figures.tally;
-	int counts = gap && !is_jump(gap->first, gap->last) && tally->missing > 0;
+	int counts = gap && !is_jump(gap->first, gap->last);
 
 	if (number >= queue->settled || !gaps_close(&queue->gaps, number, was))
 		return 0;
 	queue_count_gaps(queue, before);
+	counts = counts && tally->missing > gaps_count(&queue->gaps);
 	tally->missing -= (uint64_t)counts;
 	was->missing = (uint64_t)counts;
 	return 1;
