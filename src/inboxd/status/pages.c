@@ -26,7 +26,8 @@
  *	   "offered": 100, "stored": 90, "again": 3,
  *	   "later": {"digest": 1, "full": 0, "trouble": 0, "unsettled": 0,
  *	             "busy": 0, "use-open": 0, "use-put": 0,
- *	             "no-inbox": 0, "not-allowed": 0, "too-large": 0},
+ *	             "no-inbox": 0, "not-allowed": 0, "too-large": 0,
+ *	             "paused": 0, "inbox-full": 0},
  *	   "refused": {"no-inbox": 2, "not-allowed": 0, "too-large": 1},
  *	   "cut_off": 1, "in_flight": 2},
  *	                                offered is the sum of all the others
