@@ -41,7 +41,7 @@ def page_is_json_with_a_schema(t, page):
 def status_tells_how_items_ended(t):
     r, c = busy(t)
     page = r.json("/status")
-    equal(page["pid"], r.process.pid)
+    equal((page["pid"], page["host"], page["state"]), (r.process.pid, "cap1", "running"))
     assert 0 <= time.time() - page["since"] < 600, page["since"]
     items = page["items"]
     equal((items["offered"], items["stored"], items["again"], items["later"]["digest"],

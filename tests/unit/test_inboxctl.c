@@ -93,9 +93,9 @@ inboxctl_shows_each_page(void **state)
 	snprintf(limit, sizeof limit, "%d  queues  of %d (", STAT_NOW_QUEUES + 1,
 	    STAT_MOST_QUEUES + 1);
 	server_start();
-	assert_shows("status", (const char *const[]){"inboxd " PACKAGE_VERSION ", up ", "problem",
-	                           "items ", "under way ", "oldest for 3m in inbox0; 3 claimed",
-	                           "disk ", NULL});
+	assert_shows("status", (const char *const[]){
+	    "inboxd " PACKAGE_VERSION " on cap1, up ", "problem", "items ",
+	    "under way ", "oldest for 3m in inbox0; 3 claimed", "disk ", NULL});
 	assert_shows_with("status", "-v",
 	    (const char *const[]){"inboxd " PACKAGE_VERSION, "offered",
 	        "every item offered is accounted for", "use-open", "in flight",
