@@ -62,18 +62,6 @@ table_tint(struct table *table, enum tint tint)
 		table->cells[table->count - 1].tint = tint;
 }
 
-void
-table_tint_row(struct table *table, enum tint tint)
-{
-	size_t i = table->count;
-
-	if (i == 0 || table->failed)
-		return;
-	do {
-		table->cells[--i].tint = tint;
-	} while (i % table->columns != 0);
-}
-
 /* ---- printed */
 
 /* What a column may be cut to: not below its head, and not at all but for an 'L'. */

@@ -63,9 +63,8 @@ void table_head(struct table *table, const char *shape, const char *const *names
 void table_add(struct table *table, const char *text);
 /* Likewise of a name that is escaped: table_name_copy(). */
 void table_add_name(struct table *table, const char *escaped);
-/* Has the cell added last, or all of its row so far, tinted. */
+/* Has the cell added last tinted. */
 void table_tint(struct table *table, enum tint tint);
-void table_tint_row(struct table *table, enum tint tint);
 /* No line is wider than the screen. */
 void table_print(const struct table *table, FILE *out, const struct screen *screen);
 

@@ -225,27 +225,6 @@ colours_are_there_where_the_screen_has_them(void **state)
 	    "x             \x1b[33m-\x1b[0m  /srv                    1234567\n");
 }
 
-static void
-a_row_is_tinted_as_far_as_it_goes(void **state)
-{
-	static const char *const names[] = {"A", "B"};
-	struct table table;
-
-	(void)state;
-	table_head(&table, "ll", names);
-	table_add(&table, "a");
-	table_add(&table, "b");
-	table_tint_row(&table, TINT_BAD);
-	assert_int_equal(table.cells[1].tint, TINT_HEAD);
-	assert_int_equal(table.cells[2].tint, TINT_BAD);
-	assert_int_equal(table.cells[3].tint, TINT_BAD);
-	table_add(&table, "c");
-	table_tint_row(&table, TINT_WARN);
-	assert_int_equal(table.cells[3].tint, TINT_BAD);
-	assert_int_equal(table.cells[4].tint, TINT_WARN);
-	assert_int_equal(table_free(&table), 0);
-}
-
 int
 main(void)
 {
@@ -258,7 +237,6 @@ main(void)
 	    cmocka_unit_test_setup(a_table_fits_the_screen_and_is_never_folded, in_c),
 	    cmocka_unit_test_setup(every_width_holds_all_lines, in_utf8),
 	    cmocka_unit_test_setup(colours_are_there_where_the_screen_has_them, in_c),
-	    cmocka_unit_test_setup(a_row_is_tinted_as_far_as_it_goes, in_c),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
