@@ -13,18 +13,6 @@
 #include "lib/parse.h"
 #include "lib/proto.h"
 
-void
-asking_add(char form[FETCH_FORM_MAX + 1], const char *name, const char *value)
-{
-	size_t at = strlen(form), room = FETCH_FORM_MAX + 1;
-
-	at += (size_t)snprintf(form + at, room - at, "%s%s=", at ? "&" : "", name);
-	for (; *value && at + 3 < room; value++)
-		/* What is not a letter or digit, as '%' and two digits. */
-		at += (size_t)snprintf(form + at, room - at,
-		    is_plain_name(value, 1, 1) ? "%c" : "%%%02X", (unsigned char)*value);
-}
-
 int
 asking_check_client(const char *client, const char *queue)
 {

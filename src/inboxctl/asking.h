@@ -9,9 +9,6 @@
 #include "inboxctl/show.h"
 #include "lib/attr.h"
 
-/* Adds name=value to the form, which begins as "".  What has no room is cut. */
-void asking_add(char form[FETCH_FORM_MAX + 1], const char *name, const char *value);
-
 /* Whose, as far as it can be said without the receiver: `queue` may be NULL.  0, or -1, and it has
  * been told. */
 MUST_CHECK int asking_check_client(const char *client, const char *queue);

@@ -23,32 +23,21 @@
 #include "inboxctl/story.h"
 #include "inboxctl/tail.h"
 #include "lib/identity.h"
-#include "lib/parse.h"
 
 #define USEC_PER_SEC 1000000
 
 /* ---- by the receiver */
 
-static void
-put_path(const char *client, char path[PAGE_PATH_ROOM])
-{
-	size_t len = (size_t)snprintf(path, PAGE_PATH_ROOM, "/clients?identity=");
-
-	for (; *client && len + 4 < PAGE_PATH_ROOM; client++)
-		len += (size_t)snprintf(path + len, PAGE_PATH_ROOM - len,
-		    is_plain_name(client, 1, 1) ? "%c" : "%%%02X", (unsigned char)*client);
-}
-
 /* 0, or an exit code: `why` says why nothing came. */
 static int
 ask_receiver(const struct arguments *arguments, struct client_story *story, struct why *why)
 {
-	char path[PAGE_PATH_ROOM];
+	char path[PAGE_PATH_ROOM] = "/clients";
 	struct json_t *page;
 	enum fetch_result result;
 	int rc;
 
-	put_path(story->client, path);
+	fetch_add(path, sizeof path, "identity", story->client);
 	result = page_ask(arguments->socket, path, FETCH_PATIENCE, &page, why);
 	if (result != FETCH_OK)
 		return result == FETCH_PROTOCOL ? EX_PROTOCOL : EX_UNAVAILABLE;

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "inboxctl/client.h"
+#include "inboxctl/ledger_print.h"
 #include "inboxctl/show.h"
 #include "inboxctl/show_cells.h"
 #include "inboxctl/when.h"
@@ -17,7 +18,6 @@
 #include "lib/line.h"
 #include "lib/table.h"
 
-#define QUEUE_SHOWN 8 /* digits */
 #define VALUES_AT 14  /* the column in which what is said of a queue stands */
 #define USEC_PER_SEC INT64_C(1000000)
 
@@ -42,24 +42,6 @@ begin(struct line *line, const struct showing_client *showing, const char *label
 	line_begin(line, stdout, &showing->screen);
 	line_add(line, TINT_NONE, "  %s", label);
 	line_to(line, VALUES_AT);
-}
-
-static enum tint
-tint_of(const char *state)
-{
-	switch (client_state_parse(state, strlen(state))) {
-	case CLIENT_NEVER_CAME:
-	case CLIENT_MISSING:
-		return TINT_BAD;
-	case CLIENT_SILENT:
-	case CLIENT_BEHIND:
-		return TINT_WARN;
-	case CLIENT_UP_TO_DATE:
-		return TINT_GOOD;
-	case CLIENT_STATES:
-		break;
-	}
-	return TINT_NONE;
 }
 
 /* "3m ago", or `never`. */
@@ -196,10 +178,11 @@ show_queue(const struct showing_client *showing, const json_t *queue)
 	if (!*id)
 		return; /* it never came: the first line says it */
 	line_begin(&line, stdout, &showing->screen);
-	line_add(&line, TINT_NONE, "Queue %.*s", QUEUE_SHOWN, id);
+	line_add(&line, TINT_NONE, "Queue %.*s", PROTO_QUEUE_SHOWN, id);
 	if (*state) {
 		line_add(&line, TINT_NONE, ": ");
-		line_add(&line, tint_of(state), "%s", state);
+		line_add(&line, show_state_tint(client_state_parse(state, strlen(state))), "%s",
+		    state);
 	}
 	line_end(&line);
 	show_seen(showing, queue);
@@ -213,13 +196,6 @@ show_queue(const struct showing_client *showing, const json_t *queue)
 
 /* ---- the records */
 
-static const char *const outcomes[OUTCOMES] = {
-    [OUTCOME_STORED] = "stored",
-    [OUTCOME_ACKNOWLEDGED] = "acknowledged",
-    [OUTCOME_UNCONFIRMED] = "unconfirmed",
-    [OUTCOME_VOID] = "void",
-};
-
 static const char *
 what_of(const struct entry *entry)
 {
@@ -231,7 +207,7 @@ what_of(const struct entry *entry)
 	case RECORD_QUEUE:
 		return "forgotten";
 	default:
-		return outcomes[entry->outcome] ? outcomes[entry->outcome] : "-";
+		return ledger_outcomes[entry->outcome];
 	}
 }
 
@@ -255,7 +231,7 @@ add_record(struct table *table, const struct entry *entry, int has_queue)
 {
 	const struct record *record = &entry->record;
 	int is_item = record->type == RECORD_ACCEPT;
-	char when[WHEN_ROOM], size[TABLE_CELL_ROOM] = "-", queue[QUEUE_SHOWN + 1];
+	char when[WHEN_ROOM], size[TABLE_CELL_ROOM] = "-", queue[PROTO_QUEUE_SHOWN + 1];
 	char *name = table_name_copy(is_item && record->hint[0] ? record->hint
 	        : is_item                                       ? record->name
 	        : record->reason[0]                             ? record->reason
@@ -266,7 +242,7 @@ add_record(struct table *table, const struct entry *entry, int has_queue)
 	when_print(when, record->time, 0);
 	if (is_item)
 		table_size(size, record->size);
-	snprintf(queue, sizeof queue, "%.*s", QUEUE_SHOWN, record->queue);
+	snprintf(queue, sizeof queue, "%.*s", PROTO_QUEUE_SHOWN, record->queue);
 	table_add(table, when);
 	table_add(table, what_of(entry));
 	if (record->type == RECORD_GAP && !record->known)

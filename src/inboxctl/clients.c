@@ -17,9 +17,8 @@
 #include "inboxctl/page.h"
 #include "inboxctl/roll.h"
 #include "inboxctl/show.h"
+#include "inboxctl/show_cells.h"
 #include "lib/table.h"
-
-#define QUEUE_SHOWN 8 /* digits */
 
 /* By their heads; the last ones where the screen is wide enough to leave room for a name. */
 static const char *const brief[] = {"CLIENT", "QUEUE", "STATE", "SEEN", "PENDING", "SINCE",
@@ -71,14 +70,6 @@ choose_columns(struct view *view, const struct roll *roll, int verbose, unsigned
 	}
 }
 
-static enum tint
-tint_of(int64_t state)
-{
-	if (state == CLIENT_MISSING || state == CLIENT_NEVER_CAME)
-		return TINT_BAD;
-	return state == CLIENT_SILENT || state == CLIENT_BEHIND ? TINT_WARN : TINT_NONE;
-}
-
 static void
 add_number(struct table *table, int64_t number, enum field_kind kind, int64_t now)
 {
@@ -101,10 +92,10 @@ add_cell(struct table *table, const struct roll_row *row, int column, int64_t no
 	const struct roll_value *value = &row->values[column];
 	const char *text = value->text ? value->text : "-";
 	enum field_kind kind = roll_column(column).kind;
-	char queue[QUEUE_SHOWN + 1];
+	char queue[PROTO_QUEUE_SHOWN + 1];
 
 	if (column == ROLL_QUEUE) {
-		snprintf(queue, sizeof queue, "%.*s", QUEUE_SHOWN, text);
+		snprintf(queue, sizeof queue, "%.*s", PROTO_QUEUE_SHOWN, text);
 		table_add(table, queue);
 	} else if (column == ROLL_ON) {
 		table_add(table, value->number ? "yes" : "no");
@@ -117,7 +108,7 @@ add_cell(struct table *table, const struct roll_row *row, int column, int64_t no
 		add_number(table, value->number, kind, now);
 	}
 	if (column == ROLL_STATE)
-		table_tint(table, tint_of(value->number));
+		table_tint(table, show_state_tint((enum client_state)value->number));
 }
 
 static int

@@ -276,3 +276,16 @@ fetch_post(const char *socket_path, const char *path, const char *form, struct f
 	    "Content-Length: %zu\r\n\r\n%s", path, strlen(form), form);
 	return ask(socket_path, path, request, FETCH_PATIENCE, page);
 }
+
+void
+fetch_add(char *text, size_t room, const char *name, const char *value)
+{
+	size_t at = strlen(text);
+	const char *between = at == 0 ? "" : *text == '/' && !strchr(text, '?') ? "?" : "&";
+
+	at += (size_t)snprintf(text + at, room - at, "%s%s=", between, name);
+	for (; *value && at + 3 < room; value++)
+		/* What is not a letter or digit, as '%' and two digits. */
+		at += (size_t)snprintf(text + at, room - at,
+		    is_plain_name(value, 1, 1) ? "%c" : "%%%02X", (unsigned char)*value);
+}

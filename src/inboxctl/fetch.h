@@ -37,5 +37,8 @@ MUST_CHECK enum fetch_result fetch_page_within(const char *socket_path, const ch
 MUST_CHECK enum fetch_result fetch_post(const char *socket_path, const char *path,
     const char *form, struct fetch_page *page);
 #define FETCH_FORM_MAX 2048
+/* Adds name=value to a form, which begins as "", or to a path, behind its '?'.  What has no room
+ * is cut. */
+void fetch_add(char *text, size_t room, const char *name, const char *value);
 
 #endif

@@ -3,9 +3,31 @@
 
 #include "inboxctl/forget.h"
 
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <sysexits.h>
 
 #include "inboxctl/asking.h"
+#include "inboxctl/show_cells.h"
+
+static int
+show_forgotten(const json_t *page, const struct showing *showing, struct why *why)
+{
+	FILE *out = showing->out;
+
+	if (show_check(page, "queues", JSON_INTEGER, why) == -1)
+		return -1;
+	int64_t queues = show_integer(page, "queues"), items = show_integer(page, "unsettled");
+	fprintf(out, "forgotten: %" PRId64 " queue%s\n", queues, queues == 1 ? "" : "s");
+	if (items > 0)
+		fprintf(out,
+		    "%" PRId64 " item%s may be stored twice: the client has not said that it knows "
+		    "the answer\n",
+		    items, items == 1 ? "" : "s");
+	return 0;
+}
 
 int
 forget(const struct arguments *arguments)
@@ -14,10 +36,10 @@ forget(const struct arguments *arguments)
 
 	if (asking_check_client(arguments->operand, arguments->second) < 0)
 		return EX_USAGE;
-	asking_add(form, "identity", arguments->operand);
+	fetch_add(form, sizeof form, "identity", arguments->operand);
 	if (arguments->second)
-		asking_add(form, "queue", arguments->second);
+		fetch_add(form, sizeof form, "queue", arguments->second);
 	if (arguments->force)
-		asking_add(form, "force", "1");
+		fetch_add(form, sizeof form, "force", "1");
 	return asking_post(arguments, "/forget", form, show_forgotten);
 }

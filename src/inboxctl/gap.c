@@ -17,8 +17,6 @@
 #include "lib/parse.h"
 #include "lib/proto.h"
 
-#define QUEUE_SHOWN 8 /* digits */
-
 static int
 parse_number(const char *text, size_t len, uint64_t *out)
 {
@@ -52,11 +50,11 @@ show_confirmed(const json_t *page, const struct showing *showing, struct why *wh
 		return -1;
 	int64_t gaps = show_integer(page, "gaps");
 	if (gaps == 0)
-		fprintf(showing->out, "queue %.*s: confirmed already\n", QUEUE_SHOWN,
+		fprintf(showing->out, "queue %.*s: confirmed already\n", PROTO_QUEUE_SHOWN,
 		    queue ? queue : "-");
 	else
-		fprintf(showing->out, "queue %.*s: confirmed, %" PRId64 " gap%s\n", QUEUE_SHOWN,
-		    queue ? queue : "-", gaps, gaps == 1 ? "" : "s");
+		fprintf(showing->out, "queue %.*s: confirmed, %" PRId64 " gap%s\n",
+		    PROTO_QUEUE_SHOWN, queue ? queue : "-", gaps, gaps == 1 ? "" : "s");
 	return 0;
 }
 
@@ -75,12 +73,12 @@ gap(const struct arguments *arguments)
 		complain("gap: want --known: somebody knows what became of these numbers");
 		return EX_USAGE;
 	}
-	asking_add(form, "identity", arguments->operand);
+	fetch_add(form, sizeof form, "identity", arguments->operand);
 	if (queue)
-		asking_add(form, "queue", queue);
+		fetch_add(form, sizeof form, "queue", queue);
 	snprintf(number, sizeof number, "%" PRIu64, first);
-	asking_add(form, "first", number);
+	fetch_add(form, sizeof form, "first", number);
 	snprintf(number, sizeof number, "%" PRIu64, last);
-	asking_add(form, "last", number);
+	fetch_add(form, sizeof form, "last", number);
 	return asking_post(arguments, "/gap", form, show_confirmed);
 }

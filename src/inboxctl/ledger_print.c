@@ -18,7 +18,7 @@
 
 /* ---- for people */
 
-static const char *const outcomes[OUTCOMES] = {
+const char *const ledger_outcomes[OUTCOMES] = {
     [OUTCOME_NONE] = "-",
     [OUTCOME_STORED] = "stored",
     [OUTCOME_ACKNOWLEDGED] = "acknowledged",
@@ -27,7 +27,6 @@ static const char *const outcomes[OUTCOMES] = {
 };
 
 #define SAMPLE 100     /* rows that columns are as wide as */
-#define QUEUE_SHOWN 8   /* digits, as inboxctl clients has them */
 #define DIGEST_SHOWN 12 /* digits */
 
 /* What stands before a field; NULL: it is not shown, or stands at the line's head.  One that is
@@ -101,10 +100,10 @@ print_text(FILE *out, const struct entry *entry)
 
 	when_print(when, record->time, 0);
 	fprintf(out, "%s %-12s", when,
-	    record->type == RECORD_ACCEPT ? outcomes[entry->outcome]
+	    record->type == RECORD_ACCEPT ? ledger_outcomes[entry->outcome]
 	                                  : record_type_name(record->type));
 	if (record->identity[0])
-		fprintf(out, " %s %.*s", record->identity, QUEUE_SHOWN, record->queue);
+		fprintf(out, " %s %.*s", record->identity, PROTO_QUEUE_SHOWN, record->queue);
 	for (size_t i = 0; (member = record_member(record->type, i)); i++)
 		print_field(out, record, member);
 	if (entry->renamed[0])
@@ -183,7 +182,7 @@ print_json(const struct entry *entry)
 	failed |= json_object_set_new(line, "time", json_when(record->time));
 	if (record->type == RECORD_ACCEPT) {
 		failed |= json_object_set_new(line, "outcome",
-		    json_string(outcomes[entry->outcome]));
+		    json_string(ledger_outcomes[entry->outcome]));
 		failed |= json_object_set_new(line, "renamed",
 		    entry->renamed[0] ? json_string(entry->renamed) : json_null());
 	}
@@ -215,7 +214,7 @@ add_row(struct table *table, const struct entry *entry)
 	when_print(when, record->time, 0);
 	snprintf(cell, sizeof cell, "%.5s %.8s", when + 5, when + 11);
 	table_add(table, cell);
-	table_add(table, outcomes[entry->outcome]);
+	table_add(table, ledger_outcomes[entry->outcome]);
 	if (entry->outcome != OUTCOME_STORED)
 		table_tint(table, TINT_WARN);
 	table_add(table, record->identity);

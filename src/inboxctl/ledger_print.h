@@ -7,6 +7,9 @@
 #include "lib/attr.h"
 #include "lib/table.h"
 
+/* Their words. */
+extern const char *const ledger_outcomes[OUTCOMES];
+
 enum ledger_form {
 	LEDGER_LINES, /* fields with a space between, escaped; cut to the screen, if there is one */
 	LEDGER_JSON,  /* an object a line */

@@ -81,9 +81,9 @@ pause_inbox(const struct arguments *arguments)
 	if (check(arguments) < 0)
 		return EX_USAGE;
 	if (arguments->operand)
-		asking_add(form, "inbox", arguments->operand);
+		fetch_add(form, sizeof form, "inbox", arguments->operand);
 	if (arguments->reason)
-		asking_add(form, "reason", arguments->reason);
+		fetch_add(form, sizeof form, "reason", arguments->reason);
 	return asking_post(arguments, "/pause", form, show_paused);
 }
 
@@ -95,7 +95,7 @@ resume_inbox(const struct arguments *arguments)
 	if (check(arguments) < 0)
 		return EX_USAGE;
 	if (arguments->operand)
-		asking_add(form, "inbox", arguments->operand);
+		fetch_add(form, sizeof form, "inbox", arguments->operand);
 	return asking_post(arguments, "/resume", form, show_resumed);
 }
 
@@ -176,7 +176,7 @@ drain(const struct arguments *arguments)
 		complain("--timeout %s: want a time as 5m, up to a day", arguments->timeout);
 		return EX_USAGE;
 	}
-	asking_add(form, "reason", arguments->reason ? arguments->reason : "drain");
+	fetch_add(form, sizeof form, "reason", arguments->reason ? arguments->reason : "drain");
 	code = asking_post(arguments, "/pause", form, show_paused);
 	if (code)
 		return code;

@@ -20,7 +20,6 @@ enum rates_counter {
 	RATES_REFUSED,
 	RATES_CUT_OFF,
 	RATES_SYNCS,
-	RATES_CONNECTIONS, /* that came */
 	RATES_COUNTERS
 };
 

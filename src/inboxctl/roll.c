@@ -104,25 +104,20 @@ wants_all(const struct roll_wish *wish)
 void
 roll_path(const struct roll_wish *wish, char path[PAGE_PATH_ROOM])
 {
-	const size_t room = PAGE_PATH_ROOM;
-	size_t len = (size_t)snprintf(path, room, "/clients");
-	char between = '?';
+	char states[64];
+	size_t len = 0;
 
+	snprintf(path, PAGE_PATH_ROOM, "/clients");
 	/* What the receiver cannot be asked for has to be looked for among all. */
 	if (wish->states && !wish->silent && !wish->gaps && !wish->failed) {
-		len += (size_t)snprintf(path + len, room - len, "%cstate=", between);
-		between = '&';
-		for (int i = 0, any = 0; i < CLIENT_STATES; i++)
+		for (int i = 0; i < CLIENT_STATES; i++)
 			if (wish->states & 1u << i)
-				len += (size_t)snprintf(path + len, room - len, "%s%s",
-				    any++ ? "," : "", client_state_name((enum client_state)i));
+				len += (size_t)snprintf(states + len, sizeof states - len, "%s%s",
+				    len ? "," : "", client_state_name((enum client_state)i));
+		fetch_add(path, PAGE_PATH_ROOM, "state", states);
 	}
-	if (!wish->match)
-		return;
-	len += (size_t)snprintf(path + len, room - len, "%cmatch=", between);
-	for (const char *c = wish->match; *c && len + 4 < room; c++)
-		len += (size_t)snprintf(path + len, room - len,
-		    is_plain_name(c, 1, 1) ? "%c" : "%%%02X", (unsigned char)*c);
+	if (wish->match)
+		fetch_add(path, PAGE_PATH_ROOM, "match", wish->match);
 }
 
 static unsigned

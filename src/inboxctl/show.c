@@ -47,22 +47,6 @@ show_add_size(struct table *table, const json_t *object, const char *key)
 }
 
 void
-show_add_ago(struct table *table, const json_t *object, const char *key, int64_t now,
-    const char *none)
-{
-	const json_t *value = json_object_get(object, key);
-	char span[TABLE_CELL_ROOM], cell[TABLE_CELL_ROOM + 8];
-
-	if (!json_is_integer(value)) {
-		table_add(table, none);
-		return;
-	}
-	table_span(span, now - json_integer_value(value));
-	snprintf(cell, sizeof cell, "%s ago", span);
-	table_add(table, cell);
-}
-
-void
 show_add_span(struct table *table, const json_t *object, const char *key, int64_t now)
 {
 	const json_t *value = json_object_get(object, key);
@@ -85,6 +69,35 @@ int64_t
 show_integer(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
+}
+
+int64_t
+show_sum(const json_t *object, const char *key)
+{
+	json_t *value = json_object_get(object, key), *part;
+	int64_t sum = json_integer_value(value);
+	const char *name;
+
+	json_object_foreach (value, name, part)
+		sum += json_integer_value(part);
+	return sum;
+}
+
+enum tint
+show_state_tint(enum client_state state)
+{
+	switch (state) {
+	case CLIENT_MISSING:
+		return TINT_BAD;
+	case CLIENT_NEVER_CAME:
+	case CLIENT_SILENT:
+	case CLIENT_BEHIND:
+		return TINT_WARN;
+	case CLIENT_UP_TO_DATE:
+	case CLIENT_STATES:
+		break;
+	}
+	return TINT_NONE;
 }
 
 /* ---- pages */
@@ -159,21 +172,4 @@ show_json(const json_t *page, const struct showing *showing, struct why *why)
 		return 0;
 	}
 	return why_say(why, "out of memory");
-}
-
-int
-show_forgotten(const json_t *page, const struct showing *showing, struct why *why)
-{
-	FILE *out = showing->out;
-
-	if (show_check(page, "queues", JSON_INTEGER, why) == -1)
-		return -1;
-	int64_t queues = show_integer(page, "queues"), items = show_integer(page, "unsettled");
-	fprintf(out, "forgotten: %" PRId64 " queue%s\n", queues, queues == 1 ? "" : "s");
-	if (items > 0)
-		fprintf(out,
-		    "%" PRId64 " item%s may be stored twice: the client has not said that it knows "
-		    "the answer\n",
-		    items, items == 1 ? "" : "s");
-	return 0;
 }

@@ -39,7 +39,7 @@ void show_free(struct json_t *page);
 
 /* Where the page is not what it should be some lines may be out. */
 typedef int show_fn(const struct json_t *page, const struct showing *showing, struct why *why);
-show_fn show_everything, show_inboxes, show_forgotten, show_json;
+show_fn show_everything, show_inboxes, show_json;
 
 /* inboxctl status: ten lines, or with -v all of the page, to standard output.  Returns the exit
  * code, its reason told. */

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 #include "lib/attr.h"
+#include "lib/client_state.h"
+#include "lib/terminal.h"
 #include "lib/why.h"
 
 struct json_t;
@@ -15,9 +17,6 @@ struct table;
 void show_add_text(struct table *table, const struct json_t *object, const char *key);
 void show_add_number(struct table *table, const struct json_t *object, const char *key);
 void show_add_size(struct table *table, const struct json_t *object, const char *key);
-/* "3m ago" by the receiver's own clock `now`; `none` where the key is null. */
-void show_add_ago(struct table *table, const struct json_t *object, const char *key, int64_t now,
-    const char *none);
 /* "3m", of a time before `now`. */
 void show_add_span(struct table *table, const struct json_t *object, const char *key, int64_t now);
 
@@ -26,6 +25,10 @@ MUST_CHECK int show_end(struct table *table, struct why *why);
 
 /* The number, or 0. */
 int64_t show_integer(const struct json_t *object, const char *key);
+/* The number, or the sum of the numbers of an object. */
+int64_t show_sum(const struct json_t *object, const char *key);
+/* How the word for a client's state is tinted. */
+enum tint show_state_tint(enum client_state state);
 
 /* Is it an object of our schema that has `key` of `type` (jansson's json_type)?  0, or -1 and
  * `why`. */

@@ -15,28 +15,23 @@
 #include "inboxctl/show_cells.h"
 #include "lib/table.h"
 
-/* A number, or the sum of the numbers of an object. */
-static int64_t
-sum_of(const json_t *items, const char *key, char detail[256])
+/* Of an object, which of its numbers are not 0. */
+static void
+print_parts(char detail[256], const json_t *value)
 {
-	json_t *value = json_object_get(items, key), *part;
 	const char *code;
 	size_t used = 0;
-	uint64_t sum = 0;
+	json_t *part;
 
 	detail[0] = '\0';
-	if (!json_is_object(value))
-		return json_integer_value(value);
-	json_object_foreach (value, code, part) {
+	json_object_foreach ((json_t *)(uintptr_t)value, code, part) {
 		int64_t n = json_integer_value(part);
-		sum += (uint64_t)n;
 		if (n == 0 || used >= 256)
 			continue;
 		int len = snprintf(detail + used, 256 - used, "%s%s %" PRId64,
 		    used == 0 ? "" : ", ", code, n);
 		used += len < 0 ? 0 : (size_t)len;
 	}
-	return (int64_t)sum;
 }
 
 static void
@@ -59,11 +54,12 @@ show_items(const json_t *items, FILE *out)
 	char detail[256];
 	uint64_t sum = 0;
 
-	int64_t offered = sum_of(items, "offered", detail);
+	int64_t offered = show_sum(items, "offered");
 	fputs("Items since the start\n", out);
 	put_item(out, "offered", offered, "");
 	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
-		int64_t value = sum_of(items, ends[i].key, detail);
+		int64_t value = show_sum(items, ends[i].key);
+		print_parts(detail, json_object_get(items, ends[i].key));
 		sum += (uint64_t)value;
 		put_item(out, ends[i].name, value, detail);
 	}

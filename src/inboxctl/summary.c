@@ -29,21 +29,6 @@ add_count(struct line *line, enum tint tint, int64_t count, const char *words)
 	line_add(line, count > 0 ? tint : TINT_NONE, "%" PRId64 " %s", count, words);
 }
 
-/* A number, or the sum of the numbers of an object. */
-static int64_t
-sum_of(const json_t *object, const char *key)
-{
-	json_t *value = json_object_get(object, key), *part;
-	const char *name;
-	int64_t sum = 0;
-
-	if (!json_is_object(value))
-		return json_integer_value(value);
-	json_object_foreach (value, name, part)
-		sum += json_integer_value(part);
-	return sum;
-}
-
 void
 summary_head(struct line *line, const json_t *status)
 {
@@ -75,8 +60,8 @@ items_line(struct line *line, const json_t *status, const json_t *inboxes)
 	line_add(line, TINT_NONE, "%" PRId64 " stored (%.1f/s on average), ", stored,
 	    (double)stored / (double)(span > 0 ? span : 1));
 	line_add(line, TINT_NONE, "%" PRId64 " again, ", show_integer(items, "again"));
-	line_add(line, TINT_NONE, "%" PRId64 " later, ", sum_of(items, "later"));
-	add_count(line, TINT_WARN, sum_of(items, "refused"), "refused");
+	line_add(line, TINT_NONE, "%" PRId64 " later, ", show_sum(items, "later"));
+	add_count(line, TINT_WARN, show_sum(items, "refused"), "refused");
 }
 
 static void
@@ -137,11 +122,11 @@ static void
 clients_line(struct line *line, const json_t *status, const json_t *inboxes)
 {
 	static const struct {
-		const char *key, *words;
-		enum tint tint;
-	} states[] = {{"missing", "missing items", TINT_BAD}, {"behind", "behind", TINT_WARN},
-	    {"silent", "silent", TINT_WARN}, {"never-came", "never came", TINT_WARN},
-	    {"up-to-date", "up to date", TINT_NONE}};
+		enum client_state state;
+		const char *words;
+	} states[] = {{CLIENT_MISSING, "missing items"}, {CLIENT_BEHIND, "behind"},
+	    {CLIENT_SILENT, "silent"}, {CLIENT_NEVER_CAME, "never came"},
+	    {CLIENT_UP_TO_DATE, "up to date"}};
 	const json_t *counts = json_object_get(status, "clients");
 	const json_t *gauges = json_object_get(status, "gauges");
 
@@ -155,8 +140,8 @@ clients_line(struct line *line, const json_t *status, const json_t *inboxes)
 	for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
 		if (i > 0)
 			line_add(line, TINT_NONE, ", ");
-		add_count(line, states[i].tint, show_integer(counts, states[i].key),
-		    states[i].words);
+		add_count(line, show_state_tint(states[i].state),
+		    show_integer(counts, client_state_name(states[i].state)), states[i].words);
 	}
 }
 

@@ -8,16 +8,12 @@
 
 #include "inboxctl/show_cells.h"
 
-/* A number, or the sum of the numbers of an object. */
+/* As show_sum(); what is below 0 is nonsense. */
 static uint64_t
 count_of(const json_t *object, const char *key)
 {
-	json_t *value = json_object_get(object, key), *part;
-	const char *name;
-	json_int_t sum = json_integer_value(value);
+	int64_t sum = show_sum(object, key);
 
-	json_object_foreach (value, name, part)
-		sum += json_integer_value(part);
 	return sum > 0 ? (uint64_t)sum : 0;
 }
 
@@ -65,8 +61,6 @@ top_read(struct sample *sample, const json_t *status, int64_t at)
 			sample->counters[i] = count_of(json_object_get(status, "items"), items[i]);
 	sample->counters[RATES_BYTES] = count_of(counters, "inboxd_stored_bytes_total");
 	sample->counters[RATES_SYNCS] = count_of(counters, "inboxd_syncs_total");
-	sample->counters[RATES_CONNECTIONS] =
-	    count_of(counters, "inboxd_connections_accepted_total");
 	for (int i = 0; i < RATES_HISTOGRAMS; i++)
 		read_buckets(&sample->histograms[i], json_object_get(told, histograms[i]));
 }

@@ -10,12 +10,10 @@
 #include "inboxctl/show_inboxes.h"
 #include "lib/table.h"
 
-/* The worst first; the rest is not shown. */
-static const struct {
-	const char *name;
-	enum tint tint;
-} states[] = {{"missing", TINT_BAD}, {"behind", TINT_WARN}, {"silent", TINT_WARN},
-    {"never-came", TINT_WARN}};
+/* In this order, and no others: what may change as one looks stands first, and machines that never
+ * came, who may be many, take nobody's room. */
+static const enum client_state states[] = {
+    CLIENT_MISSING, CLIENT_BEHIND, CLIENT_SILENT, CLIENT_NEVER_CAME};
 #define STATES (sizeof states / sizeof states[0])
 
 static int
@@ -23,7 +21,7 @@ is_in_state(const json_t *client, size_t state)
 {
 	const char *text = json_string_value(json_object_get(client, "state"));
 
-	return text && strcmp(text, states[state].name) == 0;
+	return text && strcmp(text, client_state_name(states[state])) == 0;
 }
 
 static size_t
@@ -98,8 +96,8 @@ show_client_rows(const struct top_view *view, size_t rows, const struct screen *
 				continue;
 			rows--;
 			show_add_text(&table, client, "identity");
-			table_add(&table, states[state].name);
-			table_tint(&table, states[state].tint);
+			table_add(&table, client_state_name(states[state]));
+			table_tint(&table, show_state_tint(states[state]));
 			show_add_number(&table, client, "missing");
 			show_add_number(&table, client, "pending");
 			show_add_span(&table, client, "pending_oldest", now);

@@ -18,6 +18,7 @@
 #define PROTO_NUMBER_MAX INT64_MAX
 #define PROTO_ID_LEN 32     /* hexadecimal digits: a receiver's id, and ... */
 #define PROTO_QUEUE_LEN PROTO_ID_LEN /* ... a queue's */
+#define PROTO_QUEUE_SHOWN 8 /* digits of it that people are shown */
 #define PROTO_INBOX_MAX 64  /* bytes */
 #define PROTO_INBOX_WANT \
 	"1 to 64 letters, digits, dots, hyphens or underscores, a letter or digit first"

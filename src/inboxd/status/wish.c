@@ -8,8 +8,6 @@
 #include "inboxd/status/form.h"
 #include "lib/parse.h"
 
-#define QUEUE_SHOWN 8 /* digits, as inboxctl has them */
-
 /* ---- the fields, and what takes them */
 
 static int
@@ -163,7 +161,7 @@ wish_tell_forgotten(const struct forget_answer *answer, struct why *text)
 		    answer->queues);
 		return 409;
 	case FORGET_CONNECTED:
-		why_say(text, "queue %.*s is connected: nothing was forgotten", QUEUE_SHOWN,
+		why_say(text, "queue %.*s is connected: nothing was forgotten", PROTO_QUEUE_SHOWN,
 		    answer->queue);
 		return 409;
 	case FORGET_UNSETTLED:
@@ -174,7 +172,7 @@ wish_tell_forgotten(const struct forget_answer *answer, struct why *text)
 		return 409;
 	case FORGET_UNDER_WAY:
 		why_say(text, "queue %.*s has items that are not durable in new/ yet: ask again",
-		    QUEUE_SHOWN, answer->queue);
+		    PROTO_QUEUE_SHOWN, answer->queue);
 		return 409;
 	case FORGET_FULL:
 		why_say(text, "the ledger has no room for the record of it: ask again");
@@ -200,12 +198,13 @@ wish_tell_confirmed(const struct confirm_answer *answer, struct why *text)
 		    answer->queues);
 		return 409;
 	case CONFIRM_NONE:
-		why_say(text, "queue %.*s is missing no number there", QUEUE_SHOWN, answer->queue);
+		why_say(text, "queue %.*s is missing no number there", PROTO_QUEUE_SHOWN,
+		    answer->queue);
 		return 404;
 	case CONFIRM_MERGED:
 		why_say(text, "queue %.*s: this is a part of a gap that was made of several, and "
 		              "nobody knows which of its numbers are missing: confirm all of it",
-		    QUEUE_SHOWN, answer->queue);
+		    PROTO_QUEUE_SHOWN, answer->queue);
 		return 409;
 	case CONFIRM_FULL:
 		why_say(text, "the ledger has no room for the record of it: ask again");
