@@ -98,9 +98,10 @@ class Browser:
                     raise AssertionError("%s: %s" % (method, answer["error"]))
                 return answer["result"]
 
-    def open(self, url, **how):
+    def open(self, url, behind=None, **how):
+        """In a window of its own; `behind`: in front of that page, in its window."""
         target = self.call("Target.createTarget", url="about:blank",
-                           newWindow=True)["targetId"]
+                           newWindow=behind is None)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = self.pages[session] = Page(self, session)
         page.show(url, **how)
@@ -141,6 +142,8 @@ class Page:
         return answer["result"].get("value")
 
     def until(self, expression, seconds=20):
+        """Waits until it is true; what throws, as the page is not there yet, is not."""
+        expression = "(() => { try { return %s; } catch { return null; } })()" % expression
         limit = time.monotonic() + bound(seconds)
         while not (found := self.value(expression)):
             if time.monotonic() > limit:

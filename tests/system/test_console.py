@@ -6,7 +6,9 @@ import http.client
 import json
 import re
 import socket
+import time
 
+from browser import Browser
 from harness import cases, contains, equal, main, test, until
 
 PATHS = ("/", "/console.css", "/console.js", "/clients.js", "/figures.js", "/plots.js",
@@ -250,6 +252,188 @@ def a_socket_may_be_passed(t):
         r.start(passed=[("web", passed)])
         contains(r.log(), "event=sockets_passed count=1 setting=web")
         equal(ask(passed.getsockname()[1], "/")[0], 200)
+
+
+# ---- the page, in a browser
+
+WRITTEN = "<img/src=x/onerror=document.title=2><script>0</script>"
+SIZES = [("wide", {}), ("dark", {"dark": True}), ("phone", {"width": 360, "height": 740}),
+         ("dark phone", {"width": 360, "height": 740, "dark": True})]
+
+
+def busy(t):
+    """A receiver with clients of which one writes what a page should not take for its own."""
+    expected = t.folder + "/expected.list"
+    with open(expected, "w", encoding="ascii") as file:
+        file.write("pc77.example.org\n")
+    r = t.receiver(sections={"status": {"web": "127.0.0.1:0"}, "clients": {"expected": expected}},
+                   inboxes={"status": {"waiting-items": "10"}, "reports": {"suffix": ".msg"}})
+    c = r.client(hello={"queue": t.queue(), "pending": 3, "agent": WRITTEN,
+                        "oldest": int(time.time()) - 7200})
+    for n in range(1, 8):
+        c.put(n, "status", b"%d" % n)
+        c.stored(n)
+    done = t.run([r.ctl, "-s", r.socket, "pause", "reports", "--reason", WRITTEN])
+    equal(done.returncode, 0, done.stderr)
+    r.wait_published()
+    return r, "http://127.0.0.1:%d/" % web_port(r)
+
+
+def text_of(page, where):
+    return page.value("document.querySelector(%s).innerText" % json.dumps(where))
+
+
+def rows_of(page, table):
+    """The text of each cell, a list a row."""
+    return page.value("[...document.querySelectorAll('#%s tbody tr')].map((row) => "
+                      "[...row.cells].map((cell) => cell.textContent))" % table)
+
+
+@cases([(name, how) for name, how in SIZES])
+def page_shows_what_is(t, how):
+    r, url = busy(t)
+    with Browser(t) as browser:
+        page = browser.open(url, **how)
+        page.until("document.querySelectorAll('#rows tbody th').length > 0")
+        page.until("document.querySelectorAll('#plot-rate circle').length > 0")
+        page.until("document.getElementById('gaps').textContent.includes('None: every')")
+        equal(text_of(page, "#state"), "running")
+        equal(text_of(page, "#host"), "cap1")
+        counts = dict(page.value("[...document.querySelectorAll('#counts div')].map((pair) => "
+                                 "[...pair.children].map((one) => one.textContent))"))
+        equal((counts["Stored"], counts["Connections"], counts["Told later"]), ("7", "1", "0"))
+        want = [(one["severity"], one["name"]) for one in r.json("/status")["problems"]]
+        equal([tuple(one) for one in page.value(
+            "[...document.querySelectorAll('#problems .problem')].map((one) => "
+            "[one.classList[1], one.querySelector('code').textContent])")], want)
+        inboxes = {row[0]: row for row in rows_of(page, "inboxes")}
+        equal(sorted(inboxes), ["reports.msg", "status"])
+        equal((inboxes["status"][1:3], inboxes["status"][6]),
+              (["takes items", "7of 10"], "77 B"))
+        assert inboxes["reports.msg"][1].startswith("paused" + WRITTEN), inboxes
+        clients = rows_of(page, "rows")
+        equal([row[1] for row in clients], ["behind", "never came"])
+        assert clients[0][0].startswith("pc1.example.org"), clients
+        equal((clients[0][3], clients[0][7]), ("3for 2 h", WRITTEN))
+        equal([row[0] for row in rows_of(page, "papers")], ["The receiver’s own", "Clients’ CA"])
+        width = page.value("[document.documentElement.scrollWidth, innerWidth]")
+        assert width[0] <= width[1] == how.get("width", 1280), width
+        ground = page.value("getComputedStyle(document.body).backgroundColor")
+        equal(ground, "rgb(12, 18, 25)" if how.get("dark") else "rgb(243, 245, 248)")
+        equal(page.value("document.querySelectorAll('script, img').length"), 1)
+        equal(page.value("document.title"), "%d · inboxd cap1" % len(want))
+        equal(page.complaints, [])
+
+
+@test
+def clients_are_found_by_state_name_and_page(t):
+    r, port = console(t)
+    for _ in range(43):
+        r.client(hello=t.queue()).quit()
+    with Browser(t) as browser:
+        page = browser.open("http://127.0.0.1:%d/" % port)
+
+        def there(count, *words):
+            page.until("document.querySelectorAll('#rows tbody th').length == %d" % count)
+            for word in words:
+                page.until("document.getElementById('clients').innerText.includes(%s)"
+                           % json.dumps(word))
+        there(0, "all clients are up to date")
+        page.value("[...document.querySelectorAll('#states button')].find((button) => "
+                   "button.textContent.startsWith('All')).click()")
+        there(20, "1 to 20")
+        equal(page.value("document.getElementById('back').disabled"), True)
+        page.value("document.getElementById('on').click()")
+        there(20, "21 to 40")
+        page.value("document.getElementById('on').click()")
+        there(3, "41 to 43 of 43")
+        equal(page.value("document.getElementById('on').disabled"), True)
+        page.value("document.getElementById('back').click()")
+        there(20, "21 to 40")
+        page.call("Input.dispatchKeyEvent", type="keyDown", key="/", text="/")
+        equal(page.value("document.activeElement.id"), "match")
+        page.call("Input.insertText", text="pc2")
+        there(0, "No client has such a name")
+        page.call("Input.insertText", text="*")
+        there(0)
+        page.value("document.getElementById('match').select()")
+        page.call("Input.insertText", text="pc1.*")
+        there(20, "1 to 20")
+        equal(page.complaints, [])
+
+
+@test
+def nobody_asks_who_does_not_look(t):
+    _, port = console(t)
+    asked = ("performance.getEntriesByType('resource').filter((one) => "
+             "one.name.endsWith('/status')).length")
+    with Browser(t) as browser:
+        page = browser.open("http://127.0.0.1:%d/" % port)
+        page.until(asked + " >= 2")
+        other = browser.open("about:blank", behind=page)
+        page.until("document.hidden")
+        time.sleep(1)
+        before = page.value(asked)
+        time.sleep(5)
+        equal(page.value(asked), before)
+        other.call("Page.close")
+        page.call("Page.bringToFront")
+        page.until("!document.hidden")
+        page.until(asked + " > %d" % before)
+
+
+@test
+def a_receiver_that_is_gone_is_told(t):
+    r, port = console(t)
+    with Browser(t) as browser:
+        page = browser.open("http://127.0.0.1:%d/" % port)
+        page.until("document.getElementById('state').textContent == 'running'")
+        equal(page.value("document.getElementById('silence').hidden"), True)
+        r.stop()
+        page.until("!document.getElementById('silence').hidden")
+        contains(text_of(page, "#silence"), "has not answered since")
+        r.sections["status"]["web"] = "127.0.0.1:%d" % port
+        r.write_conf()
+        r.start()
+        page.until("document.getElementById('silence').hidden")
+        page.until("document.querySelector('#problems .fine') !== null")
+
+
+@test
+def without_script_it_says_so(t):
+    _, port = shared(t)
+    with Browser(t) as browser:
+        page = browser.open("http://127.0.0.1:%d/" % port, script=False)
+        page.until("document.body.innerText.includes('inboxctl status')")
+
+
+FIGURES = """import('./figures.js').then((f) => {
+    const h = (count, sum, ...totals) =>
+        ({count, sum, buckets: [1, 2, 5].map((bound, i) => [bound, totals[i]])});
+    const none = h(0, 0, 0, 0, 0), some = h(10, 30, 2, 10, 10), more = h(30, 130, 2, 20, 20);
+    return [f.quantile(none, some, 0.5), f.quantile(none, some, 1), f.quantile(some, some, 0.5),
+        f.quantile(some, more, 0.25), f.quantile(some, more, 0.99), f.mean(some, more),
+        f.mean(none, none), f.total({a: 1, b: {c: 2}}), f.total(4),
+        f.span(0), f.span(59.9), f.span(61), f.span(7200), f.span(90061), f.span(1e6),
+        f.bytes(0), f.bytes(1536), f.bytes(3 * 2 ** 40), f.bytes(null), f.took(0.00025),
+        f.took(0.0123), f.took(2), f.took(null), f.rate(0), f.rate(0.25), f.rate(99.94),
+        f.rate(12345.6), f.several(1, "client"), f.several(1200, "client"), f.ago(null, 5),
+        f.ago(4, 5), f.ago(10, 75)];
+})"""
+
+
+@test
+def figures_are_computed_and_written_right(t):
+    _, port = shared(t)
+    with Browser(t) as browser:
+        page = browser.open("http://127.0.0.1:%d/" % port)
+        page.until("document.readyState == 'complete' && location.pathname == '/'")
+        equal(page.value(FIGURES), [
+            1.375, 2, None, 1.5, 5, 5, None, 3, 4,
+            "0 s", "59 s", "1 min 1 s", "2 h", "1 d 1 h", "11 d",
+            "0 B", "1.5 KiB", "3 TiB", "–", "250 µs",
+            "12.3 ms", "2 s", "–", "0", "0.25", "99.9",
+            "12,346", "1 client", "1,200 clients", "never", "now", "1 min 5 s ago"])
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ export class Clients {
         if (this.match) {
             query.set("match", /[*?[]/.test(this.match) ? this.match : "*" + this.match + "*");
         }
-        return "clients?" + query;
+        return query.size > 0 ? "clients?" + query : "clients";
     }
 
     anew() {
@@ -166,12 +166,12 @@ export class Clients {
                 kind: KINDS[client.state] || "warn"},
             client.connected ? {text: "connected", note: client.address}
                 : {text: figures.ago(client.seen, now), note: client.address},
-            !client.queue ? "–" : {text: figures.count(client.pending),
+            !client.queue ? tables.NOTHING : {text: figures.count(client.pending),
                 note: waits ? "for " + figures.span(now - client.pending_oldest) : ""},
-            !client.queue ? "–" : {text: figures.count(client.stored),
+            !client.queue ? tables.NOTHING : {text: figures.count(client.stored),
                 note: client.last_stored ? figures.ago(client.last_stored, now) : ""},
-            client.queue ? figures.count(client.missing) : "–",
-            client.queue ? figures.count(client.failed) : "–", client.agent || "–"];
+            client.queue ? figures.count(client.missing) : tables.NOTHING,
+            client.queue ? figures.count(client.failed) : tables.NOTHING, client.agent || tables.NOTHING];
     }
 
     show(known) {

@@ -37,7 +37,7 @@ function show_state(page) {
     pill.textContent = text[page.state] || page.state;
     pill.className = "pill " + (words[page.state] || "warn");
     $("host").textContent = page.host ? page.host : "";
-    $("since").textContent = "for " + figures.span(page.now - page.since);
+    $("since").textContent = "up " + figures.span(page.now - page.since);
     $("about").textContent = `inboxd ${page.version}, process ${page.pid}, since ` +
         new Date(page.since * 1000).toLocaleString([], {hour12: false}) + "; " +
         (page.sandbox || "no sandbox") + ".";
@@ -77,7 +77,7 @@ function problem(severity, name, text) {
 
 const plots = {
     rate: new Plot($("plot-rate"), "Items stored a second", [""], figures.rate),
-    ack: new Plot($("plot-ack"), "Time to the answer", ["p50", "p99"], figures.took),
+    ack: new Plot($("plot-ack"), "Time to the acknowledgement", ["p50", "p99"], figures.took),
     batch: new Plot($("plot-batch"), "Items a sync", [""], figures.rate),
     lag: new Plot($("plot-lag"), "Time to the folder", ["p50", "p99"], figures.took),
 };
@@ -123,9 +123,9 @@ function show_figures(page) {
         return;
     }
     $("rate-more").textContent = figures.bytes(now.bytes) + " a second";
-    $("ack-more").textContent = figures.took(now.ack[1]) + " for 99 of 100";
+    $("ack-more").textContent = figures.took(now.ack[1]);
     $("batch-more").textContent = figures.rate(now.syncs) + " syncs a second";
-    $("lag-more").textContent = figures.took(now.lag[1]) + " for 99 of 100";
+    $("lag-more").textContent = figures.took(now.lag[1]);
     for (const name of Object.keys(plots)) {
         plots[name].add(Date.now(), now[name]);
     }
@@ -203,7 +203,7 @@ function show_inboxes(page) {
         {text: figures.bytes(inbox.waiting_bytes),
             note: inbox.limit_bytes ? "of " + figures.bytes(inbox.limit_bytes) : "",
             part: inbox.limit_bytes ? inbox.waiting_bytes / inbox.limit_bytes : null},
-        inbox.oldest ? figures.span(page.now - inbox.oldest) : "–",
+        inbox.oldest ? figures.span(page.now - inbox.oldest) : tables.NOTHING,
         figures.count(inbox.claimed), {text: figures.count(inbox.stored_total),
             note: figures.bytes(inbox.stored_bytes_total)},
         figures.ago(inbox.last_stored, page.now)]), "There is no inbox.");
@@ -212,7 +212,7 @@ function show_inboxes(page) {
 // ---- gaps
 
 tables.begin($("gaps"), [{name: "Client"}, {name: "Numbers"}, {name: "Since", is_number: true},
-    {name: "Known"}]);
+    {name: "Confirmed"}]);
 tables.fill($("gaps"), [], "…");
 
 function show_gaps(page) {
@@ -223,7 +223,7 @@ function show_gaps(page) {
             : figures.count(gap.first) + " – " + figures.count(gap.last),
         note: gap.missing < gap.last - gap.first + 1 ? gap.missing + " of these" : ""},
         figures.ago(gap.since, page.now),
-        gap.known ? {text: "confirmed", kind: "good"} : {text: "no", kind: "bad"}]);
+        gap.known ? {text: "yes", kind: "good"} : {text: "no", kind: "bad"}]);
     const more = all.length - rows.length;
 
     tables.fill($("gaps"), rows, "None: every number that clients have settled was stored or " +

@@ -21,10 +21,29 @@ function round_up(value) {
     return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
 }
 
+// From nothing to a round value above all.
+function even_scale(values) {
+    const top = round_up(Math.max(...values) || 1);
+    return {ticks: [0, top / 2, top], part: (value) => value / top};
+}
+
+// By powers of ten, as what most wait for and what the slowest do are far from each other.
+function wide_scale(values) {
+    const log = (value) => Math.log10(Math.max(value, 1e-9));
+    const low = Math.floor(log(Math.min(...values)));
+    const high = Math.max(low + 1, Math.ceil(log(Math.max(...values)) - 1e-9));
+    const ticks = [];
+    for (let power = low; power <= high; power++) {
+        ticks.push(10 ** power);
+    }
+    return {ticks, part: (value) => (log(value) - low) / (high - low)};
+}
+
 export class Plot {
     // `lines`: the names of its values, the main one first; `word` writes a value.
     constructor(figure, name, lines, word) {
-        Object.assign(this, {figure, name, lines, word, points: [], least: 0, at: null});
+        Object.assign(this, {figure, name, lines, word, points: [], at: null});
+        this.is_wide = lines.length > 1;
         this.svg = make("svg", {role: "img", height: HEIGHT}, figure);
         this.tip = figure.appendChild(document.createElement("figcaption"));
         this.tip.setAttribute("aria-hidden", "true");
@@ -66,16 +85,17 @@ export class Plot {
         return parts;
     }
 
-    top() {
+    // null: there is nothing yet.
+    scale() {
         const all = this.points.flatMap(({values}) => values).filter((value) => value !== null);
-        return all.length > 0 ? round_up(Math.max(...all) || 1) : null;
+        return all.length === 0 ? null : this.is_wide ? wide_scale(all) : even_scale(all);
     }
 
     draw() {
-        const width = this.figure.clientWidth, top = this.top(), now = Date.now();
+        const width = this.figure.clientWidth, scale = this.scale(), now = Date.now();
         const end = this.points.length > 0 ? this.points[this.points.length - 1].time : now;
         const x = (time) => width - 1 - (end - time) / SPAN * (width - 2);
-        const y = (value) => HEIGHT - BOTTOM - value / (top || 1) * (HEIGHT - TOP - BOTTOM);
+        const y = (value) => HEIGHT - BOTTOM - scale.part(value) * (HEIGHT - TOP - BOTTOM);
 
         if (width === 0) {
             return;
@@ -83,8 +103,8 @@ export class Plot {
         this.svg.replaceChildren();
         this.svg.setAttribute("width", width);
         this.svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
-        this.svg.setAttribute("aria-label", this.told(top));
-        this.grid(width, y, top);
+        this.svg.setAttribute("aria-label", this.told());
+        this.grid(width, y, scale ? scale.ticks : []);
         for (let line = this.lines.length - 1; line >= 0; line--) {
             for (const part of this.parts(line, x, y)) {
                 this.stroke(part, line);
@@ -93,15 +113,14 @@ export class Plot {
         this.point_out(x, y);
     }
 
-    grid(width, y, top) {
-        for (const part of [0, 0.5, 1]) {
-            const at = Math.round(y(part * (top || 1))) + 0.5;
-            make("path", {d: `M0 ${at}H${width}`, class: part ? "grid" : "axis"}, this.svg);
-            if (part && top !== null) {
-                make("text", {x: 0, y: at - 4, class: "label"}, this.svg).textContent =
-                    this.word(part * top);
-            }
-        }
+    grid(width, y, ticks) {
+        make("path", {d: `M0 ${HEIGHT - BOTTOM + 0.5}H${width}`, class: "axis"}, this.svg);
+        ticks.slice(1).forEach((tick) => {
+            const at = Math.round(y(tick)) + 0.5;
+            make("path", {d: `M0 ${at}H${width}`, class: "grid"}, this.svg);
+            make("text", {x: 0, y: at - 4, class: "label"}, this.svg).textContent =
+                this.word(tick);
+        });
         [["15 min", 0, "start"], ["10", 1 / 3, "middle"], ["5", 2 / 3, "middle"],
             ["now", 1, "end"]].forEach(([text, part, anchor]) => {
             make("text", {x: part * width, y: HEIGHT - 5, class: "label",
@@ -112,7 +131,7 @@ export class Plot {
     stroke(part, line) {
         const d = "M" + part.map(([px, py]) => px.toFixed(1) + " " + py.toFixed(1)).join("L");
         const base = HEIGHT - BOTTOM;
-        if (line === 0 && part.length > 1) {
+        if (!this.is_wide && part.length > 1) {
             make("path", {d: `${d}L${part[part.length - 1][0].toFixed(1)} ${base}` +
                 `L${part[0][0].toFixed(1)} ${base}Z`, class: "area"}, this.svg);
         }
@@ -150,9 +169,9 @@ export class Plot {
     }
 
     // For those who do not see it.
-    told(top) {
+    told() {
         const last = this.points[this.points.length - 1];
-        return this.name + ", the last fifteen minutes: " + (last && top !== null
+        return this.name + ", the last fifteen minutes: " + (last
             ? "now " + this.values(last) + ", at most " +
                 this.word(Math.max(...this.points.flatMap(({values}) => values)))
             : "nothing yet");

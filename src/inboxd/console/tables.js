@@ -2,6 +2,8 @@
 // Tables.  Whatever a cell says is set as text; roles are said, as a narrow screen shows each row
 // as a card, and browsers forget then that it was a table.
 
+export const NOTHING = "–"; // a cell that a card has not
+
 function node(name, parent, attributes = {}) {
     const made = document.createElement(name);
     for (const [key, value] of Object.entries(attributes)) {
@@ -53,6 +55,9 @@ export function fill(table, rows, none) {
                 "data-name": column.name, class: column.is_number ? "number" : ""});
             if (i === 0) {
                 cell.setAttribute("scope", "row");
+            }
+            if (value === NOTHING) {
+                cell.classList.add("nothing");
             }
             fill_cell(cell, value);
         });
