@@ -172,7 +172,9 @@ check_exit(int code)
 {
 	if (code >= CHECK_OK && code <= CHECK_UNKNOWN)
 		return code;
-	return end(CHECK_UNKNOWN, "not asked: what is wrong stands on standard error");
+	return end(CHECK_UNKNOWN, "not asked: %s", complain_first()[0] != '\0'
+	        ? complain_first()
+	        : "what is wrong stands on standard error");
 }
 
 static void
@@ -260,6 +262,15 @@ is_told(const char *page, const char *metric)
 	return strncmp(page, head + 1, strlen(head + 1)) == 0 || strstr(page, head);
 }
 
+/* A page of something else has nothing that could be wrong. */
+static int
+is_of_a_receiver(const char *page)
+{
+	static const char head[] = "\n# TYPE inboxd_";
+
+	return strncmp(page, head + 1, sizeof head - 2) == 0 || strstr(page, head);
+}
+
 /* What is asked for by name and not known is not fine. */
 static const char *
 find_unknown(const struct checking *checking, const char *page, const char *only)
@@ -285,6 +296,11 @@ check(const struct arguments *arguments)
 	result = fetch_page_within(arguments->socket, "/metrics", PATIENCE, &page);
 	if (result != FETCH_OK)
 		return tell_no_page(&checking, arguments->socket, result, &page);
+	if (!is_of_a_receiver(page.text)) {
+		free(page.text);
+		return end(CHECK_UNKNOWN, "%s: what answers there is no receiver",
+		    arguments->socket);
+	}
 	unknown = find_unknown(&checking, page.text, arguments->only);
 	health_judge(page.text, (int64_t)time(NULL), &checking.limits, checking.verdicts);
 	free(page.text);

@@ -131,7 +131,7 @@ connect_to(const char *socket_path)
 	size_t len = strlen(socket_path);
 
 	if (len == 0 || len >= sizeof addr.sun_path) {
-		errno = ENAMETOOLONG;
+		errno = len == 0 ? ENOENT : ENAMETOOLONG;
 		return -1;
 	}
 	memcpy(addr.sun_path, socket_path, len);

@@ -89,7 +89,7 @@ def a_receiver_is_found_by_its_configuration(t):
     equal(t.run([INBOXCTL, "-c", r.conf, "check"]).returncode, OK)
     answer = Answer(t.run([INBOXCTL, "-c", "/nowhere/inboxd.conf", "check"]))
     equal((answer.code, answer.text),
-          (UNKNOWN, "not asked: what is wrong stands on standard error"))
+          (UNKNOWN, "not asked: /nowhere/inboxd.conf: No such file or directory"))
     contains(answer.complaint, "/nowhere/inboxd.conf")
 
 
@@ -146,6 +146,9 @@ def who_is_asked_by_name_and_does_not_tell_is_unknown(t):
 def what_is_no_receiver_is_unknown_and_what_cannot_answer_is_down(t):
     fake = StatusSocket(t, {})
     contains(check(t, fake, code=UNKNOWN).text, "fake.sock")
+    for page in ("", "{}", "# TYPE node_up gauge\nnode_up 1\n", "inboxd_full 0\n"):
+        fake.pages["/metrics"] = page
+        contains(check(t, fake, code=UNKNOWN).text, "no receiver")
     fake.close()
     contains(check(t, fake, code=CRITICAL).text, "down: ")
     check(t, fake, "--ignore", "down", code=UNKNOWN)
