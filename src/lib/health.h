@@ -44,7 +44,7 @@ struct health_row {
 	const char *worse; /* of a critical one, or LEFT of what is over; NULL: the same */
 };
 
-#define HEALTH_ROWS 36
+#define HEALTH_ROWS 37
 extern const struct health_row health_rows[HEALTH_ROWS];
 
 /* The row of that name, or -1. */
