@@ -43,6 +43,19 @@ judge(const json_t *status, struct problem problems[PROBLEMS_MAX])
 	return count;
 }
 
+/* What the page knows beside the sentence, as the judge does not: why, and which. */
+static const char *
+detail(const json_t *status, const char *name)
+{
+	const json_t *reload = json_object_get(status, "reload");
+
+	if (strcmp(name, "reload-failed") == 0)
+		return json_string_value(json_object_get(status, "reload_error"));
+	if (strcmp(name, "files-differ") == 0)
+		return json_string_value(json_array_get(json_object_get(reload, "files"), 0));
+	return NULL;
+}
+
 size_t
 problems_find(const json_t *status, struct problem problems[PROBLEMS_MAX])
 {
@@ -56,8 +69,12 @@ problems_find(const json_t *status, struct problem problems[PROBLEMS_MAX])
 		const char *severity = json_string_value(json_object_get(problem, "severity"));
 		const char *text = json_string_value(json_object_get(problem, "text"));
 		const char *name = json_string_value(json_object_get(problem, "name"));
-		add(problems, &count, severity && strcmp(severity, "critical") == 0,
-		    text ? text : name ? name : "-", "");
+		const char *more = name ? detail(status, name) : NULL;
+		char whole[PROBLEM_ROOM];
+		snprintf(whole, sizeof whole, "%s%s%s%s", name ? name : "",
+		    name && text ? ": " : "", text ? text : name ? "" : "-", more ? ": " : "");
+		add(problems, &count, severity && strcmp(severity, "critical") == 0, whole,
+		    more ? more : "");
 	}
 	return count;
 }

@@ -13,10 +13,12 @@
 struct json_t;
 
 #define PROBLEMS_MAX 64
+#define PROBLEM_ROOM 512
 
 struct problem {
 	int is_critical; /* else a warning */
-	char text[256];  /* a sentence, which may hold bytes of others */
+	/* Its name, which the manual explains, and a sentence; may hold bytes of others. */
+	char text[PROBLEM_ROOM];
 };
 
 /* Fills `problems`, the most severe first, and returns how many there are. */

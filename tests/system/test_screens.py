@@ -64,18 +64,36 @@ def status_says_first_what_is_wrong_and_in_ten_lines(t):
     shown, text = at_terminal(t, bad_day(t), "status")
     equal(shown[:4], [
         "inboxd 0.1.0 on cap1.example.org, up 3d 4h, draining: 4 problems",
-        "CRITICAL  the disk is full: all is told LATER",
-        "warning   items of 1 client are missing",
+        "CRITICAL  disk-full: the disk is full: all is told LATER",
+        "warning   clients-missing: items of 1 client are missing",
         "and 2 more"])
     equal(len(shown), 10)
     contains(text, "\x1b[1;31m4 problems\x1b[0m")
     contains(text, "\x1b[1;31mCRITICAL\x1b[0m")
     # All of them by -v, whole, before all else.
     shown, _ = at_terminal(t, bad_day(t), "status", "-v", width=200)
-    equal(shown[:5], ["CRITICAL  " + PROBLEMS[0]["text"]] +
-          ["warning   " + row["text"] for row in PROBLEMS[1:]] + [""])
+    equal(shown[:5], ["%-9s %s: %s" % ("warning" if i else "CRITICAL", row["name"], row["text"])
+                      for i, row in enumerate(PROBLEMS)] + [""])
     contains("\n".join(shown), "every item offered is accounted for")
     contains("\n".join(shown), "Counted since the start")
+
+
+@test
+def status_says_why_and_which_where_its_page_does(t):
+    page = status(
+        reload_error="/etc/inboxd.conf:12: want [section]",
+        reload={"differs": True, "files": ["/etc/inboxd.conf", "/x"], "error": None, "at": 1},
+        problems=[{"severity": "warning", "name": "reload-failed", "text": "it was not taken"},
+                  {"severity": "warning", "name": "files-differ", "text": "not in force: 2"}])
+    server = StatusSocket(t, {"/status": page, "/inboxes": inboxes()})
+    equal(piped(t, server, "status")[1:3],
+          ["warning   reload-failed: it was not taken: /etc/inboxd.conf:12: want [section]",
+           "warning   files-differ: not in force: 2: /etc/inboxd.conf"])
+    for key in ("reload_error", "reload"):
+        page[key] = None
+    server.pages["/status"] = page
+    equal(piped(t, server, "status")[1:3], ["warning   reload-failed: it was not taken",
+                                            "warning   files-differ: not in force: 2"])
 
 
 @cases([(str(width), width) for width in (20, 40, 79, 120)])

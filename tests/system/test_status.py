@@ -174,6 +174,10 @@ def status_tells_what_is_wrong_and_when_it_is_mended(t):
           [("warning", "connections-limit"), ("warning", "reload-failed"),
            ("warning", "files-differ")])
     equal(found[0]["text"], "connections: 80% of as many as may be open")
+    shown = t.run([r.ctl, "-s", r.socket, "status"]).stdout.splitlines()
+    assert re.match("inboxd [^ ]+ on cap1, up [^ ]+: 3 problems$", shown[0]), shown
+    assert re.match("warning   reload-failed: .*inboxd.conf:[0-9]+: line: want ", shown[2]), shown
+    contains(shown[3], "files-differ: changed on the disk and not in force: 1: " + r.conf)
     del r.sections["limits"]["line"]
     r.write_conf()
     r.process.send_signal(signal.SIGHUP)

@@ -105,7 +105,7 @@ def top_shows_what_goes_on_and_first_what_is_wrong(t):
     shown = live.until(r"items/s +\d+ stored").splitlines()
     assert re.fullmatch(r"\d\d:\d\d:\d\d UTC 1 problem: inboxd 0.1.0 on cap1.example.org, up .*",
                         shown[0]), shown[0]
-    equal(shown[1], "CRITICAL  the disk is full")
+    equal(shown[1], "CRITICAL  disk-full: the disk is full")
     rate = float(re.search(r"items/s +(\d+) stored", shown[2]).group(1))
     assert 50 < rate < 200, rate
     contains("\n".join(shown), "acknowledged 15 ms (99%: 20 ms), in new/ - (99%: -)")
