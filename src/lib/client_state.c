@@ -33,7 +33,8 @@ is_silent(const struct client_facts *facts, const struct client_rules *rules, in
 unsigned
 client_states_of(const struct client_facts *facts, const struct client_rules *rules, int64_t now)
 {
-	int64_t since = facts->oldest ? facts->oldest : facts->last_stored;
+	/* A client whose clock is ahead has said nothing by it. */
+	int64_t since = facts->oldest && facts->oldest <= now ? facts->oldest : facts->last_stored;
 	unsigned states = 0;
 
 	if (facts->gaps > 0)
