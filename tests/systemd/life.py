@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: ISC
-"""From one version to the next."""
+"""From one version to the next, and the packages: installed, upgraded, removed, purged."""
 
 from machine import Failed
 from world import check, same, until, want
+
+DPKG = "DEBIAN_FRONTEND=noninteractive dpkg --force-confold "
 
 
 @check
@@ -33,3 +35,77 @@ def there(w):
     if not w.old:
         raise Failed("the version before is not there: no clone, and no SYSTEMD_BEFORE")
     return w.old
+
+
+def install(w):
+    """The packages as they are, whatever is there; set up as README.Debian says."""
+    w.pkg.sh(DPKG + "--force-downgrade -i /srv/debs/1/*.deb", timeout=120)
+    w.configure(w.pkg)
+    w.give(w.pkg, w.pki.good("server", "pkg.example.org", w.pkg.address),
+           "/etc/inboxd/server", "inboxd")
+    w.pkg.sh("inboxd -m\ninboxd -t\nsystemctl enable --now inboxd")
+
+
+@check
+def package_starts_nothing_and_serves_once_it_is_set_up(w):
+    """A receiver without a certificate could only fail."""
+    w.pkg.sh(DPKG + "-i /srv/debs/1/*.deb", timeout=120)
+    for unit in ("inboxd", "inboxq", "inboxd.socket", "inboxq-once.timer"):
+        same(w.pkg.sh("systemctl is-enabled %s || true" % unit), "disabled", unit)
+        same(w.pkg.show(unit, "ActiveState"), "inactive", unit)
+    same(w.pkg.sh("stat -c '%U %a' /var/lib/inboxd /var/spool/inboxq"), "inboxd 700\ninboxq 700",
+         "the folders")
+    same(w.pkg.sh("ls -A /var/lib/inboxd"), "", "what is in the root")
+    install(w)
+    w.store(w.pkg)
+    w.pkg.sh("inboxctl check || test $? = 1\ntest -z \"$(systemctl --failed -q)\"")
+
+
+@check
+def package_upgrade_under_load_restarts_what_runs(w):
+    """To a higher version: settings and items stay, nothing that was acknowledged is missing."""
+    install(w)
+    pid = w.pkg.show("inboxd", "MainPID")
+    with w.load(w.pkg) as load:
+        load.wait(50)
+        w.pkg.sh(DPKG + "-i /srv/debs/2/*.deb", timeout=120)
+        load.wait(50)
+    want(w.pkg.show("inboxd", "MainPID") != pid, "the old process still runs")
+    same(w.pkg.sh("systemctl is-enabled inboxd"), "enabled", "after the upgrade")
+    same(w.pkg.show("inboxq", "ActiveState"), "inactive", "what did not run")
+    want("next" in w.pkg.sh("dpkg-query -W inboxd"), "it is the old one")
+    w.whole(w.pkg, load)
+
+
+@check
+def package_upgrade_behind_a_socket_refuses_nobody(w):
+    """With inboxd.socket: who comes during the upgrade waits."""
+    install(w)
+    w.pkg.sh("systemctl stop inboxd\nsystemctl start inboxd.socket inboxd")
+    with w.load(w.pkg) as load:
+        load.wait(50)
+        w.pkg.sh(DPKG + "-i /srv/debs/2/*.deb", timeout=120)
+        load.wait(50)
+    same(load.refused, [], "connections refused")
+    w.whole(w.pkg, load)
+
+
+@check
+def package_removal_and_purge_keep_the_items(w):
+    """The program goes; what nobody has taken is nobody's to delete.  Installed again, it serves
+    what was there."""
+    install(w)
+    with w.load(w.pkg) as load:
+        load.wait(50)
+    for how in ("--remove", "--purge"):
+        w.pkg.sh(DPKG + how + " inboxd inboxq", timeout=120)
+        w.pkg.sh("fails grep -qx inboxd /proc/[0-9]*/comm\ntest -z \"$(systemctl --failed -q)\"\n"
+                 "fails test -e /usr/sbin/inboxd\ntest -e /etc/inboxd/server.key\n"
+                 "test ! -e /run/inboxd")
+        there = w.items(w.pkg)
+        want(set(load.stored.items()) <= set(there.items()), "items are gone after", how)
+    same(w.pkg.sh("ls -d /etc/inboxd.conf /etc/inboxq.conf 2>/dev/null || true; "
+                  "find /etc/systemd /usr/lib/systemd -name 'inbox*'"), "", "what a purge leaves")
+    install(w)
+    w.whole(w.pkg, load)
+    w.store(w.pkg)

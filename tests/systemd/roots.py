@@ -5,6 +5,9 @@
   SYSTEMD_ROOTS/debian12/builder   an overlay over it: what inboxd is built with
   SYSTEMD_ROOTS/debian12/now       the release that is tried: src, build and what it installs
   SYSTEMD_ROOTS/debian12/before    the same of the version before it, for the upgrade
+  SYSTEMD_ROOTS/debian12/packager  an overlay over builder: what packages are built with
+  SYSTEMD_ROOTS/debian12/packages  those of the release, by contrib/debian
+  SYSTEMD_ROOTS/debian12/runtime   an overlay over base alone: what they depend on
 
 A build tree that is there is built on: what has not changed is not compiled again.  While a run
 uses them another one with the same release may, too; one with another release waits.  To begin
@@ -15,6 +18,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -37,6 +41,24 @@ cd /srv/product/usr/local/share/doc/inboxd/samples
 test -d /srv/product/etc/systemd/system || find . -regex '.*[.]\\(service\\|path\\)' |
     xargs install -D -m 644 -t /srv/product/etc/systemd/system
 """ % CONFIGURE
+
+# The packages, and a second set that is the version after them; only the number differs.
+PACKAGE = """
+cp -R contrib/debian debian
+trap 'test $? = 0 || tail -n 60 /srv/debs/build.log' EXIT
+dpkg-buildpackage -us -uc -b -d >/srv/debs/build.log 2>&1
+mkdir /srv/debs/1 /srv/debs/2
+rm -f ../*-dbgsym*
+mv ../inboxd_*.deb ../inboxq_*.deb /srv/debs/1
+for deb in /srv/debs/1/*.deb; do
+	dpkg-deb -R "$deb" /srv/again
+	sed -i 's/^Version: .*/&+next/' /srv/again/DEBIAN/control
+	dpkg-deb -b /srv/again "/srv/debs/2/${deb##*/}"
+	rm -r /srv/again
+done
+dpkg-deb -f /srv/debs/1/inboxd_*.deb Depends >/srv/debs/depends
+dpkg-deb -f /srv/debs/1/inboxq_*.deb Depends >>/srv/debs/depends
+"""
 
 
 def git(*arguments):
@@ -65,7 +87,8 @@ class Roots:
     def prepare(self, release, before):
         """Makes what is missing; the layers of a machine with `release`, and with `before`."""
         with self.locked():
-            if self.is_built("now", release) and (not before or self.is_built("before", before)):
+            if self.is_built("packages", release) and (
+                    not before or self.is_built("before", before)):
                 return
         with self.locked(fcntl.LOCK_EX):
             if not os.path.exists(self.base):
@@ -75,6 +98,8 @@ class Roots:
             for which, tarball in (("now", release), ("before", before)):
                 if tarball and not self.is_built(which, tarball):
                     self.build(which, tarball)
+            if not self.is_built("packages", release):
+                self.make_packages(release)
 
     @contextlib.contextmanager
     def locked(self, how=fcntl.LOCK_SH):
@@ -88,16 +113,45 @@ class Roots:
         return os.path.exists(self.path(which, "made"))
 
     def make_builder(self, release):
-        shutil.rmtree(self.builder, ignore_errors=True)
-        overlay = machine.Overlay(self.builder, [self.base])
+        self.install("builder", [self.base], release, "contrib/packages build\n")
+
+    def install(self, layer, lower, release, script):
+        """An overlay that stays, with what `script` installs."""
+        shutil.rmtree(self.path(layer), ignore_errors=True)
+        overlay = machine.Overlay(self.path(layer), lower)
         try:
             overlay.write("etc/apt/apt.conf.d/99tests", machine.APT)
             machine.unpack(release, overlay.path("srv/inboxd"))
-            overlay.type("contrib/packages build\napt-get clean\nrm -r /var/lib/apt/lists/*\n")
+            overlay.type("apt-get update\n%s\napt-get clean\n"
+                         "rm -r /var/lib/apt/lists/*\n" % script)
             shutil.rmtree(overlay.path("srv/inboxd"))
         finally:
             overlay.umount()
-        open(self.path("builder.made"), "w", encoding="ascii").close()
+        open(self.path(layer + ".made"), "w", encoding="ascii").close()
+
+    def make_packages(self, release):
+        """Packages of the release, and a layer with what they depend on and nothing else."""
+        lower = [self.upper("builder"), self.base]
+        if not os.path.exists(self.path("packager.made")):
+            self.install("packager", lower, release, "apt-get install dpkg-dev debhelper fakeroot "
+                         "$(apt-cache search --names-only '^systemd-dev$' | cut -d ' ' -f 1)")
+        folder = self.path("packages")
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        overlay = machine.Overlay(self.path("packaging"), [self.upper("packager"), *lower])
+        try:
+            machine.unpack(release, overlay.path("srv/inboxd"))
+            overlay.type(PACKAGE, options=["--bind=%s:/srv/debs" % folder],
+                         DEB_BUILD_OPTIONS="parallel=%d" % os.cpu_count())
+        finally:
+            overlay.umount()
+            shutil.rmtree(self.path("packaging"))
+        wanted = sorted({word.split()[0] for word in re.split("[,\n]", text_of(folder + "/depends"))
+                         if word.strip() and "inbox" not in word})
+        if not os.path.exists(self.path("runtime.made")):
+            self.install("runtime", [self.base], release, "apt-get install " + " ".join(wanted))
+        with open(self.path("packages", "made"), "w", encoding="ascii") as file:
+            file.write(digest_of(release))
 
     def is_built(self, which, release):
         """Was that release the last one that was built there?"""
@@ -126,16 +180,17 @@ class Roots:
     def upper(self, name):
         return self.path(name, "upper")
 
-    def layers(self, which=None):
+    def layers(self, which):
         """What lies over what in a machine with the release `which`."""
-        product = [self.path(which, "product")] if which else []
-        return [*product, self.upper("builder"), self.base]
+        if which == "packages":
+            return [self.upper("runtime"), self.base]
+        return [self.path(which, "product"), self.upper("builder"), self.base]
 
 
 def digest_of(release):
     """Of the release, and of how it is built."""
     with open(release, "rb") as file:
-        return hashlib.sha256(file.read() + BUILD.encode()).hexdigest()
+        return hashlib.sha256(file.read() + BUILD.encode() + PACKAGE.encode()).hexdigest()
 
 
 def text_of(path):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: ISC
 """The machines of one run, set up as README says: receivers cap1 and cap2, a client pc17, and one
-that is both, with the version before.
+that is both, with the version before; and pkg, which has nothing but what the packages depend on.
 
 A check may do to them what it likes: reset() puts back what it has changed.
 """
@@ -88,6 +88,8 @@ class World:
             if roots.has("before"):
                 self.old = self.make("old", 5, "before")
                 self.bring(self.old, roots.path("now", "product"), "srv/now")
+            self.pkg = self.make("pkg", 6, "packages")
+            self.bring(self.pkg, roots.path("packages"), "srv/debs")
             self.disk = self.add_disk(self.cap1, "srv/disk")
             for each in self.machines:
                 each.start()
@@ -115,7 +117,8 @@ class World:
         made = booted.Machine(self.folder, name, number, self.roots.layers(release))
         self.machines.append(made)
         hosts = ["127.0.0.1 localhost"]
-        for n, who in ((2, "cap1"), (3, "cap2"), (4, "pc17"), (5, "old")):
+        for n, who in ((2, "cap1"), (3, "cap2"), (4, "pc17"), (5, "old"),
+                       (6, "pkg")):
             hosts.append("%s%d %s.example.org %s" % (booted.NETWORK, n, who, who))
         made.overlay.write("etc/hosts", "\n".join(hosts) + "\n")
         return made
