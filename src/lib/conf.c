@@ -196,18 +196,12 @@ say_unknown_key(struct reader *r, const char *name)
 
 /* ---- sections */
 
-static int
-is_named(const struct reader *r, const char *section)
-{
-	return r->schema->named && strcmp(r->schema->named->section, section) == 0;
-}
-
 /* The table's own copy of a section's name, which lasts; *nearest gets the
  * name that is most like it. */
 static const char *
 find_section(const struct reader *r, const char *name, const char **nearest)
 {
-	*nearest = r->schema->named ? r->schema->named->section : NULL;
+	*nearest = NULL;
 	for (const struct conf_key *key = r->schema->keys; key->section; key++) {
 		if (!*nearest || distance(key->section, name) < distance(*nearest, name))
 			*nearest = key->section;
@@ -241,7 +235,7 @@ leave_section(struct reader *r)
 	for (size_t i = 0; r->schema->keys[i].section; i++) {
 		const struct conf_key *key = &r->schema->keys[i];
 
-		if (!is_named(r, key->section))
+		if (strcmp(key->section, r->section) != 0)
 			continue;
 		if (r->first[i] == 0)
 			set_fallback(r, key, r->name, r->base);
@@ -251,9 +245,9 @@ leave_section(struct reader *r)
 }
 
 static void
-enter_named(struct reader *r, const char *section, const char *name)
+enter_named(struct reader *r, const struct conf_named *named, const char *name)
 {
-	const struct conf_named *named = r->schema->named;
+	const char *section = named->section;
 	const char *want = named->check ? named->check(name) : NULL;
 	const char *other;
 
@@ -287,6 +281,7 @@ enter_section(struct reader *r, char *line)
 	static const char blanks[] = " \t";
 	char *end = strchr(line, ']'), *rest, *kind, *name = NULL;
 	const char *section, *nearest;
+	const struct conf_named *named;
 
 	leave_section(r);
 	r->section = NULL;
@@ -304,14 +299,15 @@ enter_section(struct reader *r, char *line)
 		return;
 	}
 	section = find_section(r, kind, &nearest);
+	named = section ? conf_named_find(r->schema, section) : NULL;
 	if (!section && r->schema->others)
 		return;
 	if (!section) {
 		say(r, r->line, "unknown section [%s]; the nearest known is [%s]", kind,
 		    nearest ? nearest : "");
-	} else if (is_named(r, section) && name) {
-		enter_named(r, section, name);
-	} else if (is_named(r, section)) {
+	} else if (named && name) {
+		enter_named(r, named, name);
+	} else if (named) {
 		say(r, r->line, "[%s] has no name: want [%s NAME]", section, section);
 	} else if (name) {
 		say(r, r->line, "[%s %s]: want [%s], it takes no name", section, name, section);
@@ -432,11 +428,12 @@ read_sections(struct reader *r)
 	for (size_t i = 0; r->schema->keys[i].section; i++) {
 		const struct conf_key *key = &r->schema->keys[i];
 
-		if (!is_named(r, key->section) && r->first[i] == 0)
+		if (!conf_named_find(r->schema, key->section) && r->first[i] == 0)
 			set_fallback(r, key, "", r->target);
 	}
-	if (named && named->required && !named->at(r->target, 0, &name))
-		say(r, 0, "no section [%s NAME]: want at least one", named->section);
+	for (; named && named->section; named++)
+		if (named->required && !named->at(r->target, 0, &name))
+			say(r, 0, "no section [%s NAME]: want at least one", named->section);
 }
 
 int

@@ -65,9 +65,9 @@ struct conf_key {
 	int restart; /* a change needs a restart: refused at reload */
 };
 
-/* Sections that stand many times, each with a name of its own: [inbox NAME]. */
+/* A kind of sections that stand many times, each with a name of its own: [inbox NAME]. */
 struct conf_named {
-	const char *section;
+	const char *section; /* NULL closes a table of kinds */
 	/* A new zeroed struct for `name`, owned by `target`; NULL: out of
 	 * memory.  May move earlier ones. */
 	void *(*add)(void *target, const char *name);
@@ -80,7 +80,7 @@ struct conf_named {
 
 struct conf_schema {
 	const struct conf_key *keys; /* closed by a row with section NULL */
-	const struct conf_named *named; /* or NULL */
+	const struct conf_named *named; /* a table of kinds, or NULL */
 	int others; /* not 0: what the table does not have is another program's, and no error */
 };
 
@@ -106,9 +106,13 @@ MUST_CHECK int conf_read(const char *path, const struct conf_schema *schema, voi
  * 0, or -1 if `out` could not be written. */
 MUST_CHECK int conf_print(FILE *out, const struct conf_schema *schema, const void *target);
 
-/* A named section that no file has, added under `name` with the defaults of its keys; those that
- * are required are the caller's to set.  NULL: out of memory. */
-MUST_CHECK void *conf_add(const struct conf_schema *schema, void *target, const char *name);
+/* The kind of `section`, NULL: such a section has no name. */
+const struct conf_named *conf_named_find(const struct conf_schema *schema, const char *section);
+
+/* A section of this kind that no file has, added under `name` with the defaults of its keys; those
+ * that are required are the caller's to set.  NULL: out of memory. */
+MUST_CHECK void *conf_add(const struct conf_schema *schema, const struct conf_named *named,
+    void *target, const char *name);
 
 /*
  * Compares two targets: reports each key marked `restart` whose value
@@ -121,7 +125,8 @@ size_t conf_changed(const struct conf_schema *schema, const void *old, const voi
 /* Frees texts and lists (also those within named sections, but not the
  * named structs themselves). */
 void conf_free(const struct conf_schema *schema, void *target);
-/* The same of one named section. */
-void conf_free_named(const struct conf_schema *schema, void *base);
+/* The same of one section of this kind. */
+void conf_free_named(const struct conf_schema *schema, const struct conf_named *named,
+    void *base);
 
 #endif

@@ -93,8 +93,8 @@ box_at(const void *target, size_t i, const char **name)
 	return &t->boxes[i];
 }
 
-static const struct conf_named named = {"box", add_box, box_at, check_box, 0};
-static const struct conf_schema schema = {.keys = keys, .named = &named};
+static const struct conf_named named[] = {{"box", add_box, box_at, check_box, 0}, {0}};
+static const struct conf_schema schema = {.keys = keys, .named = named};
 
 static char folder[4096], path[4200], errors[65536];
 

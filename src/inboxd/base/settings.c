@@ -248,9 +248,9 @@ inbox_at(const void *target, size_t i, const char **name)
 	return &settings->inboxes[i];
 }
 
-static const struct conf_named named = {"inbox", add_inbox, inbox_at, check_inbox, 1};
+static const struct conf_named named[] = {{"inbox", add_inbox, inbox_at, check_inbox, 1}, {0}};
 
-const struct conf_schema settings_schema = {.keys = keys, .named = &named};
+const struct conf_schema settings_schema = {.keys = keys, .named = named};
 
 /* What the keys say together.  0, or -1 after an error was reported. */
 static int

@@ -115,9 +115,9 @@ watch_at(const void *target, size_t i, const char **name)
 	return &settings->watches[i];
 }
 
-static const struct conf_named named = {"watch", add_watch, watch_at, check_watch, 0};
+static const struct conf_named named[] = {{"watch", add_watch, watch_at, check_watch, 0}, {0}};
 
-const struct conf_schema settings_schema = {.keys = keys, .named = &named};
+const struct conf_schema settings_schema = {.keys = keys, .named = named};
 
 /* Two sections of one folder would take each other's files. */
 static int
@@ -186,9 +186,9 @@ settings_watch_only(struct settings *settings, const char *folder, const char *i
 	struct settings_watch *watch;
 
 	for (size_t i = 0; i < settings->watch_count; i++)
-		conf_free_named(&settings_schema, &settings->watches[i]);
+		conf_free_named(&settings_schema, named, &settings->watches[i]);
 	free_watches(settings);
-	watch = conf_add(&settings_schema, settings, "DIR");
+	watch = conf_add(&settings_schema, named, settings, "DIR");
 	if (!watch)
 		return -1;
 	watch->folder = strdup(folder);
