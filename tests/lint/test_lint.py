@@ -629,7 +629,8 @@ def units_make_no_root():
 
 # Most that systemd may find a service exposed to; those that stand here are held to it.
 EXPOSURES = {"inboxd.service": 1.2, "inboxq.service": 1.2, "inboxq-once.service": 1.2,
-             "inboxq-watch.service": 1.2, "inboxd.service with socket.conf": 0.3}
+             "inboxq-watch.service": 1.2, "inboxq-relay.service": 1.2,
+             "inboxd.service with socket.conf": 0.3}
 
 
 def systemd_analyze(what, *units):

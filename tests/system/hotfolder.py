@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """A hot folder with its `inboxq watch`, for the tests that look at that."""
 
+import contextlib
 import os
 import re
 import signal
@@ -16,13 +17,17 @@ OWN = ".inboxq"
 class Hot:
     """One hot folder, and the queue that it fills."""
 
-    def __init__(self, t, q=None, **keys):
+    command = "watch"
+    defaults = {"settle": "1s"}
+
+    def __init__(self, t, q=None, folder=None, **keys):
         self.t = t
         self.q = q or Queue(t, servers=["127.0.0.1:1"])
-        self.folder = os.path.join(self.q.folder, "hot%d" % len(os.listdir(self.q.folder)))
-        os.mkdir(self.folder)
-        self.keys = {"settle": "1s", **keys}
-        self.log_path = os.path.join(self.q.folder, "watch.log")
+        self.folder = folder or os.path.join(
+            self.q.folder, "hot%d" % len(os.listdir(self.q.folder)))
+        os.makedirs(self.folder, exist_ok=True)
+        self.keys = {**self.defaults, **keys}
+        self.log_path = os.path.join(self.q.folder, self.command + ".log")
         self.process = None
         self.mark = 0
         self.configure(self)
@@ -49,15 +54,15 @@ class Hot:
         log = open(self.log_path, "ab")  # closed with the test's folder
         self.t.closing.append(log)
         self.process = self.t.spawn(
-            [INBOXQ, "watch", "-c", self.q.conf, *arguments], stdin=subprocess.DEVNULL,
+            [INBOXQ, self.command, "-c", self.q.conf, *arguments], stdin=subprocess.DEVNULL,
             stdout=log, stderr=log, env=env)
         if wait:
-            self.wait_log(r"event=watch_began\b")
+            self.wait_log(r"event=%s_began\b" % self.command)
         return self
 
     def stop(self, expect=0):
         self.process.send_signal(signal.SIGTERM)
-        equal(self.process.wait(bound(20)), expect, "exit code of watch")
+        equal(self.process.wait(bound(20)), expect, "exit code of " + self.command)
         self.process = None
         self.log()
 
@@ -119,7 +124,8 @@ class Hot:
             if not os.path.exists(os.path.join(self.q.spool, part)):
                 continue
             for n in self.q.numbers(part):
-                with open(os.path.join(self.q.spool, part, "%020d" % n), "rb") as file:
+                with contextlib.suppress(FileNotFoundError), \
+                        open(os.path.join(self.q.spool, part, "%020d" % n), "rb") as file:
                     header = file.read(HEADER).decode().split()
                     keys = dict(word.split("=", 1) for word in header if "=" in word)
                     found[n] = (unescape(keys["name"]), file.read(), keys.get("claim"))

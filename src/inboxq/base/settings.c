@@ -43,11 +43,11 @@ check_inbox(const char *value)
 }
 
 static const char *
-check_watch(const char *name)
+check_name(const char *name)
 {
 	return is_plain_name(name, strlen(name), PROTO_INBOX_MAX)
 	    ? NULL
-	    : "[watch NAME], NAME of 1 to 64 letters, digits, dots, hyphens or underscores";
+	    : "a NAME of 1 to 64 letters, digits, dots, hyphens or underscores";
 }
 
 /* As enum item_priority. */
@@ -81,27 +81,46 @@ static const struct conf_key keys[] = {
     {"watch", "settle", CONF_SECONDS, WATCH_AT(settle), .fallback = "5s", .min = 1, .max = 86400},
     {"watch", "after-close", CONF_SECONDS, WATCH_AT(after_close), .fallback = "0", .max = 86400},
     {"watch", "ignore", CONF_LIST, WATCH_AT(ignore), .fallback = "*.tmp *.part *~"},
+    {"relay", "folder", CONF_PATH, WATCH_AT(folder), .required = 1},
+    {"relay", "inbox", CONF_TEXT, WATCH_AT(inbox), .required = 1, .check = check_inbox},
+    {"relay", "priority", CONF_CHOICE, WATCH_AT(priority), .fallback = "normal",
+        .choices = priority_choices},
     {0},
 };
+
+static void *
+add_to(struct settings_watch **all, size_t *count, const char *name)
+{
+	struct settings_watch *grown = realloc(*all, (*count + 1) * sizeof *grown);
+	struct settings_watch *watch;
+
+	if (!grown)
+		return NULL;
+	*all = grown;
+	watch = &grown[*count];
+	memset(watch, 0, sizeof *watch);
+	watch->name = strdup(name);
+	if (!watch->name)
+		return NULL;
+	++*count;
+	return watch;
+}
+
+static void *
+at(struct settings_watch *all, size_t count, size_t i, const char **name)
+{
+	if (i >= count)
+		return NULL;
+	*name = all[i].name;
+	return &all[i];
+}
 
 static void *
 add_watch(void *target, const char *name)
 {
 	struct settings *settings = target;
-	struct settings_watch *grown =
-	    realloc(settings->watches, (settings->watch_count + 1) * sizeof *grown);
-	struct settings_watch *watch;
 
-	if (!grown)
-		return NULL;
-	settings->watches = grown;
-	watch = &grown[settings->watch_count];
-	memset(watch, 0, sizeof *watch);
-	watch->name = strdup(name);
-	if (!watch->name)
-		return NULL;
-	settings->watch_count++;
-	return watch;
+	return add_to(&settings->watches, &settings->watch_count, name);
 }
 
 static void *
@@ -109,30 +128,46 @@ watch_at(const void *target, size_t i, const char **name)
 {
 	const struct settings *settings = target;
 
-	if (i >= settings->watch_count)
-		return NULL;
-	*name = settings->watches[i].name;
-	return &settings->watches[i];
+	return at(settings->watches, settings->watch_count, i, name);
 }
 
-static const struct conf_named named[] = {{"watch", add_watch, watch_at, check_watch, 0}, {0}};
+static void *
+add_relay(void *target, const char *name)
+{
+	struct settings *settings = target;
+
+	return add_to(&settings->relays, &settings->relay_count, name);
+}
+
+static void *
+relay_at(const void *target, size_t i, const char **name)
+{
+	const struct settings *settings = target;
+
+	return at(settings->relays, settings->relay_count, i, name);
+}
+
+static const struct conf_named named[] = {
+    {"watch", add_watch, watch_at, check_name, 0},
+    {"relay", add_relay, relay_at, check_name, 0},
+    {0},
+};
 
 const struct conf_schema settings_schema = {.keys = keys, .named = named};
 
 /* Two sections of one folder would take each other's files. */
 static int
-check_watches(const char *path, const struct settings *settings, const struct conf_report *report)
+check_folders(const char *path, const char *kind, const struct settings_watch *all, size_t count,
+    const struct conf_report *report)
 {
-	const struct settings_watch *all = settings->watches;
 	char text[512];
 
-	for (size_t i = 0; i < settings->watch_count; i++) {
+	for (size_t i = 0; i < count; i++) {
 		for (size_t k = 0; k < i; k++) {
 			if (strcmp(all[i].folder, all[k].folder) != 0)
 				continue;
-			snprintf(text, sizeof text,
-			    "%s: [watch %s] folder is that of [watch %s] already", path,
-			    all[i].name, all[k].name);
+			snprintf(text, sizeof text, "%s: [%s %s] folder is that of [%s %s] already",
+			    path, kind, all[i].name, kind, all[k].name);
 			report->error(report->ctx, text);
 			return -1;
 		}
@@ -160,35 +195,39 @@ settings_read(const char *path, struct settings *settings, const struct conf_rep
 		report->error(report->ctx, text);
 		return -1;
 	}
-	return check_watches(path, settings, report);
+	if (check_folders(path, "watch", settings->watches, settings->watch_count, report) < 0)
+		return -1;
+	return check_folders(path, "relay", settings->relays, settings->relay_count, report);
 }
 
 static void
-free_watches(struct settings *settings)
+free_all(struct settings_watch **all, size_t *count)
 {
-	for (size_t i = 0; i < settings->watch_count; i++)
-		free(settings->watches[i].name);
-	free(settings->watches);
-	settings->watches = NULL;
-	settings->watch_count = 0;
+	for (size_t i = 0; i < *count; i++)
+		free((*all)[i].name);
+	free(*all);
+	*all = NULL;
+	*count = 0;
 }
 
 void
 settings_free(struct settings *settings)
 {
 	conf_free(&settings_schema, settings);
-	free_watches(settings);
+	free_all(&settings->watches, &settings->watch_count);
+	free_all(&settings->relays, &settings->relay_count);
 }
 
 int
 settings_watch_only(struct settings *settings, const char *folder, const char *inbox)
 {
+	const struct conf_named *kind = conf_named_find(&settings_schema, "watch");
 	struct settings_watch *watch;
 
 	for (size_t i = 0; i < settings->watch_count; i++)
-		conf_free_named(&settings_schema, named, &settings->watches[i]);
-	free_watches(settings);
-	watch = conf_add(&settings_schema, named, settings, "DIR");
+		conf_free_named(&settings_schema, kind, &settings->watches[i]);
+	free_all(&settings->watches, &settings->watch_count);
+	watch = conf_add(&settings_schema, kind, settings, "DIR");
 	if (!watch)
 		return -1;
 	watch->folder = strdup(folder);

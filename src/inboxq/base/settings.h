@@ -13,7 +13,8 @@
 #define SETTINGS_BANDWIDTH_MIN 4096 /* bytes a second: receivers give up on less */
 #define SETTINGS_DEFAULT SYSCONFDIR "/inboxq.conf"
 
-/* A section [watch NAME]: a hot folder. */
+/* A section [watch NAME], a hot folder; or [relay NAME], the folder of an inbox, which has none of
+ * what follows `priority`. */
 struct settings_watch {
 	char *name, *folder, *inbox;
 	int priority;                 /* enum item_priority */
@@ -31,8 +32,8 @@ struct settings {
 	uint64_t bandwidth; /* bytes a second; 0: no bound */
 	struct conf_tls tls;
 	struct conf_log log;
-	struct settings_watch *watches;
-	size_t watch_count;
+	struct settings_watch *watches, *relays;
+	size_t watch_count, relay_count;
 };
 
 extern const struct conf_schema settings_schema;

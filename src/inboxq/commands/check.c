@@ -11,6 +11,7 @@
 
 #include "inboxq/loaded.h"
 #include "inboxq/watch/folder.h"
+#include "inboxq/watch/relay.h"
 #include "lib/log.h"
 
 static int
@@ -23,6 +24,9 @@ run(struct command_call *call)
 	/* Said, and no more: folders come and go, and run has nothing to do with them. */
 	for (size_t i = 0; i < call->settings->watch_count; i++)
 		if (folder_check(&call->settings->watches[i], &folder) < 0)
+			log_complain("inboxq", "%s", folder.text);
+	for (size_t i = 0; i < call->settings->relay_count; i++)
+		if (relay_check(&call->settings->relays[i], &folder) < 0)
 			log_complain("inboxq", "%s", folder.text);
 	if (tls)
 		printf("%s: fine\n", call->config);

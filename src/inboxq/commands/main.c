@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
     &command_send,
     &command_run,
     &command_watch,
+    &command_relay,
     &command_list,
     &command_status,
     &command_requeue,

@@ -9,6 +9,7 @@ extern const struct command command_add;
 extern const struct command command_send;
 extern const struct command command_run;
 extern const struct command command_watch;
+extern const struct command command_relay;
 extern const struct command command_list;
 extern const struct command command_status;
 extern const struct command command_requeue;

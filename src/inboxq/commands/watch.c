@@ -11,6 +11,7 @@
 
 #include "inboxq/base/settings.h"
 #include "inboxq/spool/item.h"
+#include "inboxq/watch/kind.h"
 #include "inboxq/watch/watch.h"
 #include "lib/log.h"
 
@@ -53,7 +54,7 @@ run_one(struct command_call *call)
 		return start_failed(EX_OSERR, "DIR", strerror(ENOMEM));
 	if (text && item_priority_parse(text, &priority) == 0)
 		call->settings->watches[0].priority = (int)priority;
-	return watch_folders(NULL, call->settings, call->spool);
+	return watch_folders(&watch_hot, NULL, call->settings, call->spool);
 }
 
 static int
@@ -63,7 +64,7 @@ run(struct command_call *call)
 		return run_one(call);
 	if (call->settings->watch_count == 0)
 		return start_failed(EX_CONFIG, call->config, "no [watch NAME] in it, and no DIR");
-	return watch_folders(call->config, call->settings, call->spool);
+	return watch_folders(&watch_hot, call->config, call->settings, call->spool);
 }
 
 static const struct command_option options[] = {

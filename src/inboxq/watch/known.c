@@ -62,22 +62,36 @@ on_line(void *ctx, const struct sentlog_line *line)
 	note(ctx, line->claim, line->name, line->sha256, 0);
 }
 
+static void
+on_item(void *ctx, enum spool_part part, uint64_t n, const struct spool_item *item)
+{
+	(void)part;
+	note(ctx, item->claim, item->name, item->sha256, n);
+}
+
+/* Who is told of each item. */
+struct told {
+	struct spool *spool;
+	known_item_fn *item;
+	void *ctx;
+};
+
 /* The header of item `n`, wherever it is; one that cannot be read names no claim: a duplicate
  * then, at worst. */
 static void
-look_at(struct known *known, const struct spool *spool, uint64_t n)
+look_at(const struct told *told, uint64_t n)
 {
 	struct spool_item item;
 	struct why why;
-	int fd = -1;
+	int fd = -1, part;
 
 	/* In the order in which an item goes. */
-	for (int part = SPOOL_QUEUE; part <= SPOOL_FAILED && fd < 0; part++)
-		fd = item_open(spool, (enum spool_part)part, n, &item, &why);
+	for (part = SPOOL_QUEUE; fd < 0 && part <= SPOOL_FAILED; part++)
+		fd = item_open(told->spool, (enum spool_part)part, n, &item, &why);
 	if (fd < 0)
 		return;
 	close(fd);
-	note(known, item.claim, item.name, item.sha256, n);
+	told->item(told->ctx, (enum spool_part)(part - 1), n, &item);
 }
 
 /* What is in both folders at one moment. */
@@ -101,16 +115,16 @@ list_both(struct spool *spool, struct spool_numbers both[2])
  * may take longer than others wait for it: what is requeued meanwhile has a number above.
  */
 static int
-look_above(struct known *known, struct spool *spool, uint64_t *seen)
+look_above(const struct told *told, uint64_t *seen)
 {
 	struct spool_numbers both[2];
 	uint64_t highest = *seen;
-	int rc = list_both(spool, both);
+	int rc = list_both(told->spool, both);
 
 	for (int i = 0; rc == 0 && i < 2; i++) {
 		for (size_t k = 0; k < both[i].count; k++)
 			if (both[i].at[k] > *seen)
-				look_at(known, spool, both[i].at[k]);
+				look_at(told, both[i].at[k]);
 		if (both[i].count && both[i].at[both[i].count - 1] > highest)
 			highest = both[i].at[both[i].count - 1];
 	}
@@ -120,15 +134,24 @@ look_above(struct known *known, struct spool *spool, uint64_t *seen)
 	return rc;
 }
 
-static int
-look_everywhere(struct known *known, struct spool *spool)
+int
+known_items(struct spool *spool, known_item_fn *item, void *ctx)
 {
-	struct sentlog_place from = {0};
+	const struct told told = {spool, item, ctx};
 	uint64_t seen = 0;
 	int rc = 0;
 
 	for (int i = 0; i < ROUNDS && rc == 0; i++)
-		rc = look_above(known, spool, &seen);
+		rc = look_above(&told, &seen);
+	return rc;
+}
+
+static int
+look_everywhere(struct known *known, struct spool *spool)
+{
+	struct sentlog_place from = {0};
+	int rc = known_items(spool, on_item, known);
+
 	if (rc == 0)
 		rc = sentlog_read(spool, &from, on_line, known);
 	/* Who was killed may not have come to that. */

@@ -7,10 +7,20 @@
 #ifndef INBOXQ_WATCH_KNOWN_H
 #define INBOXQ_WATCH_KNOWN_H
 
+#include <stdint.h>
+
+#include "inboxq/spool/item.h"
+#include "inboxq/spool/spool.h"
 #include "lib/attr.h"
 
 struct claim;
-struct spool;
+
+/* Tells `item` of each that lies in queue/ or failed/, some twice; one whose header cannot be read
+ * is passed over.  What leaves meanwhile, without having been told, has a line in sent.log before
+ * this returns.  0, or -1 with errno. */
+typedef void known_item_fn(
+    void *ctx, enum spool_part part, uint64_t n, const struct spool_item *item);
+MUST_CHECK int known_items(struct spool *spool, known_item_fn *item, void *ctx);
 
 /* Of the claims of `list` that are CLAIM_UNKNOWN, those that the spool knows become CLAIM_QUEUED,
  * with the SHA-256 of the item, which is durable; the others CLAIM_HELD.  0, or -1 with errno,

@@ -20,6 +20,7 @@
 #include "inboxq/spool/intake.h"
 #include "inboxq/spool/spool.h"
 #include "inboxq/watch/folder.h"
+#include "inboxq/watch/kind.h"
 #include "inboxq/watch/notice.h"
 #include "inboxq/watch/ready.h"
 #include "lib/conf_log.h"
@@ -36,7 +37,8 @@ struct watch {
 	const char *config;
 	struct settings *settings;
 	struct folder_setup setup;
-	struct folder **folders;
+	const struct watch_kind *kind;
+	void **folders;
 	size_t count, turn;
 	struct event_base *base;
 	struct event *step, *events[EVENTS];
@@ -90,7 +92,7 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	/* The next folder that has something, so that none waits for another's thousands. */
 	block_stops(SIG_BLOCK);
 	for (size_t i = 0; i < watch->count && rc == 0 && !is_stopped(); i++) {
-		rc = folder_take(watch->folders[watch->turn++ % watch->count]);
+		rc = watch->kind->take(watch->folders[watch->turn++ % watch->count]);
 		more |= rc > 0;
 	}
 	block_stops(SIG_UNBLOCK);
@@ -108,7 +110,7 @@ tell_folders(void *ctx, enum notice_kind kind, int number, const char *name)
 	struct watch *watch = ctx;
 
 	for (size_t i = 0; i < watch->count; i++)
-		folder_notice(watch->folders[i], kind, number, name);
+		watch->kind->notice(watch->folders[i], kind, number, name);
 }
 
 static void
@@ -128,7 +130,7 @@ tell_status(struct watch *watch)
 	char status[sizeof watch->status];
 
 	for (size_t i = 0; i < watch->count; i++)
-		folder_count(watch->folders[i], &counts);
+		watch->kind->count(watch->folders[i], &counts);
 	snprintf(status, sizeof status,
 	    "%zu of %zu folders are served; files queued: %" PRIu64 ", left: %zu%s", counts.served,
 	    watch->count, counts.queued, counts.left, counts.full ? "; no room" : "");
@@ -145,7 +147,7 @@ on_tick(evutil_socket_t fd, short events, void *ctx)
 
 	(void)fd, (void)events;
 	for (size_t i = 0; i < watch->count; i++)
-		folder_tick(watch->folders[i]);
+		watch->kind->tick(watch->folders[i]);
 	tell_status(watch);
 	step_now(watch);
 }
@@ -162,13 +164,13 @@ is_taken(void *ctx, const struct folder *by, dev_t device, ino_t inode)
 }
 
 /* The folder of the old list that has this path, which the list gives up; or NULL. */
-static struct folder *
-take_old(struct folder **old, size_t count, const char *path)
+static void *
+take_old(const struct watch_kind *kind, void **old, size_t count, const char *path)
 {
-	struct folder *folder;
+	void *folder;
 
 	for (size_t i = 0; i < count; i++) {
-		if (old[i] && strcmp(folder_path(old[i]), path) == 0) {
+		if (old[i] && strcmp(kind->path(old[i]), path) == 0) {
 			folder = old[i];
 			old[i] = NULL;
 			return folder;
@@ -180,27 +182,26 @@ take_old(struct folder **old, size_t count, const char *path)
 /* The folders of these settings; those that are served already go on.  -1: out of memory, and
  * nothing has changed. */
 static int
-set_folders(struct watch *watch, struct settings *settings)
+set_folders(struct watch *watch, const struct settings *settings)
 {
-	size_t count = settings->watch_count, kept = watch->count;
-	struct folder **old = watch->folders;
-	struct folder **new = calloc(count + 1, sizeof(struct folder *));
+	const struct watch_kind *kind = watch->kind;
+	size_t count, kept = watch->count;
+	const struct settings_watch *all = kind->sections(settings, &count);
+	void **old = watch->folders, **new = calloc(count + 1, sizeof(void *));
 
 	if (!new)
 		return -1;
 	for (size_t i = 0; i < count; i++) {
-		const struct settings_watch *one = &settings->watches[i];
-
-		new[i] = take_old(old, kept, one->folder);
+		new[i] = take_old(kind, old, kept, all[i].folder);
 		if (new[i])
-			folder_configure(new[i], one);
+			kind->configure(new[i], &all[i]);
 		else
-			new[i] = folder_new(&watch->setup, one);
+			new[i] = kind->new(&watch->setup, &all[i]);
 		if (!new[i])
 			log_event(LOG_ERR, "no_memory", "for=watch");
 	}
 	for (size_t i = 0; i < kept; i++)
-		folder_free(old[i]);
+		kind->free(old[i]);
 	free(old);
 	watch->folders = new;
 	watch->count = 0;
@@ -320,7 +321,7 @@ static void
 tear_down(struct watch *watch)
 {
 	for (size_t i = 0; i < watch->count; i++)
-		folder_free(watch->folders[i]);
+		watch->kind->free(watch->folders[i]);
 	free(watch->folders);
 	for (int i = 0; i < EVENTS; i++)
 		if (watch->events[i])
@@ -334,9 +335,10 @@ tear_down(struct watch *watch)
 }
 
 int
-watch_folders(const char *config, struct settings *settings, struct spool *spool)
+watch_folders(const struct watch_kind *kind, const char *config, struct settings *settings,
+    struct spool *spool)
 {
-	struct watch watch = {.config = config, .settings = settings};
+	struct watch watch = {.kind = kind, .config = config, .settings = settings};
 	int rc = set_up(&watch, spool);
 
 	if (rc == EX_OK) {
