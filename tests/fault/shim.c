@@ -153,6 +153,8 @@ shim_kind(const char *path)
 		return is_part(last + 1, end, "unfinished") ? "unfinished" : "ledger";
 	if (is_part(before, last, "journal"))
 		return "journal";
+	if (is_part(before, last, "meta"))
+		return "meta";
 	return "other";
 }
 

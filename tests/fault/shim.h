@@ -29,7 +29,7 @@ int shim_has_faults(void);
 void shim_lift(void);
 
 /* What of the root's the path is: draft, tmpdir, item, newdir, ledger, ledgerdir, unfinished,
- * journal, journaldir or other. */
+ * journal, journaldir, meta or other. */
 const char *shim_kind(const char *path);
 /* The path of what is open there; "" where it has none.  errno stays. */
 void shim_path(int fd, char path[SHIM_PATH_ROOM]);

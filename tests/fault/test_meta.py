@@ -7,9 +7,10 @@ import os
 
 from common import arm, events, shim
 from harness import cases, contains, equal, main, need_call, test, until
-from meta import check_told, need_xattr, told
+from meta import beside, check_told, need_xattr, told
 
 XATTR = {"status": {"clients": "*", "meta": "xattr"}}
+JSON = {"status": {"clients": "*", "meta": "json"}}
 ATTRIBUTES = 7
 
 
@@ -51,6 +52,118 @@ def attributes_are_synced_before_the_item_is_seen(t, sync):
         assert any(event.call == call and event.when == "end" and event.result == 0 and
                    begin.thread == event.thread and begin.sequence < event.sequence < seen
                    for begin in begun for event in syncs), "%s was not synced: %r" % (name, own)
+
+
+def meta_of(r):
+    return sorted(os.listdir(os.path.join(r.root, "status", "meta")))
+
+
+def of_items(r):
+    return [name + ".json" for name in r.files("status")]
+
+
+@cases([("files", "files"), ("filesystem", "filesystem")])
+def files_beside_are_synced_before_the_item_is_seen(t, sync):
+    """With their entries in meta/; for an item that the journal does not carry, too."""
+    need_call("renameat2")
+    r = t.receiver({"receiver": {"sync": sync}, "limits": {"inline": "64K"}}, inboxes=JSON,
+                   env=shim(t, trace=True))
+    c = r.client(hello=t.queue())
+    names = put(c, 20)
+    data = t.bytes(70000)
+    c.announce(21, "status", data, verb="OPEN", name="file 21")
+    equal(c.answer(21).verb, "SEND")
+    c.post("DATA 21 0 70000\n")
+    c.post(data)
+    names[21] = c.stored(21).name
+    all_told(r, names)
+    c.quit()
+    r.stop()
+    trace = events(t)
+    for name in names.values():
+        seen = next(event.sequence for event in trace if event.call == "renameat2" and
+                    os.path.basename(event.path) == name and event.when == "begin")
+        ends = [event for event in trace
+                if event.sequence < seen and event.when == "end" and event.result == 0]
+        if sync == "filesystem":
+            assert any(event.call == "syncfs" for event in ends), name
+            continue
+        own = [event.sequence for event in ends
+               if event.call == "fdatasync" and event.path.endswith("/meta/%s.json" % name)]
+        equal(len(own), 1, "syncs of the file beside " + name)
+        assert any(event.call == "fsync" and event.path.endswith("/status/meta") and
+                   event.sequence > own[0] for event in ends), "meta/ was not synced: " + name
+
+
+@test
+def what_is_put_off_leaves_nothing_in_meta(t):
+    """It is made of what was acknowledged alone."""
+    r = t.receiver({"receiver": {"workers": "1"}}, inboxes=JSON,
+                   env=shim(t, "write@journal:1:ENOSPC:once"))
+    arm(t)
+    c = r.client(hello=t.queue())
+    c.put(1, "status", b"1", digest="0" * 64)
+    equal(c.answer(1).verb, "LATER")
+    c.put(1, "status", b"1")
+    equal(c.answer(1).code, "full")
+    equal(meta_of(r), [])
+    c.quit()
+
+
+@cases([("its bytes", "openat@meta:2:ENOSPC:once"), ("its sync", "fdatasync@meta:2:ENOSPC:once")])
+def no_room_beside_an_item_keeps_it_from_being_seen(t, fault):
+    """It was acknowledged: so it waits, and is seen when there is room, with what is told of it."""
+    r = t.receiver({"receiver": {"sync": "files"}}, inboxes=JSON, env=shim(t, fault))
+    arm(t)
+    c = r.client(hello=t.queue())
+    names = put(c, 3)
+    r.wait_log("event=publish_failed")
+    until(lambda: len(r.files("status", now=True)) == 3, 10, "all to be visible")
+    all_told(r, names)
+    c.quit()
+
+
+@test
+def an_item_whose_name_is_taken_is_told_of_by_its_new_one(t):
+    r = t.receiver({"receiver": {"sync": "files"}}, inboxes=JSON,
+                   env=shim(t, "fdatasync@draft:1:1500ms:once"))
+    arm(t)
+    c = r.client(hello=t.queue())
+    names = put(c, 1)
+    with open(r.path("status", names[1], now=True), "w", encoding="ascii") as file:
+        file.write("somebody else's")
+    r.wait_log("event=name_taken")
+    r.consumed, r.acks = True, []
+    found = [name for name in r.files("status") if name != names[1]]
+    equal(meta_of(r), [found[0] + ".json"])
+    equal(beside(r, "status", found[0])["name"], "file 1")
+    c.quit()
+
+
+@cases([("files", "files", "fdatasync@draft:1:60000ms:on"),
+        ("filesystem", "filesystem", "syncfs:1:60000ms:on"),
+        ("files, before they are seen", "files", "renameat2@draft:1:60000ms:on"),
+        ("files, while they are seen", "files", "renameat2@draft:9:60000ms:on")])
+def a_kill_leaves_each_item_with_its_file_and_none_besides(t, sync, late):
+    need_call("renameat2")
+    r = t.receiver({"receiver": {"sync": sync}}, inboxes=JSON, env=shim(t, late))
+    arm(t)
+    c = r.client(hello=t.queue())
+    names = put(c, 20)
+    if "renameat2" in late:
+        until(lambda: meta_of(r), 10, "files beside")
+    r.kill()
+    os.unlink(os.path.join(t.folder, "arm"))
+    # What was not seen has what the page cache shows, which nobody believes.
+    for name in names.values():
+        if name not in r.files("status", now=True):
+            with open(os.path.join(r.root, "status", "meta", name + ".json"), "w",
+                      encoding="ascii") as file:
+                file.write("spoilt")
+    r.start()
+    equal(sorted(r.files("status")), sorted(names.values()))
+    all_told(r, names)
+    equal(meta_of(r), of_items(r))
 
 
 @cases([("files", "files", "fsync@draft:1:60000ms:on"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """What inbox-spool(5), METADATA, says of an item, read back."""
 
+import json
 import os
 import re
 import stat
@@ -26,6 +27,14 @@ def told(path):
             for name in os.listxattr(path) if name.startswith(PREFIX)}
 
 
+def beside(r, inbox, name):
+    """{what: value} of the file in meta/, as told() has it."""
+    with open(os.path.join(r.root, inbox, "meta", name + ".json"), encoding="utf-8") as file:
+        found = json.load(file)
+    assert isinstance(found["number"], int), found
+    return {what: str(value) for what, value in found.items() if value is not None}
+
+
 def accepted(r, name):
     """{field: value} of the accept's record."""
     fields = ("seq", "time", "client", "queue", "number", "inbox", "size", "sha256", "name",
@@ -42,7 +51,8 @@ def accepted(r, name):
 def check_told(r, inbox, name, hint=None, part="new"):
     """Is all there, and as the ledger has it?"""
     path = r.path(inbox, name, part)
-    found, record = told(path), accepted(r, name)
+    is_json = r.inboxes[inbox]["meta"] == "json"
+    found, record = beside(r, inbox, name) if is_json else told(path), accepted(r, name)
     time = re.sub("[-:]", "", found.get("received", ""))
     equal({**found, "received": time},
           {"client": record["client"], "queue": record["queue"], "number": record["number"],

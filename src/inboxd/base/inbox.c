@@ -76,7 +76,7 @@ inbox_open(struct inbox *inbox, int root, const char *name, int shared,
 
 	snprintf(inbox->name, sizeof inbox->name, "%s", name);
 	snprintf(shown, sizeof shown, "inbox folder %s", name);
-	inbox->tmp = inbox->new = -1;
+	inbox->tmp = inbox->new = inbox->meta_dir = -1;
 	inbox->inflow = NULL;
 	if (fstat(root, &root_stat) < 0) {
 		return why_say(error, "root: %s", strerror(errno));
@@ -125,7 +125,8 @@ inbox_check_group(const struct inbox *inbox, const char *name, struct why *error
 	const struct group *group = getgrnam(name);
 
 	if (group && is_groups(inbox->tmp, group->gr_gid, S_ISGID) &&
-	    is_groups(inbox->new, group->gr_gid, S_IWGRP))
+	    is_groups(inbox->new, group->gr_gid, S_IWGRP) &&
+	    (inbox->meta_dir < 0 || is_groups(inbox->meta_dir, group->gr_gid, S_ISGID | S_IWGRP)))
 		return 0;
 	return why_say(error,
 	    "inbox folder %s: is not as its group %s needs it; to make it so: inboxd -m, as root "
@@ -147,13 +148,11 @@ is_merely_full(int fd)
 	    (uint64_t)st.f_bavail * st.f_frsize < 16 * ATTRIBUTES_ROOM;
 }
 
-int
-inbox_check_meta(const struct inbox *inbox, struct why *error)
+static int
+try_attributes(const struct inbox *inbox, struct why *error)
 {
 	char value[ATTRIBUTES_ROOM];
 
-	if (inbox->meta != META_XATTR)
-		return 0;
 	memset(value, 'x', sizeof value);
 	if (xattr_set(inbox->tmp, TRIAL, value, sizeof value) == 0) {
 		(void)!xattr_remove(inbox->tmp, TRIAL);
@@ -163,9 +162,27 @@ inbox_check_meta(const struct inbox *inbox, struct why *error)
 		return 0;
 	return why_say(error,
 	    "inbox folder %s/tmp: meta = xattr needs a file system that keeps extended attributes "
-	    "of up to %d bytes a file: %s%s; else set it to none", inbox->name, ATTRIBUTES_ROOM,
-	    strerror(errno),
+	    "of up to %d bytes a file: %s%s; else set it to json or none",
+	    inbox->name, ATTRIBUTES_ROOM, strerror(errno),
 	    disk_is_full(errno) ? ", as with blocks of less than 4096 bytes" : "");
+}
+
+int
+inbox_open_meta(struct inbox *inbox, int shared, struct why *error)
+{
+	char shown[PROTO_INBOX_MAX + 32];
+	struct stat st;
+
+	if (inbox->meta == META_XATTR)
+		return try_attributes(inbox, error);
+	if (inbox->meta != META_JSON)
+		return 0;
+	snprintf(shown, sizeof shown, "inbox folder %s/" INBOX_META, inbox->name);
+	if (fstat(inbox->new, &st) < 0)
+		return why_say(error, "%s: %s", shown, strerror(errno));
+	inbox->meta_dir =
+	    open_part(inbox->new, "../" INBOX_META, st.st_dev, shared, shown, error);
+	return inbox->meta_dir < 0 ? -1 : 0;
 }
 
 void
@@ -175,7 +192,9 @@ inbox_close(struct inbox *inbox)
 		close(inbox->tmp);
 	if (inbox->new >= 0)
 		close(inbox->new);
-	inbox->tmp = inbox->new = -1;
+	if (inbox->meta_dir >= 0)
+		close(inbox->meta_dir);
+	inbox->tmp = inbox->new = inbox->meta_dir = -1;
 	inflow_unref(inbox->inflow);
 	inbox->inflow = NULL;
 }

@@ -20,6 +20,7 @@ struct shares;
 
 #define INBOX_PARTS 3
 extern const char *const inbox_parts[INBOX_PARTS];
+#define INBOX_META "meta" /* one more, where `meta` wants it */
 
 struct inbox {
 	char name[PROTO_INBOX_MAX + 1];
@@ -29,6 +30,7 @@ struct inbox {
 	int meta; /* enum settings_meta: how consumers are told of an item beside it */
 	const struct conf_list *clients;
 	int tmp, new; /* directories, for *at() calls and syncs */
+	int meta_dir; /* likewise meta/, where `meta` wants it; else -1 */
 	unsigned file_mode; /* of items: 0640 where a group may take them out, else 0600 */
 	struct inflow_bounds most; /* that may wait */
 	struct inflow *inflow;   /* a reference */
@@ -43,9 +45,9 @@ MUST_CHECK int inbox_open(struct inbox *inbox, int root, const char *name, int s
 /* Can the group take items out of an open inbox?  0, or -1 with what would be right. */
 MUST_CHECK int inbox_check_group(const struct inbox *inbox, const char *name,
     struct why *error);
-/* Can its file system keep what `meta` wants of an open inbox?  0, or -1 with what would be
- * right. */
-MUST_CHECK int inbox_check_meta(const struct inbox *inbox, struct why *error);
+/* Can what `meta` wants be kept of an open inbox?  Tries its file system, or opens meta/, which is
+ * as new/ is.  0, or -1 with what would be right. */
+MUST_CHECK int inbox_open_meta(struct inbox *inbox, int shared, struct why *error);
 void inbox_close(struct inbox *inbox);
 
 /* May this client use it?  fnmatch(3) on each pattern. */

@@ -315,12 +315,29 @@ share_folder(int fd, gid_t group, mode_t mode, const char *shown, struct why *er
 static const mode_t shared_modes[INBOX_PARTS] = {02700, 02770, 02770};
 
 static int
+make_part(int folder, const char *above, const char *name, const struct group *group, mode_t mode,
+    struct why *error)
+{
+	char shown[512];
+	int part, rc = 0;
+
+	snprintf(shown, sizeof shown, "%s/%s", above, name);
+	part = make_folder(folder, name, shown, error);
+	if (part < 0)
+		return -1;
+	if (group)
+		rc = share_folder(part, group->gr_gid, mode, shown, error);
+	disk_close(part);
+	return rc;
+}
+
+static int
 make_inbox(int root, const char *root_path, const struct inbox_settings *inbox,
     struct why *error)
 {
 	const struct group *group = inbox->group ? getgrnam(inbox->group) : NULL;
 	char shown[512];
-	int folder, part, rc = 0;
+	int folder, rc = 0;
 
 	snprintf(shown, sizeof shown, "%s/%s", root_path, inbox->name);
 	folder = make_folder(root, inbox->name, shown, error);
@@ -328,15 +345,10 @@ make_inbox(int root, const char *root_path, const struct inbox_settings *inbox,
 		return -1;
 	if (group)
 		rc = share_folder(folder, group->gr_gid, 0710, shown, error);
-	for (size_t i = 0; rc == 0 && i < INBOX_PARTS; i++) {
-		snprintf(shown, sizeof shown, "%s/%s/%s", root_path, inbox->name, inbox_parts[i]);
-		part = make_folder(folder, inbox_parts[i], shown, error);
-		if (part < 0)
-			rc = -1;
-		else if (group)
-			rc = share_folder(part, group->gr_gid, shared_modes[i], shown, error);
-		disk_close(part);
-	}
+	for (size_t i = 0; rc == 0 && i < INBOX_PARTS; i++)
+		rc = make_part(folder, shown, inbox_parts[i], group, shared_modes[i], error);
+	if (rc == 0 && inbox->meta == META_JSON)
+		rc = make_part(folder, shown, INBOX_META, group, 02770, error);
 	close(folder);
 	return rc;
 }

@@ -19,7 +19,7 @@ static const char *const sync_choices[] = {
 #undef X
 };
 static const char *const sandbox_choices[] = {"auto", "off", "require", NULL};
-static const char *const meta_choices[] = {"none", "xattr", NULL};
+static const char *const meta_choices[] = {"none", "xattr", "json", NULL};
 static const char *const identity_choices[] = {"san", "cn", NULL};
 
 static const char *

@@ -29,7 +29,7 @@ enum settings_sync {
 enum settings_sandbox { CONFINE_AUTO, CONFINE_OFF, CONFINE_REQUIRE };
 
 /* How are consumers told of an item beside it (inboxd/drafts/meta.h)? */
-enum settings_meta { META_NONE, META_XATTR };
+enum settings_meta { META_NONE, META_XATTR, META_JSON };
 
 struct inbox_settings {
 	char *name;

@@ -115,8 +115,8 @@ add_inbox(struct site *site, int root, const struct inbox_settings *from, struct
 	if (inbox->size > site->item)
 		site->item = inbox->size;
 	errno = 0;
-	if ((from->group && inbox_check_group(inbox, from->group, error) < 0) ||
-	    inbox_check_meta(inbox, error) < 0)
+	if (inbox_open_meta(inbox, from->group != NULL, error) < 0 ||
+	    (from->group && inbox_check_group(inbox, from->group, error) < 0))
 		return -1;
 	inbox->folder = folder_path(site->settings->root, from->name);
 	return inbox->folder ? 0 : why_say(error, "out of memory");

@@ -61,6 +61,9 @@ behind_add(struct behind *behind, struct item *item, const struct journal_frame 
 	p->size = item->size;
 	p->acknowledged = clock_utc();
 	inflow_store(p->draft.inbox->inflow, p->size, p->acknowledged);
+	p->beside = item->beside;
+	p->beside_fd = -1;
+	item->beside = NULL;
 	item->draft.fd = -1;
 	item->draft.site = NULL;
 	if (!behind->handover) {

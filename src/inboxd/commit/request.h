@@ -136,6 +136,7 @@ struct item {
 	char hint[RECORD_HINT_ROOM];
 	int64_t received; /* when it was whole, UTC microseconds, as it is told beside it; 0: when
 	                     it is accepted */
+	char *beside; /* what is to lie beside it, malloc'ed (drafts/meta.h); NULL: nothing */
 	/* Its bytes, malloc'ed, for the journal; NULL: they come in pieces, or are too many to be
 	 * kept, and the draft has to be durable first. */
 	unsigned char *bytes;

@@ -2,11 +2,14 @@
 #include "inboxd/drafts/meta.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
+#include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
 #include "lib/disk.h"
 #include "lib/escape.h"
@@ -16,7 +19,7 @@
 
 #define PREFIX "user.inboxd."
 
-#define VALUE_ROOM 1024 /* no value is longer */
+#define VALUE_ROOM 1024 /* no value is as long */
 
 enum attribute { CLIENT, QUEUE, NUMBER, NAME, SHA256, RECEIVED, INBOX, ATTRIBUTES };
 
@@ -61,10 +64,12 @@ print_value(const struct meta *meta, enum attribute which, char dst[VALUE_ROOM])
 		digest_print(dst, meta->sha256);
 		return strlen(dst);
 	case RECEIVED:
+		if (meta->received == 0)
+			return 0;
 		print_received(dst, VALUE_ROOM, meta->received);
 		return strlen(dst);
 	case NAME:
-		len = escape_decode(dst, VALUE_ROOM, meta->hint, strlen(meta->hint));
+		len = escape_decode(dst, VALUE_ROOM - 1, meta->hint, strlen(meta->hint));
 		return len > 0 ? (size_t)len : 0;
 	case ATTRIBUTES:
 		break;
@@ -87,9 +92,14 @@ meta_attach(const struct inbox *inbox, int fd, const struct meta *meta)
 	return 0;
 }
 
-static void
-describe(const struct record *record, struct meta *out)
+static int
+read_accept(const char *accept, struct record *record, struct meta *out)
 {
+	if (record_parse(accept, strcspn(accept, "\n"), record) < 0 ||
+	    record->type != RECORD_ACCEPT) {
+		errno = EBADMSG;
+		return -1;
+	}
 	*out = (struct meta){
 	    .client = record->identity,
 	    .queue = record->queue,
@@ -99,6 +109,7 @@ describe(const struct record *record, struct meta *out)
 	    .sha256 = record->sha256,
 	    .received = record->time,
 	};
+	return 0;
 }
 
 int
@@ -109,13 +120,7 @@ meta_attach_of(const struct inbox *inbox, int fd, const char *accept)
 
 	if (inbox->meta != META_XATTR)
 		return 0;
-	if (record_parse(accept, strcspn(accept, "\n"), &record) < 0 ||
-	    record.type != RECORD_ACCEPT) {
-		errno = EBADMSG;
-		return -1;
-	}
-	describe(&record, &meta);
-	return meta_attach(inbox, fd, &meta);
+	return read_accept(accept, &record, &meta) < 0 ? -1 : meta_attach(inbox, fd, &meta);
 }
 
 int
@@ -139,4 +144,167 @@ int
 meta_sync(const struct inbox *inbox, int fd)
 {
 	return inbox->meta == META_XATTR ? disk_sync_file(fd) : disk_sync_data(fd);
+}
+
+/* ---- as JSON */
+
+#define TEXT_ROOM 4096 /* of all keys and values, each byte of a name written as six */
+#define FILE_ROOM (NAME_ROOM + sizeof META_SUFFIX)
+
+/* How many bytes are the character that a text begins with; 0: it is no UTF-8, or its end. */
+static size_t
+character(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 :
+	    at[0] < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < len; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	/* Longer than it had to be, half of a pair, or beyond the last one. */
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return at[0] ? len : 0;
+}
+
+static int
+is_utf8(const char *text)
+{
+	size_t len;
+
+	while ((len = character(text)) > 0)
+		text += len;
+	return *text == '\0';
+}
+
+static char *
+put(char *at, const char *text)
+{
+	size_t len = strlen(text);
+
+	memcpy(at, text, len + 1);
+	return at + len;
+}
+
+static char *
+put_quoted(char *at, const char *text)
+{
+	*at++ = '"';
+	for (; *text; text++) {
+		unsigned char c = (unsigned char)*text;
+		if (c < 0x20 || c == 0x7f) {
+			at += snprintf(at, 7, "\\u%04x", c);
+			continue;
+		}
+		if (c == '"' || c == '\\')
+			*at++ = '\\';
+		*at++ = *text;
+	}
+	*at++ = '"';
+	*at = '\0';
+	return at;
+}
+
+/* A name that is no text stands as in the ledger. */
+static char *
+put_value(char *at, const struct meta *meta, enum attribute which)
+{
+	char value[VALUE_ROOM];
+	size_t len = print_value(meta, which, value);
+
+	value[len] = '\0';
+	if (which == NUMBER)
+		return put(at, value);
+	if (len == 0)
+		return put(at, "null");
+	return put_quoted(at, which == NAME && (strlen(value) < len || !is_utf8(value))
+	        ? meta->hint : value);
+}
+
+char *
+meta_text(const struct inbox *inbox, const struct meta *meta)
+{
+	char text[TEXT_ROOM], *at = text, *copy;
+
+	if (inbox->meta != META_JSON)
+		return NULL;
+	for (int i = 0; i < ATTRIBUTES; i++) {
+		at = put(at, i > 0 ? ", " : "{");
+		at = put_quoted(at, names[i] + strlen(PREFIX));
+		at = put(at, ": ");
+		at = put_value(at, meta, (enum attribute)i);
+	}
+	at = put(at, "}\n");
+	copy = must_alloc((size_t)(at - text) + 1);
+	memcpy(copy, text, (size_t)(at - text));
+	return copy;
+}
+
+char *
+meta_text_of(const struct inbox *inbox, const char *accept)
+{
+	struct record record;
+	struct meta meta;
+
+	if (inbox->meta != META_JSON || read_accept(accept, &record, &meta) < 0)
+		return NULL;
+	return meta_text(inbox, &meta);
+}
+
+/* ---- in meta/ */
+
+static void
+name_file(char dst[FILE_ROOM], const char *name)
+{
+	snprintf(dst, FILE_ROOM, "%s" META_SUFFIX, name);
+}
+
+int
+meta_write(const struct inbox *inbox, const char *name, const char *text)
+{
+	char file[FILE_ROOM];
+	int fd;
+
+	name_file(file, name);
+	fd = openat(inbox->meta_dir, file,
+	    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, inbox->file_mode);
+	if (fd < 0 || disk_write(fd, text, strlen(text)) == 0)
+		return fd;
+	disk_close(fd);
+	meta_remove(inbox, name);
+	return -1;
+}
+
+int
+meta_is_there(const struct inbox *inbox, const char *name)
+{
+	char file[FILE_ROOM];
+
+	name_file(file, name);
+	return faccessat(inbox->meta_dir, file, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+void
+meta_remove(const struct inbox *inbox, const char *name)
+{
+	char file[FILE_ROOM];
+	int error = errno;
+
+	name_file(file, name);
+	(void)unlinkat(inbox->meta_dir, file, 0);
+	errno = error;
+}
+
+int
+meta_rename(const struct inbox *inbox, const char *from, const char *to)
+{
+	char old[FILE_ROOM], new[FILE_ROOM];
+
+	name_file(old, from);
+	name_file(new, to);
+	if (disk_publish(inbox->meta_dir, old, inbox->meta_dir, new) == 0 || errno == ENOENT)
+		return 0;
+	return -1;
 }

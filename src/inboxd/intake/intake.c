@@ -253,6 +253,7 @@ intake_free_item(struct intake *in, struct item *item)
 {
 	in->shop->kept -= item->kept;
 	free(item->bytes);
+	free(item->beside);
 	free(item->refusal);
 	free(item);
 }

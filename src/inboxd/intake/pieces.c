@@ -166,6 +166,7 @@ finish_right(struct open *open)
 		put_off(open, result);
 		return;
 	}
+	item->beside = meta_text(item->draft.inbox, &meta);
 	item->asks = 0;
 	item->was_open = 1;
 	remove_open(open);

@@ -43,10 +43,12 @@ finish_right(struct intake *in, struct item *item)
 
 	intake_describe(in, item, item->draft.inbox, &meta);
 	result = draft_describe(&item->draft, &meta);
-	if (result == DRAFT_OK)
-		intake_hand_over(in, item);
-	else
+	if (result != DRAFT_OK) {
 		give_up(in, item, result);
+		return;
+	}
+	item->beside = meta_text(item->draft.inbox, &meta);
+	intake_hand_over(in, item);
 }
 
 /* All bytes have come: are they the ones that were declared? */

@@ -15,6 +15,8 @@ struct publication {
 	uint64_t size;              /* of the item, bytes */
 	int64_t acknowledged;       /* when, UTC microseconds */
 	int64_t since;              /* likewise, monotonic microseconds */
+	char *beside; /* what is to lie beside it in meta/, malloc'ed; NULL: nothing (beside.h) */
+	int beside_fd; /* its file, -1: it is to be written; nothing where `beside` is NULL */
 	/* The publisher's. */
 	int is_lost; /* the draft has to be made anew, from the journal */
 };

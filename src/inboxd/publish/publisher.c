@@ -13,6 +13,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/thread.h"
+#include "inboxd/publish/beside.h"
 #include "inboxd/publish/sync.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
@@ -78,6 +79,7 @@ static void
 free_publication(struct publication *p)
 {
 	draft_close(&p->draft);
+	beside_free(p);
 	free(p);
 }
 
@@ -174,8 +176,13 @@ publish_renamed(struct publisher *publisher, struct publication *p)
 	if (name_read_client(draft->name, draft->inbox->suffix, client) < 0)
 		client[0] = '\0';
 	name_next(&publisher->namer, client, draft->inbox->suffix, name);
-	if (disk_publish(draft->inbox->tmp, draft->name, draft->inbox->new, name) < 0)
+	if (beside_make_as(p, name) < 0)
 		return -1;
+	if (disk_publish(draft->inbox->tmp, draft->name, draft->inbox->new, name) < 0) {
+		beside_drop(p, name);
+		return -1;
+	}
+	beside_drop(p, draft->name);
 	stats_add(&publisher->stats, STAT_NAMES_TAKEN, 1);
 	log_event(LOG_WARNING, "name_taken", "inbox=%s name=%s instead=%s", draft->inbox->name,
 	    draft->name, name);
@@ -259,6 +266,8 @@ sync_all(struct publisher *publisher)
 	for (struct publication *p = publisher->fresh.first; p; p = p->next) {
 		if (p->is_lost)
 			make_anew(publisher, p);
+		if (beside_is_due(p) && beside_write(p) < 0)
+			trouble(publisher, &p->draft, "meta");
 	}
 	sync_round(&publisher->how, publisher->fresh.first, publisher->visible.first);
 	publisher->synced = clock_monotonic();
@@ -284,7 +293,7 @@ go_on(struct publisher *publisher)
 	publisher->fresh_count = 0;
 	for (p = chain_take(&publisher->fresh); p; p = next) {
 		next = p->next;
-		if (p->is_lost) {
+		if (p->is_lost || beside_is_due(p)) {
 			errno = ENOSPC;
 			if (publisher->trouble == DRAFT_OK)
 				trouble(publisher, &p->draft, "sync");
@@ -293,6 +302,7 @@ go_on(struct publisher *publisher)
 		}
 		disk_close(p->draft.fd);
 		p->draft.fd = -1;
+		beside_close(p);
 		chain_add(&publisher->durable, p);
 	}
 }

@@ -7,6 +7,7 @@
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
 #include "inboxd/drafts/meta.h"
+#include "inboxd/publish/beside.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 
@@ -49,6 +50,8 @@ static void
 sync_drafts(struct publication *fresh)
 {
 	for (struct publication *p = fresh; p; p = p->next) {
+		if (beside_is_open(p))
+			beside_sync(p);
 		if (!has_to_be_synced(p) || meta_sync(p->draft.inbox, p->draft.fd) == 0)
 			continue;
 		if (draft_failure(errno) != DRAFT_FULL)
@@ -64,6 +67,10 @@ sync_files(const struct sync_how *how, struct publication *fresh,
 	struct folders folders = {0};
 
 	for (const struct publication *p = fresh; p; p = p->next) {
+		if (beside_is_open(p)) {
+			disk_sync_start(p->beside_fd);
+			add_folder(&folders, p->draft.inbox->meta_dir);
+		}
 		if (!has_to_be_synced(p))
 			continue;
 		disk_sync_start(p->draft.fd);
@@ -108,7 +115,7 @@ sync_auto(struct sync_how *how, struct publication *fresh, const struct publicat
 	double count = 1; /* for the folders */
 
 	for (const struct publication *p = fresh; p; p = p->next)
-		count += has_to_be_synced(p);
+		count += has_to_be_synced(p) + beside_is_open(p);
 	if (how->a_file * count < how->a_filesystem) {
 		sync_files(how, fresh, visible);
 		learn(&how->a_file, (double)(clock_monotonic() - began) / count);

@@ -34,11 +34,12 @@ void sync_begin(struct sync_how *how, int root, int way);
 
 /*
  * Syncs the drafts of `fresh` with their entries in tmp/, but for those that the journal does not
- * carry, which are durable; the entries in new/ that the items of `visible` got; and what the
- * ledger's file holds (chains by publication->next).
+ * carry, which are durable; what lies beside them in meta/, as far as it is written; the entries in
+ * new/ that the items of `visible` got; and what the ledger's file holds (chains by
+ * publication->next).
  *
  * A failure ends the program (P9), but for one: a draft whose bytes found no room when they were
- * written back gets is_lost.
+ * written back gets is_lost, and what lies beside one is due again.
  */
 void sync_round(struct sync_how *how, struct publication *fresh,
     const struct publication *visible);

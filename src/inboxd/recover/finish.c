@@ -14,6 +14,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/drafts/draft.h"
+#include "inboxd/recover/beside_item.h"
 #include "inboxd/recover/fresh.h"
 #include "inboxd/recover/tell.h"
 #include "lib/disk.h"
@@ -242,6 +243,8 @@ write_all(struct recovery *r, struct fresh_sync *sync)
 			return -1;
 		if (u->verdict == COPY && write_copy(r, u) < 0)
 			return -1;
+		if (beside_item_write(r, u, sync) < 0)
+			return -1;
 	}
 	if (fresh_end(sync) < 0)
 		return recovery_fail(r, "sync", "what was written anew", "");
@@ -259,6 +262,8 @@ sync_folders(struct recovery *r, int and_new)
 		    i < open ? &r->site->inboxes[i] : &r->closed[i - open];
 		if (inbox->tmp >= 0 && (disk_sync_dir(inbox->tmp) < 0 ||
 		                           (and_new && disk_sync_dir(inbox->new) < 0)))
+			fatal_sync("folder");
+		if (inbox->meta_dir >= 0 && disk_sync_dir(inbox->meta_dir) < 0)
 			fatal_sync("folder");
 	}
 }
@@ -307,7 +312,7 @@ publish_renamed(struct recovery *r, struct unfinished *u)
 
 	do {
 		name_next(&r->namer, item->queue->identity, u->inbox->suffix, name);
-		if (tell_renamed(r, item->seq, name) < 0)
+		if (tell_renamed(r, item->seq, name) < 0 || beside_item_rename(r, u, name) < 0)
 			return -1;
 		if (disk_publish(u->inbox->tmp, item->name, u->inbox->new, name) == 0) {
 			log_event(LOG_WARNING, "name_taken", "inbox=%s name=%s instead=%s",

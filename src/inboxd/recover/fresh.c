@@ -213,16 +213,8 @@ sync_open(struct fresh_sync *sync)
 }
 
 int
-fresh_write(struct fresh_sync *sync, const struct tail_item *item, const struct inbox *inbox,
-    const char *accept, const void *bytes, size_t size)
+fresh_keep(struct fresh_sync *sync, const struct inbox *inbox, int fd)
 {
-	int fd;
-
-	if (sync->count == FRESH_OPEN_MAX && sync_open(sync) < 0)
-		return -1;
-	fd = draft_make_of(inbox, item->name, accept, bytes, size);
-	if (fd < 0)
-		return -1;
 	sync->needs = 1;
 	disk_sync_start(fd);
 	if (sync->root >= 0) {
@@ -231,7 +223,16 @@ fresh_write(struct fresh_sync *sync, const struct tail_item *item, const struct 
 	}
 	sync->inboxes[sync->count] = inbox;
 	sync->fds[sync->count++] = fd;
-	return 0;
+	return sync->count == FRESH_OPEN_MAX ? sync_open(sync) : 0;
+}
+
+int
+fresh_write(struct fresh_sync *sync, const struct tail_item *item, const struct inbox *inbox,
+    const char *accept, const void *bytes, size_t size)
+{
+	int fd = draft_make_of(inbox, item->name, accept, bytes, size);
+
+	return fd < 0 ? -1 : fresh_keep(sync, inbox, fd);
 }
 
 int

@@ -55,6 +55,8 @@ void fresh_begin(struct fresh_sync *sync, int root, int way);
  * -1 with errno. */
 MUST_CHECK int fresh_write(struct fresh_sync *sync, const struct tail_item *item,
     const struct inbox *inbox, const char *accept, const void *bytes, size_t size);
+/* Takes another file that was written, for the same sync.  0; or -1 with errno. */
+MUST_CHECK int fresh_keep(struct fresh_sync *sync, const struct inbox *inbox, int fd);
 /* The same, synced by itself; what has its name in tmp/ stays until the new one takes its place. */
 MUST_CHECK int fresh_replace(const struct tail_item *item, const struct inbox *inbox,
     const char *accept, const void *bytes, size_t size);

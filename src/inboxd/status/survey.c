@@ -13,10 +13,12 @@
 #include "inboxd/base/shares.h"
 #include "inboxd/base/site.h"
 #include "inboxd/base/thread.h"
+#include "inboxd/drafts/leftovers.h"
 #include "lib/clock.h"
 
 #define EVERY (60 * CLOCK_SECOND)
 #define SOON (5 * CLOCK_SECOND) /* while consumers may make room where none is */
+#define TIDY_EVERY (60 * 60 * CLOCK_SECOND)
 #define REST 9 /* times as long as a count took */
 
 enum survey_message {
@@ -36,6 +38,7 @@ struct survey {
 	atomic_int stopping;
 	/* The thread's own. */
 	struct site *site;
+	int64_t tidy; /* when meta/ is looked at next */
 	int is_asked, is_new;  /* what the next count is for */
 	int64_t rested, soon, due; /* when the next one may begin; does so to see whether there is
 	                              room again; and in any case */
@@ -77,6 +80,17 @@ count_inbox(struct survey *survey, const struct inbox *inbox, struct shares *sha
 		    out->waiting.bytes, inbox->name);
 }
 
+/* Seldom: a file that is to go is a day old. */
+static void
+delete_leftovers(struct survey *survey, int64_t now)
+{
+	if (now < survey->tidy)
+		return;
+	survey->tidy = now + TIDY_EVERY;
+	for (size_t i = 0; i < survey->site->inbox_count; i++)
+		leftovers_delete(&survey->site->inboxes[i], &survey->stopping);
+}
+
 static int64_t
 later(int64_t a, int64_t b)
 {
@@ -98,6 +112,7 @@ count(struct survey *survey)
 	counted->shares = site->settings->share ? shares_new() : NULL;
 	for (size_t i = 0; i < site->inbox_count; i++)
 		count_inbox(survey, &site->inboxes[i], counted->shares, &counted->inboxes[i]);
+	delete_leftovers(survey, began);
 	took = clock_monotonic() - began;
 	survey->rested = began + took + REST * took;
 	survey->due = later(survey->rested, began + took + EVERY);
