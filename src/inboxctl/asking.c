@@ -75,7 +75,9 @@ asking_post(const struct arguments *arguments, const char *path, const char *for
 	int code;
 
 	if (result != FETCH_OK) {
-		complain("%s: %s", arguments->socket, page.why.text);
+		complain("%s: %s%s", arguments->socket, page.why.text,
+		    page.is_sent && page.code == 0 ? "; it may be done all the same: look first"
+		                                   : "");
 		return exit_code(result, page.code);
 	}
 	code = tell(&page, arguments, show);

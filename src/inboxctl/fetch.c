@@ -223,10 +223,12 @@ ask(const char *socket_path, const char *path, const char *request, int patience
 	page->text = NULL;
 	page->len = 0;
 	page->code = 0;
+	page->is_sent = 0;
 	int fd = connect_to(socket_path);
 	if (fd == -1)
 		return fail(page, FETCH_UNREACHABLE, "%s", strerror(errno));
 	page->pid = pid_of_peer(fd);
+	page->is_sent = 1;
 	if ((send_all(fd, request, strlen(request), deadline) == -1 && errno != EPIPE) ||
 	    read_all(fd, &page->text, &page->len, deadline) == -1) {
 		if (errno == EFBIG)

@@ -21,6 +21,7 @@ struct fetch_page {
 	char *text; /* closed by NUL, to be freed; NULL unless FETCH_OK */
 	size_t len;
 	int code; /* of HTTP; 0: no answer came */
+	int is_sent; /* what was asked went out, so it may be done without an answer */
 	long pid; /* of who listens, as the system has it; 0: not in our sight; -1: it cannot say */
 	struct why why; /* may hold bytes of the peer, unescaped */
 };

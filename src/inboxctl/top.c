@@ -326,6 +326,10 @@ top(const struct arguments *arguments)
 	top->view.interval = top->interval;
 	/* Where there is no receiver to begin with it is rather the wrong socket. */
 	code = page_get(top->socket_path, "/status", &top->status);
+	if (code == EX_OK && show_check(top->status, "items", JSON_OBJECT, &top->why) < 0) {
+		complain("%s: %s", top->socket_path, top->why.text);
+		code = EX_PROTOCOL;
+	}
 	take(&top->status, NULL);
 	if (code != EX_OK)
 		goto end;

@@ -8,6 +8,8 @@ on; whatever happens meanwhile, each item is stored once or still with its clien
 
 import os
 import signal
+import socket
+import subprocess
 import threading
 import time
 
@@ -450,6 +452,27 @@ def pauses_under_load_lose_nothing(t):
     found = sorted(r.read(inbox, name) for name, inbox in there.items())
     equal(len(found), len(set(found)), "items that are there once")
     r.acks = []
+
+
+@test
+def who_got_no_answer_is_told_that_it_may_be_done(t):
+    """What a receiver that hung has in its socket, it does when it goes on."""
+    path = os.path.join(t.folder, "mute.sock")
+    with socket.socket(socket.AF_UNIX) as mute:
+        mute.bind(path)
+        mute.listen(1)
+        child = subprocess.Popen([INBOXCTL, "-s", path, "pause", "status"], text=True,
+                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        mute.settimeout(20)
+        connection = mute.accept()[0]
+        contains(connection.recv(4096).decode(), "POST /pause ")
+        connection.close()
+        shown, complaint = child.communicate(timeout=30)
+    equal((child.returncode, shown), (76, ""))
+    contains(complaint, "it may be done all the same")
+    done = t.run([INBOXCTL, "-s", path + "x", "pause", "status"])
+    equal(done.returncode, 69)
+    assert "done" not in done.stderr, done.stderr
 
 
 main()

@@ -278,6 +278,12 @@ def top_says_why_it_cannot(t):
     done = t.run([INBOXCTL, "-s", day.socket.socket_path + "x", "top", "--once"])
     equal(done.returncode, 69)
     contains(done.stderr, "systemctl status")
+    for page, why in (({}, "no schema number"), ({"schema": 2}, "schema 2"),
+                      ({"schema": 1}, 'no "items"')):
+        done = t.run([INBOXCTL, "-s", StatusSocket(t, {"/status": page}).socket_path, "top",
+                      "--once"])
+        equal((done.returncode, done.stdout), (76, ""))
+        contains(done.stderr, why)
     code, text = Terminal(t, [INBOXCTL, "-s", day.socket.socket_path + "x", "top"]).end()
     equal(code, 69)
     assert "\x1b" not in text, text
