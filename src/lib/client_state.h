@@ -38,7 +38,7 @@ struct client_facts {
 	int64_t client_seen; /* the same of any queue of its client */
 	uint64_t pending;    /* items at the client */
 	int64_t oldest;      /* since when the oldest of them waits, by the client's own clock */
-	int64_t last_stored; /* stands in for it where the client does not say */
+	int64_t last_stored; /* stands in for it where that is not known, or still to come */
 	uint64_t gaps;       /* gaps that nobody has confirmed */
 };
 

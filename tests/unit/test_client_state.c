@@ -82,6 +82,10 @@ client_that_does_not_say_since_when_is_judged_by_what_was_stored(void **state)
 	assert_int_equal(state_of(&facts), CLIENT_BEHIND);
 	facts.oldest = NOW;
 	assert_int_equal(state_of(&facts), CLIENT_UP_TO_DATE);
+	facts.oldest = NOW + 1; /* its clock is ahead: that says nothing */
+	assert_int_equal(state_of(&facts), CLIENT_BEHIND);
+	facts.last_stored++;
+	assert_int_equal(state_of(&facts), CLIENT_UP_TO_DATE);
 	facts.oldest = facts.last_stored = 0; /* nothing is known */
 	assert_int_equal(state_of(&facts), CLIENT_UP_TO_DATE);
 }
