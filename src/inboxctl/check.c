@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "inboxctl/complain.h"
-#include "inboxctl/fetch.h"
+#include "inboxctl/base/complain.h"
+#include "inboxctl/pages/fetch.h"
 #include "lib/health.h"
 #include "lib/parse.h"
 

@@ -10,7 +10,7 @@
 #ifndef INBOXCTL_CHECK_H
 #define INBOXCTL_CHECK_H
 
-#include "inboxctl/arguments.h"
+#include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
 
 enum { CHECK_OK, CHECK_WARNING, CHECK_CRITICAL, CHECK_UNKNOWN };

@@ -13,15 +13,16 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "inboxctl/complain.h"
-#include "inboxctl/journaled.h"
-#include "inboxctl/page.h"
-#include "inboxctl/root.h"
-#include "inboxctl/segments.h"
-#include "inboxctl/show.h"
-#include "inboxctl/show_cells.h"
-#include "inboxctl/story.h"
-#include "inboxctl/tail.h"
+#include "inboxctl/base/complain.h"
+#include "inboxctl/pages/page.h"
+#include "inboxctl/pages/show.h"
+#include "inboxctl/pages/show_cells.h"
+#include "inboxctl/root/journaled.h"
+#include "inboxctl/root/root.h"
+#include "inboxctl/root/segments.h"
+#include "inboxctl/root/story.h"
+#include "inboxctl/root/tail.h"
+#include "inboxctl/screens/client_show.h"
 #include "lib/identity.h"
 
 #define USEC_PER_SEC 1000000

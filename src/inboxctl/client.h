@@ -3,32 +3,10 @@
 #ifndef INBOXCTL_CLIENT_H
 #define INBOXCTL_CLIENT_H
 
-#include <stddef.h>
-#include <stdint.h>
-
-#include "inboxctl/arguments.h"
-#include "inboxctl/history.h"
+#include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
-
-struct json_t;
-
-#define CLIENT_RECORDS 20 /* shown, at most: the last ones */
-
-/* What is shown. */
-struct client_story {
-	const char *client;
-	struct json_t *queues; /* an array, each as /clients has it; what is not known is null */
-	int is_live;           /* by the receiver; else by the ledger */
-	int64_t now;           /* UTC seconds: when that was so */
-	const struct entry *records[CLIENT_RECORDS]; /* in order */
-	size_t count;
-};
 
 /* The exit code; what is wrong has been told. */
 MUST_CHECK int client_command(const struct arguments *arguments);
-
-/* To standard output.  0, or -1: memory is out. */
-MUST_CHECK int client_show(const struct client_story *story);
-MUST_CHECK int client_show_json(const struct client_story *story);
 
 #endif

@@ -13,11 +13,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "inboxctl/complain.h"
-#include "inboxctl/page.h"
-#include "inboxctl/roll.h"
-#include "inboxctl/show.h"
-#include "inboxctl/show_cells.h"
+#include "inboxctl/base/complain.h"
+#include "inboxctl/pages/page.h"
+#include "inboxctl/pages/show.h"
+#include "inboxctl/pages/show_cells.h"
+#include "inboxctl/screens/roll.h"
 #include "lib/table.h"
 
 /* By their heads; the last ones where the screen is wide enough to leave room for a name. */

@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "inboxctl/asking.h"
-#include "inboxctl/show_cells.h"
+#include "inboxctl/pages/asking.h"
+#include "inboxctl/pages/show_cells.h"
 
 static int
 show_forgotten(const json_t *page, const struct showing *showing, struct why *why)

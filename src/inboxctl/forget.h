@@ -3,7 +3,7 @@
 #ifndef INBOXCTL_FORGET_H
 #define INBOXCTL_FORGET_H
 
-#include "inboxctl/arguments.h"
+#include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
 
 /* Returns the exit code, its reason told. */

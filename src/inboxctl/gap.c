@@ -11,9 +11,9 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "inboxctl/asking.h"
-#include "inboxctl/complain.h"
-#include "inboxctl/show_cells.h"
+#include "inboxctl/base/complain.h"
+#include "inboxctl/pages/asking.h"
+#include "inboxctl/pages/show_cells.h"
 #include "lib/parse.h"
 #include "lib/proto.h"
 

@@ -3,7 +3,7 @@
 #ifndef INBOXCTL_GAP_H
 #define INBOXCTL_GAP_H
 
-#include "inboxctl/arguments.h"
+#include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
 
 /* The exit code; what is wrong has been told. */

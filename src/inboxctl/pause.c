@@ -14,10 +14,10 @@
 #include <sysexits.h>
 #include <time.h>
 
-#include "inboxctl/asking.h"
-#include "inboxctl/complain.h"
-#include "inboxctl/page.h"
-#include "inboxctl/show_cells.h"
+#include "inboxctl/base/complain.h"
+#include "inboxctl/pages/asking.h"
+#include "inboxctl/pages/page.h"
+#include "inboxctl/pages/show_cells.h"
 #include "lib/clock.h"
 #include "lib/parse.h"
 #include "lib/proto.h"

@@ -4,7 +4,7 @@
 #ifndef INBOXCTL_PAUSE_H
 #define INBOXCTL_PAUSE_H
 
-#include "inboxctl/arguments.h"
+#include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
 
 /* Each returns the exit code, its reason told. */

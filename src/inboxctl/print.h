@@ -3,7 +3,7 @@
 #ifndef INBOXCTL_PRINT_H
 #define INBOXCTL_PRINT_H
 
-#include "inboxctl/arguments.h"
+#include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
 
 /* Prints to standard output: all of the item's bytes or, where they are not what its record

@@ -13,8 +13,8 @@
 #include <sysexits.h>
 #include <time.h>
 
-#include "inboxctl/complain.h"
-#include "inboxctl/fetch.h"
+#include "inboxctl/base/complain.h"
+#include "inboxctl/pages/fetch.h"
 #include "lib/clock.h"
 
 #define PATIENCE 60 /* seconds */

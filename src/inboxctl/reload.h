@@ -3,7 +3,7 @@
 #ifndef INBOXCTL_RELOAD_H
 #define INBOXCTL_RELOAD_H
 
-#include "inboxctl/arguments.h"
+#include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
 
 /* Has the receiver behind the socket reload.  Returns the exit code, its reason told. */

@@ -14,13 +14,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "inboxctl/complain.h"
-#include "inboxctl/history.h"
-#include "inboxctl/journaled.h"
-#include "inboxctl/ledger_print.h"
-#include "inboxctl/root.h"
-#include "inboxctl/tail.h"
-#include "inboxctl/when.h"
+#include "inboxctl/base/complain.h"
+#include "inboxctl/base/when.h"
+#include "inboxctl/root/history.h"
+#include "inboxctl/root/journaled.h"
+#include "inboxctl/root/root.h"
+#include "inboxctl/root/tail.h"
+#include "inboxctl/screens/ledger_print.h"
 #include "lib/parse.h"
 
 #define LINES_MOST 1000000

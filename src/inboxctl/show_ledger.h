@@ -3,7 +3,7 @@
 #ifndef INBOXCTL_SHOW_LEDGER_H
 #define INBOXCTL_SHOW_LEDGER_H
 
-#include "inboxctl/arguments.h"
+#include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
 
 /* Prints to standard output.  Returns the exit code, its reason told. */

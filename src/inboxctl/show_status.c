@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "inboxctl/show.h"
+#include "inboxctl/show_status.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -14,12 +14,13 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "inboxctl/arguments.h"
-#include "inboxctl/complain.h"
-#include "inboxctl/page.h"
-#include "inboxctl/problems.h"
-#include "inboxctl/show_cells.h"
-#include "inboxctl/summary.h"
+#include "inboxctl/base/complain.h"
+#include "inboxctl/pages/page.h"
+#include "inboxctl/pages/show.h"
+#include "inboxctl/pages/show_cells.h"
+#include "inboxctl/screens/problems.h"
+#include "inboxctl/screens/show_everything.h"
+#include "inboxctl/screens/summary.h"
 
 #define PROBLEMS_SHOWN 3
 

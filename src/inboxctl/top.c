@@ -18,13 +18,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "inboxctl/complain.h"
-#include "inboxctl/live.h"
-#include "inboxctl/page.h"
-#include "inboxctl/show.h"
-#include "inboxctl/show_cells.h"
-#include "inboxctl/top_read.h"
-#include "inboxctl/top_screen.h"
+#include "inboxctl/base/complain.h"
+#include "inboxctl/pages/page.h"
+#include "inboxctl/pages/show.h"
+#include "inboxctl/pages/show_cells.h"
+#include "inboxctl/screens/live.h"
+#include "inboxctl/screens/top_read.h"
+#include "inboxctl/screens/top_screen.h"
 #include "lib/clock.h"
 #include "lib/parse.h"
 

@@ -3,7 +3,7 @@
 #ifndef INBOXCTL_TOP_H
 #define INBOXCTL_TOP_H
 
-#include "inboxctl/arguments.h"
+#include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
 
 /* Shows it until somebody is tired of it.  Returns the exit code, its reason told. */

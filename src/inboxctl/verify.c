@@ -25,12 +25,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "inboxctl/complain.h"
-#include "inboxctl/folders.h"
-#include "inboxctl/history.h"
-#include "inboxctl/journaled.h"
-#include "inboxctl/look.h"
-#include "inboxctl/root.h"
+#include "inboxctl/base/complain.h"
+#include "inboxctl/root/folders.h"
+#include "inboxctl/root/history.h"
+#include "inboxctl/root/journaled.h"
+#include "inboxctl/root/look.h"
+#include "inboxctl/root/root.h"
 #include "lib/parse.h"
 #include "lib/table.h"
 

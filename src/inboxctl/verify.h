@@ -3,7 +3,7 @@
 #ifndef INBOXCTL_VERIFY_H
 #define INBOXCTL_VERIFY_H
 
-#include "inboxctl/arguments.h"
+#include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
 
 /* Prints to standard output.  Returns the exit code, its reason told. */

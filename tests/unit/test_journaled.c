@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "inboxctl/journaled.h"
+#include "inboxctl/root/journaled.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,7 +23,7 @@
 
 #include <cmocka.h>
 
-#include "inboxctl/root.h"
+#include "inboxctl/root/root.h"
 #include "sample.h"
 
 /* ---- what is played */

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "inboxctl/rates.h"
+#include "inboxctl/screens/rates.h"
 
 #define CLOSE(a, b) assert_true((a) - (b) < 1e-9 && (b) - (a) < 1e-9)
 

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "inboxctl/segments.h"
+#include "inboxctl/root/segments.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -20,8 +20,8 @@
 
 #include <cmocka.h>
 
-#include "sample.h"
 #include "lib/why.h"
+#include "sample.h"
 
 #define OLD "20261122T141101.000000Z.log"
 #define NEW "20261122T151101.000000Z.log"

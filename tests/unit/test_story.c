@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /* What the ledger knows of one client: by its state, and by what follows. */
-#include "inboxctl/story.h"
+#include "inboxctl/root/story.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
