@@ -3,6 +3,10 @@
 """The consumers in contrib, by the contract in inbox-spool(5): each item is dealt with, once,
 whoever else is at work and whoever died at it."""
 
+import hashlib
+import importlib.machinery
+import importlib.util
+import json
 import os
 import pty
 import shutil
@@ -10,6 +14,7 @@ import signal
 import subprocess
 
 from harness import Skip, bound, cases, contains, equal, main, test, until
+from meta import need_xattr
 
 CONTRIB = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../contrib/consumer")
 BOTH = [(name, os.path.join(CONTRIB, name)) for name in ("inbox-consumer", "inbox-consumer.py")]
@@ -24,9 +29,9 @@ echo "$(cat "$1")" >>"%(folder)s/done"
 class Inbox:
     """An inbox of a receiver, with items that say what is to be done with them."""
 
-    def __init__(self, t, consumer, *items):
+    def __init__(self, t, consumer, *items, meta="none"):
         self.t, self.consumer = t, consumer
-        self.r = t.receiver()
+        self.r = t.receiver(inboxes={"status": {"clients": "*", "meta": meta}})
         self.r.consumed = True
         self.folder = os.path.join(self.r.root, "status")
         self.work = os.path.join(t.folder, "work")
@@ -180,6 +185,46 @@ def item_of_another_user_is_deleted_without_a_question(t, consumer):
     os.close(stdin)
     equal((done.returncode, done.stderr), (0, ""), "code and standard error")
     equal(os.listdir(os.path.join(folder, "cur")), [], "in cur/")
+
+
+@cases(BOTH)
+def what_lies_beside_an_item_goes_with_it(t, consumer):
+    """Deleted behind it, set aside with it, left where it is left; and the command is told."""
+    inbox = Inbox(t, consumer, meta="json")
+    noted = os.path.join(t.folder, "noted")
+    note = 'cat "${INBOX_META:-/dev/null}" >>%s; ' % noted
+    inbox.add(note + "true 1", note + "exit 1", note + "kill -9 $$")
+    os.environ["INBOX_META"] = "/nowhere"
+    try:
+        done = t.run([consumer, inbox.folder, inbox.work])
+    finally:
+        del os.environ["INBOX_META"]
+    equal(done.returncode, 75, "exit code")
+    with open(noted, encoding="utf-8") as file:
+        equal([json.loads(line)["number"] for line in file], [1, 2, 3], "told")
+    left, = os.listdir(os.path.join(inbox.folder, "cur"))
+    equal(os.listdir(os.path.join(inbox.folder, "meta")), [left + ".json"], "in meta/")
+    failed = sorted(os.listdir(os.path.join(inbox.folder, "failed")))
+    equal([failed[0] + ".json"], failed[1:], "in failed/")
+
+
+@cases([("xattr", "xattr"), ("json", "json"), ("none", "none")])
+def python_is_told_whose_an_item_is(t, meta):
+    if meta == "xattr":
+        need_xattr(t)
+    inbox = Inbox(t, BOTH[1][1], "true", meta=meta)
+    spec = importlib.util.spec_from_loader("consumer", importlib.machinery.SourceFileLoader(
+        "consumer", BOTH[1][1]))
+    consumer = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(consumer)
+    for claimed, _ in consumer.items(inbox.folder):
+        told = consumer.told(claimed)
+        if meta == "none":
+            equal(told, {})
+            continue
+        equal((told["client"], told["queue"], str(told["number"]), told["inbox"]),
+              ("pc1.example.org", inbox.queue, "1", "status"))
+        equal(told["sha256"], hashlib.sha256(b"true").hexdigest())
 
 
 @test
