@@ -14,6 +14,7 @@ import threading
 import time
 
 from common import harness
+import meta
 from lives import BROKEN, converse
 
 INBOXES = ("status", "reports")
@@ -56,9 +57,10 @@ class Actor:
 class Consumer(Actor):
     """Claims files out of new/, as inbox-spool(5) has it."""
 
-    def __init__(self, random, root):
+    def __init__(self, random, root, ways):
         super().__init__(random)
         self.root = root
+        self.ways = ways  # {inbox: how it is told of its items}
         self.claimed = {}  # (inbox, name) -> bytes
 
     def live(self):
@@ -79,7 +81,13 @@ class Consumer(Actor):
             except FileNotFoundError:
                 continue
             with open(claimed, "rb") as file:
-                self.claimed[inbox, name] = file.read()
+                data = self.claimed[inbox, name] = file.read()
+            wrong = meta.wrong(folder, "cur", name, self.ways[inbox],
+                               harness.hashlib.sha256(data).hexdigest())
+            if wrong:
+                self.errors.append("claimed, and not told of: " + wrong)
+            elif self.ways[inbox] == "json":
+                os.unlink(os.path.join(folder, "meta", name + ".json"))
 
 
 class PythonClient(Actor):

@@ -23,6 +23,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../fault")]
 
 from common import harness  # noqa: E402
 import lives  # noqa: E402
+import meta  # noqa: E402
 from actors import INBOXES, Consumer, PythonClient, Queue, id_of  # noqa: E402
 from proxy import Proxy  # noqa: E402
 
@@ -42,10 +43,13 @@ class Crash:
         self.run = lives.ReceiverRun(t)
         self.r = self.run.r
         self.r.sections["log"]["level"] = "info"
+        self.ways = meta.ways(t.folder)
+        for inbox, way in self.ways.items():
+            self.r.inboxes[inbox]["meta"] = way
         self.r.write_conf()
         self.r.make()
         self.proxy = Proxy(lambda: ("127.0.0.1", self.r.port), self.draw())
-        self.consumer = Consumer(self.draw(), self.r.root)
+        self.consumer = Consumer(self.draw(), self.r.root, self.ways)
         self.clients = [PythonClient(self.draw(), self.r, self.proxy.port, "p%d" % i)
                         for i in range(2)]
         self.queues = [Queue(self.draw(), self.r, self.proxy.port, "q%d" % i) for i in range(2)]
@@ -167,8 +171,15 @@ class Crash:
         for inbox in INBOXES:
             for name in self.r.files(inbox):
                 self.expect((inbox, name) not in found, "%s claimed, and in new/ again", name)
-                found[inbox, name] = self.r.read(inbox, name)
+                data = found[inbox, name] = self.r.read(inbox, name)
+                wrong = meta.wrong(os.path.join(self.r.root, inbox), "new", name,
+                                   self.ways[inbox], hashlib.sha256(data).hexdigest())
+                self.expect(not wrong, "in new/, and not told of: %s", wrong)
             self.expect(not self.r.files(inbox, "tmp"), "tmp/ of %s is not empty", inbox)
+            beside = {name + ".json" for name in self.r.files(inbox)}
+            left = set(os.listdir(os.path.join(self.r.root, inbox, "meta"))) - beside \
+                if self.ways[inbox] == "json" else set()
+            self.expect(not left, "in meta/ of %s without an item: %r", inbox, sorted(left)[:5])
         made = {}
         for c in self.clients:
             made.update({id_of(data): data for _, data in c.made.values()})

@@ -32,6 +32,7 @@ sys.path.insert(0, HERE)
 
 import disk  # noqa: E402  (found through the lines above)
 import harness  # noqa: E402
+import meta  # noqa: E402
 import workload  # noqa: E402
 from pki import Pki  # noqa: E402
 from promises import Promises  # noqa: E402
@@ -99,6 +100,9 @@ class Run:
                 "inline": "16K", "reserve": "0", "reserve-large": "0", "reserve-inodes": "0"}},
             make=False)
         one.root = root
+        for inbox, way in meta.ways(self.folder).items():
+            one.inboxes[inbox]["meta"] = way
+        one.write_conf()
         self.test.receivers.append(one)
         return one
 

@@ -3,7 +3,8 @@
 
 A broken promise is a text, and the list of them is what check() returns:
 
-  before recovery   P3: new/ holds whole items only
+  before recovery   P3: new/ holds whole items only, and each has what is to be told of it beside
+                    it, as attributes in one inbox, as a file in the other
   after recovery    the same; P1: each item acknowledged before the cut is under its name in
                     new/ (or claimed, where there is a consumer), whole; tmp/ has no drafts
   after a second    a kill right behind the first recovery, and another start: nothing has
@@ -25,6 +26,7 @@ import time
 
 import client as inbox1
 import harness
+import meta
 from workload import CLAIMED, INBOXES, deliver
 
 PUBLISHED_IN = 20  # seconds
@@ -108,8 +110,14 @@ class Promises:
 
     def whole(self, found, when):
         for (inbox, part, name), digest in found.items():
-            if part != "tmp" and (inbox, digest) not in self.digests:
+            if part == "tmp":
+                continue
+            if (inbox, digest) not in self.digests:
                 self.say("%s: not a whole item: %s/%s/%s", when, inbox, part, name)
+            wrong = meta.wrong(os.path.join(self.root, inbox), part, name,
+                               self.receiver.inboxes[inbox]["meta"], digest)
+            if wrong:
+                self.say("%s: not told of: %s: %s", when, inbox, wrong)
 
     def recovered(self, when):
         for finished, replaced, claimed, void in re.findall(

@@ -12,13 +12,25 @@ PREFIX = "user.inboxd."
 RECEIVED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
+def why_not(folder):
+    """What keeps files there from having attributes; None: nothing."""
+    try:
+        os.setxattr(folder, PREFIX + "trial", b"x" * 1280)
+        os.removexattr(folder, PREFIX + "trial")
+    except OSError as error:
+        return "no extended attributes in %s: %s" % (folder, error)
+    return None
+
+
 def need_xattr(t):
     """Else the test is skipped: not every file system has attributes for files."""
-    try:
-        os.setxattr(t.folder, PREFIX + "trial", b"x" * 1280)
-        os.removexattr(t.folder, PREFIX + "trial")
-    except OSError as error:
-        raise Skip("no extended attributes in %s: %s" % (t.folder, error)) from None
+    if why_not(t.folder):
+        raise Skip(why_not(t.folder))
+
+
+def ways(folder):
+    """For two inboxes, where everything is to be tried at once."""
+    return {"status": "json" if why_not(folder) else "xattr", "reports": "json"}
 
 
 def told(path):
@@ -27,12 +39,30 @@ def told(path):
             for name in os.listxattr(path) if name.startswith(PREFIX)}
 
 
-def beside(r, inbox, name):
-    """{what: value} of the file in meta/, as told() has it."""
-    with open(os.path.join(r.root, inbox, "meta", name + ".json"), encoding="utf-8") as file:
+def read_beside(folder, name):
+    """{what: value} of the file in meta/ of an inbox, as told() has it."""
+    with open(os.path.join(folder, "meta", name + ".json"), encoding="utf-8") as file:
         found = json.load(file)
     assert isinstance(found["number"], int), found
     return {what: str(value) for what, value in found.items() if value is not None}
+
+
+def beside(r, inbox, name):
+    return read_beside(os.path.join(r.root, inbox), name)
+
+
+def wrong(folder, part, name, way, digest):
+    """What is told of an item in new/ or cur/ of an inbox that is not there, or not its own; None:
+    nothing."""
+    try:
+        found = told(os.path.join(folder, part, name)) if way == "xattr" else \
+            read_beside(folder, name)
+    except (OSError, ValueError, AssertionError) as error:
+        return "%s of %s/%s: %s" % (way, part, name, error)
+    lacking = {"client", "queue", "number", "sha256", "received", "inbox"} - set(found)
+    if lacking or found["sha256"] != digest:
+        return "%s of %s/%s, %s: %r" % (way, part, name, digest, found)
+    return None
 
 
 def accepted(r, name):

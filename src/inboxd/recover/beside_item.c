@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxd/recover/beside_item.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/commit/clients.h"
@@ -46,7 +47,9 @@ beside_item_write(struct recovery *r, const struct unfinished *u, struct fresh_s
 
 	if (u->verdict == VOID || u->verdict == CLAIMED || u->inbox->meta_dir < 0)
 		return 0;
-	if (is_seen && meta_is_there(u->inbox, u->item.name))
+	/* Who has claimed it since it was judged has perhaps dealt with both. */
+	if (is_seen && (meta_is_there(u->inbox, u->item.name) ||
+	    faccessat(u->inbox->new, u->item.name, F_OK, AT_SYMLINK_NOFOLLOW) < 0))
 		return 0;
 	text = text_of_frame(r, u);
 	/* A damaged frame is no reason to spoil what may be whole. */
