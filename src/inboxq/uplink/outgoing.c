@@ -281,14 +281,16 @@ count_begun(struct outgoing *outgoing)
 		outgoing->allowed--;
 }
 
-/* Announces the next large item: 1, 0 if there is none or no room, or -1. */
+/* Announces the next large item: 1, 0 if there is none or no room, or -1.  Not before READY, which
+ * may say that this receiver takes it by PUT. */
 static int
 open_large(struct outgoing *outgoing, struct conn *conn, int64_t now)
 {
 	struct loaded loaded;
 	int rc;
 
-	if (outgoing->no_large || outgoing->allowed == 0 || !large_has_room(outgoing->large))
+	if (!outgoing->is_ready || outgoing->no_large || outgoing->allowed == 0 ||
+	    !large_has_room(outgoing->large))
 		return 0;
 	rc = load_next(outgoing, SCHEDULE_LARGE, now, &loaded);
 	if (rc > 0) {
