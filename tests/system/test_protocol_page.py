@@ -11,8 +11,11 @@ import json
 import os
 import re
 import sys
+import time
 
 from client import sha256
+from copyqueue import Queue, end_run, run_in_background
+from fakereceiver import FakeReceiver
 from harness import cases, contains, equal, main, test, until
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
@@ -25,6 +28,109 @@ def page():
     """Its text, without macros at the lines' heads, as one line."""
     with open(PAGE, encoding="ascii") as file:
         return " ".join(re.sub(r"^\.[A-Z]\w ", "", file.read(), flags=re.M).split())
+
+
+# What each entry of FOR THE AUTHOR OF A CLIENT begins with, and who holds it to the code.
+HELD = [
+    ("Before READY nothing is known", [
+        "test_protocol_page.py what_leaves_before_ready_is_little",
+        "test_upload.py one_item_and_quit_leave_with_the_handshake"]),
+    ("DATA waits for SEND", ["test_open.py data_before_send_is_an_error"]),
+    ("Any size may be opened", ["test_protocol_page.py items_that_put_takes_may_be_opened"]),
+    ("Up to eight items", ["test_open.py ninth_open_item_is_busy",
+                           "test_limits.py open_items_are_bounded_of_a_client_and_of_all",
+                           "test_protocol_page.py data_of_several_items_takes_turns"]),
+    ("The bytes behind a PUT", ["test_upload.py refused_item_is_refused_before_its_bytes"]),
+    ("A client has one item a number", [
+        "test_protocol_page.py item_sent_again_before_its_answer_gets_two_of_one_name",
+        "test_open.py same_item_open_twice_is_busy",
+        "test_upload.py number_below_the_mark_is_stored"]),
+    ("No number is refused", ["test_grammar.py numbers_below_the_mark_are_stored_all_the_same",
+                              "test_production.py old_spool_sends_the_past_again"]),
+    ("The order of sending", ["test_protocol_page.py numbers_need_not_rise_nor_begin_with_1",
+                              "test_protocol_page.py what_is_put_off_holds_up_nothing_behind_it",
+                              "test_upload.py too_many_unsettled_are_later"]),
+    ("SKIP , SETTLED and STATE", [
+        "test_protocol_page.py skip_settled_and_state_have_no_answer",
+        "test_protocol_page.py they_are_heard_in_their_place",
+        "test_protocol_page.py skip_of_a_missing_number_ends_that",
+        "test_production.py old_root_tells_by_number"]),
+    ("SETTLED is due now and then", ["test_protocol_page.py settled_is_said_each_hundred_numbers",
+                                     "test_upload.py mark_in_hello_settles_and_shows_gaps"]),
+    ("LATER and REFUSED speak", [
+        "test_receivers.py refused_by_the_first_is_stored_by_the_second",
+        "test_receivers.py what_the_first_has_without_our_knowing"]),
+    ("The seconds of LATER and GOAWAY", [
+        "test_waiting.py later_is_waited_for_and_a_little_longer_by_lot",
+        "test_spread.py later_is_another_second_for_each_item_and_client",
+        "test_spread.py fleet_of_a_receiver_that_stops_comes_back",
+        "test_spread.py crowd_comes_back_by_and_by",
+        "test_servers.c falls_by_a_stored_item_only", "test_waits.c begins_by_lot"]),
+    ("LATER with 0 seconds", [
+        "test_queue.py receiver_that_is_always_out_of_time_is_not_asked_without_end",
+        "test_waiting.py alone_it_is_tried_again_but_nothing_spins"]),
+    ("A READY with another version", [
+        "test_liars.py who_lies_neither_gets_an_item_for_nothing_nor_keeps_one"]),
+    ("A window or bytes of 0", ["test_queue.py receiver_that_is_always_out_of_time_is_not"]),
+    ("Who does not say HELLO in time", [
+        "test_door.py handshake_and_hello_have_a_deadline",
+        "test_door.py strangers_beyond_the_room_for_handshakes_give_way"]),
+    ("A line that was begun", ["test_door.py line_that_is_begun_has_a_deadline",
+                               "test_door.py item_has_to_come_at_a_rate"]),
+    ("A client that has nothing to send", [
+        "test_door.py idle_session_makes_room_for_another_one",
+        "test_door.py session_ends_in_order_after_its_time",
+        "test_waiting.py who_has_nothing_to_send_stays_away_until_there_is_an_item"]),
+    ("Of TLS's own messages", ["test_conn.c cuts_off_who_only_asks_for_keys"]),
+    ("Behind QUIT a client may close", [
+        "test_upload.py who_leaves_behind_quit_is_no_failed_connection"]),
+]
+
+
+@test
+def each_entry_for_the_author_is_held_by_a_test(t):
+    part = re.search(r" FOR THE AUTHOR OF A CLIENT (.*?)\.El", page()).group(1)
+    entries = part.split(" .It ")[1:]
+    equal(len(entries), len(HELD), "entries")
+    for entry, (begins, tests) in zip(entries, HELD):
+        equal(entry[:len(begins)], begins, "an entry")
+        for where, name in (one.split() for one in tests):
+            folder = "tests/unit" if where.endswith(".c") else "tests/system"
+            with open(os.path.join(TOP, folder, where), encoding="utf-8") as file:
+                assert re.search(r"^(def )?%s\w*\(" % name, file.read(), re.M), (
+                    "%s has no test %s" % (where, name))
+
+
+# ---- before READY, and how often one settles
+
+@cases([("many small ones", [1] * 40, 16), ("more bytes", [20000] * 8, 3),
+        ("one that is larger", [500000] * 2, 0), ("a large one", [3 << 20], 0)])
+def what_leaves_before_ready_is_little(t, sizes, want):
+    def odd(c, line):
+        if line.startswith("PUT"):
+            c.body(int(line.split()[3]))
+        return line.split()[0] in ("HELLO", "PUT")
+    fake = FakeReceiver(t, odd)
+    q = Queue(t, fake)
+    q.add("status", *[b"x" * size for size in sizes])
+    run = run_in_background(t, q)
+    until(lambda: fake.lines)
+    until(lambda: len(fake.said("PUT")) >= want)
+    time.sleep(0.5)
+    equal((len(fake.said("PUT")), fake.said("OPEN")), (want, []))
+    end_run(run, q)
+
+
+@test
+def settled_is_said_each_hundred_numbers(t):
+    fake = FakeReceiver(t, window=50)
+    q = Queue(t, fake)
+    q.add("status", *[b"x"] * 250)
+    q("run", "--once")
+    said = [int(line.split()[1]) for line in fake.said("SETTLED")]
+    equal(said[-1], 251, "the last one")
+    assert 2 <= len(said) <= 4, said
+    equal(fake.lines[-1], "QUIT")
 
 
 # ---- what the page says in numbers
