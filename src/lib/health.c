@@ -214,6 +214,21 @@ is_beyond(const char *page, int64_t now, const struct health_row *row,
 	    cut_by_life(page, now, row, verdict->figure, limit, part);
 }
 
+/* How many of those that the sentence names by their label. */
+static size_t
+count_beyond(const char *page, int64_t now, const struct health_row *row, int64_t limit)
+{
+	struct sample sample;
+	size_t count = 0;
+	int64_t figure;
+
+	if (limit == HEALTH_NEVER || !strstr(row->text, "{label}"))
+		return 0;
+	while (samples_next(&page, row->metric, row->label, &sample) == 0)
+		count += figure_of(row, page, now, sample.value, &figure) == 0 && figure >= limit;
+	return count;
+}
+
 void
 health_judge(const char *page, int64_t now, const struct health_limits *limits,
     struct health_verdict verdicts[HEALTH_ROWS])
@@ -230,6 +245,11 @@ health_judge(const char *page, int64_t now, const struct health_limits *limits,
 			verdict->severity = HEALTH_CRITICAL;
 		else if (is_beyond(page, now, row, verdict, limits->warning[i], 3))
 			verdict->severity = HEALTH_WARNING;
+		if (verdict->severity != HEALTH_OK)
+			verdict->more = count_beyond(page, now, row,
+			    limits->warning[i] != HEALTH_NEVER ? limits->warning[i]
+			                                       : limits->critical[i]);
+		verdict->more -= verdict->more > 0; /* itself */
 	}
 }
 
@@ -263,5 +283,7 @@ health_text(char text[HEALTH_TEXT_ROOM], size_t row, const struct health_verdict
 		from = strchr(open, '}') + 1;
 	}
 	if (len < HEALTH_TEXT_ROOM)
-		snprintf(text + len, HEALTH_TEXT_ROOM - len, "%s", from);
+		len += (size_t)snprintf(text + len, HEALTH_TEXT_ROOM - len, "%s", from);
+	if (len < HEALTH_TEXT_ROOM && verdict->more > 0)
+		snprintf(text + len, HEALTH_TEXT_ROOM - len, " (and %zu more)", verdict->more);
 }

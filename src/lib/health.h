@@ -61,7 +61,8 @@ struct health_verdict {
 	enum health_severity severity;
 	int is_known;   /* its figure is on the page */
 	int64_t figure; /* seconds, percent or a number */
-	char label[SAMPLES_LABEL_ROOM];
+	char label[SAMPLES_LABEL_ROOM]; /* whose it is, the worst one's */
+	size_t more; /* others that are beyond the limit, where they have labels */
 };
 
 /* `page` is the text of /metrics, `now` seconds since 1970 UTC.  A verdict a row. */

@@ -230,11 +230,19 @@ the_worst_inbox_counts_and_is_named(void **state)
 	    "inboxd_inbox_oldest_timestamp_seconds{inbox=\"one\"} 1795355000\n"
 	    "inboxd_inbox_oldest_timestamp_seconds{inbox=\"two\"} 1795183200\n"
 	    "inboxd_inbox_oldest_timestamp_seconds{inbox=\"three\"} 1795255000\n",
-	    "in inbox two an item has waited 2d for its consumer");
+	    "in inbox two an item has waited 2d for its consumer (and 1 more)");
 	assert_text("inbox-over-limit",
 	    "inboxd_inbox_over_limit{inbox=\"one\"} 0\ninboxd_inbox_over_limit{inbox=\"two\"} 1\n"
 	    "inboxd_inbox_over_limit{inbox=\"three\"} 1\n",
+	    "inbox two has reached its limit: its items are put off (and 1 more)");
+	assert_text("inbox-over-limit",
+	    "inboxd_inbox_over_limit{inbox=\"one\"} 0\ninboxd_inbox_over_limit{inbox=\"two\"} 1\n",
 	    "inbox two has reached its limit: its items are put off");
+	/* Of one that is never but critical. */
+	assert_text("inbox-unreadable",
+	    "inboxd_inbox_unreadable{inbox=\"a\"} 1\ninboxd_inbox_unreadable{inbox=\"b\"} 1\n"
+	    "inboxd_inbox_unreadable{inbox=\"c\"} 1\n",
+	    "what waits in inbox a cannot be counted (and 2 more)");
 }
 
 static void
