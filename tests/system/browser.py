@@ -9,6 +9,7 @@ the DevTools protocol, JSON, each ended by a NUL, on its descriptors 3 and 4).
 """
 
 import base64
+import contextlib
 import json
 import os
 import select
@@ -39,6 +40,10 @@ def program():
     return found[0]
 
 
+class Ended(Exception):
+    """The browser is no more."""
+
+
 class Browser:
     def __init__(self, t, *options):
         there, here = os.pipe(), os.pipe()
@@ -57,12 +62,18 @@ class Browser:
             stderr=subprocess.DEVNULL, start_new_session=True)
         os.close(there[0])
         os.close(here[1])
+        try:
+            self.call("Browser.getVersion")
+        except Ended:
+            self.__exit__()
+            raise Skip("chromium does not start here") from None
 
     def __enter__(self):
         return self
 
     def __exit__(self, *_):
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
         os.close(self.ask)
         os.close(self.said)
@@ -75,7 +86,7 @@ class Browser:
                 raise AssertionError("the browser does not answer")
             part = os.read(self.said, 1 << 16)
             if not part:
-                raise AssertionError("the browser has ended")
+                raise Ended()
             self.given += part
         text, _, self.given = self.given.partition(b"\0")
         message = json.loads(text)
@@ -89,7 +100,10 @@ class Browser:
         message = {"id": self.number, "method": method, "params": params}
         if session:
             message["sessionId"] = session
-        os.write(self.ask, json.dumps(message).encode() + b"\0")
+        try:
+            os.write(self.ask, json.dumps(message).encode() + b"\0")
+        except BrokenPipeError:
+            raise Ended() from None
         limit = time.monotonic() + bound(seconds)
         while True:
             answer = self.hear(limit)
