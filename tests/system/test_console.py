@@ -363,6 +363,30 @@ def clients_are_found_by_state_name_and_page(t):
 
 
 @test
+def missing_numbers_are_shown_until_they_are_confirmed(t):
+    r, port = console(t)
+    queue = t.queue()
+    c = r.client(hello={"queue": queue, "settled": 40})
+    c.put(47, "status", b"x")
+    c.stored(47)
+    c.settled(48)
+    until(lambda: r.gauge("gaps_unknown") == 1)
+    with Browser(t) as browser:
+        page = browser.open("http://127.0.0.1:%d/" % port)
+        page.until("document.querySelectorAll('#gaps tbody th').length == 1")
+        row = rows_of(page, "gaps")[0]
+        equal((row[0], row[1], row[3]),
+              ("pc1.example.orgqueue " + queue[:8], "40 – 46", "no"))
+        page.until("document.querySelectorAll('#rows .bad').length == 1")
+        equal([row[5] for row in rows_of(page, "rows")], ["7"])
+        done = t.run([r.ctl, "-s", r.socket, "gap", "--known", "pc1.example.org", "40-46"])
+        equal(done.returncode, 0, done.stderr)
+        page.until("document.getElementById('gaps').textContent.includes('None: every')")
+        page.until("document.querySelectorAll('#rows tbody th').length == 0")
+        equal(page.complaints, [])
+
+
+@test
 def nobody_asks_who_does_not_look(t):
     _, port = console(t)
     asked = ("performance.getEntriesByType('resource').filter((one) => "

@@ -6,7 +6,8 @@
 import * as figures from "./figures.js";
 import * as tables from "./tables.js";
 
-const ROWS = 20, PARTS = 50; // PARTS: that are asked for in a row, at most, for one page
+const ROWS = 20, PARTS = 50; // PARTS: that are asked for in a row, at most
+const REST = 10; // times as long as the last look took, until the next one
 export const STATES = [["missing", "missing items"], ["silent", "silent"], ["behind", "behind"],
     ["never-came", "never came"], ["up-to-date", "up to date"]];
 const TROUBLED = "missing,silent,behind,never-came";
@@ -15,10 +16,22 @@ const KINDS = {"missing": "bad", "silent": "warn", "behind": "warn", "never-came
 
 const $ = (id) => document.getElementById(id);
 
+// Goes on with {known, next, now} until there are so many, or no more, or `is_over()`; parts may be
+// empty with others behind them.  `path` says where the part from `next` is to be had.
+export async function read_parts(ask, path, wanted, {known, next, now}, is_over = () => false) {
+    for (let i = 0; i < PARTS && known.length < wanted && next !== null && !is_over(); i++) {
+        const page = await ask(path(next));
+        known = known.concat(page.clients);
+        ({next, now} = page);
+    }
+    return {known, next, now};
+}
+
 export class Clients {
     // `ask` gets a page of the receiver.
     constructor(ask) {
-        Object.assign(this, {ask, states: TROUBLED, match: "", first: 0, turn: 0, busy: false});
+        Object.assign(this, {ask, states: TROUBLED, match: "", first: 0, turn: 0, busy: false,
+            rested: 0});
         this.forget();
         tables.begin($("rows"), [{name: "Client"}, {name: "State"}, {name: "Seen"},
             {name: "Waiting there", is_number: true}, {name: "Stored", is_number: true},
@@ -115,11 +128,13 @@ export class Clients {
 
     // Again what is shown, as it is now.
     async look() {
-        if (this.busy) {
+        const begun = Date.now();
+        if (this.busy || begun < this.rested) {
             return;
         }
         this.forget();
         await this.go(this.first);
+        this.rested = Date.now() + REST * (Date.now() - begun);
     }
 
     async go(first) {
@@ -133,7 +148,7 @@ export class Clients {
             }
         } catch (error) {
             if (turn === this.turn) {
-                $("place").textContent = error.is_refusal ? error.message : "";
+                this.say_place(error.is_refusal ? error.message : "");
             }
         }
         if (turn === this.turn) {
@@ -143,18 +158,13 @@ export class Clients {
 
     // So many rows, or all there are; null: something else was wanted meanwhile.
     async read(wanted, turn) {
-        let {known, next} = this;
-        for (let i = 0; i < PARTS && known.length < wanted && next !== null; i++) {
-            const page = await this.ask(this.query(next));
-            if (turn !== this.turn) {
-                return null;
-            }
-            known = known.concat(page.clients);
-            next = page.next;
-            this.now = page.now;
+        const read = await read_parts(this.ask, (from) => this.query(from), wanted, this,
+            () => turn !== this.turn);
+        if (turn !== this.turn) {
+            return null;
         }
-        Object.assign(this, {known, next});
-        return known;
+        Object.assign(this, read);
+        return read.known;
     }
 
     row(client) {
@@ -171,7 +181,15 @@ export class Clients {
             !client.queue ? tables.NOTHING : {text: figures.count(client.stored),
                 note: client.last_stored ? figures.ago(client.last_stored, now) : ""},
             client.queue ? figures.count(client.missing) : tables.NOTHING,
-            client.queue ? figures.count(client.failed) : tables.NOTHING, client.agent || tables.NOTHING];
+            client.queue ? figures.count(client.failed) : tables.NOTHING,
+            client.agent || tables.NOTHING];
+    }
+
+    // It is read out where it changes.
+    say_place(text) {
+        if ($("place").textContent !== text) {
+            $("place").textContent = text;
+        }
     }
 
     show(known) {
@@ -181,8 +199,8 @@ export class Clients {
         tables.fill($("rows"), rows.map((client) => this.row(client)),
             this.match ? "No client has such a name here."
                 : this.states === TROUBLED ? "None: all clients are up to date." : "None.");
-        $("place").textContent = rows.length === 0 ? "" : (this.first + 1) + " to " +
-            (this.first + rows.length) + (this.next === null ? " of " + known.length : "");
+        this.say_place(rows.length === 0 ? "" : (this.first + 1) + " to " +
+            (this.first + rows.length) + (this.next === null ? " of " + known.length : ""));
         $("back").disabled = this.first === 0;
         $("on").disabled = is_last;
     }

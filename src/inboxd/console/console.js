@@ -3,7 +3,7 @@
 // looks.  Rates and latencies are of the last ten seconds: what changed between two pages.
 
 import * as figures from "./figures.js";
-import {Clients} from "./clients.js";
+import {Clients, read_parts} from "./clients.js";
 import {Plot} from "./plots.js";
 import * as tables from "./tables.js";
 
@@ -11,7 +11,8 @@ const EVERY = 2000, PATIENCE = 8000, WINDOW = 10000; // milliseconds
 const GAPS_SHOWN = 12, DAY = 86400;
 
 const $ = (id) => document.getElementById(id);
-const state = {pages: [], problems: null, heard: null, timer: null, is_asking: false};
+const state = {pages: [], problems: null, heard: null, missing: null, timer: null,
+    is_asking: false};
 
 // ---- asking
 
@@ -215,8 +216,16 @@ tables.begin($("gaps"), [{name: "Client"}, {name: "Numbers"}, {name: "Since", is
     {name: "Confirmed"}]);
 tables.fill($("gaps"), [], "…");
 
+// Those of clients that miss something which nobody has confirmed.
+async function look_at_gaps() {
+    const none = {known: [], next: null, now: null};
+    show_gaps(state.missing === 0 ? none : await read_parts(ask,
+        (from) => "clients?state=missing" + (from ? "&from=" + from : ""), GAPS_SHOWN,
+        {...none, next: 0}));
+}
+
 function show_gaps(page) {
-    const all = page.clients.flatMap((client) => client.gaps.map((gap) => ({client, gap})));
+    const all = page.known.flatMap((client) => client.gaps.map((gap) => ({client, gap})));
     const rows = all.slice(0, GAPS_SHOWN).map(({client, gap}) => [
         {text: client.identity, note: "queue " + String(client.queue).slice(0, 8)},
         {text: gap.first === gap.last ? figures.count(gap.first)
@@ -228,11 +237,8 @@ function show_gaps(page) {
 
     tables.fill($("gaps"), rows, "None: every number that clients have settled was stored or " +
         "skipped.");
-    if (more > 0 || page.next !== null) {
-        $("gaps-head").textContent = "Missing numbers: the first " + rows.length;
-    } else {
-        $("gaps-head").textContent = "Missing numbers";
-    }
+    $("gaps-head").textContent = "Missing numbers" +
+        (more > 0 || page.next !== null ? ": the first " + rows.length : "");
 }
 
 // ---- the round
@@ -243,13 +249,14 @@ const clients = new Clients(ask);
 const others = [
     {every: 2, look: async () => show_inboxes(await ask("inboxes"))},
     {every: 5, look: () => clients.look()},
-    {every: 5, look: async () => show_gaps(await ask("clients?state=missing"))},
+    {every: 5, look: look_at_gaps},
 ];
 let round = 0;
 
 function heard(page) {
     state.heard = Date.now();
     page.heard = performance.now();
+    state.missing = page.gauges.inboxd_gaps_unknown;
     document.body.className = "";
     $("silence").hidden = true;
     $("fresh").textContent = "as of " + figures.clock(page.now);

@@ -15,10 +15,11 @@ function make(name, attributes, parent) {
     return node;
 }
 
-// The next 1, 2 or 5 times a power of ten.
+// The next round number: a few times a power of ten.
 function round_up(value) {
     const power = 10 ** Math.floor(Math.log10(value));
-    return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value * 0.999);
+    return [1, 2, 3, 4, 6, 8, 10].map((step) => step * power)
+        .find((step) => step >= value * 0.999);
 }
 
 // From nothing to a round value above all.

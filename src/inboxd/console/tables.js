@@ -44,7 +44,12 @@ function fill_cell(cell, value) {
 
 // `rows`: a list of cells each, and a cell is text or {text, kind: of a pill, note: below it, part:
 // a bar}; the first one heads its row.  `none`: what stands there where there are none.
+// Left as it is while somebody has marked text in it, to copy it.
 export function fill(table, rows, none) {
+    const marked = document.getSelection();
+    if (!marked.isCollapsed && table.contains(marked.anchorNode)) {
+        return;
+    }
     const body = document.createElement("tbody");
     body.setAttribute("role", "rowgroup");
     for (const cells of rows) {
