@@ -80,9 +80,10 @@ def old_root_tells_by_number_what_it_misses(t):
     found = row(r, q)
     equal([(gap["first"], gap["last"], gap["known"]) for gap in found["gaps"]], [(6, 10, False)])
     equal((found["missing"], found["settled"]), (5, 12))
-    contains(ctl(t, r, "check", "--only", "disk-full,journal-full"), "OK")
+    check = [INBOXCTL, "check", "-c", r.conf, "--only", "items-missing"]
+    equal(t.run(check).returncode, 1, "a warning")
     ctl(t, r, "gap", "--known", "pc1.example.org", "6-10")
-    equal(r.metric("inboxd_gaps_unknown"), 0, "gaps that nobody has confirmed")
+    equal(t.run(check).returncode, 0, "the warning ends")
 
 
 @test
