@@ -79,6 +79,19 @@ def status_says_first_what_is_wrong_and_in_ten_lines(t):
 
 
 @test
+def status_tells_of_an_inbox_that_takes_nothing(t):
+    held = {"since": int(time.time()) - 60, "uid": 0, "reason": ""}
+    pages = {"/status": status(), "/inboxes": inboxes(
+        inbox("a", paused=held), inbox("b", over_limit=True), inbox("c", paused=held), inbox("d"))}
+    server = StatusSocket(t, pages)
+    contains(piped(t, server, "status")[3], " claimed; 2 paused; 1 full")
+    server.pages["/status"] = status(state="paused")  # all are, as the first line says
+    shown = piped(t, server, "status")
+    contains(shown[0], ", paused: ")
+    assert shown[3].endswith(" claimed"), shown
+
+
+@test
 def status_says_why_and_which_where_its_page_does(t):
     page = status(
         reload_error="/etc/inboxd.conf:12: want [section]",

@@ -85,6 +85,29 @@ way_line(struct line *line, const json_t *status, const json_t *inboxes)
 	line_add(line, TINT_NONE, "%" PRId64 " not in new/ yet (%s)", unpublished, span);
 }
 
+/* What takes nothing, unless it is the whole receiver, as the first line says then. */
+static void
+add_closed(struct line *line, const json_t *status, const json_t *list)
+{
+	const char *state = json_string_value(json_object_get(status, "state"));
+	int64_t paused = 0, full = 0;
+	json_t *inbox;
+	size_t i;
+
+	if (state && strcmp(state, "running") != 0)
+		return;
+	json_array_foreach (list, i, inbox) {
+		if (json_is_object(json_object_get(inbox, "paused")))
+			paused++;
+		else if (json_is_true(json_object_get(inbox, "over_limit")))
+			full++;
+	}
+	if (paused > 0)
+		line_add(line, TINT_WARN, "; %" PRId64 " paused", paused);
+	if (full > 0)
+		line_add(line, TINT_WARN, "; %" PRId64 " full", full);
+}
+
 static void
 inboxes_line(struct line *line, const json_t *status, const json_t *inboxes)
 {
@@ -95,7 +118,6 @@ inboxes_line(struct line *line, const json_t *status, const json_t *inboxes)
 	json_t *inbox;
 	size_t i;
 
-	(void)status;
 	label(line, "inboxes");
 	if (!list) {
 		line_add(line, TINT_NONE, "-");
@@ -116,6 +138,7 @@ inboxes_line(struct line *line, const json_t *status, const json_t *inboxes)
 		line_add(line, TINT_NONE, ", the oldest for %s in %s", span, worst);
 	}
 	line_add(line, TINT_NONE, "; %" PRId64 " claimed", claimed);
+	add_closed(line, status, list);
 }
 
 static void
