@@ -34,6 +34,8 @@ struct reader {
 	unsigned line;    /* of the file, from 1 */
 	int expects_pair; /* inih has a line that has not reached on_pair() */
 	const char *section; /* "" before the first, NULL: one to be passed over */
+	int is_others;       /* that one is another program's, */
+	int passed_over;     /* and so was what is wrong in it */
 	const char *name;    /* of a named section, or NULL */
 	void *base;          /* where the section's values go */
 	unsigned *first;     /* a row of the table: the line where it stood, 0: nowhere */
@@ -59,6 +61,24 @@ say(struct reader *r, unsigned line, const char *fmt, ...)
 	va_end(args);
 	r->report->error(r->report->ctx, message);
 	r->errors++;
+}
+
+/* Of a line: nothing where it stands in a section that is another program's, unless it may be
+ * meant to end that. */
+static void PRINTF_LIKE(3, 4)
+say_line(struct reader *r, const char *line, const char *fmt, ...)
+{
+	char message[512];
+	va_list args;
+
+	if (r->is_others && line[strspn(line, " \t")] != '[') {
+		r->passed_over = 1;
+		return;
+	}
+	va_start(args, fmt);
+	vsnprintf(message, sizeof message, fmt, args);
+	va_end(args);
+	say(r, r->line, "%s", message);
 }
 
 /* ---- the file */
@@ -91,6 +111,7 @@ read_all(struct reader *r, int fd)
 			return -1;
 		}
 	}
+	r->text[r->len] = '\0';
 	if (r->len >= 3 && memcmp(r->text, "\xef\xbb\xbf", 3) == 0)
 		r->at = 3; /* a byte order mark, as some editors put it */
 	return 0;
@@ -126,14 +147,14 @@ take_line(struct reader *r, char line[CONF_LINE_MAX + 1])
 	if (len > 0 && start[len - 1] == '\r')
 		len--;
 	if (len > CONF_LINE_MAX) {
-		say(r, r->line, "%zu bytes; a line has at most %d", len, CONF_LINE_MAX);
+		say_line(r, start, "%zu bytes; a line has at most %d", len, CONF_LINE_MAX);
 		return -1;
 	}
 	for (size_t i = 0; i < len; i++) {
 		unsigned char byte = (unsigned char)start[i];
 
 		if ((byte < 0x20 && byte != '\t') || byte == 0x7f) {
-			say(r, r->line, "byte 0x%02x at position %zu, want text", byte, i + 1);
+			say_line(r, start, "byte 0x%02x at position %zu, want text", byte, i + 1);
 			return -1;
 		}
 	}
@@ -285,6 +306,7 @@ enter_section(struct reader *r, char *line)
 
 	leave_section(r);
 	r->section = NULL;
+	r->is_others = 0;
 	rest = end ? end + 1 + strspn(end + 1, blanks) : NULL;
 	if (!rest || (*rest != '\0' && *rest != ';')) {
 		say(r, r->line, "want [section] and nothing else on the line");
@@ -300,8 +322,10 @@ enter_section(struct reader *r, char *line)
 	}
 	section = find_section(r, kind, &nearest);
 	named = section ? conf_named_find(r->schema, section) : NULL;
-	if (!section && r->schema->others)
+	if (!section && r->schema->others) {
+		r->is_others = 1;
 		return;
+	}
 	if (!section) {
 		say(r, r->line, "unknown section [%s]; the nearest known is [%s]", kind,
 		    nearest ? nearest : "");
@@ -378,7 +402,7 @@ static void
 expect_no_pair(struct reader *r)
 {
 	if (r->expects_pair)
-		say(r, r->line, "want key = value");
+		say_line(r, "", "want key = value");
 	r->expects_pair = 0;
 }
 
@@ -399,12 +423,12 @@ next_pair(char *dst, int room, void *ctx)
 		if (*text == '\0' || *text == ';' || *text == '#')
 			continue;
 		if (text > line) {
-			say(r, r->line, "begins with a blank; a value has one line");
+			say_line(r, text, "begins with a blank; a value has one line");
 		} else if (*text == '[') {
 			enter_section(r, line);
 		} else if (room < (int)sizeof line || (*text & 0x80)) {
 			/* The latter may be a byte order mark, which inih would skip. */
-			say(r, r->line, "want key = value");
+			say_line(r, text, "want key = value");
 		} else {
 			memcpy(dst, line, sizeof line);
 			r->expects_pair = 1;
@@ -422,7 +446,7 @@ read_sections(struct reader *r)
 	int rc = ini_parse_stream(next_pair, r, on_pair, r);
 
 	expect_no_pair(r); /* inih built to stop at the first error */
-	if (rc != 0 && r->errors == 0)
+	if (rc != 0 && r->errors == 0 && (!r->passed_over || r->at < r->len))
 		say(r, 0, "inih gave up (%d)", rc);
 	leave_section(r);
 	for (size_t i = 0; r->schema->keys[i].section; i++) {

@@ -81,7 +81,9 @@ struct conf_named {
 struct conf_schema {
 	const struct conf_key *keys; /* closed by a row with section NULL */
 	const struct conf_named *named; /* a table of kinds, or NULL */
-	int others; /* not 0: what the table does not have is another program's, and no error */
+	/* not 0: a section or key that the table does not have is another program's, and no error;
+	 * nor is a line in such a section, but a head that is none. */
+	int others;
 };
 
 /* Where errors go: a callback for each, with one whole message

@@ -87,6 +87,18 @@ def a_receiver_is_well_and_then_not(t):
 def a_receiver_is_found_by_its_configuration(t):
     r = t.receiver()
     equal(t.run([INBOXCTL, "-c", r.conf, "check"]).returncode, OK)
+    # A slip elsewhere in it is the receiver's to tell at its next reload, and keeps nobody from
+    # looking; where it may be about the socket, nothing is known.
+    r.write_conf(extra="no pair\n")
+    equal(t.run([INBOXCTL, "-c", r.conf, "check", "--ignore", "files-differ"]).returncode, OK)
+    equal(t.run([INBOXCTL, "-c", r.conf, "reload"]).returncode, 78)
+    contains(Answer(t.run([INBOXCTL, "-c", r.conf, "check"])).text, "reload-failed")
+    r.write_conf(extra="[stat\n")
+    answer = Answer(t.run([INBOXCTL, "-c", r.conf, "check"]))
+    contains(answer.text, "not asked: ")
+    contains(answer.text, "want [section]")
+    equal(answer.code, UNKNOWN)
+    r.write_conf()
     answer = Answer(t.run([INBOXCTL, "-c", "/nowhere/inboxd.conf", "check"]))
     equal((answer.code, answer.text),
           (UNKNOWN, "not asked: /nowhere/inboxd.conf: No such file or directory"))

@@ -251,6 +251,10 @@ passes_over_what_is_anothers(void **state)
 	static const struct conf_schema some = {.keys = mine, .others = 1};
 	static const char text[] =
 	    "[box a]\nroot = other\n[receiver]\nhost = x\nroot = /r\n[box]\n[limits]\nx=\n";
+	/* Nor is what is wrong there; but what may have been a head is. */
+	static const char slips[] = "[limits]\nx\n y = 1\nz = \1\n\x80\n[receiver]\nroot = /r\n"
+	                            "[box a]\nno pair";
+	static const char heads[] = "[limits]\n [receiver]\nx\n[\1]\n";
 	static const char wrong[] = "[receiver]\nroot = r\nno pair\n[box\n";
 	struct target t = {0};
 
@@ -261,7 +265,21 @@ passes_over_what_is_anothers(void **state)
 	assert_string_equal(errors, "");
 	assert_string_equal(t.root, "/r");
 	conf_free(&some, &t);
+	write_file(slips, strlen(slips));
+	memset(&t, 0, sizeof t);
+	assert_int_equal(conf_read(path, &some, &t, &report), 0);
+	assert_string_equal(errors, "");
+	assert_string_equal(t.root, "/r");
+	conf_free(&some, &t);
+	write_file(heads, strlen(heads));
+	memset(&t, 0, sizeof t);
+	assert_int_equal(conf_read(path, &some, &t, &report), -1);
+	assert_string_equal(errors, "conf:2: begins with a blank; a value has one line\n"
+	    "conf:4: byte 0x01 at position 2, want text\n"
+	    "conf: [receiver] root is missing: want an absolute path\n");
+	conf_free(&some, &t);
 	write_file(wrong, strlen(wrong));
+	errors[0] = '\0';
 	memset(&t, 0, sizeof t);
 	assert_int_equal(conf_read(path, &some, &t, &report), -1);
 	assert_string_equal(errors, "conf:2: root: want an absolute path, found \"r\"\n"
