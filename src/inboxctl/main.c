@@ -85,12 +85,12 @@ static const struct command {
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
-#define LONG_ONLY 256 /* option letters from here on are none */
+#define LETTERS_END 256 /* in getopt_long()'s values: behind it the choices that have no letter */
 
 static const struct choice {
 	/* value: what it is called, in brackets where it may be left out; NULL: it has none */
 	const char *name, *value, *help;
-	int letter;
+	int letter; /* 0: it has none */
 	int commands;
 	size_t at; /* in struct arguments */
 } choices[] = {
@@ -98,44 +98,44 @@ static const struct choice {
 	{name, value, help, letter, commands, offsetof(struct arguments, member)}
 #define CHOICE(member, value, commands, letter, help) \
 	CHOICE_AS(#member, member, value, commands, letter, help)
-    CHOICE(json, NULL, SHOWN, LONG_ONLY, "for programs"),
+    CHOICE(json, NULL, SHOWN, 0, "for programs"),
     CHOICE(config, "FILE", AT_SOCKET | AT_ROOT, 'c',
         "the receiver's configuration (" DEFAULT_CONFIG ")"),
     CHOICE(socket, "SOCKET", AT_SOCKET, 's',
         "the receiver's status socket, whatever that says"),
     CHOICE(root, "ROOT", AT_ROOT, 'r', "the receiver's root, whatever that says"),
-    CHOICE(silent, "[TIME]", CLIENTS, LONG_ONLY + 30, "those unseen for long, or for so long"),
-    CHOICE(behind, NULL, CLIENTS, LONG_ONLY + 31, "those whose items wait for long"),
-    CHOICE(missing, NULL, CLIENTS, LONG_ONLY + 32, "those with gaps that nobody has confirmed"),
-    CHOICE(gaps, NULL, CLIENTS, LONG_ONLY + 33, "those with gaps, confirmed or not"),
-    CHOICE_AS("never-came", never_came, NULL, CLIENTS, LONG_ONLY + 34,
+    CHOICE(silent, "[TIME]", CLIENTS, 0, "those unseen for long, or for so long"),
+    CHOICE(behind, NULL, CLIENTS, 0, "those whose items wait for long"),
+    CHOICE(missing, NULL, CLIENTS, 0, "those with gaps that nobody has confirmed"),
+    CHOICE(gaps, NULL, CLIENTS, 0, "those with gaps, confirmed or not"),
+    CHOICE_AS("never-came", never_came, NULL, CLIENTS, 0,
         "those that are expected and never came"),
-    CHOICE(failed, NULL, CLIENTS, LONG_ONLY + 35, "those with items set aside"),
-    CHOICE(sort, "COLUMN,...", CLIENTS, LONG_ONLY + 36, "by these; -COLUMN: turned round"),
-    CHOICE(limit, "N", CLIENTS, LONG_ONLY + 37, "so many lines at most"),
+    CHOICE(failed, NULL, CLIENTS, 0, "those with items set aside"),
+    CHOICE(sort, "COLUMN,...", CLIENTS, 0, "by these; -COLUMN: turned round"),
+    CHOICE(limit, "N", CLIENTS, 0, "so many lines at most"),
     CHOICE(verbose, NULL, STATUS | INBOXES | CLIENTS, 'v', "all there is"),
-    CHOICE(interval, "TIME", TOP, LONG_ONLY + 11, "how often it asks (2s)"),
-    CHOICE(batch, "N", TOP, LONG_ONLY + 12, "prints so many screens, as text"),
-    CHOICE(once, NULL, TOP, LONG_ONLY + 13, "prints one"),
-    CHOICE(warning, "NAME=N", CHECK, LONG_ONLY + 21, "a warning from there on; a list, by commas"),
-    CHOICE(critical, "NAME=N", CHECK, LONG_ONLY + 22, "critical from there on; likewise"),
-    CHOICE(only, "NAME", CHECK, LONG_ONLY + 23, "look at nothing else; likewise"),
-    CHOICE(ignore, "NAME", CHECK, LONG_ONLY + 24, "do not look at these"),
-    CHOICE(inbox, "NAME", LEDGER | VERIFY, LONG_ONLY + 4, "only of this inbox"),
-    CHOICE(client, "GLOB", LEDGER | CLIENTS, LONG_ONLY + 1, "only of these clients"),
+    CHOICE(interval, "TIME", TOP, 0, "how often it asks (2s)"),
+    CHOICE(batch, "N", TOP, 0, "prints so many screens, as text"),
+    CHOICE(once, NULL, TOP, 0, "prints one"),
+    CHOICE(warning, "NAME=N", CHECK, 0, "a warning from there on; a list, by commas"),
+    CHOICE(critical, "NAME=N", CHECK, 0, "critical from there on; likewise"),
+    CHOICE(only, "NAME", CHECK, 0, "look at nothing else; likewise"),
+    CHOICE(ignore, "NAME", CHECK, 0, "do not look at these"),
+    CHOICE(inbox, "NAME", LEDGER | VERIFY, 0, "only of this inbox"),
+    CHOICE(client, "GLOB", LEDGER | CLIENTS, 0, "only of these clients"),
     CHOICE(lines, "N", LEDGER, 'n', "the last ones alone"),
     CHOICE(follow, NULL, LEDGER, 'f', "and what comes, until it is interrupted"),
-    CHOICE(queue, "ID", LEDGER, LONG_ONLY + 2, "only of this queue; its first digits do"),
-    CHOICE(item, "N", LEDGER, LONG_ONLY + 3, "only of this number in its queue"),
-    CHOICE(name, "GLOB", LEDGER, LONG_ONLY + 5, "only of items so named"),
-    CHOICE(since, "TIME", LEDGER, LONG_ONLY + 6, "not before: 2026-11-22, 2026-11-22T14:11, 24h"),
-    CHOICE(until, "TIME", LEDGER, LONG_ONLY + 7, "before"),
-    CHOICE(type, "TYPE,...", LEDGER, LONG_ONLY + 8, "these records, or all (accept)"),
-    CHOICE(quick, NULL, VERIFY, LONG_ONLY + 9, "sizes only, no digests"),
-    CHOICE(known, NULL, GAP, LONG_ONLY + 38, "somebody knows what became of them"),
-    CHOICE(force, NULL, FORGET, LONG_ONLY + 10, "with items that may be stored again then"),
-    CHOICE(reason, "TEXT", PAUSE | DRAIN, LONG_ONLY + 41, "why, for those who ask"),
-    CHOICE(timeout, "TIME", DRAIN, LONG_ONLY + 42, "how long it waits (5m)"),
+    CHOICE(queue, "ID", LEDGER, 0, "only of this queue; its first digits do"),
+    CHOICE(item, "N", LEDGER, 0, "only of this number in its queue"),
+    CHOICE(name, "GLOB", LEDGER, 0, "only of items so named"),
+    CHOICE(since, "TIME", LEDGER, 0, "not before: 2026-11-22, 2026-11-22T14:11, 24h"),
+    CHOICE(until, "TIME", LEDGER, 0, "before"),
+    CHOICE(type, "TYPE,...", LEDGER, 0, "these records, or all (accept)"),
+    CHOICE(quick, NULL, VERIFY, 0, "sizes only, no digests"),
+    CHOICE(known, NULL, GAP, 0, "somebody knows what became of them"),
+    CHOICE(force, NULL, FORGET, 0, "with items that may be stored again then"),
+    CHOICE(reason, "TEXT", PAUSE | DRAIN, 0, "why, for those who ask"),
+    CHOICE(timeout, "TIME", DRAIN, 0, "how long it waits (5m)"),
 };
 #define CHOICES (sizeof choices / sizeof choices[0])
 
@@ -162,7 +162,7 @@ put_usage(FILE *out)
 		}
 		snprintf(shown, sizeof shown, "--%s %s", choice->name,
 		    choice->value ? choice->value : "");
-		if (choice->letter < LONG_ONLY)
+		if (choice->letter)
 			fprintf(out, "  -%c, %-16s %s\n", choice->letter, shown, choice->help);
 		else
 			fprintf(out, "      %-16s %s\n", shown, choice->help);
@@ -270,12 +270,12 @@ read_options(int argc, char **argv, struct arguments *arguments, uint64_t *given
 		    is_optional(&choices[i]) ? optional_argument
 		        : choices[i].value   ? required_argument
 		                             : no_argument,
-		    NULL, choices[i].letter};
+		    NULL, choices[i].letter ? choices[i].letter : LETTERS_END + (int)i};
 	while ((letter = getopt_long(argc, argv, "c:s:r:n:fvhV", options, NULL)) != -1) {
 		if (letter == 'h' || letter == 'V')
 			return letter;
-		size_t i = 0;
-		while (i < CHOICES && choices[i].letter != letter)
+		size_t i = letter >= LETTERS_END ? (size_t)(letter - LETTERS_END) : 0;
+		while (letter < LETTERS_END && i < CHOICES && choices[i].letter != letter)
 			i++;
 		if (i == CHOICES)
 			return -1; /* getopt has told */

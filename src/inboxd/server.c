@@ -130,7 +130,7 @@ on_paused(void *ctx)
 	int64_t since = server->pauses.all.since;
 	int is_paused = since != 0;
 
-	if (since == 1)
+	if (since == PAUSE_SINCE_UNKNOWN)
 		since = (int64_t)time(NULL);
 	stats_set(&server->stats, STAT_NOW_PAUSED, (uint64_t)is_paused);
 	stats_set(&server->stats, STAT_NOW_PAUSED_SINCE, (uint64_t)since);

@@ -29,10 +29,11 @@ struct inflow_sum {
 };
 
 #define PAUSE_REASON_ROOM 256
+#define PAUSE_SINCE_UNKNOWN 1
 
 /* Somebody has an inbox take nothing (pauses.h). */
 struct pause {
-	int64_t since; /* seconds since 1970 UTC; 1: not known; 0: there is none */
+	int64_t since; /* seconds since 1970 UTC; or PAUSE_SINCE_UNKNOWN; 0: there is none */
 	uint64_t uid;  /* who */
 	char reason[PAUSE_REASON_ROOM]; /* without control bytes */
 };

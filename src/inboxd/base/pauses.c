@@ -34,7 +34,7 @@ parse(const char *line, struct pause *out)
 
 	if (sscanf(line, "since=%" SCNd64 " uid=%" SCNu64 " reason=%n", &out->since, &out->uid,
 	        &at) < 2 || at == 0 || out->since <= 0) {
-		*out = (struct pause){.since = 1};
+		*out = (struct pause){.since = PAUSE_SINCE_UNKNOWN};
 		return;
 	}
 	snprintf(out->reason, sizeof out->reason, "%.*s", (int)strcspn(line + at, "\n"), line + at);
@@ -64,7 +64,7 @@ read_file(const struct pauses *pauses, const char *inbox, struct pause *out)
 	char line[LINE_ROOM] = "";
 	ssize_t len;
 
-	*out = (struct pause){.since = 1};
+	*out = (struct pause){.since = PAUSE_SINCE_UNKNOWN};
 	if (folder >= 0 && fd < 0 && errno == ENOENT) {
 		disk_close(folder);
 		return 0;
@@ -77,7 +77,7 @@ read_file(const struct pauses *pauses, const char *inbox, struct pause *out)
 		line[len > 0 ? len : 0] = '\0';
 		parse(line, out);
 	}
-	if (folder >= 0 && out->since == 1)
+	if (folder >= 0 && out->since == PAUSE_SINCE_UNKNOWN)
 		describe(folder, out);
 	disk_close(fd);
 	disk_close(folder);

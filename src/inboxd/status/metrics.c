@@ -20,18 +20,17 @@ put_seconds(FILE *out, uint64_t value)
 	fprintf(out, "%" PRIu64 ".%06" PRIu64 "\n", value / USEC_PER_SEC, value % USEC_PER_SEC);
 }
 
-/* In OpenMetrics a counter's family has the name without "_total". */
-static void
-put_family(FILE *out, const struct stats_row *row, int openmetrics)
+void
+metrics_put_family(FILE *out, const char *metric, const char *help, int openmetrics)
 {
-	size_t len = strlen(row->metric), cut = strlen("_total");
+	static const char end[] = "_total";
+	size_t len = strlen(metric), cut = sizeof end - 1;
+	int is_counter = len > cut && strcmp(metric + len - cut, end) == 0;
 
-	if (openmetrics && row->kind != STATS_GAUGE && len > cut &&
-	    strcmp(row->metric + len - cut, "_total") == 0)
+	if (openmetrics && is_counter)
 		len -= cut;
-	fprintf(out, "# HELP %.*s %s\n", (int)len, row->metric, row->help);
-	fprintf(out, "# TYPE %.*s %s\n", (int)len, row->metric,
-	    row->kind == STATS_GAUGE ? "gauge" : "counter");
+	fprintf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", (int)len, metric, help, (int)len, metric,
+	    is_counter ? "counter" : "gauge");
 }
 
 /* A bucket's bound as the format wants it: OpenMetrics has a point in each number. */
@@ -83,7 +82,7 @@ metrics_page(const struct status_source *source, const uint64_t values[STATS_CEL
 	for (size_t i = 0; i < STATS_COUNT; i++) {
 		const struct stats_row *row = &stats_rows[i];
 		if (i == 0 || strcmp(row->metric, stats_rows[i - 1].metric) != 0)
-			put_family(out, row, openmetrics);
+			metrics_put_family(out, row->metric, row->help, openmetrics);
 		if (*row->label != '\0')
 			fprintf(out, "%s{%s} ", row->metric, row->label);
 		else

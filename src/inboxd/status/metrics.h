@@ -4,6 +4,7 @@
 #define INBOXD_STATUS_METRICS_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #include "inboxd/base/stats.h"
 #include "inboxd/status/source.h"
@@ -13,5 +14,9 @@
  * closed by NUL, or NULL where memory is out. */
 MUST_CHECK char *metrics_page(const struct status_source *source,
     const uint64_t values[STATS_CELLS], int openmetrics);
+
+/* The head of a metric whose samples follow: a counter, if its name ends in "_total", which its
+ * family has not in OpenMetrics; or a gauge. */
+void metrics_put_family(FILE *out, const char *metric, const char *help, int openmetrics);
 
 #endif

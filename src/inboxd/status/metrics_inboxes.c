@@ -5,7 +5,8 @@
 #include "inboxd/status/metrics_inboxes.h"
 
 #include <inttypes.h>
-#include <string.h>
+
+#include "inboxd/status/metrics.h"
 
 #define USEC_PER_SEC 1000000
 
@@ -92,7 +93,8 @@ value_of(const struct inbox_view *view, enum row row, uint64_t *value)
 	case PAUSED:
 		return set_number(1, view->paused != NULL, value);
 	case PAUSED_SINCE:
-		return set_number(view->paused && !view->paused_all && view->paused->since > 1,
+		return set_number(view->paused && !view->paused_all &&
+		        view->paused->since > PAUSE_SINCE_UNKNOWN,
 		    view->paused ? (uint64_t)view->paused->since : 0, value);
 	case UNREADABLE:
 		return set_number(view->count.begun > 0, view->count.error[0] != '\0', value);
@@ -102,21 +104,6 @@ value_of(const struct inbox_view *view, enum row row, uint64_t *value)
 	return 0;
 }
 
-/* In OpenMetrics a counter's family has the name without "_total". */
-static void
-put_family(FILE *out, enum row row, int openmetrics)
-{
-	static const char end[] = "_total";
-	const char *metric = rows[row].metric;
-	size_t len = strlen(metric), family = len, cut = sizeof end - 1;
-	int is_counter = len > cut && strcmp(metric + len - cut, end) == 0;
-
-	if (openmetrics && is_counter)
-		family -= cut;
-	fprintf(out, "# HELP %.*s %s\n# TYPE %.*s %s\n", (int)family, metric, rows[row].help,
-	    (int)family, metric, is_counter ? "counter" : "gauge");
-}
-
 void
 metrics_put_inboxes(FILE *out, const struct status_source *source, int openmetrics)
 {
@@ -124,7 +111,7 @@ metrics_put_inboxes(FILE *out, const struct status_source *source, int openmetri
 	uint64_t value;
 
 	for (enum row row = 0; row < ROWS; row++) {
-		put_family(out, row, openmetrics);
+		metrics_put_family(out, rows[row].metric, rows[row].help, openmetrics);
 		for (size_t i = 0; source->inbox(source->ctx, i, &view) == 0; i++)
 			if (value_of(&view, row, &value))
 				fprintf(out, "%s{inbox=\"%s\"} %" PRIu64 "\n", rows[row].metric,

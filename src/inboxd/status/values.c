@@ -16,7 +16,7 @@ json_count(uint64_t value)
 json_t *
 json_pause(const struct pause *pause)
 {
-	int is_known = pause && pause->since > 1;
+	int is_known = pause && pause->since > PAUSE_SINCE_UNKNOWN;
 
 	if (!pause)
 		return json_null();
