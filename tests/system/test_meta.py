@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: ISC
 """What consumers are told of an item beside it: [inbox NAME] meta."""
 
+import grp
 import os
 import signal
 import time
 
 from copyqueue import Queue
-from harness import cases, contains, equal, main, test, until
+from harness import Skip, cases, contains, equal, main, test, until
 from meta import check_told, need_xattr, told
 
 WAYS = [("attributes", "xattr"), ("a file beside it", "json")]
@@ -124,10 +125,34 @@ def what_consumers_leave_in_meta_goes_after_a_day(t):
         pass
     for name in [name + ".json" for name in names[:3]] + ["notes"]:
         os.utime(os.path.join(meta, name), (1, time.time() - 90000))
+    os.utime(os.path.join(meta, names[3] + ".json"), (1, time.time() - 80000))
     r.restart()
     r.wait_log("event=meta_expired inbox=status files=1")
     equal(sorted(os.listdir(meta)), sorted([names[0] + ".json", names[1] + ".json",
                                             names[3] + ".json", "notes"]))
+
+
+@test
+def members_of_the_group_may_take_what_lies_beside(t):
+    if os.geteuid():
+        raise Skip("only root can give a folder to any group")
+    group = grp.getgrgid(1)
+    r = t.receiver(inboxes={"status": {"clients": "*", "meta": "json", "group": group.gr_name}})
+    meta = os.path.join(r.root, "status", "meta")
+    st = os.stat(meta)
+    equal((st.st_gid, oct(st.st_mode & 0o7777)), (group.gr_gid, "0o2770"))
+    c = r.client(hello=t.queue())
+    c.put(1, "status", b"1")
+    name = c.stored(1).name
+    c.quit()
+    r.wait_published()
+    st = os.stat(os.path.join(meta, name + ".json"))
+    equal((st.st_gid, oct(st.st_mode & 0o7777)), (group.gr_gid, "0o640"))
+    r.stop()
+    os.chmod(meta, 0o700)
+    done = r.run("-t")
+    equal(done.returncode, 78)
+    contains(done.stderr, "inboxd -m")
 
 
 main()
