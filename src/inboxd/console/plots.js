@@ -3,7 +3,7 @@
 // or its width changes; a point without a value breaks the line, so what was not seen is not drawn.
 
 const SPAN = 15 * 60 * 1000, GAP = 9000; // milliseconds; the larger one is not bridged
-const HEIGHT = 132, TOP = 14, BOTTOM = 20;
+const HEIGHT = 132, TOP = 8, BOTTOM = 20, LEFT = 50;
 const SVG = "http://www.w3.org/2000/svg";
 
 function make(name, attributes, parent) {
@@ -95,7 +95,7 @@ export class Plot {
     draw() {
         const width = this.figure.clientWidth, scale = this.scale(), now = Date.now();
         const end = this.points.length > 0 ? this.points[this.points.length - 1].time : now;
-        const x = (time) => width - 1 - (end - time) / SPAN * (width - 2);
+        const x = (time) => width - 4 - (end - time) / SPAN * (width - LEFT - 4);
         const y = (value) => HEIGHT - BOTTOM - scale.part(value) * (HEIGHT - TOP - BOTTOM);
 
         if (width === 0) {
@@ -115,16 +115,16 @@ export class Plot {
     }
 
     grid(width, y, ticks) {
-        make("path", {d: `M0 ${HEIGHT - BOTTOM + 0.5}H${width}`, class: "axis"}, this.svg);
+        make("path", {d: `M${LEFT} ${HEIGHT - BOTTOM + 0.5}H${width}`, class: "axis"}, this.svg);
         ticks.slice(1).forEach((tick) => {
             const at = Math.round(y(tick)) + 0.5;
-            make("path", {d: `M0 ${at}H${width}`, class: "grid"}, this.svg);
-            make("text", {x: 0, y: at - 4, class: "label"}, this.svg).textContent =
+            make("path", {d: `M${LEFT} ${at}H${width}`, class: "grid"}, this.svg);
+            make("text", {x: 0, y: at + 3.5, class: "label"}, this.svg).textContent =
                 this.word(tick);
         });
         [["15 min", 0, "start"], ["10", 1 / 3, "middle"], ["5", 2 / 3, "middle"],
             ["now", 1, "end"]].forEach(([text, part, anchor]) => {
-            make("text", {x: part * width, y: HEIGHT - 5, class: "label",
+            make("text", {x: LEFT + part * (width - LEFT), y: HEIGHT - 5, class: "label",
                 "text-anchor": anchor}, this.svg).textContent = text;
         });
     }
