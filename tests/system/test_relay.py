@@ -115,6 +115,10 @@ def what_is_refused_there_stays_here_and_holds_up_nothing(t):
     equal(relay.q.numbers(), [])  # a start does not copy it again
     relay.q("remove", "-y", "all")
     relay.wait_queued(1)  # it is in new/, and has no copy
+    relay.kill()
+    relay.start()  # the copy has come back since it was removed
+    time.sleep(1.5)
+    equal(len(relay.q.numbers()), 1)
     equal(bad.new(), sorted(refused))
     relay.stop()
     stored_once(r, items)

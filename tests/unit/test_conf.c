@@ -318,6 +318,90 @@ takes_names_longer_than_those_of_inih(void **state)
 	conf_free(&schema, &t);
 }
 
+/* Two kinds, of one name, in one file: each has its own keys, and what one left out is its own. */
+struct pair {
+	struct box box, bag;
+	size_t boxes, bags;
+};
+
+static void *
+add_pair_box(void *target, const char *name)
+{
+	struct pair *pair = target;
+
+	snprintf(pair->box.name, sizeof pair->box.name, "%s", name);
+	return pair->boxes++ ? NULL : &pair->box;
+}
+
+static void *
+add_pair_bag(void *target, const char *name)
+{
+	struct pair *pair = target;
+
+	snprintf(pair->bag.name, sizeof pair->bag.name, "%s", name);
+	return pair->bags++ ? NULL : &pair->bag;
+}
+
+static void *
+pair_box_at(const void *target, size_t i, const char **name)
+{
+	struct pair *pair = (struct pair *)(uintptr_t)target;
+
+	*name = pair->box.name;
+	return i < pair->boxes ? &pair->box : NULL;
+}
+
+static void *
+pair_bag_at(const void *target, size_t i, const char **name)
+{
+	struct pair *pair = (struct pair *)(uintptr_t)target;
+
+	*name = pair->bag.name;
+	return i < pair->bags ? &pair->bag : NULL;
+}
+
+static void
+sections_of_two_kinds_have_keys_of_their_own(void **state)
+{
+	static const struct conf_key pair_keys[] = {
+	    {"box", "size", CONF_SIZE, BOX_AT(size), "1", 0, 0, 0, NULL, NULL, NULL, 0},
+	    {"box", "suffix", CONF_TEXT, BOX_AT(suffix), ".box", 0, 0, 0, NULL, NULL, NULL, 1},
+	    {"bag", "size", CONF_SIZE, BOX_AT(size), "2", 0, 0, 0, NULL, NULL, NULL, 0},
+	    {"bag", "suffix", CONF_TEXT, BOX_AT(suffix), ".bag", 0, 0, 0, NULL, NULL, NULL, 1},
+	    {0},
+	};
+	static const struct conf_named kinds[] = {
+	    {"box", add_pair_box, pair_box_at, check_box, 0},
+	    {"bag", add_pair_bag, pair_bag_at, check_box, 1},
+	    {0},
+	};
+	static const struct conf_schema two = {.keys = pair_keys, .named = kinds};
+	static const char text[] = "[box a]\nsize = 5\n[bag a]\nsuffix = .x\n";
+	static const char changed[] = "[box a]\nsuffix = .y\n[bag b]\n", lacks[] = "[box a]\n";
+	struct pair pair = {.boxes = 0}, other = {.boxes = 0};
+
+	(void)state;
+	write_file(text, sizeof text - 1);
+	errors[0] = '\0';
+	assert_int_equal(conf_read(path, &two, &pair, &report), 0);
+	assert_int_equal(pair.box.size, 5);
+	assert_string_equal(pair.box.suffix, ".box");
+	assert_int_equal(pair.bag.size, 2);
+	assert_string_equal(pair.bag.suffix, ".x");
+	write_file(changed, sizeof changed - 1);
+	assert_int_equal(conf_read(path, &two, &other, &report), 0);
+	assert_int_equal(conf_changed(&two, &pair, &other, &report), 1);
+	assert_string_equal(errors, "[box a] suffix has changed, which needs a restart\n");
+	conf_free(&two, &pair);
+	conf_free(&two, &other);
+	write_file(lacks, sizeof lacks - 1);
+	errors[0] = '\0';
+	memset(&pair, 0, sizeof pair);
+	assert_int_equal(conf_read(path, &two, &pair, &report), -1);
+	assert_string_equal(errors, "conf: no section [bag NAME]: want at least one\n");
+	conf_free(&two, &pair);
+}
+
 static void
 says_what_is_wrong_with_a_value(void **state)
 {
@@ -603,6 +687,7 @@ main(void)
 	    cmocka_unit_test(passes_over_what_is_anothers),
 	    cmocka_unit_test(passes_over_a_byte_order_mark_at_the_start_only),
 	    cmocka_unit_test(takes_names_longer_than_those_of_inih),
+	    cmocka_unit_test(sections_of_two_kinds_have_keys_of_their_own),
 	    cmocka_unit_test(says_what_is_wrong_with_a_value),
 	    cmocka_unit_test(refuses_what_would_not_read_back),
 	    cmocka_unit_test(names_the_nearest_known_key),
