@@ -44,7 +44,8 @@ class Hot:
 
     # ---- the process
 
-    def start(self, faults="", wait=True, arm=None, arguments=(), env=None):
+    def start(self, faults="", wait=True, arm=None, arguments=(), env=None, program=INBOXQ,
+              **how):
         env = {**os.environ, "TZ": "UTC", **(env or {})}
         if faults:
             env.update(SHIMMED, FAULT=faults, FAULT_SCOPE="program", LSAN_OPTIONS="exitcode=0")
@@ -54,8 +55,8 @@ class Hot:
         log = open(self.log_path, "ab")  # closed with the test's folder
         self.t.closing.append(log)
         self.process = self.t.spawn(
-            [INBOXQ, self.command, "-c", self.q.conf, *arguments], stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log, env=env)
+            [program, self.command, "-c", self.q.conf, *arguments], stdin=subprocess.DEVNULL,
+            stdout=log, stderr=log, env=env, **how)
         if wait:
             self.wait_log(r"event=%s_began\b" % self.command)
         return self

@@ -3,13 +3,15 @@
 """Inboxes whose items go on to a receiver further up: nothing is lost, whoever dies, and nothing is
 given up here before it is stored there."""
 
+import grp
 import os
+import shutil
 import signal
 import threading
 import time
 
 from copyqueue import cpu, end_run, run_in_background
-from harness import bound, cases, contains, equal, main, test, until
+from harness import INBOXQ, Skip, bound, cases, contains, equal, main, test, until
 from relaying import Relay, stored_once
 
 
@@ -154,6 +156,52 @@ def one_relay_has_a_folder(t):
     relay.kill()
     other.wait_log("event=relay_began")
     other.stop()
+
+
+@test
+def a_member_of_the_inboxs_group_relays(t):
+    if os.geteuid():
+        raise Skip("only root can start it as somebody else")
+    group = next((g for g in grp.getgrall() if g.gr_gid not in (0, os.getegid())), None)
+    if not group:
+        raise Skip("no second group here")
+    member = {"user": 12345, "group": group.gr_gid, "extra_groups": []}
+    below = t.receiver(inboxes={"status": {"group": group.gr_name}}, start=False)
+    below.consumed = True
+    above = t.receiver()
+    relay = Relay(t, above, folder=os.path.join(below.root, "status"))
+    with open(relay.q.conf, encoding="ascii") as file:
+        text = file.read()
+    key = shutil.copy(relay.q.pair.key, os.path.join(relay.q.folder, "key"))
+    program = shutil.copy(INBOXQ, relay.q.folder)
+    with open(relay.q.conf, "w", encoding="ascii") as file:
+        file.write(text.replace(relay.q.pair.key, key))
+    for path in (relay.q.folder, key, relay.q.conf):
+        os.chown(path, 12345, -1)
+    for path in (below.root, t.pki.ca.cert):
+        while path != "/":  # the test's own folders are closed to others
+            path = os.path.dirname(path)
+            if not os.stat(path).st_mode & 0o001:
+                os.chmod(path, os.stat(path).st_mode | 0o011)
+    os.chmod(relay.q.pair.cert, 0o644)
+    os.chmod(t.pki.ca.cert, 0o644)
+    below.start()
+    c = below.client(hello=t.queue())
+    c.put(1, "status", b"for the group")
+    c.stored(1)
+    below.acks.clear()  # it is not to stay
+    below.wait_published()
+    relay.start(program=program, wait=False, **{**member, "group": 54321})
+    relay.wait_log("event=relay_trouble .*Permission denied")
+    relay.stop()
+    equal(relay.q.numbers(), [])
+    relay.start(program=program, **member)
+    relay.wait_queued(1)
+    done = t.run([program, "run", "-c", relay.q.conf, "--once"], **member)
+    equal(done.returncode, 0, done.stderr)
+    relay.wait_new()
+    relay.stop()
+    stored_once(above, {"": b"for the group"})
 
 
 @test
