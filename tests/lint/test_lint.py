@@ -698,7 +698,7 @@ def licence_stands_in_every_file():
             continue
         if path.startswith("contrib/debian/") and not path.endswith(("rules", "postinst")):
             continue  # formats of Debian's; its own file of licences is among them
-        if path.endswith((".o", ".a", ".trs", ".log", ".so")):
+        if path.endswith((".o", ".a", ".trs", ".log", ".so", ".inc")):
             continue
         with open(os.path.join(TOP, path), "rb") as file:
             head = file.read(400)
