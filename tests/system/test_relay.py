@@ -41,19 +41,22 @@ def an_item_stays_here_until_it_is_stored_there(t):
 
 @test
 def its_name_here_goes_along(t):
-    below, above = t.receiver(), t.receiver()
+    below, above = t.receiver(inboxes={"status": {"meta": "json"}}), t.receiver()
     below.consumed = True
     c = below.client()
     c.hello(t.queue())
     c.put(1, "status", b"from a client")
     name = c.stored(1).name
     below.acks.clear()  # it is not to stay
+    meta = os.path.join(below.root, "status", "meta", name + ".json")
+    assert os.path.exists(meta)
     relay = Relay(t, above, folder=os.path.join(below.root, "status"), priority="high")
     relay.start()
     relay.wait_queued(1)
     upload(relay)
     relay.wait_new()
     relay.stop()
+    assert not os.path.exists(meta)
     record = t.run([above.ctl, "-c", above.conf, "ledger", "--json"])
     contains(record.stdout, name)
     contains(name, "pc1.example.org")

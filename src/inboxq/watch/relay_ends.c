@@ -52,6 +52,16 @@ is_ours(struct relay *relay, const char *claim, const char *name)
 	return 0;
 }
 
+/* What is told of the item beside it; inboxd deletes it later, where we may not. */
+static void
+drop_meta(const struct relay *relay, const char *name)
+{
+	char path[sizeof "../meta/.json" + PROTO_NAME_MAX];
+
+	snprintf(path, sizeof path, "../meta/%s.json", name);
+	(void)unlinkat(relay->dir, path, 0);
+}
+
 /* It is stored further up: no other consumer needs to have it. */
 static void
 claim(struct relay *relay, const struct sentlog_line *line)
@@ -59,6 +69,7 @@ claim(struct relay *relay, const struct sentlog_line *line)
 	int was_known = relayed_has(relay->relayed, line->claim);
 
 	if (unlinkat(relay->dir, line->name, 0) == 0) {
+		drop_meta(relay, line->name);
 		log_event(LOG_INFO, "relay_stored", "folder=%s file=%s n=%" PRIu64 " there=%s",
 		    relay->printed, line->name, line->n, line->there);
 	} else if (errno == ENOENT) {
