@@ -48,6 +48,7 @@ def its_name_here_goes_along(t):
     c.put(1, "status", b"from a client")
     name = c.stored(1).name
     below.acks.clear()  # it is not to stay
+    below.wait_published()
     meta = os.path.join(below.root, "status", "meta", name + ".json")
     assert os.path.exists(meta)
     relay = Relay(t, above, folder=os.path.join(below.root, "status"), priority="high")
