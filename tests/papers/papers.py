@@ -23,8 +23,8 @@ README = {
     "apt-get install gcc": "build",
 }
 # The first words of what is set in and no command.
-README_LISTS = ("P1  ", "who names", "in flight", "clients", "inboxq send", "inboxd(8)",
-                "libevent >=", "src/lib src/inboxd")
+README_LISTS = ("P1  ", "who names", "in flight", "clients", "inboxq send", "inboxctl status",
+                "[clients] expected", "inboxd(8)", "libevent >=", "src/lib src/inboxd")
 
 # Each literal block of a page, in order: what it is; None: nothing to type.
 MANUALS = {
