@@ -58,24 +58,23 @@ static const struct command {
         NULL, NULL},
     {"clients", "how each client is, and who should come and does not", CLIENTS, NULL, NULL,
         clients_command, NULL, NULL},
-    {"client", "one client's story: how it is, what it misses, what came last", CLIENT, NULL,
-        NULL, client_command, "CLIENT", NULL},
+    {"client", "one client's story: what it misses, what came last", CLIENT, NULL, NULL,
+        client_command, "CLIENT", NULL},
     {"inboxes", "each inbox: what waits in it, and since when", INBOXES, "/inboxes", show_inboxes,
         NULL, NULL, NULL},
     {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL},
-    {"check", "what is wrong, in a line and an exit code for Nagios and its kin", CHECK, NULL,
-        NULL, check, NULL, NULL},
+    {"check", "what is wrong, in a line and an exit code for Nagios", CHECK, NULL, NULL,
+        check, NULL, NULL},
     {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,
         show_ledger, NULL, NULL},
-    {"verify", "the inboxes against ledger and journal: sizes, digests, strangers", VERIFY, NULL,
-        NULL, verify, NULL, NULL},
+    {"verify", "the inboxes against ledger and journal", VERIFY, NULL, NULL, verify, NULL, NULL},
     {"print", "an item's bytes, wherever they are", PRINT, NULL, NULL, print_item, "NAME", NULL},
-    {"reload", "has the receiver take its configuration anew, or says why it does not", RELOAD,
-        NULL, NULL, reload, NULL, NULL},
-    {"forget", "has the receiver forget a client's queues, or one of them", FORGET, NULL, NULL,
-        forget, "CLIENT", "[QUEUE]"},
-    {"gap", "has the receiver take numbers that are missing for known", GAP, NULL, NULL, gap,
-        "CLIENT", "[QUEUE] FIRST[-LAST]"},
+    {"reload", "has its configuration taken anew, or says why it is not", RELOAD, NULL, NULL,
+        reload, NULL, NULL},
+    {"forget", "has a client's queues forgotten, or one of them", FORGET, NULL, NULL, forget,
+        "CLIENT", "[QUEUE]"},
+    {"gap", "has numbers that are missing taken for known", GAP, NULL, NULL, gap, "CLIENT",
+        "[QUEUE] FIRST[-LAST]"},
     {"pause", "has an inbox, or all, take nothing until resume", PAUSE, NULL, NULL, pause_inbox,
         "[INBOX]", NULL},
     {"resume", "has an inbox, or all, take items again", RESUME, NULL, NULL, resume_inbox,
@@ -149,7 +148,7 @@ put_usage(FILE *out)
 		const char *operand = commands[i].operand, *second = commands[i].second;
 		snprintf(shown, sizeof shown, "%s%s%s%s%s", commands[i].name, operand ? " " : "",
 		    operand ? operand : "", second ? " " : "", second ? second : "");
-		fprintf(out, "  %-10s %s\n", shown, commands[i].help);
+		fprintf(out, "  %-21s %s\n", shown, commands[i].help);
 	}
 	for (size_t i = 0; i < CHOICES; i++) {
 		const struct choice *choice = &choices[i];
@@ -163,11 +162,11 @@ put_usage(FILE *out)
 		snprintf(shown, sizeof shown, "--%s %s", choice->name,
 		    choice->value ? choice->value : "");
 		if (choice->letter)
-			fprintf(out, "  -%c, %-16s %s\n", choice->letter, shown, choice->help);
+			fprintf(out, "  -%c, %-17s %s\n", choice->letter, shown, choice->help);
 		else
-			fprintf(out, "      %-16s %s\n", shown, choice->help);
+			fprintf(out, "      %-17s %s\n", shown, choice->help);
 	}
-	fputs("\n  -h, -V     this help, the version\n", out);
+	fputs("\n  -h, -V                this help, the version\n", out);
 }
 
 static int
@@ -293,9 +292,9 @@ read_options(int argc, char **argv, struct arguments *arguments, uint64_t *given
 }
 
 static const char *
-list_commands(char *list, size_t room)
+list_commands(const char *why, char *list, size_t room)
 {
-	size_t len = (size_t)snprintf(list, room, "which of");
+	size_t len = (size_t)snprintf(list, room, "%swhich of", why);
 
 	for (size_t i = 0; i < COMMANDS && len < room; i++)
 		len += (size_t)snprintf(list + len, room - len, "%s %s", i == 0 ? "" : ",",
@@ -335,10 +334,11 @@ begin(int argc, char **argv)
 		return EX_USAGE;
 	}
 	if (optind == argc)
-		return usage_error("no command", list_commands(list, sizeof list));
+		return usage_error("no command", list_commands("", list, sizeof list));
 	command = find_command(argv[optind++]);
 	if (!command)
-		return usage_error(argv[optind - 1], "no such command");
+		return usage_error(argv[optind - 1],
+		    list_commands("no such command: ", list, sizeof list));
 	if (command->operand && command->operand[0] != '[' && optind == argc)
 		return usage_error(command->name, strcmp(command->operand, "CLIENT") == 0
 		        ? "whose?  It wants a CLIENT"
@@ -352,7 +352,8 @@ begin(int argc, char **argv)
 	if (optind < argc)
 		return usage_error(argv[optind], command->second ? "one queue at a time"
 		        : command->operand                       ? "one at a time"
-		                                                 : "one command at a time");
+		        : find_command(argv[optind])             ? "one command at a time"
+		                                                 : "only options may stand here");
 	for (size_t i = 0; i < CHOICES; i++)
 		if ((given & UINT64_C(1) << i) && !(choices[i].commands & command->kind)) {
 			complain("%s: has no option --%s", command->name, choices[i].name);

@@ -334,7 +334,7 @@ def gap_is_confirmed_by_command(t):
                   [who, "--known", "3-"], [who, "--known", "-3"], [who, "--known", "x", "3"],
                   [who, "--known", queue, "3", "4"], ["--known"]):
         run(*wrong, code=64)
-    run("--known", who, "5", code=66)
+    contains(run("--known", who, "5", code=66), "inboxctl: %s: queue " % who)
     run("--known", "pc9", "5", code=66)
     equal(r.client_row(queue)["gaps_unknown"], 2)
     contains(run("--known", who, queue[:8], "3"), "queue %s: confirmed, 1 gap\n" % queue[:8])

@@ -332,7 +332,7 @@ def a_pause_that_cannot_be_kept_is_none(t):
 @test
 def wishes_that_are_none_are_told_so(t):
     r = t.shared()
-    contains(ctl(t, r, "pause", "nobody", code=66), "no such inbox")
+    contains(ctl(t, r, "pause", "nobody", code=66), "inboxctl: nobody: there is no such inbox")
     contains(ctl(t, r, "resume", "nobody", code=66), "no such inbox")
     contains(ctl(t, r, "pause", "../status", code=64), "an inbox's name")
     contains(ctl(t, r, "pause", "a", "b", code=64), "one at a time")

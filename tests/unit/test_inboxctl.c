@@ -210,8 +210,9 @@ inboxctl_tells_errors_apart(void **state)
 	(void)state;
 	assert_code(69, "status", NULL, NULL, "systemctl status");
 	assert_code(64, NULL, NULL, NULL, "no command");
-	assert_code(64, "stat", NULL, NULL, "no such command");
+	assert_code(64, "stat", NULL, NULL, "stat: no such command: which of status, ");
 	assert_code(64, "status", "clients", NULL, "one command");
+	assert_code(64, "clients", "pc1", NULL, "pc1: only options");
 	assert_code(64, "--what", NULL, NULL, "Try");
 	assert_code(64, "print", "name", NULL, "no option --socket");
 	assert_code(0, "-h", NULL, NULL, "usage:");

@@ -67,6 +67,24 @@ tell(const struct fetch_page *page, const struct arguments *arguments, show_fn *
 	return rc < 0 ? EX_PROTOCOL : EX_OK;
 }
 
+/* What it says itself to people stands behind path and code, which are none of theirs. */
+static void
+complain_of(const struct arguments *arguments, const char *path, const struct fetch_page *page)
+{
+	char head[32];
+	int len = snprintf(head, sizeof head, "%s: %d ", path, page->code);
+	int is_word = page->code == 403 || page->code == 404 || page->code == 409;
+
+	if (is_word && strncmp(page->why.text, head, (size_t)len) == 0)
+		complain("%s: %s", arguments->operand ? arguments->operand : arguments->socket,
+		    page->why.text + len);
+	else
+		complain("%s: %s%s", arguments->socket, page->why.text,
+		    page->is_sent && page->code == 0
+		        ? "; it may be done all the same: look first"
+		        : "");
+}
+
 int
 asking_post(const struct arguments *arguments, const char *path, const char *form, show_fn *show)
 {
@@ -75,9 +93,7 @@ asking_post(const struct arguments *arguments, const char *path, const char *for
 	int code;
 
 	if (result != FETCH_OK) {
-		complain("%s: %s%s", arguments->socket, page.why.text,
-		    page.is_sent && page.code == 0 ? "; it may be done all the same: look first"
-		                                   : "");
+		complain_of(arguments, path, &page);
 		return exit_code(result, page.code);
 	}
 	code = tell(&page, arguments, show);
