@@ -43,7 +43,8 @@ const struct health_row health_rows[] = {
     {"inbox-over-limit", HEALTH_VALUE, "inboxd_inbox_over_limit", NULL, NULL, 1, HEALTH_NEVER,
         "inbox {label} has reached its limit: its items are put off", NULL},
     {"items-missing", HEALTH_VALUE, "inboxd_gaps_unknown", NULL, NULL, 1, HEALTH_NEVER,
-        "gaps in what clients sent that nobody has confirmed: {}", NULL},
+        "gaps in what clients sent that nobody has confirmed: {}; inboxctl clients --missing says "
+        "whose", NULL},
     {"clients-missing", HEALTH_SHARE, "inboxd_clients", "state=\"missing\"", "inboxd_clients", 10,
         50, "{} of the clients miss items", NULL},
     {"clients-silent", HEALTH_SHARE, "inboxd_clients", "state=\"silent\"", "inboxd_clients", 10, 50,

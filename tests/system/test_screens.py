@@ -92,6 +92,17 @@ def status_tells_of_an_inbox_that_takes_nothing(t):
 
 
 @test
+def status_says_when_clients_were_counted_unless_it_is_now(t):
+    page = status()
+    server = StatusSocket(t, {"/status": page, "/inboxes": inboxes()})
+    for ago, end in ((4, "up to date"), (5, "up to date, counted 5s ago"),
+                     (40, "up to date, counted 40s ago")):
+        page["clients"]["counted"] = page["now"] - ago
+        server.pages["/status"] = page
+        assert piped(t, server, "status")[4].endswith(end), ago
+
+
+@test
 def status_says_why_and_which_where_its_page_does(t):
     page = status(
         reload_error="/etc/inboxd.conf:12: want [section]",

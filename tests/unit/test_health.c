@@ -252,7 +252,8 @@ sentences_have_the_figure(void **state)
 	assert_text("disk-full", "inboxd_full 1\n", "the disk fills up: large items are put off");
 	assert_text("disk-full", "inboxd_full 2\n", "the disk is full: all items are put off");
 	assert_text("items-missing", "inboxd_gaps_unknown 3\n",
-	    "gaps in what clients sent that nobody has confirmed: 3");
+	    "gaps in what clients sent that nobody has confirmed: 3; inboxctl clients "
+	    "--missing says whose");
 	assert_text("clients-silent",
 	    "inboxd_clients{state=\"up-to-date\"} 50\ninboxd_clients{state=\"silent\"} 25\n"
 	    "inboxd_clients{state=\"missing\"} 25\n",

@@ -13,6 +13,7 @@
 
 #define LABEL_WIDTH 13
 #define DAY 86400
+#define COUNT_OLD 5 /* seconds: a count is told to be older from there on */
 #define SOON (14 * DAY) /* what ends within that time is tinted */
 
 static void
@@ -152,6 +153,7 @@ clients_line(struct line *line, const json_t *status, const json_t *inboxes)
 	    {CLIENT_UP_TO_DATE, "up to date"}};
 	const json_t *counts = json_object_get(status, "clients");
 	const json_t *gauges = json_object_get(status, "gauges");
+	char cell[TABLE_CELL_ROOM];
 
 	(void)inboxes;
 	label(line, "clients");
@@ -165,6 +167,12 @@ clients_line(struct line *line, const json_t *status, const json_t *inboxes)
 			line_add(line, TINT_NONE, ", ");
 		add_count(line, show_state_tint(states[i].state),
 		    show_integer(counts, client_state_name(states[i].state)), states[i].words);
+	}
+	/* What is wrong, above, is of now. */
+	int64_t age = show_integer(status, "now") - show_integer(counts, "counted");
+	if (age >= COUNT_OLD) {
+		table_span(cell, age);
+		line_add(line, TINT_NONE, ", counted %s ago", cell);
 	}
 }
 
