@@ -192,6 +192,28 @@ def old_spool_without_its_items_sends_nothing_again(t):
 
 
 @test
+def lost_spool_stays_as_a_silent_queue_with_what_waited_in_it(t):
+    r = t.receiver({"clients": {"silent": "1s"}})
+    r.others = r.consumed = True
+    q = Queue(t, r)
+    send(r, q, LAST_WEEK)
+    ctl(t, r, "pause")
+    q.add("status", b"6", b"7")
+    q("run", "--once", expect=75)
+    lost = q.id()
+    shutil.rmtree(q.spool)
+    ctl(t, r, "resume")
+    send(r, q, [b"next"])
+    c = r.client("pc1.example.org", hello="7" * 32)  # the machine is there, by yet another queue
+    until(lambda: "silent" in r.client_row(lost)["states"], 10, "the lost one to be silent")
+    equal((r.client_row(lost)["pending"], row(r, q)["pending"]), (2, 0))
+    contains(ctl(t, r, "client", "pc1.example.org"), "2 items at the client")
+    ctl(t, r, "forget", "pc1.example.org", lost)
+    assert "2 items at the client" not in ctl(t, r, "client", "pc1.example.org")
+    c.quit()
+
+
+@test
 def client_of_another_name_begins_a_queue_and_misses_nothing(t):
     r, q = world(t)
     q.pair = t.pki.client("pc99.example.org")
