@@ -264,7 +264,7 @@ sentences_have_the_figure(void **state)
 	    "the receiver's certificate runs out in 2d");
 	assert_text("certificate-expiry",
 	    "inboxd_certificate_expiry_timestamp_seconds 1795356000\n",
-	    "the receiver's certificate has run out: no client is served");
+	    "the receiver's certificate has run out: no new client is served");
 }
 
 /* One that lives for a day is no reason to worry while it has two thirds of it. */

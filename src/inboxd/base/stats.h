@@ -193,7 +193,7 @@
 	X(NOW_CRL_ISSUED, "inboxd_crl_issued_timestamp_seconds", "",                        \
 	    "From when on that one is valid, UTC; 0: there is none.")                       \
 	X(NOW_NOT_SERVING, "inboxd_not_serving", "",                                        \
-	    "1: no client is served, for one of these has run out.")                        \
+	    "1: no new client is served, for one of these has run out.")                        \
 	X(NOW_RELOAD_FAILED, "inboxd_reload_failed", "",                                    \
 	    "1: the last reload kept the old configuration.")                               \
 	X(NOW_STARTED, "inboxd_start_timestamp_seconds", "", "When the receiver was started, UTC.")

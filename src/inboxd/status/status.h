@@ -7,7 +7,7 @@
  *	/inboxes  JSON: each inbox with its folder, limits, and what waits in it; of the survey
  *	/clients  JSON: each queue with its marks, a part at a time; asked of the commit thread
  *	/metrics  Prometheus text format 0.0.4
- *	/healthz  "ok", or 503 and why no client is served
+ *	/healthz  "ok", or 503 and why no new client is served
  *	/forget   POST: a client's queues are forgotten; asked of the commit thread
  *	/gap      POST: what a client is missing is known; likewise
  *

@@ -12,6 +12,7 @@
 #include "inboxq/spool/counts.h"
 #include "inboxq/spool/intake.h"
 #include "inboxq/watch/relay_parts.h"
+#include "inboxq/watch/verdict.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 
@@ -50,29 +51,15 @@ be_full(struct relay *relay, const char *why)
 	relay->full_until = clock_monotonic() + FULL_EVERY;
 }
 
-/* What a result of the intake means for the folder.  -1: for all of us. */
+/* -1: for all of us. */
 static int
 take_result(struct relay *relay, enum intake_result result, const struct why *why)
 {
-	switch (result) {
-	case INTAKE_NO_ROOM:
-	case INTAKE_FULL_QUEUE:
-	case INTAKE_SHORT:
-	case INTAKE_BUSY:
+	int verdict = verdict_of(result, why, "relay");
+
+	if (verdict > 0)
 		be_full(relay, why->text);
-		return 0;
-	case INTAKE_TROUBLE:
-	case INTAKE_UNSURE:
-		log_event(LOG_CRIT, "spool_trouble", "in=relay error=\"%s\"", why->text);
-		errno = EIO;
-		return -1;
-	case INTAKE_OK:
-	case INTAKE_FULL:
-	case INTAKE_NOT_TAKEN:
-	case INTAKE_MOVING:
-		break;
-	}
-	return 0;
+	return verdict < 0 ? -1 : 0;
 }
 
 /* The item, open, and its size; -1: not now.  Gone: another consumer has it. */

@@ -15,6 +15,7 @@
 #include "inboxq/spool/spool.h"
 #include "inboxq/watch/folder_parts.h"
 #include "inboxq/watch/ready.h"
+#include "inboxq/watch/verdict.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 
@@ -239,29 +240,15 @@ copy_claim(struct folder *folder, struct claim *claim, int *is_in, struct why *w
 	return result;
 }
 
-/* What a result of the intake means for the folder.  -1: for all of us. */
+/* -1: for all of us. */
 static int
 take_result(struct folder *folder, enum intake_result result, const struct why *why)
 {
-	switch (result) {
-	case INTAKE_NO_ROOM:
-	case INTAKE_FULL_QUEUE:
-	case INTAKE_SHORT:
-	case INTAKE_BUSY:
+	int verdict = verdict_of(result, why, "watch");
+
+	if (verdict > 0)
 		folder_be_full(folder, why->text);
-		return 0;
-	case INTAKE_TROUBLE:
-	case INTAKE_UNSURE:
-		log_event(LOG_CRIT, "spool_trouble", "in=watch error=\"%s\"", why->text);
-		errno = EIO;
-		return -1;
-	case INTAKE_OK:
-	case INTAKE_FULL:
-	case INTAKE_NOT_TAKEN:
-	case INTAKE_MOVING:
-		break;
-	}
-	return 0;
+	return verdict < 0 ? -1 : 0;
 }
 
 /* Queues the claims of the batch.  1: some are due still; -1: as folder_take(). */
