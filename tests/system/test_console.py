@@ -111,6 +111,7 @@ def an_absolute_form_is_held_to_the_same(t):
                                ("http://evil.example/status", "localhost", 421)):
         answer = raw(port, ("GET %s HTTP/1.1\r\nHost: %s\r\n\r\n" % (target, host)).encode())
         equal(answer.split(b" ")[1], b"%d" % code, target)
+    r.wait_log("event=web_misdirected")
     equal(len(re.findall("event=web_misdirected", r.log())), 1)
 
 

@@ -168,7 +168,7 @@ def an_item_that_cannot_be_printed_is_told_why(t):
     for name in ("../status/new/" + made.name(3), "", ".", "new/x", "x\n", "a" * 256):
         _, err = print_item(t, host.root, name, 64)
         contains(err, "want the name of an item")
-    for operands, said in (((), "wants a NAME"), (("a", "b"), "one item"),
+    for operands, said in (((), "wants a NAME"), (("a", "b"), "one at a time"),
                            (("--inbox", "status", "a"), "no option --inbox"),
                            (("--json", "a"), "no option --json")):
         run = t.run([INBOXCTL, "print", "-r", host.root, *operands])
