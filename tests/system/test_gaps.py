@@ -250,6 +250,9 @@ def who_is_put_off_or_refused_is_told_and_remembered(t):
     for turn, how in enumerate(("restart", "kill")):
         until(lambda: not r.client_row(queue)["connected"], 5, "it to be gone")
         if how == "kill":
+            # That a session is over is told a moment before its record is in the ledger.
+            until(lambda: ledger(t, r.root, "--type", "queue", "--queue", queue)[0][-1][
+                "later"] == 5 + 3 * turn, 5, "the queue's record")
             r.kill()
             r.start()
         else:
