@@ -127,7 +127,8 @@ def wait_for_one(c, n, others):
 @test
 def fifty_wait_for_no_millionaire(t):
     """It has filled what may wait for the publisher, which is slow; what they send has room."""
-    r = slow_disk(t, "fdatasync@draft:1:4ms:on", {"receiver": {"workers": "1"}})
+    r = slow_disk(t, "fdatasync@draft:1:4ms:on",
+                  {"receiver": {"workers": "1", "sync": "files"}})
     greedy, *fifty = [r.client(hello=t.queue()) for _ in range(51)]
     alone = statistics.median([wait_for_one(c, 1, []) for c in fifty])
     r.wait_published()
@@ -139,10 +140,11 @@ def fifty_wait_for_no_millionaire(t):
     def is_at_the_bound():
         greedy.flow(0.05)
         return r.gauge("unpublished_items") > 1000
-    until(is_at_the_bound, 20)
+    until(is_at_the_bound, 60)
     beside = statistics.median([wait_for_one(c, 2, [greedy]) for c in fifty])
     assert stored(greedy) < 5000, "the millionaire is done"
-    assert beside < max(20 * alone, bound(0.15)), "alone %.3f s, beside %.3f s" % (alone, beside)
+    # Behind a thousand at the publisher, each 4 ms, they would wait for four seconds.
+    assert beside < max(20 * alone, bound(1)), "alone %.3f s, beside %.3f s" % (alone, beside)
     leave(t, r, [greedy, *fifty])
 
 
