@@ -628,7 +628,8 @@ def units_make_no_root():
 
 
 # Most that systemd may find a service exposed to; those that stand here are held to it.
-EXPOSURES = {"inboxd.service": 1.2, "inboxq.service": 1.2, "inboxq-once.service": 1.2,
+EXPOSURES = {"inboxd.service": 1.2, "inboxd@.service": 1.2,
+             "inboxq.service": 1.2, "inboxq-once.service": 1.2,
              "inboxq-watch.service": 1.2, "inboxq-relay.service": 1.2,
              "inboxd.service with socket.conf": 0.3}
 
@@ -674,6 +675,23 @@ def units_have_no_key_that_systemd_does_not_know():
     for line in said.splitlines():
         if re.search(r"Unknown|Failed to parse|Invalid", line):
             yield line
+
+
+@check
+def an_instance_is_as_the_one_receiver():
+    """inboxd@.service is inboxd.service with other paths; remarks may differ."""
+    keys = [re.findall(r"^[A-Z\[].*$", read("contrib/systemd/" + name), re.M)
+            for name in ("inboxd.service", "inboxd@.service")]
+    for wanted, got in zip(*keys):
+        for path, of_one in (("/var/lib/inboxd", "/var/lib/inboxd-%i"),
+                             ("/etc/inboxd.conf", "/etc/inboxd/%i.conf"),
+                             ("RuntimeDirectory=inboxd", "RuntimeDirectory=inboxd-%i"),
+                             ("inbox folders", "inbox folders, %i")):
+            wanted = wanted.replace(path, of_one)
+        if got != wanted:
+            yield "inboxd@.service: %s, and not %s" % (got, wanted)
+    if len(keys[0]) != len(keys[1]):
+        yield "inboxd@.service: %d lines, and not %d" % (len(keys[1]), len(keys[0]))
 
 
 @check

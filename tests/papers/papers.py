@@ -30,7 +30,8 @@ README_LISTS = ("P1  ", "who names", "in flight", "clients", "inboxq send", "inb
 MANUALS = {
     "src/inboxctl/inboxctl.8": [None] * 7 + ["administrator"] * 6,
     "src/inboxd/inboxd.8": [None, "administrator", None, "administrator", None, "drop-in",
-                            "new root", "drop-in", None, None, None, *["administrator"] * 3],
+                            "new root", "drop-in", None, None, None, None,
+                            *["administrator"] * 3],
     "src/inboxd/inbox-production.7": [None] * 11,
     "src/inboxd/inbox-spool.5": [None, None, "consumer", "taker's drop-in", "taker",
                                  "administrator", "excerpt", "excerpt", None, "ledger"],

@@ -13,6 +13,12 @@ PrivateUsers=no
 """
 STATE = "[Service]\nReadWritePaths=\nStateDirectory=inboxd\nStateDirectoryMode=0700\n"
 ASK_LANDLOCK = "python3 -c 'import ctypes; print(ctypes.CDLL(None).syscall(444, 0, 0, 1))'"
+SECOND = """[status]
+socket = /run/inboxd-second/status.sock
+[receiver]
+listen = *:7119
+root = /var/lib/inboxd-second
+"""
 PROXY = """[Socket]
 ListenStream=7118
 FileDescriptorName=proxy
@@ -32,6 +38,28 @@ def users_and_folders_are_there_from_the_first_boot(w):
         same(w.cap1.show("inboxd", "ExecMainStatus"), "66", "the exit code")
     finally:
         w.cap1.sh("systemctl stop inboxd\nrmdir /var/lib/inboxd\nmv /var/lib/kept /var/lib/inboxd")
+
+
+@check
+def two_receivers_on_one_host(w):
+    """inboxd@NAME beside inboxd: each has its own root and socket, and ends without the other."""
+    conf = w.cap1.sh("cat /etc/inboxd.conf")
+    w.cap1.write("/etc/inboxd/second.conf", conf.replace("[receiver]\n", SECOND))
+    w.cap1.sh("install -d -o inboxd -g inboxd -m 700 /var/lib/inboxd-second\n"
+              "fails systemctl start inboxd@second\n"
+              "systemctl stop inboxd@second\n"
+              "inboxd -c /etc/inboxd/second.conf -m")
+    try:
+        w.cap1.sh("systemctl start inboxd inboxd@second")
+        name = w.store_by((w.cap1.address, 7119))
+        same(list(w.items(w.cap1, root="/var/lib/inboxd-second")), [name], "of the second")
+        same(list(w.items(w.cap1)), [], "of the first")
+        w.store(w.cap1)
+        w.cap1.sh("systemctl reload inboxd@second\nsystemctl stop inboxd@second\n"
+                  "fails test -e /run/inboxd-second\nsystemctl is-active inboxd")
+        w.store(w.cap1)
+    finally:
+        w.cap1.sh("systemctl stop inboxd@second\nrm -r /var/lib/inboxd-second")
 
 
 @check
