@@ -80,6 +80,7 @@ class Machine:
         os.makedirs(self.cgroup)
         self.process = None
         self.leader = None
+        self.options = []  # more of them, for systemd-nspawn
         self.overlay.write("etc/hostname", name + "\n")
         self.overlay.write("etc/resolv.conf", "")
         # A fresh system of debootstrap has no id: it would be asked for on its first start.
@@ -93,7 +94,7 @@ class Machine:
                  *self.overlay.nspawn("--boot", "--network-namespace-path=/run/netns/" + self.name,
                                       "--capability=CAP_NET_ADMIN", "--resolv-conf=off",
                                       "--system-call-filter=" + LANDLOCK,
-                                      "--link-journal=no", "--console=pipe")],
+                                      "--link-journal=no", "--console=pipe", *self.options)],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=machine.BOOT_ENV,
                 start_new_session=True)
         limit = time.monotonic() + BOOT_TIME
