@@ -53,7 +53,6 @@ int
 check_start(struct settings *settings, const struct passed *passed)
 {
 	struct why error, why, shut;
-	const char *lacking = sync_lacks(settings->sync);
 	struct site *site;
 	struct root root;
 	int code = look_at_root(&root, settings, &error);
@@ -66,8 +65,8 @@ check_start(struct settings *settings, const struct passed *passed)
 	site = site_new(settings, root.fd, fronts_alpn(), &code, &error);
 	if (!site) {
 		log_complain("inboxd", "%s", error.text);
-	} else if (lacking) {
-		log_complain("inboxd", "%s", lacking);
+	} else if (sync_check(root.fd, site->settings->sync, &why) < 0) {
+		log_complain("inboxd", "%s", why.text);
 	} else if (settings->sandbox == CONFINE_REQUIRE && sandbox_lacks(&shut) < 0) {
 		log_complain("inboxd", "[receiver] sandbox = require: %s", shut.text);
 	} else if (look_at_addresses(passed, SOCKET_LISTEN, &site->settings->listen, &why) < 0 ||

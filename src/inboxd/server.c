@@ -366,7 +366,6 @@ start_confined(struct server *server)
 static int
 start(struct server *server, struct settings *settings)
 {
-	const char *lacking = sync_lacks(settings->sync);
 	struct why error;
 	int code = root_take(&server->root, settings->root, &error);
 
@@ -374,8 +373,8 @@ start(struct server *server, struct settings *settings)
 		settings_free(settings);
 		return start_failed(code, "start_failed", error.text);
 	}
-	if (lacking)
-		return start_failed(EX_CONFIG, "start_failed", lacking);
+	if (sync_check(server->root.fd, settings->sync, &error) < 0)
+		return start_failed(EX_CONFIG, "start_failed", error.text);
 	sockets_log(server->passed);
 	server->site = site_new(settings, server->root.fd, fronts_alpn(), &code, &error);
 	if (!server->site)

@@ -22,8 +22,6 @@
 #ifdef __linux__
 #include <linux/fs.h>
 #include <sys/ioctl.h>
-#include <sys/utsname.h>
-#include <sys/vfs.h>
 #endif
 
 #ifdef DISK_PORTABLE
@@ -180,36 +178,6 @@ disk_has_syncfs(void)
 	return 0;
 #endif
 }
-
-#if defined(HAVE_SYNCFS) && defined(__linux__)
-#define FUSE_MAGIC 0x65735546 /* FUSE_SUPER_MAGIC, which <linux/magic.h> has had since 5.9 */
-
-static int
-tells_errors(const char *release)
-{
-	unsigned major = 0, minor = 0;
-
-	return sscanf(release, "%u.%u", &major, &minor) == 2 &&
-	    (major > 5 || (major == 5 && minor >= 8));
-}
-
-int
-disk_trusts_syncfs(int fd)
-{
-	struct utsname system;
-	struct statfs fs;
-
-	return uname(&system) == 0 && tells_errors(system.release) && fstatfs(fd, &fs) == 0 &&
-	    (unsigned long)fs.f_type != FUSE_MAGIC;
-}
-#else
-int
-disk_trusts_syncfs(int fd)
-{
-	(void)fd;
-	return 0;
-}
-#endif
 
 void
 disk_write_in_place(int fd)

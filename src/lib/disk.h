@@ -43,13 +43,10 @@ MUST_CHECK int disk_sync_dir(int dirfd);
 /* The directory above `path`, where an entry for it was made. */
 MUST_CHECK int disk_sync_above(const char *path);
 /* The whole file system `fd` lies on: syncfs(2).  Errors of writes since `fd`
- * was opened are told.  ENOSYS where it is missing: disk_has_syncfs() is 0. */
+ * was opened are told.  ENOSYS where it is missing: disk_has_syncfs() is 0.  What it may be
+ * believed, says filesystem_trusts_syncfs(). */
 MUST_CHECK int disk_sync_fs(int fd);
 int disk_has_syncfs(void);
-/* May durability stand on syncfs(2) for the file system `fd` lies on?  Not before Linux 5.8, which
- * tells no errors of writing back, nor where the file system is a program (FUSE): the kernel says
- * 0 there, and asks for nothing. */
-int disk_trusts_syncfs(int fd);
 /* An empty file that will be written over, again and again: on btrfs without copying each block
  * elsewhere (FS_NOCOW_FL, ioctl_iflags(2)).  Only a hint: without it a sync there has more to
  * write. */

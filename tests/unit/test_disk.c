@@ -20,8 +20,6 @@
 #include <unistd.h>
 #ifdef __linux__
 #include <sys/inotify.h>
-#include <sys/utsname.h>
-#include <sys/vfs.h>
 #endif
 
 #include <cmocka.h>
@@ -203,63 +201,6 @@ syncs_and_tells_errors(void **state)
 	assert_int_equal(errno, EBADF);
 #ifdef DISK_PORTABLE
 	assert_int_equal(disk_has_syncfs(), 0);
-#endif
-}
-
-#ifdef __linux__
-/* What the system says that it is. */
-static const char *a_release;
-static unsigned long a_type;
-
-int __wrap_uname(struct utsname *system);
-int __wrap_fstatfs(int fd, struct statfs *fs);
-
-int
-__wrap_uname(struct utsname *system)
-{
-	memset(system, 0, sizeof *system);
-	snprintf(system->release, sizeof system->release, "%s", a_release);
-	return 0;
-}
-
-int
-__wrap_fstatfs(int fd, struct statfs *fs)
-{
-	if (fd < 0)
-		return -1;
-	memset(fs, 0, sizeof *fs);
-	fs->f_type = (__typeof__(fs->f_type))a_type;
-	return 0;
-}
-
-static int
-trusts(const char *release, unsigned long type)
-{
-	a_release = release;
-	a_type = type;
-	return disk_trusts_syncfs(dir);
-}
-#endif
-
-/* Else drafts would count as durable that are not, and the journal would let go of them. */
-static void
-trusts_syncfs_only_where_it_syncs_and_tells(void **state)
-{
-	(void)state;
-#ifdef __linux__
-	int can = disk_has_syncfs();
-
-	assert_int_equal(trusts("6.1.0-13-amd64", 0xef53), can);
-	assert_int_equal(trusts("5.8.0", 0x58465342), can);
-	assert_int_equal(trusts("10.0", 0xef53), can);
-	assert_int_equal(trusts("5.7.19", 0xef53), 0);
-	assert_int_equal(trusts("4.18.0-553.el8.x86_64", 0xef53), 0);
-	assert_int_equal(trusts("unheard of", 0xef53), 0);
-	assert_int_equal(trusts("6.1.0", 0x65735546), 0); /* FUSE */
-	a_release = "6.1.0";
-	assert_int_equal(disk_trusts_syncfs(-1), 0);
-#else
-	assert_int_equal(disk_trusts_syncfs(dir), 0);
 #endif
 }
 
@@ -491,7 +432,6 @@ main(void)
 	    TEST(tells_why_it_cannot_write),
 	    TEST(writes_again_what_stands_there),
 	    TEST(syncs_and_tells_errors),
-	    TEST(trusts_syncfs_only_where_it_syncs_and_tells),
 	    TEST(syncs_what_is_above_a_path),
 	    TEST(lists_from_the_beginning_each_time),
 	    TEST(publishes_once_and_never_over_another),

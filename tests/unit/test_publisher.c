@@ -49,7 +49,7 @@ int __real_pthread_create(
     pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
 int __wrap_pthread_create(
     pthread_t *thread, const pthread_attr_t *attr, void *(*run)(void *), void *arg);
-int __wrap_disk_trusts_syncfs(int fd);
+int __wrap_filesystem_trusts_syncfs(int fd);
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 
@@ -68,7 +68,7 @@ __wrap_pthread_create(
 }
 
 int
-__wrap_disk_trusts_syncfs(int fd)
+__wrap_filesystem_trusts_syncfs(int fd)
 {
 	(void)fd;
 	return disk_has_syncfs() && !is_distrusted;
@@ -1109,14 +1109,18 @@ takes_the_other_way_for_a_batch_of_its_size(void **state)
 static void
 says_what_a_system_lacks(void **state)
 {
+	struct why why;
+
 	(void)state;
-	assert_null(sync_lacks(SYNC_AUTO));
-	assert_null(sync_lacks(SYNC_FILES));
-#ifdef HAVE_SYNCFS
-	assert_null(sync_lacks(SYNC_FILESYSTEM));
-#else
-	assert_non_null(sync_lacks(SYNC_FILESYSTEM));
-#endif
+	assert_int_equal(sync_check(root, SYNC_AUTO, &why), 0);
+	assert_int_equal(sync_check(root, SYNC_FILES, &why), 0);
+	assert_int_equal(sync_check(root, SYNC_FILESYSTEM, &why), disk_has_syncfs() ? 0 : -1);
+	is_distrusted = 1;
+	assert_int_equal(sync_check(root, SYNC_AUTO, &why), 0);
+	assert_int_equal(sync_check(root, SYNC_FILES, &why), 0);
+	assert_int_equal(sync_check(root, SYNC_FILESYSTEM, &why), -1);
+	assert_non_null(strstr(why.text, "set files"));
+	is_distrusted = 0;
 	close(ledger);
 }
 

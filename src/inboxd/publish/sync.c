@@ -10,6 +10,7 @@
 #include "inboxd/publish/beside.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
+#include "lib/filesystem.h"
 
 /* What is thought before it is known, microseconds. */
 #define A_FILE 250
@@ -130,7 +131,7 @@ sync_auto(struct sync_how *how, struct publication *fresh, const struct publicat
 int
 sync_choose(int root, int way)
 {
-	return way == SYNC_AUTO && !disk_trusts_syncfs(root) ? SYNC_FILES : way;
+	return way == SYNC_AUTO && !filesystem_trusts_syncfs(root) ? SYNC_FILES : way;
 }
 
 void
@@ -140,12 +141,20 @@ sync_begin(struct sync_how *how, int root, int way)
 	    .a_file = A_FILE, .a_filesystem = A_FILESYSTEM};
 }
 
-const char *
-sync_lacks(int sync)
+int
+sync_check(int root, int way, struct why *why)
 {
-	return sync == SYNC_FILESYSTEM && !disk_has_syncfs()
-	    ? "sync = filesystem needs syncfs(2), which this system lacks: set files"
-	    : NULL;
+	char name[FILESYSTEM_ROOM];
+
+	if (way != SYNC_FILESYSTEM || filesystem_trusts_syncfs(root))
+		return 0;
+	if (!disk_has_syncfs())
+		return why_say(why,
+		    "sync = filesystem needs syncfs(2), which this system lacks: set files");
+	filesystem_name(root, name);
+	return why_say(why,
+	    "sync = filesystem needs a syncfs(2) that writes all out and tells of each error, as "
+	    "that of %s on this system is not known to: set files, or auto", name);
 }
 
 void

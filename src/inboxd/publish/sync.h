@@ -8,16 +8,19 @@
  * filesystem  syncfs(2) on the whole file system.  Costs once; also flushes whatever others
  *             wrote there.
  * auto        whichever of the two would cost less time for what is there, by what they have
- *             cost lately; always files where syncfs(2) is not to be trusted (lib/disk.h).
+ *             cost lately; always files where syncfs(2) is not to be trusted
+ *             (lib/filesystem.h).
  */
 #ifndef INBOXD_PUBLISH_SYNC_H
 #define INBOXD_PUBLISH_SYNC_H
 
 #include "inboxd/publish/publication.h"
+#include "lib/attr.h"
+#include "lib/why.h"
 
-/* What this system lacks for that way (enum settings_sync), and what to set instead; NULL:
- * nothing. */
-const char *sync_lacks(int sync);
+/* May that way (enum settings_sync) be gone on the file system of `root`?  0; or -1 with what to
+ * set instead. */
+MUST_CHECK int sync_check(int root, int way, struct why *why);
 
 /* What is done for that way on the file system of `root`. */
 int sync_choose(int root, int way);
