@@ -16,69 +16,24 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
 
-#include "inboxq/credentials.h"
-#include "inboxq/elsewhere.h"
+#include "inboxq/cycle_parts.h"
 #include "inboxq/loaded.h"
-#include "inboxq/queue/again.h"
 #include "inboxq/queue/ends.h"
 #include "inboxq/queue/phase.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/queue/servers.h"
 #include "inboxq/queue/wake.h"
-#include "inboxq/spool/runstate.h"
 #include "inboxq/spool/spool.h"
 #include "inboxq/uplink/resolve.h"
-#include "inboxq/uplink/uplink.h"
-#include "inboxq/waits.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/tls.h"
-
-/* Why a session ends in order. */
-enum leaving {
-	LEAVING_NOT,
-	LEAVING_ASKED,  /* a stop, or a reload */
-	LEAVING_UNUSED, /* as ELSEWHERE_UNUSED */
-	LEAVING_BETTER, /* as ELSEWHERE_BETTER */
-};
-
-struct cycle {
-	struct cycle_setup with;
-	struct again again;
-	struct wake *wake;
-	struct event *step;
-	struct uplink_setup setup;
-	struct credentials credentials; /* what setup.tls is made of */
-	struct uplink *uplink;
-	struct servers *servers;
-	struct waits waits;
-	size_t server;       /* whom the session is with */
-	size_t turn;         /* with once: whose is the next turn */
-	uint64_t stored;     /* when the session began */
-	struct loaded *next; /* to be taken before the next session; or NULL */
-	enum leaving leaving;
-	struct elsewhere elsewhere;
-	int stopping, has_looked, hurried;
-	int reached; /* a server had a word for us */
-	uint64_t cycles; /* how often no server might be tried; the last time, until when */
-	int64_t told;
-	int exit_code;
-};
-
-static int
-has_work(const struct cycle *cycle)
-{
-	const struct schedule_counts *counts = schedule_counts(cycle->with.schedule);
-
-	return counts->waiting + counts->sent > 0;
-}
 
 static void
 step_in(struct cycle *cycle, int64_t microseconds)
@@ -124,7 +79,7 @@ judge_end(const struct cycle *cycle, enum uplink_end end, uint64_t seconds)
 		return WAITS_LOST;
 	if (uplink_was_superseded(cycle->uplink))
 		return WAITS_SUPERSEDED;
-	return uplink_was_idle(cycle->uplink) && seconds == 0 && !has_work(cycle) ? WAITS_IDLE
+	return uplink_was_idle(cycle->uplink) && seconds == 0 && !cycle_has_work(cycle) ? WAITS_IDLE
 	                                                                         : WAITS_AWAY;
 }
 
@@ -178,7 +133,7 @@ on_rest(void *ctx)
 {
 	struct cycle *cycle = ctx;
 
-	if (may_leave(cycle) && has_work(cycle))
+	if (may_leave(cycle) && cycle_has_work(cycle))
 		go_elsewhere(cycle, elsewhere_at_rest(&cycle->elsewhere));
 }
 
@@ -205,7 +160,7 @@ start_session(struct cycle *cycle)
 {
 	size_t which;
 
-	if (!waits_is_over(&cycle->waits, has_work(cycle)) && !cycle->with.once)
+	if (!waits_is_over(&cycle->waits, cycle_has_work(cycle)) && !cycle->with.once)
 		return 0;
 	which = next_server(cycle);
 	if (which == SERVERS_NONE)
@@ -285,7 +240,7 @@ look(struct cycle *cycle)
 static void
 look_for_end_of_wait(struct cycle *cycle)
 {
-	int has_come = cycle->waits.rest && has_work(cycle);
+	int has_come = cycle->waits.rest && cycle_has_work(cycle);
 
 	if (cycle->uplink)
 		return;
@@ -348,7 +303,7 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 	/* What is not known is not told: on trouble no server may be tried. */
 	if (!cycle->stopping && look(cycle) < 0)
 		on_trouble(cycle, "scan", errno);
-	if (cycle->stopping || (once && cycle->reached && !has_work(cycle)) ||
+	if (cycle->stopping || (once && cycle->reached && !cycle_has_work(cycle)) ||
 	    (!start_session(cycle) && once)) {
 		event_base_loopbreak(cycle->with.base);
 		return;
@@ -434,7 +389,7 @@ cycle_tick(struct cycle *cycle)
 	if (cycle->uplink)
 		uplink_tick(cycle->uplink);
 	if (may_leave(cycle))
-		go_elsewhere(cycle, elsewhere_tick(&cycle->elsewhere, has_work(cycle)));
+		go_elsewhere(cycle, elsewhere_tick(&cycle->elsewhere, cycle_has_work(cycle)));
 }
 
 void
@@ -456,45 +411,4 @@ cycle_reload(struct cycle *cycle, struct loaded *next)
 		leave(cycle, LEAVING_ASKED, cycle->with.settings->timeout);
 	else
 		step_in(cycle, 0);
-}
-
-static enum runstate_phase
-phase_of(const struct cycle *cycle)
-{
-	if (cycle->uplink)
-		return uplink_is_ready(cycle->uplink) ? RUNSTATE_CONNECTED : RUNSTATE_CONNECTING;
-	return cycle->waits.rest ? RUNSTATE_RESTING : RUNSTATE_WAITING;
-}
-
-void
-cycle_look(const struct cycle *cycle, struct runstate *state)
-{
-	int64_t wait = cycle->waits.due - clock_monotonic();
-
-	state->phase = phase_of(cycle);
-	state->next = 0;
-	if (state->phase == RUNSTATE_WAITING)
-		state->next = (uint64_t)(time(NULL) + (wait > 0 ? wait / CLOCK_SECOND : 0));
-	state->waits = cycle->cycles;
-	memset(state->upload, 0, sizeof state->upload);
-	if (!cycle->uplink)
-		return;
-	snprintf(state->server, sizeof state->server, "%s",
-	    servers_name(cycle->servers, cycle->server));
-	uplink_look(cycle->uplink, state->upload);
-}
-
-uint64_t
-cycle_bytes(const struct cycle *cycle)
-{
-	return cycle->uplink ? uplink_bytes(cycle->uplink) : 0;
-}
-
-int
-cycle_exit_code(const struct cycle *cycle)
-{
-	if (cycle->exit_code == EX_OK && cycle->with.once &&
-	    (!cycle->has_looked || !cycle->reached || has_work(cycle)))
-		return EX_TEMPFAIL;
-	return cycle->exit_code;
 }
