@@ -45,7 +45,7 @@ void cycle_reload(struct cycle *cycle, struct loaded *next);
 /* Somebody wants what waits to be tried now. */
 void cycle_hurry(struct cycle *cycle);
 
-/* Sets phase, next, waits, server and upload of *state as they are. */
+/* Sets phase, next, waits, order, server and upload of *state as they are. */
 void cycle_look(const struct cycle *cycle, struct runstate *state);
 /* The bytes of large items under way that the server has or is being sent. */
 uint64_t cycle_bytes(const struct cycle *cycle);

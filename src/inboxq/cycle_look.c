@@ -40,6 +40,7 @@ cycle_look(const struct cycle *cycle, struct runstate *state)
 	if (state->phase == RUNSTATE_WAITING)
 		state->next = (uint64_t)(time(NULL) + (wait > 0 ? wait / CLOCK_SECOND : 0));
 	state->waits = cycle->cycles;
+	servers_print(cycle->servers, state->order, sizeof state->order);
 	memset(state->upload, 0, sizeof state->upload);
 	if (!cycle->uplink)
 		return;

@@ -29,7 +29,7 @@ loaded_servers(const struct settings *settings, const struct tls *tls)
 	struct servers *servers = NULL;
 
 	tls_own_identity(tls, identity);
-	names = order_words(&settings->servers, identity);
+	names = order_words(&settings->servers, (enum order_way)settings->order, identity);
 	if (names)
 		servers = servers_new(names, settings->servers.count, settings->retry_min,
 		    settings->retry_max);

@@ -15,6 +15,7 @@
 #include "lib/conf.h"
 
 #define CLIENTS 10000
+#define MANY 100000
 #define MOST 8
 
 /* What a fleet's clients have as their first, second, ... choice. */
@@ -163,6 +164,113 @@ groups_keep_their_places(void **state)
 	assert_int_equal(count_place(&before, 5, 5), CLIENTS);
 }
 
+/* By degrees of freedom: chance alone is above it once in 100,000 times. */
+static const double chi_square_most[MOST] = {0, 20, 24, 26, 29, 31, 34, 36};
+
+static void
+assert_even(const unsigned counts[], size_t count, double all)
+{
+	double sum = 0, want = all / (double)count;
+
+	for (size_t i = 0; i < count; i++)
+		sum += (counts[i] - want) * (counts[i] - want) / want;
+	if (sum > chi_square_most[count - 1])
+		fail_msg("chi-square of %zu servers: %f", count, sum);
+}
+
+static size_t
+index_of(const struct conf_list *words, const char *word)
+{
+	for (size_t i = 0; i < words->count; i++)
+		if (words->items[i] == word)
+			return i;
+	fail();
+	return 0;
+}
+
+/* The first choices, and of those whose first is away the second ones. */
+static void
+spread_is_even(void **state)
+{
+	static char *items[MOST] = {"cap1", "cap2", "cap3.example.org", "192.0.2.1",
+	    "[2001:db8::1]", "cap1:7118", "srv:example.org", "cap8"};
+	char name[32];
+
+	(void)state;
+	for (size_t count = 2; count <= MOST; count++) {
+		const struct conf_list words = {items, count};
+		unsigned first[MOST] = {0}, second[MOST] = {0}, left = 0;
+
+		for (unsigned i = 0; i < MANY; i++) {
+			char **order;
+
+			name_client(name, i);
+			order = order_words(&words, ORDER_SPREAD, name);
+			assert_non_null(order);
+			first[index_of(&words, order[0])]++;
+			if (order[0] == items[0]) {
+				second[index_of(&words, order[1]) - 1]++;
+				left++;
+			}
+			free(order);
+		}
+		assert_even(first, count, MANY);
+		assert_even(second, count - 1, left);
+	}
+}
+
+/* Wherever in the list it stands; and the other way round for one that goes. */
+static void
+spread_moves_only_to_a_server_that_is_added(void **state)
+{
+	static char *old[] = {"a", "b", "c"}, *new[] = {"a", "d", "b", "c"};
+	const struct conf_list three = {old, 3}, four = {new, 4};
+	unsigned moved = 0;
+	char name[32];
+
+	(void)state;
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		char **was, **is;
+		size_t k = 0;
+
+		name_client(name, i);
+		was = order_words(&three, ORDER_SPREAD, name);
+		is = order_words(&four, ORDER_SPREAD, name);
+		assert_non_null(was);
+		assert_non_null(is);
+		moved += is[0] == new[1];
+		/* Without it the order is as it was, down to the last. */
+		for (size_t at = 0; at < 4; at++)
+			if (is[at] != new[1])
+				assert_string_equal(is[at], was[k++]);
+		free(was);
+		free(is);
+	}
+	assert_share(moved, 1 / 4.0);
+}
+
+/* Weights count as ever, beside that of 1. */
+static void
+spread_makes_one_group_of_all(void **state)
+{
+	static char *items[] = {"a", "b*2", "c"};
+	const struct conf_list words = {items, 3};
+	unsigned heavy = 0;
+	char name[32];
+
+	(void)state;
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		char **order;
+
+		name_client(name, i);
+		order = order_words(&words, ORDER_SPREAD, name);
+		assert_non_null(order);
+		heavy += order[0] == items[1];
+		free(order);
+	}
+	assert_share(heavy, 1 / 2.0);
+}
+
 /* What clients of all versions agree on: it may never change. */
 static void
 order_is_the_same_for_ever(void **state)
@@ -174,7 +282,7 @@ order_is_the_same_for_ever(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++) {
-		char **order = order_words(&words, who[i]);
+		char **order = order_words(&words, ORDER_PREFERRED, who[i]);
 
 		assert_non_null(order);
 		for (size_t k = 0; k < 4; k++)
@@ -193,6 +301,9 @@ main(void)
 	    cmocka_unit_test(server_added_moves_its_own_share_only),
 	    cmocka_unit_test(own_weight_moves_nobody_between_others),
 	    cmocka_unit_test(groups_keep_their_places),
+	    cmocka_unit_test(spread_is_even),
+	    cmocka_unit_test(spread_moves_only_to_a_server_that_is_added),
+	    cmocka_unit_test(spread_makes_one_group_of_all),
 	    cmocka_unit_test(order_is_the_same_for_ever),
 	};
 

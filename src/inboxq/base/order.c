@@ -72,7 +72,7 @@ order_servers(const struct server *servers, size_t count, const char *identity, 
 }
 
 char **
-order_words(const struct conf_list *words, const char *identity)
+order_words(const struct conf_list *words, enum order_way way, const char *identity)
 {
 	struct server *servers = calloc(words->count + 1, sizeof *servers);
 	size_t *order = calloc(words->count + 1, sizeof *order);
@@ -84,8 +84,11 @@ order_words(const struct conf_list *words, const char *identity)
 		ordered = NULL;
 		goto out;
 	}
-	for (size_t i = 0; i < words->count; i++)
+	for (size_t i = 0; i < words->count; i++) {
 		(void)!server_parse(words->items[i], &servers[i], &why);
+		if (way == ORDER_SPREAD && servers[i].weight == 0)
+			servers[i].weight = 1;
+	}
 	order_servers(servers, words->count, identity, order);
 	for (size_t i = 0; i < words->count; i++)
 		ordered[i] = words->items[order[i]];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * In which order a client tries its servers.  Those without a weight go by the order in which
- * they stand; neighbours with weights are one group, whose order each client draws by weighted
+ * they stand (where all are to be spread, such a one has the weight 1); neighbours with weights are
+ * one group, whose order each client draws by weighted
  * rendezvous hashing of its identity (Thaler, Ravishankar 1998; weights as in Efraimidis,
  * Spirakis 2006): of a fleet each server is the first choice of a share by its weight, each
  * client's order is the same for ever, and a server that comes or goes moves its own share only.
@@ -24,8 +25,12 @@ void order_servers(const struct server *servers, size_t count, const char *ident
 
 struct conf_list;
 
+/* How those without a weight stand: the key `order`. */
+enum order_way { ORDER_PREFERRED, ORDER_SPREAD };
+
 /* The words of the key `servers`, which have been checked, in that order: a new array, to be freed,
  * of words->count texts, which stay the list's.  NULL: out of memory. */
-MUST_CHECK char **order_words(const struct conf_list *words, const char *identity);
+MUST_CHECK char **order_words(const struct conf_list *words, enum order_way way,
+    const char *identity);
 
 #endif

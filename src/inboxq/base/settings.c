@@ -53,6 +53,9 @@ check_name(const char *name)
 /* As enum item_priority. */
 static const char *const priority_choices[] = {"normal", "low", "high", NULL};
 
+/* As enum order_way. */
+static const char *const order_choices[] = {"preferred", "spread", NULL};
+
 #define AT(field) offsetof(struct settings, field)
 #define WATCH_AT(field) offsetof(struct settings_watch, field)
 
@@ -64,6 +67,7 @@ static const struct conf_key keys[] = {
     {"queue", "bytes", CONF_SIZE, AT(bytes), .fallback = "0"},
     {"queue", "sent-log", CONF_SIZE, AT(sent_log), .fallback = "10M", .min = 1024 * 1024},
     {"server", "servers", CONF_LIST, AT(servers), .required = 1, .judge = judge_server},
+    {"server", "order", CONF_CHOICE, AT(order), .fallback = "preferred", .choices = order_choices},
     {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), .fallback = "15s", .min = 1,
         .max = 3600},
     {"server", "timeout", CONF_SECONDS, AT(timeout), .fallback = "60s", .min = 1, .max = 86400},

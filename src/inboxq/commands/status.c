@@ -246,6 +246,17 @@ put_run(const struct picture *picture)
 	fputs("\n", stdout);
 }
 
+/* In which servers are tried: it differs from client to client. */
+static void
+put_order(const struct picture *picture)
+{
+	if (!picture->is_running || !strchr(picture->state.order, ' '))
+		return;
+	fputs("servers      ", stdout);
+	table_plain(stdout, picture->state.order);
+	fputs("\n", stdout);
+}
+
 static void
 put_wrong(const struct picture *picture)
 {
@@ -272,6 +283,7 @@ put_words(const struct picture *picture, const struct command_call *call)
 		printf(", the oldest for %s", print_age(age, picture, picture->oldest));
 	printf("\nfailed       %" PRIu64 " %s\n", picture->failed, items(picture->failed));
 	put_run(picture);
+	put_order(picture);
 	fputs("last-stored  ", stdout);
 	if (picture->last_stored)
 		printf("%s ago\n", print_age(age, picture, picture->last_stored));
@@ -296,6 +308,19 @@ put_time(struct json *json, const char *key, uint64_t when)
 		json_text(json, key, NULL);
 }
 
+/* The words of a text, a string each. */
+static void
+put_words_of(struct json *json, const char *key, const char *text)
+{
+	char copy[RUNSTATE_ORDER_ROOM], *rest, *word;
+
+	json_open(json, key, '[');
+	snprintf(copy, sizeof copy, "%s", text);
+	for (word = strtok_r(copy, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		json_text(json, NULL, word);
+	json_close(json, ']');
+}
+
 static void
 put_run_json(struct json *json, const struct picture *picture)
 {
@@ -312,6 +337,7 @@ put_run_json(struct json *json, const struct picture *picture)
 	json_truth(json, "once", state->once != 0);
 	json_number(json, "began", state->began);
 	json_text(json, "server", state->server[0] ? state->server : NULL);
+	put_words_of(json, "order", state->order);
 	put_time(json, "next", state->next);
 	json_number(json, "waiting", state->waiting);
 	json_number(json, "sent", state->sent);

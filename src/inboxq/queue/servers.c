@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 #include "inboxq/queue/servers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -131,6 +132,25 @@ const char *
 servers_name(const struct servers *servers, size_t which)
 {
 	return servers->all[which].name;
+}
+
+void
+servers_print(const struct servers *servers, char *dst, size_t room)
+{
+	static const char more[] = " ...";
+	size_t len = 0;
+
+	dst[0] = '\0';
+	for (size_t i = 0; i < servers->count; i++) {
+		size_t rest = i + 1 < servers->count ? strlen(more) : 0;
+		const char *name = servers->all[i].name;
+
+		if (len + (i > 0) + strlen(name) + rest >= room) {
+			snprintf(dst + len, room - len, "%s", i > 0 ? more : more + 1);
+			return;
+		}
+		len += (size_t)snprintf(dst + len, room - len, "%s%s", i > 0 ? " " : "", name);
+	}
 }
 
 unsigned

@@ -35,6 +35,8 @@ void servers_take_over(struct servers *servers, const struct servers *old);
 
 size_t servers_count(const struct servers *servers);
 const char *servers_name(const struct servers *servers, size_t which);
+/* All names in their order, a blank between two, into `room` bytes: what has no room is "...". */
+void servers_print(const struct servers *servers, char *dst, size_t room);
 /* A small number that stands for the name as long as the program runs. */
 unsigned servers_id(const struct servers *servers, size_t which);
 

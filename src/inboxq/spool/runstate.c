@@ -51,6 +51,7 @@ static const struct {
     NUMBER(upload[1].bytes),
     TEXT(server, RUNSTATE_SERVER_ROOM),
     TEXT(trouble, RUNSTATE_TROUBLE_ROOM),
+    TEXT(order, RUNSTATE_ORDER_ROOM),
     TEXT(reload_error, RUNSTATE_RELOAD_ROOM),
 };
 #define MEMBERS (sizeof members / sizeof members[0])
@@ -89,7 +90,7 @@ runstate_write(int fd, const struct runstate *state)
 			memcpy(&number, from, sizeof number);
 			snprintf(escaped, sizeof escaped, "%" PRIu64, number);
 		}
-		/* The longest have 3,800 bytes in all. */
+		/* The longest have 4,040 bytes in all. */
 		len += (size_t)snprintf(
 		    block + len, sizeof block - len, "%s %s\n", members[i].name, escaped);
 	}

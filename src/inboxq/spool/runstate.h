@@ -21,6 +21,7 @@ struct spool;
 #define RUNSTATE_SERVER_ROOM 272
 #define RUNSTATE_TROUBLE_ROOM 512
 #define RUNSTATE_RELOAD_ROOM 256
+#define RUNSTATE_ORDER_ROOM 108
 #define RUNSTATE_UPLOADS 2 /* large items under way */
 
 enum runstate_phase {
@@ -53,6 +54,7 @@ struct runstate {
 	} upload[RUNSTATE_UPLOADS];
 	char server[RUNSTATE_SERVER_ROOM];   /* as it is set, of the session that is, or was last */
 	char trouble[RUNSTATE_TROUBLE_ROOM]; /* what keeps items from being stored; "": nothing */
+	char order[RUNSTATE_ORDER_ROOM]; /* in which servers are tried, as servers_print() */
 	char reload_error[RUNSTATE_RELOAD_ROOM]; /* why the last reload was not taken; "": it was */
 };
 
