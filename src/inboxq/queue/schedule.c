@@ -7,24 +7,10 @@
 
 #include <stdlib.h>
 
-#include "inboxq/queue/entries.h"
-#include "inboxq/queue/turns.h"
-#include "lib/spread.h"
+#include "inboxq/queue/schedule_parts.h"
 
 _Static_assert(TURNS_INBOXES - 1 <= UINT8_MAX, "an inbox fits an entry");
 _Static_assert(SCHEDULE_SERVERS == LATER_ANY, "no server is all of them");
-
-struct schedule {
-	struct entries entries;
-	struct turns *turns;
-	struct spread spread;
-	int64_t rest;     /* seconds */
-	int64_t now;      /* monotonic seconds, as told last */
-	int64_t recheck;  /* when the first of those put aside may be sent */
-	uint16_t server;
-	int is_stale; /* the lists are to be built anew */
-	struct schedule_counts counts;
-};
 
 struct schedule *
 schedule_new(void)
@@ -58,8 +44,8 @@ schedule_set_rest(struct schedule *schedule, int64_t seconds)
 	schedule->rest = seconds;
 }
 
-static uint32_t
-place_of(const struct schedule *schedule, const struct entry *entry)
+uint32_t
+schedule_place_of(const struct schedule *schedule, const struct entry *entry)
 {
 	return (uint32_t)(entry - schedule->entries.at);
 }
@@ -70,11 +56,10 @@ due_of(const struct schedule *schedule, const struct entry *entry)
 	return later_due(&schedule->entries.pool, &entry->later, schedule->server);
 }
 
-/* Into the list where one that waits belongs. */
-static void
-place(struct schedule *schedule, const struct entry *entry)
+void
+schedule_place(struct schedule *schedule, const struct entry *entry)
 {
-	uint32_t at = place_of(schedule, entry);
+	uint32_t at = schedule_place_of(schedule, entry);
 	int64_t due = due_of(schedule, entry);
 	struct turns_rank rank = {(enum schedule_lane)entry->lane,
 	    (enum schedule_priority)entry->priority, entry->inbox, entry->size,
@@ -89,9 +74,8 @@ place(struct schedule *schedule, const struct entry *entry)
 		schedule->recheck = due;
 }
 
-/* The lists are as the entries are at `now`. */
-static void
-refresh(struct schedule *schedule, int64_t now)
+void
+schedule_refresh(struct schedule *schedule, int64_t now)
 {
 	const struct entries *entries = &schedule->entries;
 	uint32_t next;
@@ -103,7 +87,7 @@ refresh(struct schedule *schedule, int64_t now)
 		turns_clear(schedule->turns);
 		for (size_t i = entries->low; i < entries->count; i++)
 			if (entries->at[i].state == ENTRY_WAITING)
-				place(schedule, &entries->at[i]);
+				schedule_place(schedule, &entries->at[i]);
 	}
 	if (now < schedule->recheck)
 		return;
@@ -115,7 +99,7 @@ refresh(struct schedule *schedule, int64_t now)
 		next = turns_behind(schedule->turns, at);
 		if (due <= now) {
 			turns_take(schedule->turns, at);
-			place(schedule, entry);
+			schedule_place(schedule, entry);
 		} else if (due < schedule->recheck) {
 			schedule->recheck = due;
 		}
@@ -139,8 +123,8 @@ schedule_merge(struct schedule *schedule, const uint64_t *found, size_t found_co
 	return 0;
 }
 
-static struct entry *
-find(const struct schedule *schedule, uint64_t n)
+struct entry *
+schedule_find(const struct schedule *schedule, uint64_t n)
 {
 	return entries_find(&schedule->entries, n);
 }
@@ -148,7 +132,7 @@ find(const struct schedule *schedule, uint64_t n)
 int
 schedule_add(struct schedule *schedule, uint64_t n)
 {
-	struct entry *entry = find(schedule, n);
+	struct entry *entry = schedule_find(schedule, n);
 
 	if (entry && entry->state != ENTRY_GONE)
 		return 0;
@@ -163,7 +147,7 @@ schedule_add(struct schedule *schedule, uint64_t n)
 		schedule->counts.highest = n;
 	schedule->counts.waiting++;
 	if (!schedule->is_stale)
-		place(schedule, entry);
+		schedule_place(schedule, entry);
 	return 0;
 }
 
@@ -172,7 +156,7 @@ schedule_unknown(struct schedule *schedule)
 {
 	uint32_t at;
 
-	refresh(schedule, schedule->now);
+	schedule_refresh(schedule, schedule->now);
 	at = turns_unknown(schedule->turns);
 	return at == TURNS_NONE ? 0 : schedule->entries.at[at].n;
 }
@@ -180,7 +164,7 @@ schedule_unknown(struct schedule *schedule)
 int
 schedule_holds(const struct schedule *schedule, uint64_t n)
 {
-	const struct entry *entry = find(schedule, n);
+	const struct entry *entry = schedule_find(schedule, n);
 
 	return entry && entry->state != ENTRY_GONE;
 }
@@ -213,7 +197,7 @@ schedule_next(struct schedule *schedule, enum schedule_lane lane, int64_t now)
 	const struct entry *oldest;
 	uint32_t at;
 
-	refresh(schedule, now);
+	schedule_refresh(schedule, now);
 	oldest = entries_left_behind(&schedule->entries, schedule->counts.highest);
 	/* Where it cannot be sent, the mark does not move whatever goes. */
 	if (oldest && oldest->lane == lane && due_of(schedule, oldest) <= now)
@@ -234,14 +218,14 @@ place_anew(struct schedule *schedule, const struct entry *entry)
 {
 	if (entry->state != ENTRY_WAITING || schedule->is_stale)
 		return;
-	turns_take(schedule->turns, place_of(schedule, entry));
-	place(schedule, entry);
+	turns_take(schedule->turns, schedule_place_of(schedule, entry));
+	schedule_place(schedule, entry);
 }
 
 void
 schedule_set_lane(struct schedule *schedule, uint64_t n, enum schedule_lane lane)
 {
-	struct entry *entry = find(schedule, n);
+	struct entry *entry = schedule_find(schedule, n);
 
 	if (!entry)
 		return;
@@ -249,8 +233,8 @@ schedule_set_lane(struct schedule *schedule, uint64_t n, enum schedule_lane lane
 	place_anew(schedule, entry);
 }
 
-static enum schedule_lane
-first_lane(const struct entry *entry)
+enum schedule_lane
+schedule_first_lane(const struct entry *entry)
 {
 	return entry->is_known && entry->size > SCHEDULE_INLINE ? SCHEDULE_LARGE : SCHEDULE_SMALL;
 }
@@ -258,7 +242,7 @@ first_lane(const struct entry *entry)
 int
 schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_facts *facts)
 {
-	struct entry *entry = find(schedule, n);
+	struct entry *entry = schedule_find(schedule, n);
 
 	if (!entry || entry->is_known)
 		return 0;
@@ -267,7 +251,7 @@ schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_fact
 	entry->inbox = (uint8_t)turns_inbox(schedule->turns, facts->inbox);
 	entry->size = facts->size;
 	if (!entry->is_fixed)
-		entry->lane = (uint8_t)first_lane(entry);
+		entry->lane = (uint8_t)schedule_first_lane(entry);
 	place_anew(schedule, entry);
 	return 1;
 }
@@ -295,7 +279,7 @@ schedule_due_for(const struct schedule *schedule, unsigned server, int64_t now)
 int
 schedule_fix_lane(struct schedule *schedule, uint64_t n, enum schedule_lane lane)
 {
-	struct entry *entry = find(schedule, n);
+	struct entry *entry = schedule_find(schedule, n);
 
 	if (!entry || entry->is_fixed)
 		return 0;
@@ -307,7 +291,7 @@ schedule_fix_lane(struct schedule *schedule, uint64_t n, enum schedule_lane lane
 int
 schedule_is_lane_fixed(const struct schedule *schedule, uint64_t n)
 {
-	const struct entry *entry = find(schedule, n);
+	const struct entry *entry = schedule_find(schedule, n);
 
 	return entry && entry->is_fixed;
 }
@@ -315,186 +299,11 @@ schedule_is_lane_fixed(const struct schedule *schedule, uint64_t n)
 unsigned
 schedule_count_busy(struct schedule *schedule, uint64_t n)
 {
-	struct entry *entry = find(schedule, n);
+	struct entry *entry = schedule_find(schedule, n);
 
 	if (!entry)
 		return 0;
 	if (entry->busy < UINT8_MAX)
 		entry->busy++;
 	return entry->busy;
-}
-
-/* An entry stops being what it is; who calls says what it becomes. */
-static void
-leave_state(struct schedule *schedule, const struct entry *entry)
-{
-	if (entry->state == ENTRY_WAITING) {
-		schedule->counts.waiting--;
-		if (!schedule->is_stale)
-			turns_take(schedule->turns, place_of(schedule, entry));
-	} else if (entry->state == ENTRY_SENT)
-		schedule->counts.sent--;
-	else if (entry->state == ENTRY_ANSWERED)
-		schedule->counts.answered--;
-}
-
-/* Was it tried too often in this cycle?  The next one is due then. */
-static int64_t
-rest_of(struct schedule *schedule, struct entry *entry)
-{
-	uint64_t rest = (uint64_t)schedule->rest;
-
-	if (entry->tries < SCHEDULE_TRIES || rest == 0)
-		return 0;
-	entry->tries = 0;
-	if (schedule->rest == SCHEDULE_NEVER)
-		return SCHEDULE_NEVER;
-	return schedule->now + (int64_t)spread_draw(&schedule->spread, rest - rest / 2, rest);
-}
-
-/* To be sent again, by `server` or any not before `due`. */
-static void
-set_waiting(struct schedule *schedule, struct entry *entry, uint16_t server, int64_t due)
-{
-	int64_t rest = entry->state == ENTRY_SENT ? rest_of(schedule, entry) : 0;
-
-	leave_state(schedule, entry);
-	if (entry->is_absent) {
-		entries_drop(&schedule->entries, entry);
-		return;
-	}
-	entry->state = ENTRY_WAITING;
-	schedule->counts.waiting++;
-	if (due > schedule->now)
-		later_set(&schedule->entries.pool, &entry->later, server, due, schedule->now);
-	if (rest)
-		later_set(&schedule->entries.pool, &entry->later, LATER_ANY, rest, schedule->now);
-	if (!schedule->is_stale)
-		place(schedule, entry);
-}
-
-void
-schedule_mark_sent(struct schedule *schedule, uint64_t n, uint64_t size)
-{
-	struct entry *entry = find(schedule, n);
-
-	if (!entry || entry->state != ENTRY_WAITING)
-		return;
-	refresh(schedule, schedule->now);
-	turns_serve(schedule->turns, place_of(schedule, entry));
-	leave_state(schedule, entry);
-	entry->state = ENTRY_SENT;
-	entry->size = size;
-	if (entry->tries < UINT8_MAX)
-		entry->tries++;
-	schedule->counts.sent++;
-}
-
-int
-schedule_is_sent(const struct schedule *schedule, uint64_t n, uint64_t *size)
-{
-	const struct entry *entry = find(schedule, n);
-
-	if (!entry || entry->state != ENTRY_SENT)
-		return 0;
-	*size = entry->size;
-	return 1;
-}
-
-void
-schedule_untry(struct schedule *schedule)
-{
-	entries_untry(&schedule->entries);
-}
-
-uint64_t
-schedule_next_sent(const struct schedule *schedule, uint64_t n)
-{
-	return schedule->counts.sent ? entries_next_sent(&schedule->entries, n) : 0;
-}
-
-int
-schedule_is_unanswered(const struct schedule *schedule, uint64_t n)
-{
-	const struct entry *entry = find(schedule, n);
-
-	return entry && (entry->state == ENTRY_WAITING || entry->state == ENTRY_SENT);
-}
-
-void
-schedule_mark_answered(struct schedule *schedule, uint64_t n)
-{
-	struct entry *entry = find(schedule, n);
-
-	if (!entry)
-		return;
-	leave_state(schedule, entry);
-	entry->state = ENTRY_ANSWERED;
-	schedule->counts.answered++;
-}
-
-void
-schedule_put_off(struct schedule *schedule, uint64_t n, int64_t due)
-{
-	struct entry *entry = find(schedule, n);
-
-	if (entry && entry->state != ENTRY_GONE)
-		set_waiting(schedule, entry, schedule->server, due);
-}
-
-void
-schedule_hold(struct schedule *schedule, uint64_t n, int64_t due)
-{
-	struct entry *entry = find(schedule, n);
-
-	if (entry && entry->state != ENTRY_GONE)
-		set_waiting(schedule, entry, LATER_ANY, due);
-}
-
-unsigned
-schedule_tries(const struct schedule *schedule, uint64_t n)
-{
-	const struct entry *entry = find(schedule, n);
-
-	return entry ? entry->tries : 0;
-}
-
-void
-schedule_forget(struct schedule *schedule, uint64_t n)
-{
-	struct entry *entry = find(schedule, n);
-
-	if (!entry || entry->state == ENTRY_GONE)
-		return;
-	leave_state(schedule, entry);
-	entries_drop(&schedule->entries, entry);
-}
-
-void
-schedule_remove(struct schedule *schedule, uint64_t n)
-{
-	struct entry *entry = find(schedule, n);
-
-	if (entry && entry->state == ENTRY_WAITING)
-		schedule_forget(schedule, n);
-	else if (entry)
-		entry->is_absent = 1;
-}
-
-void
-schedule_take_back(struct schedule *schedule)
-{
-	schedule->is_stale = 1;
-	for (size_t i = schedule->entries.low; i < schedule->entries.count; i++) {
-		struct entry *entry = &schedule->entries.at[i];
-
-		if (entry->state == ENTRY_GONE)
-			continue;
-		if (entry->state == ENTRY_SENT)
-			set_waiting(schedule, entry, LATER_ANY, 0);
-		later_clear_due(&schedule->entries.pool, &entry->later, SCHEDULE_NEVER);
-		entry->lane = (uint8_t)first_lane(entry);
-		entry->is_fixed = 0;
-		entry->busy = 0;
-	}
 }
