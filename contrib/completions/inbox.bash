@@ -70,7 +70,7 @@ _inbox()
 		esac
 	done
 	case $prev in
-	-c | --config | -s | --socket | -r | --root)
+	-c | --config | -s | --socket | -r | --root | -R | --receivers)
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;

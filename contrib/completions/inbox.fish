@@ -68,6 +68,8 @@ complete -c inboxd -f -a '(__inbox_options)'
 complete -c inboxd -s c -r -F
 complete -c inboxctl -f
 complete -c inboxctl -s c -l config -r -F
+complete -c inboxctl -n "__inbox_options | string match -q -- '--receivers*'" \
+    -s R -l receivers -r -F
 for option in socket root
     complete -c inboxctl -n "__inbox_options | string match -q -- '--$option*'" \
         -s (string sub -l 1 $option) -l $option -r -F

@@ -17,9 +17,11 @@
 #include "inboxctl/base/arguments.h"
 #include "inboxctl/base/complain.h"
 #include "inboxctl/base/places.h"
+#include "inboxctl/base/receivers.h"
 #include "inboxctl/check.h"
 #include "inboxctl/client.h"
 #include "inboxctl/clients.h"
+#include "inboxctl/duplicates.h"
 #include "inboxctl/forget.h"
 #include "inboxctl/gap.h"
 #include "inboxctl/pages/page.h"
@@ -40,9 +42,9 @@
 /* Which commands an option is for, and what they need to know the place of. */
 enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32, STATUS = 64,
 	INBOXES = 128, TOP = 256, CHECK = 512, PAUSE = 1024, RESUME = 2048, DRAIN = 4096,
-	CLIENT = 8192, GAP = 16384, PAGE = STATUS | CLIENTS | INBOXES,
-	SHOWN = PAGE | CLIENT | LEDGER | VERIFY | FORGET | GAP | PAUSE | RESUME,
-	AT_ROOT = CLIENT | LEDGER | VERIFY | PRINT,
+	CLIENT = 8192, GAP = 16384, DUPLICATES = 32768, PAGE = STATUS | CLIENTS | INBOXES,
+	SHOWN = PAGE | CLIENT | LEDGER | VERIFY | DUPLICATES | FORGET | GAP | PAUSE | RESUME,
+	AT_ROOT = CLIENT | LEDGER | VERIFY | PRINT | DUPLICATES,
 	AT_SOCKET = PAGE | CLIENT | RELOAD | FORGET | GAP | TOP | CHECK | PAUSE | RESUME | DRAIN };
 
 static const struct command {
@@ -53,34 +55,40 @@ static const struct command {
 	int (*run)(const struct arguments *arguments);
 	const char *operand; /* what it has to have behind it, or in brackets may; NULL: nothing */
 	const char *second;  /* and what it may have behind that: two, where it has two words */
+	/* Of several receivers at a time; NULL: of one. */
+	int (*several)(const struct arguments *arguments, const struct receivers *receivers);
 } commands[] = {
     {"status", "how the receiver is and what matters now", STATUS, NULL, NULL, show_status,
-        NULL, NULL},
-    {"clients", "how each client is, and who should come and does not", CLIENTS, NULL, NULL,
-        clients_command, NULL, NULL},
-    {"client", "one client's story: what it misses, what came last", CLIENT, NULL, NULL,
-        client_command, "CLIENT", NULL},
-    {"inboxes", "each inbox: what waits in it, and since when", INBOXES, "/inboxes", show_inboxes,
         NULL, NULL, NULL},
-    {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL},
+    {"clients", "how each client is, and who should come and does not", CLIENTS, NULL, NULL,
+        clients_command, NULL, NULL, NULL},
+    {"client", "one client's story: what it misses, what came last", CLIENT, NULL, NULL,
+        client_command, "CLIENT", NULL, NULL},
+    {"inboxes", "each inbox: what waits in it, and since when", INBOXES, "/inboxes", show_inboxes,
+        NULL, NULL, NULL, NULL},
+    {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL, NULL},
     {"check", "what is wrong, in a line and an exit code for Nagios", CHECK, NULL, NULL,
-        check, NULL, NULL},
+        check, NULL, NULL, NULL},
     {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,
-        show_ledger, NULL, NULL},
-    {"verify", "the inboxes against ledger and journal", VERIFY, NULL, NULL, verify, NULL, NULL},
-    {"print", "an item's bytes, wherever they are", PRINT, NULL, NULL, print_item, "NAME", NULL},
-    {"reload", "has its configuration taken anew, or says why it is not", RELOAD, NULL, NULL,
-        reload, NULL, NULL},
-    {"forget", "has a client's queues forgotten, or one of them", FORGET, NULL, NULL, forget,
-        "CLIENT", "[QUEUE]"},
-    {"gap", "has numbers that are missing taken for known", GAP, NULL, NULL, gap, "CLIENT",
-        "[QUEUE] FIRST[-LAST]"},
-    {"pause", "has an inbox, or all, take nothing until resume", PAUSE, NULL, NULL, pause_inbox,
-        "[INBOX]", NULL},
-    {"resume", "has an inbox, or all, take items again", RESUME, NULL, NULL, resume_inbox,
-        "[INBOX]", NULL},
-    {"drain", "pauses all, and waits until nothing is under way", DRAIN, NULL, NULL, drain, NULL,
+        show_ledger, NULL, NULL, NULL},
+    {"verify", "the inboxes against ledger and journal", VERIFY, NULL, NULL, verify, NULL, NULL,
         NULL},
+    {"duplicates", "items that were stored more than once, by the ledgers", DUPLICATES, NULL,
+        NULL, NULL, NULL, NULL, duplicates},
+    {"print", "an item's bytes, wherever they are", PRINT, NULL, NULL, print_item, "NAME",
+        NULL, NULL},
+    {"reload", "has its configuration taken anew, or says why it is not", RELOAD, NULL, NULL,
+        reload, NULL, NULL, NULL},
+    {"forget", "has a client's queues forgotten, or one of them", FORGET, NULL, NULL, forget,
+        "CLIENT", "[QUEUE]", NULL},
+    {"gap", "has numbers that are missing taken for known", GAP, NULL, NULL, gap, "CLIENT",
+        "[QUEUE] FIRST[-LAST]", NULL},
+    {"pause", "has an inbox, or all, take nothing until resume", PAUSE, NULL, NULL, pause_inbox,
+        "[INBOX]", NULL, NULL},
+    {"resume", "has an inbox, or all, take items again", RESUME, NULL, NULL, resume_inbox,
+        "[INBOX]", NULL, NULL},
+    {"drain", "pauses all, and waits until nothing is under way", DRAIN, NULL, NULL, drain, NULL,
+        NULL, NULL},
 };
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
@@ -91,18 +99,23 @@ static const struct choice {
 	const char *name, *value, *help;
 	int letter; /* 0: it has none */
 	int commands;
-	size_t at; /* in struct arguments */
+	size_t at;   /* in struct arguments */
+	size_t list; /* likewise a struct given: it may stand several times; 0: it has none */
 } choices[] = {
+#define LISTED(member, list, value, commands, letter, help)                            \
+	{#member, value, help, letter, commands, offsetof(struct arguments, member), \
+	    offsetof(struct arguments, list)}
 #define CHOICE_AS(name, member, value, commands, letter, help) \
-	{name, value, help, letter, commands, offsetof(struct arguments, member)}
+	{name, value, help, letter, commands, offsetof(struct arguments, member), 0}
 #define CHOICE(member, value, commands, letter, help) \
 	CHOICE_AS(#member, member, value, commands, letter, help)
     CHOICE(json, NULL, SHOWN, 0, "for programs"),
-    CHOICE(config, "FILE", AT_SOCKET | AT_ROOT, 'c',
+    LISTED(config, configs, "FILE", AT_SOCKET | AT_ROOT, 'c',
         "the receiver's configuration (" DEFAULT_CONFIG ")"),
-    CHOICE(socket, "SOCKET", AT_SOCKET, 's',
+    LISTED(socket, sockets, "SOCKET", AT_SOCKET, 's',
         "the receiver's status socket, whatever that says"),
-    CHOICE(root, "ROOT", AT_ROOT, 'r', "the receiver's root, whatever that says"),
+    LISTED(root, roots, "ROOT", AT_ROOT, 'r', "the receiver's root, whatever that says"),
+    CHOICE(receivers, "FILE", DUPLICATES, 'R', "several receivers, a section each"),
     CHOICE(silent, "[TIME]", CLIENTS, 0, "those unseen for long, or for so long"),
     CHOICE(behind, NULL, CLIENTS, 0, "those whose items wait for long"),
     CHOICE(missing, NULL, CLIENTS, 0, "those with gaps that nobody has confirmed"),
@@ -127,7 +140,8 @@ static const struct choice {
     CHOICE(queue, "ID", LEDGER, 0, "only of this queue; its first digits do"),
     CHOICE(item, "N", LEDGER, 0, "only of this number in its queue"),
     CHOICE(name, "GLOB", LEDGER, 0, "only of items so named"),
-    CHOICE(since, "TIME", LEDGER, 0, "not before: 2026-11-22, 2026-11-22T14:11, 24h"),
+    CHOICE(since, "TIME", LEDGER | DUPLICATES, 0,
+        "not before: 2026-11-22, 2026-11-22T14:11, 24h"),
     CHOICE(until, "TIME", LEDGER, 0, "before"),
     CHOICE(type, "TYPE,...", LEDGER, 0, "these records, or all (accept)"),
     CHOICE(quick, NULL, VERIFY, 0, "sizes only, no digests"),
@@ -228,11 +242,28 @@ find_places(int kind, struct arguments *arguments, struct places *places)
 }
 
 static int
+run_several(const struct command *command, const struct arguments *arguments)
+{
+	struct receivers receivers = {NULL, 0};
+	int code = EX_CONFIG;
+
+	if (receivers_read(&receivers, arguments, DEFAULT_CONFIG,
+	        command->kind & AT_SOCKET ? RECEIVERS_SOCKET : RECEIVERS_ROOT) == 0)
+		code = command->several(arguments, &receivers);
+	receivers_free(&receivers);
+	return code;
+}
+
+static int
 run(const struct command *command, struct arguments *arguments)
 {
 	struct places places = {NULL, NULL};
-	int code = EX_CONFIG;
+	int code = EX_CONFIG, is_several = receivers_are_several(arguments);
 
+	if (is_several && !command->several)
+		return usage_error(command->name, "of one receiver at a time");
+	if (command->several && (is_several || (!command->run && !command->page)))
+		return run_several(command, arguments);
 	if (find_places(command->kind, arguments, &places) == 0)
 		code = command->run ? command->run(arguments)
 		                    : show_page(command, arguments);
@@ -255,6 +286,20 @@ is_time(const char *word)
 	return word && parse_seconds(word, strlen(word), &seconds) == 0;
 }
 
+static int
+take_listed(const struct choice *choice, struct arguments *arguments, const char *value)
+{
+	struct given *given = (void *)((char *)arguments + choice->list);
+
+	if (given->count == GIVEN_MAX) {
+		complain("--%s: %d times at most; -R names more receivers", choice->name,
+		    GIVEN_MAX);
+		return -1;
+	}
+	given->words[given->count++] = value;
+	return 0;
+}
+
 /* 0, 'h' or 'V' for what is asked instead of a command, -1: wrong, and told.
  * *given gets a bit a choice. */
 static int
@@ -270,7 +315,7 @@ read_options(int argc, char **argv, struct arguments *arguments, uint64_t *given
 		        : choices[i].value   ? required_argument
 		                             : no_argument,
 		    NULL, choices[i].letter ? choices[i].letter : LETTERS_END + (int)i};
-	while ((letter = getopt_long(argc, argv, "c:s:r:n:fvhV", options, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "c:s:r:R:n:fvhV", options, NULL)) != -1) {
 		if (letter == 'h' || letter == 'V')
 			return letter;
 		size_t i = letter >= LETTERS_END ? (size_t)(letter - LETTERS_END) : 0;
@@ -285,6 +330,8 @@ read_options(int argc, char **argv, struct arguments *arguments, uint64_t *given
 			return -1;
 		}
 		const char *value = optarg ? optarg : "";
+		if (choices[i].list && take_listed(&choices[i], arguments, value) < 0)
+			return -1;
 		memcpy((char *)arguments + choices[i].at, &value, sizeof value);
 		*given |= UINT64_C(1) << i;
 	}

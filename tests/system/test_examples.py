@@ -25,7 +25,7 @@ TYPED, SESSION, CONFIGURATION, LEDGER, SAID, ERRORS = (
     "typed", "session", "configuration", "ledger", "said", "errors")
 # Page: (kind or the test that holds it) of each block of EXAMPLES, in order.
 EXAMPLES = {
-    "src/inboxctl/inboxctl.8": [TYPED] * 6,
+    "src/inboxctl/inboxctl.8": [TYPED] * 7,
     "src/inboxd/inbox-production.7": [
         TYPED, TYPED, *["nobody: there is no such service here"] * 3,
         "nobody: it would open a port of this machine", TYPED, TYPED, TYPED,
@@ -114,8 +114,9 @@ class World:
         os.mkdir(self.here)
         for program, path, conf in (("inboxctl", INBOXCTL, self.r.conf),
                                     ("inboxq", INBOXQ, self.q.conf)):
-            self.program(program, 'command=$1\nshift\nexec %s "$command" -c %s "$@"\n' % (
-                path, conf))
+            self.program(program, 'case "$*" in *" -R "*) exec %s "$@" ;; esac\n'
+                         'command=$1\nshift\nexec %s "$command" -c %s "$@"\n' % (
+                             path, path, conf))
         self.program("inboxd", 'exec %s -c %s "$@"\n' % (INBOXD, self.r.conf))
         self.program("lshw", "echo '{}'\n")
         self.running = os.path.join(t.folder, "running")

@@ -3,8 +3,20 @@
 #ifndef INBOXCTL_BASE_ARGUMENTS_H
 #define INBOXCTL_BASE_ARGUMENTS_H
 
+#include <stddef.h>
+
+#define GIVEN_MAX 64
+
+/* What may be given several times, in order. */
+struct given {
+	const char *words[GIVEN_MAX];
+	size_t count;
+};
+
 struct arguments {
-	const char *config, *socket, *root;
+	const char *config, *socket, *root;   /* the last one given */
+	struct given configs, sockets, roots; /* all */
+	const char *receivers;
 	const char *client, *queue, *item, *inbox, *name, *since, *until, *type;
 	const char *interval, *batch, *lines;
 	const char *json, *quick, *force, *verbose, *once, *follow; /* not NULL: given */

@@ -384,6 +384,8 @@ finish(struct history *h)
 	struct why why;
 
 	h->is_finished = 1;
+	if (!h->journaled)
+		return 0;
 	h->damage = journaled_tell(h->journaled);
 	if (h->journaled->journal.found == JOURNAL_FAILED)
 		return -1;
@@ -400,7 +402,7 @@ finish(struct history *h)
 static int
 is_its_journal(const struct history *h)
 {
-	return has_journal(h) && journaled_is_there(h->journaled) &&
+	return h->journaled && has_journal(h) && journaled_is_there(h->journaled) &&
 	    strcmp(h->end.journal, h->journaled->journal.head.generation) == 0;
 }
 

@@ -39,7 +39,8 @@ struct entry {
 typedef int history_wants(void *ctx, const struct record *record);
 
 /* `root` and `journaled` are borrowed; the latter was read before: so, if a receiver runs, the
- * ledger is the newer of the two.  NULL: out of memory. */
+ * ledger is the newer of the two; or it is NULL, and the ledger has to do alone.  NULL: out of
+ * memory. */
 MUST_CHECK struct history *history_open(const struct root *root, struct journaled *journaled,
     history_wants *wants, void *ctx);
 void history_close(struct history *history);

@@ -3,10 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "inboxctl/base/complain.h"
+#include "lib/segment.h"
+#include "lib/walk.h"
 
 int
 root_open(struct root *root, const char *path)
@@ -35,6 +38,25 @@ fail:
 	    root->path, what, strerror(errno));
 	root_close(root);
 	return -1;
+}
+
+void
+root_learn_id(struct root *root)
+{
+	char name[SEGMENT_NAME_ROOM];
+	struct record begin;
+	struct walk walk;
+	int fd;
+
+	if (root->id[0] || segment_find_newest(root->ledger, name) < 0 || name[0] == '\0')
+		return;
+	fd = segment_open(root->ledger, name);
+	if (fd < 0)
+		return; /* who reads it all will say so */
+	walk_start(&walk, fd, name, NULL);
+	if (walk_next(&walk, &begin) == WALK_RECORD && begin.type == RECORD_BEGIN)
+		snprintf(root->id, sizeof root->id, "%s", begin.root);
+	close(fd);
 }
 
 void

@@ -14,6 +14,9 @@ struct root {
 
 /* 0, or -1, and it has been told why. */
 MUST_CHECK int root_open(struct root *root, const char *path);
+/* Of one without an id, as a copy of a ledger may be: the id that the newest segment names, if it
+ * does. */
+void root_learn_id(struct root *root);
 void root_close(struct root *root);
 
 #endif
