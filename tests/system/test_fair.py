@@ -127,8 +127,7 @@ def wait_for_one(c, n, others):
 @test
 def fifty_wait_for_no_millionaire(t):
     """It has filled what may wait for the publisher, which is slow; what they send has room."""
-    r = slow_disk(t, "fdatasync@draft:1:4ms:on",
-                  {"receiver": {"workers": "1", "sync": "files"}})
+    r = slow_disk(t, "fdatasync@draft:1:4ms:on", {"receiver": {"workers": "1"}})
     greedy, *fifty = [r.client(hello=t.queue()) for _ in range(51)]
     alone = statistics.median([wait_for_one(c, 1, []) for c in fifty])
     r.wait_published()
@@ -146,6 +145,27 @@ def fifty_wait_for_no_millionaire(t):
     # Behind a thousand at the publisher, each 4 ms, they would wait for four seconds.
     assert beside < max(20 * alone, bound(1)), "alone %.3f s, beside %.3f s" % (alone, beside)
     leave(t, r, [greedy, *fifty])
+
+
+@test
+def nor_for_one_who_sends_one_by_one(t):
+    """The room is full of its items, though never two of them waited."""
+    r = slow_disk(t, "fdatasync@draft:1:100ms:on", {"receiver": {"workers": "1"}})
+    steady, *fifty = [r.client(hello=t.queue()) for _ in range(51)]
+    arm(t)
+    data = t.bytes(16000)
+    for n in range(1, 1000):
+        steady.put(n, "status", data)
+        began = time.monotonic()
+        while stored(steady) < n and time.monotonic() - began < bound(0.5):
+            steady.flow(0.01)
+        if stored(steady) < n:
+            break
+    else:
+        raise AssertionError("there was room for all")
+    times = [wait_for_one(c, 1, []) for c in fifty]
+    assert max(times) < bound(2), times
+    leave(t, r, [steady, *fifty])
 
 
 def send_unread(c, text):

@@ -28,7 +28,7 @@ has_room(const void *ctx, const struct item *item, int is_alone)
 {
 	const struct room *room = ctx;
 
-	assert_int_equal(is_alone, !item->next);
+	assert_true(!is_alone || !item->next);
 	return room->all > (is_alone ? 0 : room->spare);
 }
 
@@ -108,6 +108,26 @@ what_is_left_is_for_those_that_are_alone(void **state)
 	assert_true(strands_are_empty(&w.strands));
 }
 
+/* The next item comes when the one before is gone. */
+static void
+who_sends_one_by_one_is_alone_once_a_round(void **state)
+{
+	struct world w = {.room = {3, 3}};
+	uint64_t number;
+
+	(void)state;
+	send(&w, 0, 1);
+	assert_int_equal(next(&w, &number), 0);
+	send(&w, 0, 2);
+	assert_int_equal(next(&w, &number), -1);
+	send(&w, 1, 1);
+	assert_int_equal(next(&w, &number), 1);
+	strands_begin_round(&w.strands);
+	assert_int_equal(next(&w, &number), 0);
+	assert_int_equal(number, 2);
+	assert_true(strands_are_empty(&w.strands));
+}
+
 /* Each of many sends the next item when it has the answer, and there is never room for all. */
 static void
 who_sends_much_is_not_kept_out_by_many_that_send_one(void **state)
@@ -128,6 +148,7 @@ who_sends_much_is_not_kept_out_by_many_that_send_one(void **state)
 		uint64_t again[MOST] = {0};
 
 		w.room.all += 4;
+		strands_begin_round(&w.strands);
 		while ((session = next(&w, &number)) >= 0) {
 			served[session]++;
 			again[session] = number + 1;
@@ -152,6 +173,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(sessions_are_served_in_turn_and_each_in_order),
 	    cmocka_unit_test(what_is_left_is_for_those_that_are_alone),
+	    cmocka_unit_test(who_sends_one_by_one_is_alone_once_a_round),
 	    cmocka_unit_test(who_sends_much_is_not_kept_out_by_many_that_send_one),
 	};
 

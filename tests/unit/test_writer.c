@@ -597,16 +597,26 @@ wants_marks_for_drafts_but_not_for_names(void **state)
 	assert_false(writer_wants_marks(writer));
 	assert_int_equal(writer_published(writer), 0);
 	published = 1;
-	/* Nor where that would free a segment, and another one is free. */
-	for (uint64_t seq = 3; seq < 33; seq++) {
+	/* Nor where that would free a segment, and two others are free. */
+	for (uint64_t seq = 3; seq < 19; seq++) {
 		add_frame(seq, 100, JOURNAL_ITEM_MAX);
 		sync_batch();
 	}
-	assert_int_equal(last_write.segment, 2);
-	durable = 32;
+	assert_int_equal(last_write.segment, 1);
+	durable = 18;
 	sync_batch();
-	writer_mark(writer, 32, 31);
+	published = 17;
+	writer_mark(writer, 18, published);
 	assert_false(writer_wants_marks(writer));
+	for (uint64_t seq = 19; seq < 47; seq++) {
+		add_frame(seq, 100, JOURNAL_ITEM_MAX);
+		sync_batch();
+	}
+	assert_int_equal(last_write.segment, 3);
+	durable = 46;
+	sync_batch();
+	writer_mark(writer, 46, 45);
+	assert_true(writer_wants_marks(writer));
 }
 
 static void
@@ -642,15 +652,18 @@ keeps_a_batch_within_a_segment(void **state)
 	sync_batch();
 	assert_int_equal(last_write.segment, 0);
 	for (uint32_t i = 1; i < 4; i++) {
-		for (int n = 0; n < 14; n++)
+		for (int n = 0; n < 14; n++) {
+			/* It goes into the next one, so that must not be the last. */
+			assert_int_equal(writer_leaves_spare(
+			    writer, RECORD_LINE_MAX, JOURNAL_ITEM_MAX), i < 3);
 			add_frame(++seq, RECORD_LINE_MAX, JOURNAL_ITEM_MAX);
-		assert_true(writer_has_spare(writer));
+		}
 		sync_batch();
 		assert_int_equal(last_write.segment, i);
 	}
 	assert_false(writer_has_room(writer, RECORD_LINE_MAX, JOURNAL_ITEM_MAX));
 	assert_true(writer_has_room(writer, RECORD_LINE_MAX, 10000));
-	assert_false(writer_has_spare(writer));
+	assert_false(writer_leaves_spare(writer, RECORD_LINE_MAX, 0));
 	assert_reads_as_synced();
 }
 

@@ -133,20 +133,21 @@ look_at_item(struct commit *commit, struct item *item)
 }
 
 /* Is there room for it, in the batch and for the publisher?  The last of it is for those of whom
- * one item waits.  Where nothing is accepted none is needed. */
+ * one item waits, and one a round of the publisher.  Where nothing is accepted none is needed. */
 static int
 has_room(const void *ctx, const struct item *item, int is_alone)
 {
 	const struct commit *commit = ctx;
 	uint64_t lag = commit->behind.lag + writer_batched(commit->writer);
+	size_t size = item->bytes ? (size_t)item->size : 0;
 
 	if (commit->behind.trouble != DRAFT_OK || is_full(commit))
 		return 1;
 	if (!is_alone)
 		lag += commit->setup.lag_max / SPARE;
-	return lag < commit->setup.lag_max && (is_alone || writer_has_spare(commit->writer)) &&
-	    writer_has_room(
-	        commit->writer, RECORD_LINE_MAX, item->bytes ? (size_t)item->size : 0);
+	return lag < commit->setup.lag_max &&
+	    writer_has_room(commit->writer, RECORD_LINE_MAX, size) &&
+	    (is_alone || writer_leaves_spare(commit->writer, RECORD_LINE_MAX, size));
 }
 
 static void
@@ -190,6 +191,7 @@ take_message(struct commit *commit, struct message *message)
 	case COMMIT_NEWS:
 		behind_take(&commit->behind, (struct publisher_news *)message, commit->books,
 		    writer_last(commit->writer));
+		strands_begin_round(&commit->arrived);
 		return;
 	case COMMIT_SYNCED:
 		on_synced(commit, (struct sync_order *)message);

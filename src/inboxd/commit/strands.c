@@ -24,9 +24,15 @@ take_strand(struct strand_list *list)
 }
 
 static int
-is_alone(const struct item *item)
+is_alone(const struct strands *strands, const struct item *item)
 {
-	return !item->next;
+	return !item->next && item->strand->served <= strands->round;
+}
+
+void
+strands_begin_round(struct strands *strands)
+{
+	strands->round++;
 }
 
 void
@@ -53,14 +59,14 @@ strands_find(struct strands *strands,
 {
 	const struct item *item = strands->passed.first ? strands->passed.first->items.first : NULL;
 
-	strands->is_passed = item && has_room(ctx, item, is_alone(item));
+	strands->is_passed = item && has_room(ctx, item, is_alone(strands, item));
 	if (strands->is_passed)
 		return 1;
 	while (strands->waiting.first) {
 		item = strands->waiting.first->items.first;
-		if (has_room(ctx, item, is_alone(item)))
+		if (has_room(ctx, item, is_alone(strands, item)))
 			return 1;
-		if (is_alone(item))
+		if (is_alone(strands, item))
 			return 0;
 		add_strand(&strands->passed, take_strand(&strands->waiting));
 	}
@@ -74,6 +80,7 @@ strands_pop(struct strands *strands)
 	    take_strand(strands->is_passed ? &strands->passed : &strands->waiting);
 	struct item *item = item_list_pop(&strand->items);
 
+	strand->served = strands->round + 1;
 	if (strand->items.first)
 		add_strand(&strands->waiting, strand);
 	return item;

@@ -16,6 +16,7 @@
 struct strand {
 	struct item_list items;
 	struct strand *next;
+	uint64_t served; /* its last item: in that round, counted from 1; 0: in none */
 };
 
 struct strand_list {
@@ -24,6 +25,7 @@ struct strand_list {
 
 /* All zero: nothing waits.  No strand in it is empty. */
 struct strands {
+	uint64_t round; /* counted from 0 */
 	struct strand_list waiting; /* for their turn, first to last */
 	/* Whose turn came when there was room only for items that are alone: theirs comes before
 	 * all others as soon as there is enough.  (Behind the others again, they would wait for
@@ -32,11 +34,14 @@ struct strands {
 	int is_passed; /* it is the turn of the first of those */
 };
 
+/* More room has come: by one item each may be alone again. */
+void strands_begin_round(struct strands *strands);
 /* Behind the others of its strand, `item->strand`. */
 void strands_add(struct strands *strands, struct item *item);
 int strands_are_empty(const struct strands *strands);
 /* Makes it the turn of the next strand whose first item has room, by `has_room`, who is told
- * whether it waits alone there.  0: nothing waits, or has room; where one that is alone has none,
+ * whether it waits alone there, and is its strand's first in this round: who sends much, and
+ * slowly, sends one by one, too.  0: nothing waits, or has room; where one that is alone has none,
  * no other is asked for. */
 int strands_find(struct strands *strands,
     int (*has_room)(const void *ctx, const struct item *item, int is_alone), const void *ctx);

@@ -256,11 +256,27 @@ fits(size_t offset, size_t size, size_t kept)
 	return offset + in_blocks(size) + kept <= JOURNAL_SEGMENT;
 }
 
+static uint32_t
+count_free(const struct writer *writer)
+{
+	uint32_t count = 0;
+
+	for (uint32_t i = 0; i < writer->next.segments; i++)
+		count += (uint32_t)is_free(writer, i);
+	return count;
+}
+
+/* The batch with one more frame. */
+static size_t
+size_with(const struct writer *writer, size_t record_size, size_t item_size)
+{
+	return journal_head_size(writer->next.count + 1) + writer->size + record_size + item_size;
+}
+
 int
 writer_has_room(const struct writer *writer, size_t record_size, size_t item_size)
 {
-	size_t size = journal_head_size(writer->next.count + 1) + writer->size + record_size +
-	    item_size;
+	size_t size = size_with(writer, record_size, item_size);
 
 	if (writer->next.count == BATCH_MAX)
 		return 0;
@@ -271,9 +287,11 @@ writer_has_room(const struct writer *writer, size_t record_size, size_t item_siz
 }
 
 int
-writer_has_spare(const struct writer *writer)
+writer_leaves_spare(const struct writer *writer, size_t record_size, size_t item_size)
 {
-	return find_free(writer) < writer->next.segments;
+	size_t size = size_with(writer, record_size, item_size);
+
+	return count_free(writer) > (fits(writer->offset, size, FOR_MARKS) ? 0 : 1);
 }
 
 void
@@ -347,7 +365,8 @@ writer_wants_marks(const struct writer *writer)
 	    (fits(writer->offset, JOURNAL_BLOCK, FOR_LAST_MARKS) ||
 	        find_free(writer) < next->segments || next->durable == next->last))
 		return 1;
-	return find_free(writer) == next->segments && frees(writer);
+	/* The last one is no room for all. */
+	return count_free(writer) < 2 && frees(writer);
 }
 
 /* Goes on in a free segment.  Where there is no descriptor left for it that is tried again: peers

@@ -42,8 +42,8 @@ void writer_close(struct writer *writer);
 
 /* Is there room for one more frame: in this batch, and in the journal? */
 int writer_has_room(const struct writer *writer, size_t record_size, size_t item_size);
-/* Is a segment free, besides the one in use? */
-int writer_has_spare(const struct writer *writer);
+/* And is a whole segment free behind it? */
+int writer_leaves_spare(const struct writer *writer, size_t record_size, size_t item_size);
 /* Adds it to the batch; there must be room.  `item` NULL: a frame without bytes, of an item whose
  * draft is durable.  Both are copied. */
 void writer_add(struct writer *writer, uint64_t seq, const char *record, size_t record_size,
