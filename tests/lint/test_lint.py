@@ -821,7 +821,7 @@ def sources_are_all_in_the_makefile():
         if not re.search(r"(^|\s)%s(\s|$)" % re.escape(path), listed):
             yield path
     for path in tree("tests/system", "tests/fault", "tests/lint", "tests/papers", "tests/systemd",
-                     "tests/herd"):
+                     "tests/ceph", "tests/herd"):
         if path.endswith((".py", ".c", ".h")) and path not in listed:
             yield path
 
