@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "inboxd/base/fatal.h"
-#include "inboxd/base/root.h"
+#include "inboxd/base/folders.h"
 #include "inboxd/base/settings.h"
 #include "inboxd/check.h"
 #include "inboxd/server.h"
@@ -61,7 +61,7 @@ make_folders(const struct settings *settings)
 {
 	struct why error;
 
-	if (root_make_folders(settings, &error) == 0)
+	if (folders_make(settings, &error) == 0)
 		return 0;
 	log_complain("inboxd", "%s", error.text);
 	return EX_CANTCREAT;

@@ -47,9 +47,4 @@ void root_mark_stopped(struct root *root);
 /* In order: nothing is unwritten that anyone counts on. */
 void root_release(struct root *root);
 
-/* Makes what is missing of root, ledger/ and the inbox folders, mode 0700, and syncs
- * what it made; says what it makes on standard output.  As root it goes on as the
- * root folder's owner, for good.  0, or -1 with the reason. */
-MUST_CHECK int root_make_folders(const struct settings *settings, struct why *error);
-
 #endif
