@@ -18,6 +18,7 @@
 #include "inboxd/arrive/preface.h"
 #include "inboxd/base/dropped.h"
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/hold.h"
 #include "inboxd/base/pauses.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
@@ -367,8 +368,15 @@ static int
 start(struct server *server, struct settings *settings)
 {
 	struct why error;
-	int code = root_take(&server->root, settings->root, &error);
+	struct holder other;
+	int code = root_look(&server->root, settings->root, &error);
 
+	if (code == 0)
+		code = root_take(&server->root, settings->root, &other, &error);
+	if (code == HOLD_ELSEWHERE) {
+		why_say(&error, "root %s: host %s holds its lock", settings->root, other.host);
+		code = EX_UNAVAILABLE;
+	}
 	if (code) {
 		settings_free(settings);
 		return start_failed(code, "start_failed", error.text);

@@ -48,6 +48,7 @@ start_commit(struct threads *threads, struct site *site, struct root *root, uint
 	const struct settings *settings = site->settings;
 	struct commit_setup wanted = {
 	    .root = root->fd,
+	    .hold = root->hold,
 	    .sync = settings->sync,
 	    .books = {
 	        .ledger_size = settings->ledger_size,

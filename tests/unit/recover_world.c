@@ -1074,7 +1074,7 @@ check_figures(struct clients *clients)
 int
 run_recovery(struct clients *clients, struct recovered *out, struct why *error)
 {
-	struct root root = {.fd = world.root, .ledger = world.ledger, .lock = -1,
+	struct root root = {.fd = world.root, .ledger = world.ledger,
 	    .was_used = world.was_used, .was_cut = 1};
 	enum mode mode = hook->mode;
 	int code;

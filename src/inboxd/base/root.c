@@ -8,12 +8,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "inboxd/base/hold.h"
 #include "lib/disk.h"
 #include "lib/journal.h"
 #include "lib/log.h"
 #include "lib/segment.h"
-
-#define STOPPED "stopped\n"
 
 /* A root that was never made, or one whose file system is not there yet: which it is, a
  * person knows, or time tells. */
@@ -111,27 +110,6 @@ root_make_id(struct root *root)
 	return id_read(root->fd, ID_OF_ROOT, root->id);
 }
 
-static int
-take_lock(struct root *root, const char *path, struct why *error)
-{
-	struct stat st;
-	pid_t holder;
-	int is_wrong;
-
-	root->lock = disk_lock(root->fd, "lock", &holder);
-	if (root->lock >= 0 && fstat(root->lock, &st) == 0 && S_ISREG(st.st_mode))
-		return 0;
-	if (root->lock < 0 && errno == EWOULDBLOCK) {
-		why_say(error, "root %s: process %ld holds its lock", path, (long)holder);
-		return EX_UNAVAILABLE;
-	}
-	/* What somebody has put there, or made unreadable, somebody must take away. */
-	is_wrong = root->lock >= 0 || errno == EISDIR || errno == ELOOP || errno == EACCES;
-	why_say(error, "root %s: its file lock: %s", path,
-	    root->lock >= 0 ? "is no regular file" : strerror(errno));
-	return is_wrong ? EX_CONFIG : EX_OSERR;
-}
-
 static void
 close_all(struct root *root)
 {
@@ -142,9 +120,9 @@ close_all(struct root *root)
 	if (root->fd >= 0)
 		close(root->fd);
 	/* The lock goes last: now another receiver may come. */
-	if (root->lock >= 0)
-		close(root->lock);
-	root->fd = root->ledger = root->journal = root->lock = -1;
+	hold_release(root->hold);
+	root->hold = NULL;
+	root->fd = root->ledger = root->journal = -1;
 }
 
 static int
@@ -156,49 +134,24 @@ fail_lock(struct why *error)
 	return disk_is_full(error_number) ? EX_TEMPFAIL : EX_IOERR;
 }
 
-static int
-may_be_same_boot(const char *before, const char *now)
-{
-	return strcmp(before, now) == 0 || strcmp(before, DISK_BOOT_UNKNOWN) == 0 ||
-	    strcmp(now, DISK_BOOT_UNKNOWN) == 0;
-}
-
 /* How did the last run end? */
-static int
-read_mark(struct root *root, struct why *error)
+static void
+judge_last_run(struct root *root)
 {
-	char before[DISK_BOOT_ROOM] = "";
-	ssize_t got = pread(root->lock, before, sizeof before - 1, 0);
+	const struct holder *before = hold_before(root->hold), *own = hold_own(root->hold);
 
-	if (got < 0)
-		return fail_lock(error);
-	disk_boot_id(root->boot);
-	if (strcmp(root->boot, DISK_BOOT_UNKNOWN) == 0)
+	if (strcmp(own->boot, DISK_BOOT_UNKNOWN) == 0)
 		log_event(LOG_WARNING, "boot_unknown",
 		    "note=\"/proc/sys/kernel/random/boot_id is hidden: what has come of large "
 		    "items is dropped after each power failure\"");
-	root->was_used = got > 0;
-	root->was_cut = root->was_used && strcmp(before, STOPPED) != 0 &&
-	    may_be_same_boot(before, root->boot);
-	return 0;
-}
-
-/* Marks need no sync: what a power failure does to them, another boot id says. */
-static int
-write_mark(struct root *root, const char *mark)
-{
-	size_t len = strlen(mark);
-
-	/* Never empty in between, whatever stops it. */
-	if (pwrite(root->lock, mark, len, 0) != (ssize_t)len)
-		return -1;
-	return ftruncate(root->lock, (off_t)len);
+	root->was_used = before->state != HOLDER_NONE;
+	root->was_cut = before->state == HOLDER_RUNNING && holder_may_be_of_boot(before, own->boot);
 }
 
 int
 root_mark_running(struct root *root, struct why *error)
 {
-	return write_mark(root, root->boot) == 0 ? 0 : fail_lock(error);
+	return hold_mark_running(root->hold, root->id) == 0 ? 0 : fail_lock(error);
 }
 
 int
@@ -206,7 +159,8 @@ root_look(struct root *root, const char *path, struct why *error)
 {
 	int code;
 
-	root->ledger = root->journal = root->lock = -1;
+	root->ledger = root->journal = -1;
+	root->hold = NULL;
 	code = open_root(root, path, error);
 	if (code == 0)
 		code = open_ledger(root, path, error);
@@ -222,17 +176,16 @@ root_look(struct root *root, const char *path, struct why *error)
 }
 
 int
-root_take(struct root *root, const char *path, struct why *error)
+root_take(struct root *root, const char *path, struct holder *other, struct why *error)
 {
-	int code = root_look(root, path, error);
+	struct holder own;
+	int code;
 
-	/* Only now: nothing is made in a folder that is no root. */
-	if (code)
-		return code;
-	code = take_lock(root, path, error);
+	hold_describe(&own, root->id);
+	code = hold_take(&root->hold, root->fd, path, &own, other, error);
 	if (code == 0)
-		code = read_mark(root, error);
-	if (code)
+		judge_last_run(root);
+	else if (code != HOLD_ELSEWHERE)
 		close_all(root);
 	return code;
 }
@@ -248,7 +201,7 @@ root_mark_stopped(struct root *root)
 {
 	/* It vouches for what has come of large items, which no turn has synced. */
 	if ((disk_has_syncfs() && disk_sync_fs(root->fd) < 0) ||
-	    write_mark(root, STOPPED) < 0)
+	    hold_mark_stopped(root->hold) < 0)
 		log_event(LOG_WARNING, "root_not_marked", "error=\"%s\"", strerror(errno));
 }
 

@@ -1,42 +1,40 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * The root: the one folder, on one file system, that a receiver keeps its
- * promises in.  One receiver at a time: it holds the lock <root>/lock from
- * before it reads the ledger until it ends.  The file holds the boot id of the
- * system while a receiver runs, "stopped" after one that stopped in order, and
- * nothing until a first ledger has been begun.
+ * The root: the one folder, on one file system, that a receiver keeps its promises in.  One
+ * receiver at a time: see hold.h.
  */
 #ifndef INBOXD_BASE_ROOT_H
 #define INBOXD_BASE_ROOT_H
 
-#include "inboxd/base/settings.h"
+#include "inboxd/base/holder.h"
 #include "lib/attr.h"
-#include "lib/disk.h"
 #include "lib/id.h"
 #include "lib/why.h"
+
+struct hold;
 
 struct root {
 	int fd;     /* the root itself; also what syncfs syncs */
 	int ledger; /* <root>/ledger */
 	int journal; /* <root>/journal as it was found; -1: none yet, a first start makes it */
-	int lock;
 	char id[ID_ROOM]; /* tells it from all other roots; "": it has none yet */
-	char boot[DISK_BOOT_ROOM]; /* which boot of the system this is */
+	struct hold *hold; /* NULL: it is not ours */
 	int was_used; /* a ledger has been begun here */
 	int was_cut; /* the last run did not stop in order, on what may be this boot of the system:
 	                what the page cache holds of it may not be what the disk holds */
 };
 
 
-/* Opens, checks and locks.  0; or one of sysexits(3) with the reason: EX_NOINPUT where there
- * is no root (yet), which leaves the folder as it was. */
-MUST_CHECK int root_take(struct root *root, const char *path, struct why *error);
 /* Who has the root folder runs the service: as root, the program goes on as that user, for
  * good.  0, or -1 with the reason. */
 MUST_CHECK int root_become_owner(const char *path, struct why *error);
-/* Opens and checks as root_take() does, but takes and changes nothing, beside a receiver that
- * runs, too; for root_leave(). */
+/* Opens and checks; takes and changes nothing, beside a receiver that runs, too.  0; or one of
+ * sysexits(3) with the reason: EX_NOINPUT where there is no root (yet). */
 MUST_CHECK int root_look(struct root *root, const char *path, struct why *error);
+/* Takes its lock, behind root_look(), for root_release().  0; HOLD_ELSEWHERE, and *other has it;
+ * or one of sysexits(3) with the reason, and the root is left. */
+MUST_CHECK int root_take(
+    struct root *root, const char *path, struct holder *other, struct why *error);
 void root_leave(struct root *root);
 /* A root without an id gets one, which lasts.  0, or -1 with errno. */
 MUST_CHECK int root_make_id(struct root *root);

@@ -26,6 +26,7 @@
 #include <string.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/hold.h"
 #include "inboxd/base/thread.h"
 #include "inboxd/commit/asked.h"
 #include "inboxd/commit/behind.h"
@@ -270,6 +271,8 @@ sync_journal(struct commit *commit)
 		return;
 	}
 	commit->sync_took = clock_monotonic() - began;
+	/* That may have taken long; and what follows is told to others. */
+	hold_insist(commit->setup.hold);
 	stats_add(&commit->stats, STAT_SYNCS, 1);
 	stats_add(&commit->stats, STAT_SYNC_MICROSECONDS, (uint64_t)commit->sync_took);
 	stats_observe(&commit->stats, HISTOGRAM_SYNC, (uint64_t)commit->sync_took);
@@ -336,6 +339,8 @@ turn(struct commit *commit)
 {
 	int flushed;
 
+	/* Nothing is written into, nor answered from, what is another's by now. */
+	hold_insist(commit->setup.hold);
 	look_at_arrived(commit);
 	books_watch_limits(commit->books);
 	forgetting_in_steps(books_forgetting(commit->books));
@@ -391,6 +396,7 @@ start_threads(struct commit *commit)
 {
 	const struct publisher_setup wanted = {
 	    .root = commit->setup.root,
+	    .hold = commit->setup.hold,
 	    .sync = commit->setup.sync,
 	    .journal = writer_dir(commit->writer),
 	    .last = writer_published(commit->writer),

@@ -34,9 +34,11 @@
 #include "lib/attr.h"
 
 struct commit;
+struct hold;
 
 struct commit_setup {
 	int root;    /* open root directory, for syncfs; borrowed */
+	const struct hold *hold; /* likewise; NULL: whose the root is is not looked at */
 	int sync;    /* enum settings_sync: how the publisher does */
 	struct books_setup books;
 	uint32_t start;   /* of names: name.h */

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/hold.h"
 #include "inboxd/base/thread.h"
 #include "inboxd/publish/beside.h"
 #include "inboxd/publish/sync.h"
@@ -362,6 +363,8 @@ do_round(struct publisher *publisher)
 	enum draft_result before = publisher->trouble;
 
 	publisher->trouble = DRAFT_OK;
+	if (publisher->durable.first || has_to_sync(publisher))
+		hold_insist(publisher->setup.hold);
 	publish_marked(publisher);
 	if (has_to_sync(publisher) && (before != DRAFT_OK || until_sync(publisher) == 0)) {
 		sync_all(publisher);

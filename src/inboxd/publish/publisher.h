@@ -85,8 +85,11 @@ struct publisher_news {
 	struct renamed *renamed;      /* since the last news */
 };
 
+struct hold;
+
 struct publisher_setup {
 	int root;      /* for syncfs; borrowed */
+	const struct hold *hold; /* likewise; NULL: whose the root is is not looked at */
 	int sync;      /* enum settings_sync */
 	int journal;   /* its folder, borrowed */
 	uint64_t last; /* seq: all up to it is published */

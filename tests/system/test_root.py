@@ -1,0 +1,133 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""A root is one receiver's at a time, wherever that runs: it knows itself, and who has it.
+
+Another host is played by a process that has another machine-id(5): what tells hosts apart in a
+root's lock file.  A file system that takes a lock from a host that it believes to be dead is played
+by the deletion of the lock file.
+"""
+
+import os
+import re
+import signal
+import time
+
+from client import Closed
+from harness import contains, equal, main, test
+
+ID = "0123456789abcdef0123456789abcdef"
+
+
+def lock_of(r):
+    with open(os.path.join(r.root, "lock"), encoding="ascii") as file:
+        return file.read()
+
+
+def second(t, r, **keys):
+    """Another receiver with the same root."""
+    other = t.receiver({"receiver": {"root": r.root, **keys}}, start=False, make=False)
+    other.others = True
+    return other
+
+
+# ---- a lock that is lost
+
+def fall_asleep(r):
+    """As a host that hangs; not at once, but when all threads have stopped."""
+    r.process.send_signal(signal.SIGSTOP)
+    with open("/proc/%d/stat" % r.process.pid, encoding="ascii") as file:
+        while file.read().rsplit(")", 1)[1].split()[0] != "T":
+            time.sleep(0.01)
+            file.seek(0)
+
+
+@test
+def who_wakes_up_after_another_has_taken_over_acknowledges_nothing(t):
+    r = t.receiver()
+    queue = t.queue()
+    c = r.client(hello=queue)
+    c.put(1, "status", b"before")
+    c.stored(1)
+    r.wait_published()
+    fall_asleep(r)
+    os.unlink(os.path.join(r.root, "lock"))
+    other = second(t, r).start()
+    c2 = other.client(hello=queue)
+    c2.put(2, "status", b"by the other")
+    name = c2.stored(2).name
+    before = other.files("status")
+    c.put(2, "status", b"by the other")
+    c.put(3, "status", b"to the one asleep")
+    r.process.send_signal(signal.SIGCONT)
+    r.wait_end(74)
+    contains(r.log(), "event=root_lost error=\"its file lock has been deleted\"")
+    contains(r.log(), " exit=74")
+    for n in (2, 3):
+        try:
+            raise AssertionError("answered: %r" % c.answer(n))
+        except (Closed, OSError):
+            pass
+    equal(other.files("status"), before, "new/")
+    assert name in before, before
+    # Its client keeps what it has, and finds the other one.
+    c3 = other.client(hello=queue)
+    c3.put(2, "status", b"by the other")
+    c3.put(3, "status", b"to the one asleep")
+    equal(c3.stored(2).name, name, "the first name")
+    c3.stored(3)
+    other.restart()  # what the first has left in tmp/ is nobody's
+
+
+@test
+def who_is_asked_nothing_ends_within_seconds(t):
+    """The supervisor's question has the commit thread look."""
+    r = t.receiver()
+    os.unlink(os.path.join(r.root, "lock"))
+    r.wait_end(74, 15)
+    contains(r.log(), "event=root_lost ")
+
+
+@test
+def another_hosts_word_in_the_lock_file_ends_it(t):
+    r = t.receiver()
+    c = r.client(hello=t.queue())
+    fd = os.open(os.path.join(r.root, "lock"), os.O_WRONLY)
+    os.ftruncate(fd, os.pwrite(fd, b"running run=%s host=cap2 pid=12\n" % ID.encode(), 0))
+    os.close(fd)
+    c.put(1, "status", b"an item")
+    r.wait_end(74)
+    contains(r.log(), "error=\"its file lock is of process 12 on host cap2\"")
+    try:
+        raise AssertionError("answered: %r" % c.answer(1))
+    except (Closed, OSError):
+        pass
+
+
+# ---- what the lock file says
+
+@test
+def lock_file_says_who_has_the_root_and_keeps_nobody_out(t):
+    r = t.receiver(start=False)
+    r.start()
+    with open(os.path.join(r.root, "id"), encoding="ascii") as file:
+        mine = file.read().strip()
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+        boot = file.read().strip()
+    text = lock_of(r)
+    assert re.fullmatch(r"running run=[0-9a-f]{32} id=%s( host=\S+)?( machine=[0-9a-f]{32})?"
+                        r" boot=%s pid=%d since=\S+Z\n" % (mine, boot, r.process.pid), text), text
+    r.stop()
+    equal(lock_of(r), "stopped" + text[7:])
+    first = text.split()[1]
+    # Whatever it says: the lock alone keeps others out.
+    for old in ("running run=%s host=cap2 machine=%s boot=x pid=1\n" % (ID, ID), "stopped\n",
+                "5f0c7c2e-8a53-4f0e-9a51-7d1a6b1c2d3e\n", "unknown", "running\nstarting host=b\n"):
+        with open(os.path.join(r.root, "lock"), "w", encoding="ascii") as file:
+            file.write(old)
+        r.start()
+        assert lock_of(r).split()[1] != first, "run= is not drawn"
+        r.stop()
+
+
+if __name__ == "__main__":
+    main()
