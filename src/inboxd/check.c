@@ -25,7 +25,7 @@ look_at_root(struct root *root, const struct settings *settings, struct why *err
 
 	if (root_become_owner(settings->root, error) < 0)
 		return EX_OSERR;
-	code = root_look(root, settings->root, error);
+	code = root_look(root, settings->root, settings->id, error);
 	if (code)
 		return code;
 	code = segments_look(root, newest, error);
@@ -77,6 +77,8 @@ check_start(struct settings *settings, const struct passed *passed)
 		struct pauses pauses = {.root = root.fd};
 		pauses_look(&pauses, site, 1);
 		dropped_warn(root.fd, site, NULL);
+		printf("%s: %s%s\n", site->settings->root,
+		    root.id[0] ? "the root with the id " : "a root that has no id yet", root.id);
 		code = EX_OK;
 	}
 	site_unref(site);

@@ -369,7 +369,7 @@ start(struct server *server, struct settings *settings)
 {
 	struct why error;
 	struct holder other;
-	int code = root_look(&server->root, settings->root, &error);
+	int code = root_look(&server->root, settings->root, settings->id, &error);
 
 	if (code == 0)
 		code = root_take(&server->root, settings->root, &other, &error);

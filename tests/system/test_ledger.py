@@ -583,6 +583,8 @@ def a_root_whose_id_is_lost_is_not_taken_for_new(t):
     r.stop()
     path, kept = os.path.join(r.root, "id"), id_of(r)
     os.unlink(path)
+    assert_refused(r, "its file id is missing, and its file lock says that it was " + kept)
+    os.truncate(os.path.join(r.root, "lock"), 0)
     assert_refused(r, "is of the root with the id %s, and this is one without an id" % kept)
     verify(t, r.root, code=65, damage=2)
     with open(path, "w", encoding="ascii") as file:
@@ -606,6 +608,8 @@ def a_ledger_from_before_roots_had_ids_is_taken_over(t):
     lines[0] = line(re.sub(" root=.*", "", lines[0][9:-1].decode().replace("n 2", "n 1")))
     write_lines(os.path.join(folder, name), lines)
     os.unlink(os.path.join(r.root, "id"))
+    with open(os.path.join(r.root, "lock"), "w", encoding="ascii") as file:
+        file.write("stopped\n")
     shutil.rmtree(os.path.join(r.root, "journal"))
     verify(t, r.root, items=1, right=1)
     r.start()

@@ -9,11 +9,12 @@ by the deletion of the lock file.
 
 import os
 import re
+import shutil
 import signal
 import time
 
 from client import Closed
-from harness import contains, equal, main, test
+from harness import cases, contains, equal, file_digest, main, test
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -127,6 +128,131 @@ def lock_file_says_who_has_the_root_and_keeps_nobody_out(t):
         r.start()
         assert lock_of(r).split()[1] != first, "run= is not drawn"
         r.stop()
+
+
+# ---- is it the right one
+
+def snapshot(top):
+    """{path below: digest}, but of the lock, in which a start says that it is at work"""
+    found = {}
+    for where, folders, files in os.walk(top):
+        for name in folders + files:
+            path = os.path.join(where, name)
+            if name != "lock":
+                found[os.path.relpath(path, top)] = name in files and file_digest(path)
+    return found
+
+
+def refused(r, code, text):
+    """A start, and -t, end so, and change nothing."""
+    before = snapshot(r.root)
+    r.start(wait=False)
+    r.wait_end(code)
+    contains(r.log(here=True), text)
+    done = r.run("-t")
+    equal(done.returncode, code, "-t: " + done.stderr)
+    contains(done.stderr, text)
+    equal(snapshot(r.root), before, "what they changed")
+
+
+def id_of(r):
+    with open(os.path.join(r.root, "id"), encoding="ascii") as file:
+        return file.read().strip()
+
+
+def unmounted(r):
+    """The mount point of the root, bare; what is on the file system is elsewhere."""
+    os.rename(r.root, r.root + ".elsewhere")
+    os.mkdir(r.root, 0o700)
+
+
+def mounted(r):
+    shutil.rmtree(r.root)
+    os.rename(r.root + ".elsewhere", r.root)
+
+
+@cases([("bare", None), ("inboxes", "inboxes"), ("made", "made"), ("gone", "gone")])
+def bare_mount_point_never_becomes_a_root(t, kind):
+    r = t.receiver()
+    mine = id_of(r)
+    r.stop()
+    if kind == "made":
+        # Like a new root to the last byte: what tells them apart is the setting.
+        r.sections["receiver"]["id"] = mine
+        r.write_conf()
+    unmounted(r)
+    if kind == "inboxes":  # as a package, or systemd-tmpfiles(8), might make them
+        for part in ("tmp", "new", "cur"):
+            os.makedirs(os.path.join(r.root, "status", part), 0o700)
+    elif kind == "made":
+        r.sections["receiver"]["id"] = None
+        r.write_conf()
+        r.make()
+        r.sections["receiver"]["id"] = mine
+        r.write_conf()
+        equal(r.run("-m").returncode, 73, "-m")
+    elif kind == "gone":
+        os.rmdir(r.root)
+    if kind == "made":
+        refused(r, 66, "root %s has no id yet, and [receiver] id wants %s: " % (r.root, mine))
+    else:
+        refused(r, 66, "mount its file system")
+    if kind == "gone":
+        os.mkdir(r.root)
+    mounted(r)
+    r.start()
+    equal(id_of(r), mine, "the id")
+
+
+@test
+def only_the_root_that_is_set_is_taken(t):
+    r, other = t.receiver(), t.receiver()
+    r.stop()
+    other.stop()
+    r.sections["receiver"]["id"] = id_of(other)
+    r.write_conf()
+    refused(r, 66, "root %s has the id %s, and [receiver] id wants %s: " % (
+        r.root, id_of(r), id_of(other)))
+    done = r.run("-m")
+    equal(done.returncode, 73)
+    contains(done.stderr, "[receiver] id wants")
+    r.sections["receiver"]["id"] = id_of(r)
+    r.write_conf()
+    contains(r.run("-t").stdout, "%s: the root with the id %s\n" % (r.root, id_of(r)))
+    equal(r.run("-m").returncode, 0)
+    r.start()
+    r.stop()
+    # Nothing is made for a root that is not there.
+    r.sections["receiver"]["root"] = missing = os.path.join(r.folder, "missing")
+    r.write_conf()
+    equal(r.run("-m").returncode, 73)
+    assert not os.path.exists(missing), missing
+    r.sections["receiver"].update(root=r.root, id="0C5F")
+    r.write_conf()
+    contains(r.run("-t").stderr, "32 digits of lower-case hexadecimal")
+    r.sections["receiver"]["id"] = None
+    r.write_conf()
+
+
+@test
+def root_that_has_lost_its_id_gets_no_other(t):
+    r = t.receiver()
+    r.stop()
+    mine, path = id_of(r), os.path.join(r.root, "id")
+    os.unlink(path)
+    refused(r, 65, "its file id is missing, and its file lock says that it was %s" % mine)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(ID + "\n")
+    refused(r, 65, "its file id has %s, and its file lock says that it was %s" % (ID, mine))
+    os.unlink(path)
+    for text in ("stopped\n", ""):  # of before it said the id, or emptied
+        with open(os.path.join(r.root, "lock"), "w", encoding="ascii") as file:
+            file.write(text)
+        refused(r, 65, "is of the root with the id %s, and this is one without an id" % mine)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(mine + "\n")
+    r.start()
+    equal(id_of(r), mine)
 
 
 if __name__ == "__main__":

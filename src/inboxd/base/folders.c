@@ -13,6 +13,7 @@
 #include "inboxd/base/root.h"
 #include "inboxd/base/settings.h"
 #include "lib/disk.h"
+#include "lib/id.h"
 
 /* Makes one folder where it is missing, and opens it. */
 static int
@@ -138,11 +139,33 @@ open_way(int root, const struct settings *settings, struct why *error)
 	return 0;
 }
 
+/* Where the setting says which root it must be, nothing is made for any other. */
+static int
+check_id(const struct settings *settings, struct why *error)
+{
+	char id[ID_ROOM] = "";
+	int root;
+
+	if (!settings->id)
+		return 0;
+	root = disk_open_dir(AT_FDCWD, settings->root);
+	if ((root < 0 && errno != ENOENT) ||
+	    (root >= 0 && id_read(root, ID_OF_ROOT, id) < 0 && errno != ENOENT)) {
+		why_say(error, "root %s: %s", settings->root, strerror(errno));
+		disk_close(root);
+		return -1;
+	}
+	disk_close(root);
+	return root_check_id(settings->root, id, settings->id, error) ? -1 : 0;
+}
+
 int
 folders_make(const struct settings *settings, struct why *error)
 {
 	int root, rc;
 
+	if (check_id(settings, error) < 0)
+		return -1;
 	root = make_folder(AT_FDCWD, settings->root, settings->root, error);
 	if (root < 0)
 		return -1;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -103,6 +104,36 @@ read_id(struct root *root, const char *path, struct why *error)
 }
 
 int
+root_check_id(const char *path, const char *id, const char *wanted, struct why *error)
+{
+	char found[ID_ROOM + 16] = "no id yet";
+
+	if (!wanted || strcmp(id, wanted) == 0)
+		return 0;
+	if (id[0])
+		snprintf(found, sizeof found, "the id %s", id);
+	why_say(error,
+	    "root %s has %s, and [receiver] id wants %s: mount the file system that has that "
+	    "one; or, if this is the right one, change the setting", path, found, wanted);
+	return EX_NOINPUT;
+}
+
+/* A root that has lost its id would get another one, and be a stranger to all clients. */
+static int
+check_last_id(const struct root *root, const char *path, struct why *error)
+{
+	struct holder last;
+
+	hold_peek(root->fd, &last);
+	if (!last.id[0] || strcmp(last.id, root->id) == 0)
+		return 0;
+	why_say(error, "root %s: its file " ID_OF_ROOT " %s%s, and its file lock says that it was "
+	    "%s: put it back as it was", path, root->id[0] ? "has " : "is missing", root->id,
+	    last.id);
+	return EX_DATAERR;
+}
+
+int
 root_make_id(struct root *root)
 {
 	if (id_make(root->ledger, SEGMENT_UNFINISHED, root->fd, ID_OF_ROOT) < 0)
@@ -155,7 +186,7 @@ root_mark_running(struct root *root, struct why *error)
 }
 
 int
-root_look(struct root *root, const char *path, struct why *error)
+root_look(struct root *root, const char *path, const char *wanted, struct why *error)
 {
 	int code;
 
@@ -170,6 +201,10 @@ root_look(struct root *root, const char *path, struct why *error)
 		code = check_all(root, path, error);
 	if (code == 0)
 		code = read_id(root, path, error);
+	if (code == 0)
+		code = root_check_id(path, root->id, wanted, error);
+	if (code == 0)
+		code = check_last_id(root, path, error);
 	if (code)
 		close_all(root);
 	return code;

@@ -29,8 +29,13 @@ struct root {
  * good.  0, or -1 with the reason. */
 MUST_CHECK int root_become_owner(const char *path, struct why *error);
 /* Opens and checks; takes and changes nothing, beside a receiver that runs, too.  0; or one of
- * sysexits(3) with the reason: EX_NOINPUT where there is no root (yet). */
-MUST_CHECK int root_look(struct root *root, const char *path, struct why *error);
+ * sysexits(3) with the reason: EX_NOINPUT where there is no root (yet), or one with another id than
+ * `wanted` (NULL: any will do). */
+MUST_CHECK int root_look(
+    struct root *root, const char *path, const char *wanted, struct why *error);
+/* Is `id` ("": none yet) what `wanted` is?  0; or EX_NOINPUT with the reason. */
+MUST_CHECK int root_check_id(
+    const char *path, const char *id, const char *wanted, struct why *error);
 /* Takes its lock, behind root_look(), for root_release().  0; HOLD_ELSEWHERE, and *other has it;
  * or one of sysexits(3) with the reason, and the root is left. */
 MUST_CHECK int root_take(

@@ -31,6 +31,14 @@ check_host(const char *value)
 }
 
 static const char *
+check_id(const char *value)
+{
+	return is_hex(value, strlen(value), PROTO_ID_LEN)
+	    ? NULL
+	    : "32 digits of lower-case hexadecimal: those in the root's file id";
+}
+
+static const char *
 check_listen(const char *value)
 {
 	const char *colon = strrchr(value, ':');
@@ -141,6 +149,7 @@ static const struct conf_key keys[] = {
     {"receiver", "proxies", CONF_LIST, AT(proxies), .fallback = "", .check = check_proxy},
     {"receiver", "host", CONF_TEXT, AT(host), .check = check_host, .restart = 1},
     CONF_ROOT_ROWS(AT(root)),
+    {"receiver", "id", CONF_TEXT, AT(id), .check = check_id, .restart = 1},
     {"receiver", "workers", CONF_NUMBER, AT(workers), .fallback = "0", .max = 64, .restart = 1},
     {"receiver", "sync", CONF_CHOICE, AT(sync), .fallback = "auto", .choices = sync_choices,
         .restart = 1},

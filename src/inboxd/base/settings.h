@@ -46,6 +46,7 @@ struct settings {
 	struct conf_list listen, listen_proxy;
 	struct conf_list proxies; /* networks (lib/network.h) */
 	char *host, *root;
+	char *id; /* the root's; NULL: any */
 	uint64_t workers;
 	int sync; /* enum settings_sync */
 	int sandbox; /* enum settings_sandbox */
