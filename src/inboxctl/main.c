@@ -30,6 +30,7 @@
 #include "inboxctl/print.h"
 #include "inboxctl/reload.h"
 #include "inboxctl/screens/show_inboxes.h"
+#include "inboxctl/several.h"
 #include "inboxctl/show_ledger.h"
 #include "inboxctl/show_status.h"
 #include "inboxctl/top.h"
@@ -44,6 +45,7 @@ enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32,
 	INBOXES = 128, TOP = 256, CHECK = 512, PAUSE = 1024, RESUME = 2048, DRAIN = 4096,
 	CLIENT = 8192, GAP = 16384, DUPLICATES = 32768, PAGE = STATUS | CLIENTS | INBOXES,
 	SHOWN = PAGE | CLIENT | LEDGER | VERIFY | DUPLICATES | FORGET | GAP | PAUSE | RESUME,
+	SEVERAL = STATUS | INBOXES | DUPLICATES,
 	AT_ROOT = CLIENT | LEDGER | VERIFY | PRINT | DUPLICATES,
 	AT_SOCKET = PAGE | CLIENT | RELOAD | FORGET | GAP | TOP | CHECK | PAUSE | RESUME | DRAIN };
 
@@ -59,13 +61,13 @@ static const struct command {
 	int (*several)(const struct arguments *arguments, const struct receivers *receivers);
 } commands[] = {
     {"status", "how the receiver is and what matters now", STATUS, NULL, NULL, show_status,
-        NULL, NULL, NULL},
+        NULL, NULL, several_status},
     {"clients", "how each client is, and who should come and does not", CLIENTS, NULL, NULL,
         clients_command, NULL, NULL, NULL},
     {"client", "one client's story: what it misses, what came last", CLIENT, NULL, NULL,
         client_command, "CLIENT", NULL, NULL},
     {"inboxes", "each inbox: what waits in it, and since when", INBOXES, "/inboxes", show_inboxes,
-        NULL, NULL, NULL, NULL},
+        NULL, NULL, NULL, several_inboxes},
     {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL, NULL},
     {"check", "what is wrong, in a line and an exit code for Nagios", CHECK, NULL, NULL,
         check, NULL, NULL, NULL},
@@ -115,7 +117,7 @@ static const struct choice {
     LISTED(socket, sockets, "SOCKET", AT_SOCKET, 's',
         "the receiver's status socket, whatever that says"),
     LISTED(root, roots, "ROOT", AT_ROOT, 'r', "the receiver's root, whatever that says"),
-    CHOICE(receivers, "FILE", DUPLICATES, 'R', "several receivers, a section each"),
+    CHOICE(receivers, "FILE", SEVERAL, 'R', "several receivers, a section each"),
     CHOICE(silent, "[TIME]", CLIENTS, 0, "those unseen for long, or for so long"),
     CHOICE(behind, NULL, CLIENTS, 0, "those whose items wait for long"),
     CHOICE(missing, NULL, CLIENTS, 0, "those with gaps that nobody has confirmed"),

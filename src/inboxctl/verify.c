@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "inboxctl/base/complain.h"
+#include "inboxctl/pages/show_cells.h"
 #include "inboxctl/root/folders.h"
 #include "inboxctl/root/history.h"
 #include "inboxctl/root/journaled.h"
@@ -75,17 +76,6 @@ tell_progress(struct verification *v)
 	fprintf(stderr, "\rinboxctl: %" PRIu64 " items, %s read\033[K", v->items, size);
 }
 
-/* Names and errors may be of any bytes. */
-static json_t *
-json_plain(const char *text)
-{
-	char *plain = table_plain_copy(text);
-	json_t *value = plain ? json_string(plain) : NULL;
-
-	free(plain);
-	return value;
-}
-
 /* Takes `object`; NULL: out of memory. */
 static void
 dump(struct verification *v, json_t *object, size_t flags)
@@ -106,8 +96,8 @@ report(struct verification *v, const char *finding, const char *inbox, const cha
 		v->failed |= json_object_set_new(object, "finding", json_string(finding));
 		v->failed |= json_object_set_new(object, "inbox", json_string(inbox));
 		v->failed |= json_object_set_new(object, "part", json_string(part));
-		v->failed |= json_object_set_new(object, "name", json_plain(name));
-		v->failed |= json_object_set_new(object, "what", json_plain(what));
+		v->failed |= json_object_set_new(object, "name", show_plain(name));
+		v->failed |= json_object_set_new(object, "what", show_plain(what));
 		fputs(v->findings > 0 ? ",\n" : "\n", stdout);
 		dump(v, object, 0);
 	} else {
@@ -366,7 +356,7 @@ print_summary(struct verification *v, const char *root, int complete)
 		    json_integer((json_int_t)rows[i].count));
 	v->failed |= json_object_set_new(sums, "journaled_bytes",
 	    json_integer((json_int_t)v->journaled_bytes));
-	v->failed |= json_object_set_new(sums, "root", json_plain(root));
+	v->failed |= json_object_set_new(sums, "root", show_plain(root));
 	v->failed |= json_object_set_new(sums, "quick", json_boolean(v->look.quick));
 	v->failed |= json_object_set_new(sums, "complete", json_boolean(complete && !v->failed));
 	fputs(v->findings > 0 ? "\n]," : "],", stdout);

@@ -29,8 +29,8 @@ class StatusSocket(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
     daemon_threads = True
 
-    def __init__(self, t, pages):
-        self.socket_path = os.path.join(t.folder, "fake.sock")
+    def __init__(self, t, pages, name="fake.sock"):
+        self.socket_path = os.path.join(t.folder, name)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.socket_path)
         super().__init__(self.socket_path, Handler)

@@ -4,11 +4,15 @@
 
 import json
 import os
+import re
 import shutil
+import signal
+import time
 
 from client import sha256
 from harness import INBOXCTL, contains, equal, main, test
 from made import DAY, Made, QUEUE, clock
+from statussocket import StatusSocket, inbox, inboxes, status
 
 PC = "pc17.example.org"
 
@@ -186,6 +190,168 @@ def receivers_that_are_not_named_well_are_refused(t):
         contains(ctl(t, command, "-r", made.root, "-r", made.root, code=64).stderr,
                  "of one receiver at a time")
     contains(ctl(t, "duplicates", *(65 * ["-r", made.root]), code=64).stderr, "64 times")
+
+
+# ---- status
+
+def three(t):
+    """Two receivers, one with items and one that is paused, and a third that is down; and -R."""
+    one, two, gone = t.receiver(), t.receiver(), t.receiver(start=False)
+    store(t, one, t.queue(), {1: b"a", 2: b"bc"})
+    store(t, two, t.queue(), {1: b"def"})
+    ctl(t, "pause", "-s", two.socket, "--reason", "disk work", "reports")
+    for r in (one, two):
+        r.at_rest()
+    return one, two, gone, listed(t, {
+        name: {"socket": r.socket} for name, r in (("cap1", one), ("cap2", two), ("cap3", gone))})
+
+
+def table(text, head):
+    """{first word: its other words}, of the lines behind the one that begins so."""
+    lines = text.splitlines()
+    start = [i for i, line in enumerate(lines) if line.startswith(head)]
+    equal(len(start), 1, "lines that begin with %s in %s" % (head, text))
+    return {line.split()[0]: line.split()[1:] for line in lines[start[0] + 1:]}
+
+
+@test
+def status_tells_of_each_and_first_of_one_that_does_not_answer(t):
+    one, two, gone, conf = three(t)
+    done = ctl(t, "status", "-R", conf, code=69)
+    lines = done.stdout.splitlines()
+    equal(lines[0], "3 receivers: 1 without an answer")
+    equal(lines[1], "CRITICAL  cap3: down: the receiver does not answer: "
+          "No such file or directory")
+    equal(done.stderr, "inboxctl: cap3: No such file or directory\n")
+    rows = table(done.stdout, "RECEIVER")
+    equal(list(rows), ["cap3", "cap1", "cap2", "all"], "the worst first")
+    equal(rows["cap3"][:2], ["down", "1"])
+    equal(rows["cap1"][:2] + rows["cap1"][3:5] + rows["cap1"][-1:],
+          ["running", "0", "2", "2", "cap1"])
+    equal(rows["all"][:5], ["-", "1", "-", "3", "3"])
+    page = json.loads(ctl(t, "status", "--json", "-R", conf, code=69).stdout)
+    equal([(row["name"], row["socket"], row["error"], row["same"]) for row in page["receivers"]],
+          [("cap1", one.socket, None, None), ("cap2", two.socket, None, None),
+           ("cap3", gone.socket, "No such file or directory", None)])
+    equal(page["receivers"][2]["status"], None)
+    equal(page["receivers"][0]["status"]["items"]["stored"], 2)
+    equal([page["all"][key] for key in ("answered", "stored", "waiting")], [2, 3, 3])
+    # By their paths, with what tells them apart for a name; and all that is wrong.
+    words = [word for r in (one, two) for word in ("-s", r.socket)]
+    done = ctl(t, "status", "-v", *words)
+    equal(done.stdout.splitlines()[0], "2 receivers: all is well")
+    equal(list(table(done.stdout, "RECEIVER")),
+          [os.path.basename(r.folder) for r in (one, two)] + ["all"])
+    # Only a configuration may be found by a pattern: each has one, whether it runs or not.
+    pattern = os.path.join(t.folder, "*", "inboxd.conf")
+    contains(ctl(t, "status", "-c", pattern, code=69).stdout, "3 receivers: 1 without")
+    ctl(t, "status", "-s", os.path.join(t.folder, "*", "status"), code=69)
+    for command in (["top", "--once"], ["reload"], ["pause"], ["client", "pc1"]):
+        contains(ctl(t, *command[:1], *words, *command[1:], code=64).stderr,
+                 "of one receiver at a time")
+
+
+@test
+def a_receiver_that_hangs_has_the_others_answer_all_the_same(t):
+    one, two = t.receiver(), t.receiver()
+    conf = listed(t, {"cap1": {"socket": one.socket}, "cap2": {"socket": two.socket},
+                      "cap3": {"socket": one.socket + "/nothing"}})
+    os.kill(one.process.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        done = ctl(t, "status", "-R", conf, code=69)
+        took = time.monotonic() - began
+    finally:
+        os.kill(one.process.pid, signal.SIGCONT)
+    contains(done.stdout, "cap1: down: the receiver does not answer: no answer within 15 seconds")
+    contains(done.stdout, "3 receivers: 2 without an answer")
+    equal(table(done.stdout, "RECEIVER")["cap2"][0], "running")
+    assert 14 < took < 20, took
+
+
+@test
+def problems_of_all_stand_above_the_table_the_most_severe_first(t):
+    def problem(severity, name):
+        return {"severity": severity, "name": name, "text": "of %s" % name}
+    rows = {
+        "cap1": [problem("warning", "one"), problem("warning", "two"), problem("warning", "three")],
+        "cap2": [problem("critical", "four"), problem("warning", "five")],
+        "cap3": [], "cap4": [problem("critical", "\u001b[1mseven"), problem("critical", "eight")]}
+    fakes = {name: StatusSocket(t, {"/status": status(problems=list_), "/inboxes": inboxes(
+        inbox("status"))}, name) for name, list_ in rows.items()}
+    fakes["cap3"].pages["/inboxes"] = None
+    conf = listed(t, {name: {"socket": fake.socket_path} for name, fake in fakes.items()})
+    lines = ctl(t, "status", "-R", conf).stdout.splitlines()
+    equal(lines[:7], [
+        "4 receivers: 8 problems", "CRITICAL  cap2: four: of four",
+        "CRITICAL  cap4: %1B[1mseven: of %1B[1mseven", "CRITICAL  cap4: eight: of eight",
+        "warning   cap2: five: of five",
+        "warning   cap1: one: of one", "and 3 more"])
+    lines = ctl(t, "status", "-v", "-R", conf).stdout.splitlines()
+    contains(lines[8], "cap3: its inboxes are not known: /inboxes: 404")
+    equal([line.split()[0] for line in lines[-6:]],
+          ["RECEIVER", "cap2", "cap4", "cap1", "cap3", "all"])
+
+
+@test
+def one_receiver_by_two_names_counts_once_and_one_that_waits_for_its_root_is_well(t):
+    root, pages = {"path": "/srv", "id": "ab" * 16}, {"/inboxes": inboxes(inbox("status"))}
+    StatusSocket(t, {**pages, "/status": status(root=root, state="waiting")}, "cap1")
+    StatusSocket(t, {**pages, "/status": status(root=root)}, "cap2")
+    StatusSocket(t, {**pages, "/status": status(root=root)}, "cap3")
+    StatusSocket(t, {**pages, "/status": status(root={**root, "id": "cd" * 16})}, "cap4")
+    conf = listed(t, {name: {"socket": os.path.join(t.folder, name)}
+                      for name in ("cap1", "cap2", "cap3", "cap4")})
+    done = ctl(t, "status", "-R", conf)
+    equal(done.stdout.splitlines()[:2], [
+        "4 receivers: 1 problem", "warning   cap3: is the same receiver, and counts once, as cap2"])
+    rows = table(done.stdout, "RECEIVER")
+    equal(rows["cap1"][:2], ["waiting", "0"])
+    equal(rows["all"][3:5], ["2469080", "34"])
+    page = json.loads(ctl(t, "status", "--json", "-R", conf).stdout)
+    equal([row["same"] for row in page["receivers"]], ["cap2", None, "cap2", None])
+    equal(page["all"]["answered"], 4)
+
+
+# ---- inboxes
+
+@test
+def inboxes_are_added_up_and_what_is_closed_says_where(t):
+    one, two, gone, conf = three(t)
+    done = ctl(t, "inboxes", "-R", conf, code=69)
+    lines = done.stdout.splitlines()
+    assert re.fullmatch(r"cap2: reports: paused for \d+s, disk work: new items are told LATER",
+                        lines[0]), lines
+    equal(done.stderr, "inboxctl: cap3: No such file or directory\n")
+    rows = table(done.stdout, "INBOX")
+    equal(list(rows), ["reports", "status"])
+    equal((rows["reports"][:2], rows["status"][:4]), (["paused", "0"], ["ok", "3", "6", "B"]))
+    rows = [line.split()[:4] for line in
+            ctl(t, "inboxes", "-v", "-R", conf, code=69).stdout.splitlines()[2:]]
+    equal(rows, [["reports", "cap2", "paused", "0"], ["status", "cap1", "ok", "2"],
+                 ["status", "cap2", "ok", "1"], ["reports", "cap1", "ok", "0"]])
+    page = json.loads(ctl(t, "inboxes", "--json", "-R", conf, code=69).stdout)
+    equal([row["error"] for row in page["receivers"]],
+          [None, None, "No such file or directory"])
+    row = next(row for row in page["inboxes"] if row["name"] == "status")
+    equal((row["waiting"], row["waiting_bytes"], row["stored_total"], row["over_limit"]),
+          (3, 6, 3, False))
+    equal([(part["receiver"], part["waiting"]) for part in row["receivers"]],
+          [("cap1", 2), ("cap2", 1)])
+
+
+@test
+def times_are_told_by_each_receivers_own_clock(t):
+    for name, ahead in (("cap1", 0), ("cap2", 90000)):
+        now = int(time.time()) + ahead
+        page = inboxes(inbox("status", oldest=now - (7200 if ahead else 300), claimed_oldest=None,
+                             last_stored=now - (600 if ahead else 60)))
+        page["now"] = now
+        StatusSocket(t, {"/status": status(now=now), "/inboxes": page}, name)
+    words = [word for name in ("cap1", "cap2")
+             for word in ("-s", os.path.join(t.folder, name))]
+    row = table(ctl(t, "inboxes", *words).stdout, "INBOX")["status"]
+    equal(" ".join(row), "ok 34 136.7 KiB 2h 2 - 246912 1m")
 
 
 main()

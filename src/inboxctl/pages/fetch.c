@@ -86,40 +86,33 @@ send_all(int fd, const char *data, size_t len, int64_t deadline)
 	return 0;
 }
 
-/* Reads to the end into *data, which is to be freed whatever the answer.  0,
- * or -1 and errno; EFBIG: more than REPLY_MAX. */
+/* Reads what has come.  1: there may be more; 0: that was all; -1 and errno: EAGAIN: nothing has
+ * come; EFBIG: more than REPLY_MAX. */
 static int
-read_all(int fd, char **data, size_t *len, int64_t deadline)
+read_part(int fd, struct fetch_page *page, size_t *room)
 {
-	size_t room = 0;
-
-	*data = NULL;
-	*len = 0;
-	for (;;) {
-		if (room - *len < REPLY_STEP) {
-			room = room == 0 ? 2 * REPLY_STEP : 2 * room;
-			char *more = realloc(*data, room + 1);
-			if (!more)
-				return -1;
-			*data = more;
-		}
-		ssize_t n = recv(fd, *data + *len, room - *len, 0);
-		/* It may close without having read our request: it has answered. */
-		if (n == 0 || (n == -1 && errno == ECONNRESET))
-			break;
-		if (n > 0)
-			*len += (size_t)n;
-		else if (errno == EAGAIN && wait_for(fd, POLLIN, deadline) == -1)
+	if (*room - page->len < REPLY_STEP) {
+		size_t wanted = *room == 0 ? 2 * REPLY_STEP : 2 * *room;
+		char *more = realloc(page->text, wanted + 1);
+		if (!more)
 			return -1;
-		else if (n == -1 && errno != EAGAIN && errno != EINTR)
-			return -1;
-		if (*len > REPLY_MAX) {
-			errno = EFBIG;
-			return -1;
-		}
+		page->text = more;
+		*room = wanted;
 	}
-	(*data)[*len] = '\0';
-	return 0;
+	ssize_t n = recv(fd, page->text + page->len, *room - page->len, 0);
+	/* It may close without having read our request: it has answered. */
+	if (n == 0 || (n == -1 && errno == ECONNRESET)) {
+		page->text[page->len] = '\0';
+		return 0;
+	}
+	if (n == -1)
+		return errno == EINTR ? 1 : -1;
+	page->len += (size_t)n;
+	if (page->len > REPLY_MAX) {
+		errno = EFBIG;
+		return -1;
+	}
+	return 1;
 }
 
 /* The connected descriptor, or -1 and errno.  A UNIX socket connects at once
@@ -212,42 +205,138 @@ pid_of_peer(int fd)
 	return -1;
 }
 
+/* One question to several, and what has come of their answers. */
+struct batch {
+	const char *path, *request;
+	int patience;
+	int64_t deadline;
+	size_t count;
+	struct fetch_page *pages;
+	struct pollfd *pfds; /* closed: -1, which poll() passes over */
+	size_t *rooms;       /* of the pages' texts */
+};
+
+/* The answer is there, or will not come: `error` is 0, or says why. */
+static void
+finish(const struct batch *batch, size_t i, int error)
+{
+	struct fetch_page *page = &batch->pages[i];
+
+	if (error == 0)
+		page->result = parse_reply(page, batch->path);
+	else if (error == EFBIG)
+		page->result = fail(page, FETCH_PROTOCOL, "the reply is over %u bytes", REPLY_MAX);
+	else if (error == ETIMEDOUT)
+		page->result = fail(page, FETCH_UNREACHABLE, "no answer within %d seconds",
+		    batch->patience / 1000);
+	else
+		page->result = fail(page, FETCH_UNREACHABLE, "%s", strerror(error));
+	if (batch->pfds[i].fd >= 0)
+		close(batch->pfds[i].fd);
+	batch->pfds[i].fd = -1;
+	if (page->result == FETCH_OK)
+		return;
+	free(page->text);
+	page->text = NULL;
+}
+
+/* 0, or an errno. */
+static int
+begin(const struct batch *batch, size_t i, const char *socket_path)
+{
+	struct fetch_page *page = &batch->pages[i];
+	int fd = connect_to(socket_path);
+
+	memset(page, 0, sizeof *page);
+	batch->pfds[i] = (struct pollfd){.fd = fd, .events = POLLIN};
+	if (fd == -1)
+		return errno;
+	page->pid = pid_of_peer(fd);
+	page->is_sent = 1;
+	if (send_all(fd, batch->request, strlen(batch->request), batch->deadline) == -1 &&
+	    errno != EPIPE)
+		return errno;
+	return 0;
+}
+
+/* `error`: all are given up for it.  How many are done with. */
+static size_t
+take_parts(const struct batch *batch, int error)
+{
+	size_t done = 0;
+	int rc;
+
+	for (size_t i = 0; i < batch->count; i++) {
+		const struct pollfd *pfd = &batch->pfds[i];
+		if (pfd->fd == -1 || (error == 0 && pfd->revents == 0))
+			continue;
+		rc = error ? -1 : read_part(pfd->fd, &batch->pages[i], &batch->rooms[i]);
+		if (rc == 1 || (rc == -1 && error == 0 && errno == EAGAIN))
+			continue;
+		finish(batch, i, rc == 0 ? 0 : error ? error : errno);
+		done++;
+	}
+	return done;
+}
+
+/* All at once: one that hangs has none of the others wait. */
+static void
+ask_all(struct batch *batch, const char *const *sockets)
+{
+	size_t open = batch->count;
+	int rc;
+
+	batch->deadline = now_ms() + batch->patience;
+	for (size_t i = 0; i < batch->count; i++) {
+		rc = begin(batch, i, sockets[i]);
+		if (rc == 0)
+			continue;
+		finish(batch, i, rc);
+		open--;
+	}
+	while (open > 0) {
+		int64_t left = batch->deadline - now_ms();
+		rc = poll(batch->pfds, (nfds_t)batch->count, left <= 0 ? 0 : (int)left);
+		if (rc >= 0 || errno != EINTR)
+			open -= take_parts(batch, rc > 0 ? 0 : rc == 0 ? ETIMEDOUT : errno);
+	}
+}
+
 /* Sends the request, which is whole, and reads the answer. */
 static enum fetch_result
 ask(const char *socket_path, const char *path, const char *request, int patience,
     struct fetch_page *page)
 {
-	int64_t deadline = now_ms() + patience;
-	enum fetch_result result;
+	struct pollfd pfd;
+	size_t room = 0;
+	struct batch batch = {.path = path, .request = request, .patience = patience, .count = 1,
+	    .pages = page, .pfds = &pfd, .rooms = &room};
 
-	page->text = NULL;
-	page->len = 0;
-	page->code = 0;
-	page->is_sent = 0;
-	int fd = connect_to(socket_path);
-	if (fd == -1)
-		return fail(page, FETCH_UNREACHABLE, "%s", strerror(errno));
-	page->pid = pid_of_peer(fd);
-	page->is_sent = 1;
-	if ((send_all(fd, request, strlen(request), deadline) == -1 && errno != EPIPE) ||
-	    read_all(fd, &page->text, &page->len, deadline) == -1) {
-		if (errno == EFBIG)
-			result = fail(page, FETCH_PROTOCOL, "the reply is over %u bytes",
-			    REPLY_MAX);
-		else
-			result = errno == ETIMEDOUT
-			    ? fail(page, FETCH_UNREACHABLE, "no answer within %d seconds",
-			          patience / 1000)
-			    : fail(page, FETCH_UNREACHABLE, "%s", strerror(errno));
-	} else {
-		result = parse_reply(page, path);
+	ask_all(&batch, &socket_path);
+	return page->result;
+}
+
+#define GET "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+int
+fetch_pages(const char *const *sockets, size_t count, const char *path, int patience,
+    struct fetch_page *pages)
+{
+	char request[2048];
+	struct batch batch = {.path = path, .request = request, .patience = patience,
+	    .count = count, .pages = pages};
+	int rc = -1;
+
+	batch.pfds = calloc(count, sizeof *batch.pfds);
+	batch.rooms = calloc(count, sizeof *batch.rooms);
+	snprintf(request, sizeof request, GET, path);
+	if (batch.pfds && batch.rooms) {
+		ask_all(&batch, sockets);
+		rc = 0;
 	}
-	close(fd);
-	if (result != FETCH_OK) {
-		free(page->text);
-		page->text = NULL;
-	}
-	return result;
+	free(batch.pfds);
+	free(batch.rooms);
+	return rc;
 }
 
 enum fetch_result
@@ -256,8 +345,7 @@ fetch_page_within(const char *socket_path, const char *path, int patience,
 {
 	char request[2048];
 
-	snprintf(request, sizeof request,
-	    "GET %s HTTP/1.0\r\nHost: localhost\r\nConnection: close\r\n\r\n", path);
+	snprintf(request, sizeof request, GET, path);
 	return ask(socket_path, path, request, patience, page);
 }
 

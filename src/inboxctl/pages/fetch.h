@@ -18,6 +18,7 @@ enum fetch_result {
 };
 
 struct fetch_page {
+	enum fetch_result result; /* as it is returned, too */
 	char *text; /* closed by NUL, to be freed; NULL unless FETCH_OK */
 	size_t len;
 	int code; /* of HTTP; 0: no answer came */
@@ -34,6 +35,10 @@ MUST_CHECK enum fetch_result fetch_page(const char *socket_path, const char *pat
 /* Likewise, and waits no more than `patience` milliseconds. */
 MUST_CHECK enum fetch_result fetch_page_within(const char *socket_path, const char *path,
     int patience, struct fetch_page *page);
+/* Likewise of several receivers, all at once, so that `patience` is for all together; each page has
+ * its result, and its text is to be freed.  0, or -1: memory is out, and none was asked. */
+MUST_CHECK int fetch_pages(const char *const *sockets, size_t count, const char *path,
+    int patience, struct fetch_page *pages);
 /* Likewise; `form` is what is asked, as name=value&..., of FETCH_FORM_MAX bytes at most. */
 MUST_CHECK enum fetch_result fetch_post(const char *socket_path, const char *path,
     const char *form, struct fetch_page *page);

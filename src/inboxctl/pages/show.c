@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "inboxctl/pages/show_cells.h"
 #include "lib/table.h"
@@ -81,6 +82,16 @@ show_sum(const json_t *object, const char *key)
 	json_object_foreach (value, name, part)
 		sum += json_integer_value(part);
 	return sum;
+}
+
+json_t *
+show_plain(const char *text)
+{
+	char *plain = table_plain_copy(text);
+	json_t *value = plain ? json_string(plain) : NULL;
+
+	free(plain);
+	return value;
 }
 
 enum tint

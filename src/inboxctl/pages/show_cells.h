@@ -30,6 +30,9 @@ int64_t show_sum(const struct json_t *object, const char *key);
 /* How the word for a client's state is tinted. */
 enum tint show_state_tint(enum client_state state);
 
+/* A text of any bytes, made plain (lib/table.h), as JSON; NULL: out of memory. */
+struct json_t *show_plain(const char *text);
+
 /* Is it an object of our schema that has `key` of `type` (jansson's json_type)?  0, or -1 and
  * `why`. */
 MUST_CHECK int show_check(const struct json_t *page, const char *key, int type, struct why *why);

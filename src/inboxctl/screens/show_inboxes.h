@@ -20,4 +20,12 @@ enum inbox_state inbox_state_of(const struct json_t *inbox);
 
 show_fn show_inboxes;
 
+/* Its two parts: a sentence for each that takes nothing, of `receiver`, if that is not NULL; and
+ * a row for each of the array `list`, those first, its times told at `now`, or at its own "now".
+ * `head` is of a column for its "receiver"; NULL: there is none. */
+void show_inboxes_closed(const struct json_t *page, const char *receiver,
+    const struct showing *showing);
+MUST_CHECK int show_inboxes_table(const struct json_t *list, int64_t now, const char *head,
+    const struct showing *showing, struct why *why);
+
 #endif
