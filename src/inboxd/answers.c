@@ -11,6 +11,7 @@
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/limits.h"
 #include "inboxd/base/pauses.h"
+#include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
 #include "inboxd/commit/request.h"
 #include "inboxd/confine.h"
@@ -139,6 +140,15 @@ give_host(void *ctx)
 	const struct answers *answers = ctx;
 
 	return (*answers->site)->host;
+}
+
+static void
+give_root(void *ctx, struct root_view *out)
+{
+	const struct answers *answers = ctx;
+
+	*out = (struct root_view){
+	    .path = (*answers->site)->settings->root, .id = answers->root->id};
 }
 
 static const char *
@@ -371,7 +381,7 @@ answers_open(struct answers *answers, struct event_base *base, struct why *why)
 {
 	const struct status_source source = {.stats = give_stats, .inbox = give_inbox,
 	    .count = ask_count, .trouble = give_trouble, .reload = give_reload,
-	    .host = give_host, .state = give_state,
+	    .host = give_host, .root = give_root, .state = give_state,
 	    .differs = give_differs, .sandbox = give_sandbox,
 	    .look = ask_look,
 	    .watched = on_watched, .clients = ask_clients, .wish = ask_wish, .ctx = answers};

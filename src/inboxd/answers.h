@@ -19,6 +19,7 @@ struct event_base;
 struct looked;
 struct message;
 struct pauses;
+struct root;
 struct site;
 struct status;
 struct threads;
@@ -33,6 +34,7 @@ struct answers {
 	/* Borrowed, and set before answers_open(): */
 	struct threads *threads;
 	struct site *const *site; /* the one in force */
+	const struct root *root;
 	struct stats *stats;      /* main's own */
 	const struct reloads *reloads;
 	const struct confine *confine;

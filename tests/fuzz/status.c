@@ -198,6 +198,13 @@ give_differs(void *ctx, size_t i)
 	return NULL;
 }
 
+static void
+give_root(void *ctx, struct root_view *out)
+{
+	(void)ctx;
+	*out = (struct root_view){.path = "/root", .id = ""};
+}
+
 static int
 give_sandbox(void *ctx, struct why *why)
 {
@@ -225,7 +232,8 @@ set_up(void)
 	static const struct status_source source = {
 	    .watched = watched,
 	    .stats = give_stats, .inbox = give_inbox, .count = count, .trouble = give_trouble,
-	    .host = give_host, .state = give_state, .reload = give_reload, .differs = give_differs,
+	    .host = give_host, .root = give_root, .state = give_state, .reload = give_reload,
+	    .differs = give_differs,
 	    .sandbox = give_sandbox, .look = look,
 	    .clients = ask_clients, .wish = ask_wish};
 	static const struct conf_list nowhere;

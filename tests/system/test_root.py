@@ -130,6 +130,14 @@ def lock_file_says_who_has_the_root_and_keeps_nobody_out(t):
         r.stop()
 
 
+@test
+def status_says_which_root_it_is(t):
+    r = t.shared()
+    equal(r.json("/status")["root"], {"path": r.root, "id": id_of(r), "held_by": None})
+    done = t.run([r.ctl, "status", "-v", "-s", r.socket])
+    contains(done.stdout, "\nroot %s, id %s\n" % (r.root, id_of(r)))
+
+
 # ---- is it the right one
 
 def snapshot(top):

@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include "status_server.h"
+#include "inboxd/base/holder.h"
 #include "inboxd/base/inbox.h"
 #include "inboxd/commit/view.h"
 #include "inboxd/status/pages.h"
@@ -210,6 +211,17 @@ fake_host(void *ctx)
 	return "cap1";
 }
 
+static void
+fake_root(void *ctx, struct root_view *out)
+{
+	static const struct holder holder = {.state = HOLDER_RUNNING, .host = "cap2", .pid = 12,
+	    .since = {1700000000, 0}};
+
+	(void)ctx;
+	*out = (struct root_view){.path = "/var/lib/inboxd",
+	    .id = "0123456789abcdef0123456789abcdef", .holder = &holder};
+}
+
 static int
 fake_sandbox(void *ctx, struct why *why)
 {
@@ -258,7 +270,7 @@ const struct status_source server_source = {
     .watched = fake_watched,
     .stats = fake_stats, .inbox = fake_inbox, .count = fake_count, .trouble = fake_trouble,
     .state = fake_state, .reload = fake_reload, .differs = fake_differs,
-    .host = fake_host, .sandbox = fake_sandbox, .look = fake_look,
+    .host = fake_host, .root = fake_root, .sandbox = fake_sandbox, .look = fake_look,
     .clients = fake_clients, .wish = fake_wish};
 
 static void

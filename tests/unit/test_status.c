@@ -78,6 +78,13 @@ status_accounts_for_every_item(void **state)
 	assert_int_equal(json_integer_value(json_object_get(clients, "counted")),
 	    STAT_CLIENTS_COUNTED + 1);
 	assert_string_equal(json_string_value(json_object_get(page, "host")), "cap1");
+	json_t *root = json_object_get(page, "root"), *holder = json_object_get(root, "held_by");
+	assert_string_equal(json_string_value(json_object_get(root, "path")), "/var/lib/inboxd");
+	assert_int_equal(strlen(json_string_value(json_object_get(root, "id"))), 32);
+	assert_string_equal(json_string_value(json_object_get(holder, "host")), "cap2");
+	assert_true(json_is_null(json_object_get(holder, "machine")));
+	assert_int_equal(json_integer_value(json_object_get(holder, "pid")), 12);
+	assert_int_equal(json_integer_value(json_object_get(holder, "since")), 1700000000);
 	assert_string_equal(json_string_value(json_object_get(page, "sandbox")), "Landlock ABI 4");
 	assert_true(json_is_null(json_object_get(page, "sandbox_lacks")));
 	/* Below zero for a moment, by the sum over threads. */

@@ -193,6 +193,22 @@ show_numbers(const json_t *numbers, const char *title, int64_t now, FILE *out)
 	}
 }
 
+static void
+show_root(const json_t *root, FILE *out)
+{
+	const char *path = json_string_value(json_object_get(root, "path"));
+	const char *id = json_string_value(json_object_get(root, "id"));
+
+	if (!path)
+		return; /* a receiver of before it said so */
+	fputs("root ", out);
+	table_plain(out, path);
+	fputs(id ? ", id " : ", no id yet", out);
+	if (id)
+		table_plain(out, id);
+	fputc('\n', out);
+}
+
 int
 show_everything(const json_t *page, const struct showing *showing, struct why *why)
 {
@@ -206,7 +222,9 @@ show_everything(const json_t *page, const struct showing *showing, struct why *w
 	table_span(up, now - show_integer(page, "since"));
 	fputs("inboxd ", out);
 	table_plain(out, version ? version : "-");
-	fprintf(out, ", pid %" PRId64 ", up %s\n\n", show_integer(page, "pid"), up);
+	fprintf(out, ", pid %" PRId64 ", up %s\n", show_integer(page, "pid"), up);
+	show_root(json_object_get(page, "root"), out);
+	fputc('\n', out);
 	show_items(json_object_get(page, "items"), out);
 	show_lag(json_object_get(page, "gauges"), now, out);
 	fputc('\n', out);

@@ -8,7 +8,14 @@
  * /status
  *	{"schema": 1, "version": "0.1.0", "pid": 4711,
  *	 "host": "cap1",                the receiver's name for itself
- *	 "state": "running",            or "paused": all inboxes are; or "draining"
+ *	 "state": "running",            or "paused": all inboxes are; "draining"; or "waiting":
+ *	                                another host's receiver has the root
+ *	 "root": {
+ *	   "path": "/var/lib/inboxd",
+ *	   "id": "32 digits",           null: none yet
+ *	   "held_by": null},            or whom it waits for, as far as the lock file tells:
+ *	                                {"host": "cap2", "machine": "32 digits", "pid": 4711,
+ *	                                 "since": 1795356000}
  *	 "since": 1795356000,           start of the receiver
  *	 "now": 1795359600,
  *	 "reload_error": null,          why the last reload was not taken
@@ -71,6 +78,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inboxd/base/holder.h"
 #include "inboxd/commit/view.h"
 #include "inboxd/status/problems.h"
 #include "inboxd/status/values.h"
@@ -215,6 +223,29 @@ add_sandbox(json_t *page, const struct status_source *source)
 	return json_object_set_new(page, "sandbox_lacks", json_text(is_shut ? NULL : why.text));
 }
 
+static json_t *
+holder_json(const struct holder *holder)
+{
+	if (!holder)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o}", "host",
+	    json_text(holder->host[0] ? holder->host : NULL), "machine",
+	    json_text(holder->machine[0] ? holder->machine : NULL), "pid",
+	    holder->pid > 0 ? json_count(holder->pid) : json_null(), "since",
+	    json_time((int64_t)holder->since.tv_sec));
+}
+
+static json_t *
+root_json(const struct status_source *source)
+{
+	struct root_view root = {0};
+
+	source->root(source->ctx, &root);
+	return json_pack("{s:o, s:o, s:o}", "path", json_text(root.path), "id",
+	    json_text(root.id && root.id[0] ? root.id : NULL), "held_by",
+	    holder_json(root.holder));
+}
+
 char *
 pages_status(const struct status_source *source, const uint64_t values[STATS_CELLS],
     int64_t since, int64_t now)
@@ -237,14 +268,14 @@ pages_status(const struct status_source *source, const uint64_t values[STATS_CEL
 	}
 	source->reload(source->ctx, &reload);
 	page = json_pack("{s:i, s:s, s:o, s:s, s:I, s:o, s:o, s:o, s:o, s:O, s:O, s:O, s:o, s:o, "
-	                 "s:o}",
+	                 "s:o, s:o}",
 	    "schema", STATUS_SCHEMA, "version", PACKAGE_VERSION, "host",
 	    json_text(source->host(source->ctx)), "state", source->state(source->ctx), "pid",
 	    (json_int_t)getpid(), "since", json_time(since), "now", json_time(now),
 	    "reload_error", json_text(reload.error), "reload", reload_json(source, &reload),
 	    "items", items, "counters", counters, "gauges", gauges, "histograms",
 	    histograms_json(values), "clients", clients_json(values), "problems",
-	    problems_json(source, values, now));
+	    problems_json(source, values, now), "root", root_json(source));
 	if (page && add_sandbox(page, source) == 0)
 		text = json_dumps(page, JSON_ENSURE_ASCII | JSON_INDENT(2) | TIME_DIGITS);
 fail:

@@ -9,6 +9,7 @@
 #include "inboxd/base/inbox.h"
 #include "inboxd/base/stats.h"
 
+struct holder;
 struct view_filter;
 struct wish;
 
@@ -33,6 +34,13 @@ struct reload_view {
 	int64_t at;        /* of the last one that was taken, seconds since 1970 UTC; 0: none */
 };
 
+/* Borrowed until the next event. */
+struct root_view {
+	const char *path;
+	const char *id;              /* "": it has none yet */
+	const struct holder *holder; /* another host's receiver, for which this one waits; NULL */
+};
+
 struct status_source {
 	/* The sum over all threads. */
 	void (*stats)(void *ctx, uint64_t values[STATS_CELLS]);
@@ -49,7 +57,8 @@ struct status_source {
 	void (*reload)(void *ctx, struct reload_view *out);
 	/* The receiver's name for itself. */
 	const char *(*host)(void *ctx);
-	/* "running", "paused" (all inboxes are) or "draining". */
+	void (*root)(void *ctx, struct root_view *out);
+	/* "running", "paused" (all inboxes are), "draining", or "waiting" for the root. */
 	const char *(*state)(void *ctx);
 	/* The path of the i-th file whose content on the disk is not what is in force, as of the
 	 * last look; NULL behind the last. */
