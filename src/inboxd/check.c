@@ -9,8 +9,8 @@
 #include "inboxd/base/pauses.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
+#include "inboxd/footing.h"
 #include "inboxd/fronts.h"
-#include "inboxd/publish/sync.h"
 #include "inboxd/recover/segments.h"
 #include "inboxd/sockets.h"
 #include "lib/log.h"
@@ -65,7 +65,7 @@ check_start(struct settings *settings, const struct passed *passed)
 	site = site_new(settings, root.fd, fronts_alpn(), &code, &error);
 	if (!site) {
 		log_complain("inboxd", "%s", error.text);
-	} else if (sync_check(root.fd, site->settings->sync, &why) < 0) {
+	} else if (footing_look(root.fd, site->settings, &why) < 0) {
 		log_complain("inboxd", "%s", why.text);
 	} else if (settings->sandbox == CONFINE_REQUIRE && sandbox_lacks(&shut) < 0) {
 		log_complain("inboxd", "[receiver] sandbox = require: %s", shut.text);

@@ -27,9 +27,9 @@
 #include "inboxd/console/console.h"
 #include "inboxd/ebb.h"
 #include "inboxd/expiry.h"
+#include "inboxd/footing.h"
 #include "inboxd/fronts.h"
 #include "inboxd/loaded.h"
-#include "inboxd/publish/sync.h"
 #include "inboxd/sockets.h"
 #include "inboxd/status/lookout.h"
 #include "inboxd/status/survey.h"
@@ -50,6 +50,7 @@ struct server {
 	struct site *site;
 	struct event_base *base;
 	struct root root;
+	struct trial footing; /* what its file system can do */
 	struct mailbox *in;
 	struct event *inbound, *signals[SIGNALS], *deadline, *calendar, *look;
 	struct threads threads;
@@ -382,7 +383,7 @@ start(struct server *server, struct settings *settings)
 		settings_free(settings);
 		return start_failed(code, "start_failed", error.text);
 	}
-	if (sync_check(server->root.fd, settings->sync, &error) < 0)
+	if (footing_try(server->root.fd, settings, &server->footing, &error) < 0)
 		return start_failed(EX_CONFIG, "start_failed", error.text);
 	sockets_log(server->passed);
 	server->site = site_new(settings, server->root.fd, fronts_alpn(), &code, &error);

@@ -215,6 +215,14 @@ is_unknown(int error)
 }
 #endif
 
+static int by_look; /* set before there is a second thread */
+
+void
+disk_rename_by_look(void)
+{
+	by_look = 1;
+}
+
 /* Only one program makes names in such a folder, so a look and a rename are enough; and who
  * watches it sees a file move in, as with renameat2().  (Rejected: link and unlink, which
  * nobody can come between, but who waits for a move never hears of the file.) */
@@ -239,9 +247,9 @@ int
 disk_publish(int fromdir, const char *from, int todir, const char *to)
 {
 #ifdef HAVE_RENAMEAT2
-	if (renameat2(fromdir, from, todir, to, RENAME_NOREPLACE) == 0)
+	if (!by_look && renameat2(fromdir, from, todir, to, RENAME_NOREPLACE) == 0)
 		return 0;
-	if (!is_unknown(errno))
+	if (!by_look && !is_unknown(errno))
 		return -1;
 #endif
 	return publish_by_look(fromdir, from, todir, to);
@@ -269,12 +277,12 @@ int
 disk_replace(int fromdir, const char *from, int todir, const char *to)
 {
 #ifdef HAVE_RENAMEAT2
-	if (renameat2(fromdir, from, todir, to, RENAME_EXCHANGE) == 0) {
+	if (!by_look && renameat2(fromdir, from, todir, to, RENAME_EXCHANGE) == 0) {
 		/* Done; should the old file stay, it is a draft without a record. */
 		(void)unlinkat(fromdir, from, 0);
 		return 0;
 	}
-	if (!is_unknown(errno))
+	if (!by_look && !is_unknown(errno))
 		return -1;
 #endif
 	return replace_by_rename(fromdir, from, todir, to);

@@ -61,6 +61,10 @@ void disk_sync_start(int fd);
  */
 MUST_CHECK int disk_publish(int fromdir, const char *from, int todir, const char *to);
 
+/* From now on the flags of renameat2(2) are used no more, in this whole program: a file system that
+ * it uses says yes to them, and overwrites (trial.h).  Before the second thread starts. */
+void disk_rename_by_look(void);
+
 /* Fails with EXDEV where a mount lies between the two, which st_dev does not tell, so that
  * disk_publish() could not move from one to the other: rename(2).  It is tried with a name that
  * is not there, lest a consumer take the file; two projects of a quota are not told so. */

@@ -45,9 +45,18 @@ is_mount(const char *line, unsigned long long id)
 	return strtoull(line, &end, 10) == id && *end == ' ';
 }
 
-/* Its name and its options, of its line in the table of mounts; 0, or -1. */
+/* An overlay's options, the last of the line; "fsync=volatile" since Linux 6.19. */
 static int
-read_mount(int fd, char name[FILESYSTEM_ROOM], char *options, size_t room)
+says_volatile(const char *options)
+{
+	const char *at = strstr(options, "volatile");
+
+	return at && strchr(",= ", at[-1]) && strchr(",\n", at[sizeof "volatile" - 1]);
+}
+
+/* What its line in the table of mounts says; 0, or -1. */
+static int
+read_mount(int fd, char name[FILESYSTEM_ROOM], int *is_volatile)
 {
 	struct statx st;
 	FILE *table = NULL;
@@ -59,11 +68,9 @@ read_mount(int fd, char name[FILESYSTEM_ROOM], char *options, size_t room)
 		table = fopen("/proc/self/mountinfo", "re");
 	while (table && rc < 0 && getline(&line, &size, table) > 0) {
 		at = is_mount(line, st.stx_mnt_id) ? strstr(line, " - ") : NULL;
-		if (!at || sscanf(at, " - %47s %*s", name) != 1)
+		if (!at || sscanf(at, " - %47s", name) != 1)
 			continue;
-		at = strrchr(at, ' ');
-		snprintf(options, room, ",%s", at + 1);
-		options[strcspn(options, "\n")] = ',';
+		*is_volatile = strcmp(name, "overlay") == 0 && says_volatile(strrchr(at, ' '));
 		rc = 0;
 	}
 	free(line);
@@ -73,9 +80,9 @@ read_mount(int fd, char name[FILESYSTEM_ROOM], char *options, size_t room)
 }
 #else
 static int
-read_mount(int fd, char name[FILESYSTEM_ROOM], char *options, size_t room)
+read_mount(int fd, char name[FILESYSTEM_ROOM], int *is_volatile)
 {
-	(void)fd, (void)name, (void)options, (void)room;
+	(void)fd, (void)name, (void)is_volatile;
 	return -1;
 }
 #endif
@@ -83,10 +90,10 @@ read_mount(int fd, char name[FILESYSTEM_ROOM], char *options, size_t room)
 void
 filesystem_name(int fd, char dst[FILESYSTEM_ROOM])
 {
-	char options[1024];
 	unsigned long type;
+	int is_volatile;
 
-	if (read_mount(fd, dst, options, sizeof options) == 0)
+	if (read_mount(fd, dst, &is_volatile) == 0)
 		return;
 	type = type_of(fd);
 	snprintf(dst, FILESYSTEM_ROOM, type ? "0x%lx" : "unknown", type);
@@ -137,12 +144,12 @@ int
 filesystem_is_volatile(int fd)
 {
 	unsigned long type = type_of(fd);
-	char name[FILESYSTEM_ROOM], options[1024];
+	char name[FILESYSTEM_ROOM];
+	int is_volatile;
 
 	if (type == TMPFS || type == RAMFS)
 		return 1;
-	return read_mount(fd, name, options, sizeof options) == 0 &&
-	    strcmp(name, "overlay") == 0 && strstr(options, ",volatile,");
+	return read_mount(fd, name, &is_volatile) == 0 && is_volatile;
 }
 #else
 void

@@ -285,7 +285,7 @@ def a_publisher_in_trouble_is_a_state_and_loses_nothing(t, fault, code):
 
 @cases([("SIGTERM", lambda r: r.stop()), ("SIGKILL", lambda r: r.kill())])
 def what_trouble_kept_out_of_new_gets_there_with_the_next_start(t, end):
-    r = faulty(t, "renameat2:1:ENOSPC:on")
+    r = faulty(t, "renameat2@draft:1:ENOSPC:on")
     queue = t.queue()
     c = r.client(hello=queue)
     arm(t)

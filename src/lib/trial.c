@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * What a call says is not believed: what stands there afterwards is looked at.  The files are told
+ * apart by their lengths.  Nothing is synced, and so it takes as long as twenty calls do.
+ */
+#include "config.h"
+
+#include "lib/trial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <linux/fs.h>
+#endif
+
+#include "lib/disk.h"
+#include "lib/xattr.h"
+
+#ifdef DISK_PORTABLE
+#undef HAVE_RENAMEAT2
+#undef HAVE_FALLOCATE
+#endif
+
+#define DRAFT "draft"
+#define ITEM "item"
+#define DRAFT_SIZE 1
+#define ITEM_SIZE 2
+
+#define TRIAL_NAME(value, name) [TRIAL_##value] = name,
+const char *const trial_names[TRIAL_COUNT] = {TRIAL_ABILITIES(TRIAL_NAME)};
+const char *const trial_renames[TRIAL_RENAMES] = {
+    [TRIAL_NOREPLACE] = "noreplace", [TRIAL_UNKNOWN] = "look", [TRIAL_OVERWRITES] = "overwrites"};
+
+static int
+put(int folder, const char *name, size_t size)
+{
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int rc = fd < 0 ? -1 : disk_write(fd, "xx", size);
+
+	disk_close(fd);
+	return rc;
+}
+
+#ifdef HAVE_RENAMEAT2
+/* Its length; -1: it is not there. */
+static off_t
+size_of(int folder, const char *name)
+{
+	struct stat st;
+
+	return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 ? st.st_size : -1;
+}
+#endif
+
+/* ---- names */
+
+static enum trial_rename
+try_noreplace(int folder)
+{
+#ifdef HAVE_RENAMEAT2
+	int rc = renameat2(folder, DRAFT, folder, ITEM, RENAME_NOREPLACE);
+	int error = errno;
+
+	if (size_of(folder, DRAFT) != DRAFT_SIZE || size_of(folder, ITEM) != ITEM_SIZE)
+		return TRIAL_OVERWRITES;
+	return rc < 0 && error == EEXIST ? TRIAL_NOREPLACE : TRIAL_UNKNOWN;
+#else
+	(void)folder;
+	return TRIAL_UNKNOWN;
+#endif
+}
+
+static int
+try_exchange(int folder)
+{
+#ifdef HAVE_RENAMEAT2
+	return renameat2(folder, DRAFT, folder, ITEM, RENAME_EXCHANGE) == 0 &&
+	    size_of(folder, DRAFT) == ITEM_SIZE && size_of(folder, ITEM) == DRAFT_SIZE;
+#else
+	(void)folder;
+	return 0;
+#endif
+}
+
+/* ---- an open file */
+
+static int
+try_reserve(int fd)
+{
+#ifdef HAVE_FALLOCATE
+	return fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, 4096) == 0 || disk_is_full(errno);
+#else
+	(void)fd;
+	return 0;
+#endif
+}
+
+/* A lock of the process's, seen from another open file: only that kind (F_OFD_GETLK) is not of one
+ * process.  Where it is missing a lock that is given is believed. */
+static int
+try_locks(int folder, int fd)
+{
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int is_kept = fcntl(fd, F_SETLK, &lock) == 0;
+#if defined(F_OFD_GETLK) && !defined(DISK_PORTABLE)
+	struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int second = openat(folder, ITEM, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+
+	if (is_kept && second >= 0 && fcntl(second, F_OFD_GETLK, &other) == 0)
+		is_kept = other.l_type != F_UNLCK;
+	disk_close(second);
+#else
+	(void)folder;
+#endif
+	return is_kept;
+}
+
+static int
+try_attributes(int fd)
+{
+	return xattr_set(fd, "user.inboxd.trial", "x", 1) == 0 || disk_is_full(errno);
+}
+
+/* ---- all of it */
+
+static int
+try_files(int folder, struct trial *trial)
+{
+	int fd;
+
+	if (put(folder, DRAFT, DRAFT_SIZE) < 0 || put(folder, ITEM, ITEM_SIZE) < 0)
+		return -1;
+	fd = openat(folder, ITEM, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	trial->can[TRIAL_RESERVE] = try_reserve(fd);
+	trial->can[TRIAL_LOCKS] = try_locks(folder, fd);
+	trial->can[TRIAL_ATTRIBUTES] = try_attributes(fd);
+	disk_close(fd);
+	trial->rename = try_noreplace(folder);
+	if (put(folder, DRAFT, DRAFT_SIZE) < 0 || put(folder, ITEM, ITEM_SIZE) < 0)
+		return -1;
+	trial->can[TRIAL_EXCHANGE] = try_exchange(folder);
+	return 0;
+}
+
+void
+trial_look(int dir, struct trial *trial)
+{
+	struct statvfs fs;
+
+	*trial = (struct trial){.error = ECANCELED, .rename = TRIAL_UNKNOWN};
+	filesystem_name(dir, trial->type);
+	trial->is_volatile = filesystem_is_volatile(dir);
+	trial->can[TRIAL_SYNCFS] = filesystem_trusts_syncfs(dir);
+	if (fstatvfs(dir, &fs) < 0)
+		return;
+	trial->can[TRIAL_INODES] = fs.f_files > 0;
+	trial->name_max = fs.f_namemax;
+}
+
+void
+trial_run(int dir, const char *name, struct trial *trial)
+{
+	int folder = -1;
+
+	trial_look(dir, trial);
+	trial->error = 0;
+	if (mkdirat(dir, name, 0700) == 0 || errno == EEXIST)
+		folder = disk_open_dir(dir, name);
+	if (folder < 0 || try_files(folder, trial) < 0)
+		trial->error = errno;
+	if (folder >= 0) {
+		(void)unlinkat(folder, DRAFT, 0);
+		(void)unlinkat(folder, ITEM, 0);
+	}
+	disk_close(folder);
+	(void)unlinkat(dir, name, AT_REMOVEDIR);
+}
+
+static size_t
+add_abilities(const struct trial *trial, char dst[TRIAL_ROOM], size_t len)
+{
+	for (int i = trial->error ? TRIAL_SEEN : 0; i < TRIAL_COUNT && len < TRIAL_ROOM; i++)
+		len += (size_t)snprintf(dst + len, TRIAL_ROOM - len, " %s=%s", trial_names[i],
+		    trial->can[i] ? "yes" : "no");
+	return len;
+}
+
+void
+trial_print(const struct trial *trial, char dst[TRIAL_ROOM])
+{
+	size_t len = (size_t)snprintf(dst, TRIAL_ROOM, "type=%s", trial->type);
+
+	if (!trial->error)
+		len += (size_t)snprintf(dst + len, TRIAL_ROOM - len, " rename=%s",
+		    trial_renames[trial->rename]);
+	len = add_abilities(trial, dst, len);
+	if (len < TRIAL_ROOM)
+		snprintf(dst + len, TRIAL_ROOM - len, " names=%lu", trial->name_max);
+}

@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""What the root's file system can do is tried at each start, told, and held to what is set."""
+
+import os
+import re
+import subprocess
+
+from harness import SHIMMED, Skip, contains, equal, main, need_call, test
+
+CONFIG = 78
+FOUND = re.compile(r"event=filesystem (.*)")
+
+
+def found(r):
+    """What the last start said, as a dictionary."""
+    lines = FOUND.findall(r.log(here=True))
+    equal(len(lines), 1, "lines of event=filesystem")
+    return dict(word.split("=", 1) for word in re.sub(r' note="[^"]*"', "", lines[0]).split(" "))
+
+
+def send(t, r, number=1):
+    c = r.client(hello=t.queue())
+    c.put(number, "status", b"an item")
+    c.stored(number)
+    c.quit()
+
+
+@test
+def what_it_can_is_told_at_the_start_and_by_a_check(t):
+    r = t.receiver(start=False)
+    before = sorted(os.listdir(r.root))
+    checked = r.run("-t")
+    equal(checked.returncode, 0, checked.stderr)
+    contains(checked.stdout, "filesystem: type=")
+    contains(checked.stdout, " locks=yes ")
+    equal(sorted(os.listdir(r.root)), before, "the root after a check")
+    r.start()
+    said = found(r)
+    equal(said["locks"], "yes")
+    contains(checked.stdout, "type=%s " % said["type"])
+    contains(checked.stdout, " rename=%s " % said["rename"])
+    equal([name for name in os.listdir(r.root) if name.startswith(".")], [], "left over")
+    # Beside a receiver nothing is tried.
+    beside = r.run("-t")
+    equal(beside.returncode, 0, beside.stderr)
+    contains(beside.stdout, "(a receiver runs there: not tried all)")
+    assert " rename=" not in beside.stdout, beside.stdout
+    send(t, r)
+
+
+@test
+def what_it_knows_not_is_done_without(t):
+    need_call("renameat2")
+    r = t.receiver(env={**SHIMMED, "FAULT": "renameat2:1:EINVAL:on"})
+    said = found(r)
+    equal((said["rename"], said["exchange"]), ("look", "no"))
+    send(t, r)
+
+
+@test
+def trial_that_was_killed_leaves_nothing_for_long(t):
+    need_call("renameat2")
+    r = t.receiver(start=False)
+    r.start(wait=False, env={**SHIMMED, "FAULT": "renameat2:1:KILL:once"})
+    r.wait_end(-9)
+    equal(sorted(os.listdir(os.path.join(r.root, ".trial"))), ["draft", "item"], "left over")
+    r.start()
+    equal(found(r)["rename"], "noreplace")
+    assert not os.path.exists(os.path.join(r.root, ".trial"))
+    send(t, r)
+
+
+@test
+def full_disk_stops_no_trial_and_no_start(t):
+    r = t.receiver(start=False)
+    r.start(env={**SHIMMED, "FAULT_SCOPE": "program", "FAULT": "mkdirat:1:ENOSPC:once"})
+    contains(r.log(), 'note="not tried all: No space left on device"')
+    send(t, r)
+
+
+class Overlay:
+    """A file system whose syncfs(2) passes no error on."""
+
+    def __init__(self, t, options=""):
+        if os.geteuid() != 0:
+            raise Skip("only root can mount a file system")
+        self.folder = os.path.join(t.folder, "merged")
+        parts = [os.path.join(t.folder, name) for name in ("lower", "upper", "work")]
+        for part in [*parts, self.folder]:
+            os.mkdir(part)
+        done = subprocess.run(
+            ["mount", "-t", "overlay", "overlay", "-o",
+             "lowerdir=%s,upperdir=%s,workdir=%s%s" % (*parts, options), self.folder],
+            stderr=subprocess.PIPE, check=False)
+        if done.returncode != 0:
+            raise Skip("no overlay can be mounted: %s" % done.stderr.decode().strip())
+
+    def __enter__(self):
+        return os.path.join(self.folder, "root")
+
+    def __exit__(self, *_):
+        subprocess.run(["umount", "-l", self.folder], check=True)
+
+
+@test
+def syncfs_that_tells_no_errors_is_refused(t):
+    need_call("syncfs")
+    with Overlay(t) as root:
+        r = t.receiver({"receiver": {"root": root, "sync": "filesystem"}}, start=False)
+        before = sorted(os.listdir(root))
+        for done in (r.run("-t"), r.run()):
+            equal(done.returncode, CONFIG, done.stderr)
+            contains(done.stderr, "set files, or auto")
+            contains(done.stderr, "overlay")
+        equal(sorted(set(os.listdir(root)) - {"lock"}), before, "the root after a refused start")
+        r.sections["receiver"]["sync"] = "auto"
+        r.write_conf()
+        r.start()
+        said = found(r)
+        equal((said["type"], said["syncfs"]), ("overlay", "no"))
+        send(t, r)
+        r.finish()
+
+
+@test
+def what_forgets_all_is_told_of(t):
+    with Overlay(t, ",volatile") as root:
+        r = t.receiver({"receiver": {"root": root}}, start=False)
+        contains(r.run("-t").stdout, "(it keeps nothing when the power fails)")
+        r.start()
+        contains(r.log(), 'note="it keeps nothing when the power fails"')
+        send(t, r)
+        r.finish()
+
+
+main()
