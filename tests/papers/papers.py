@@ -33,6 +33,7 @@ MANUALS = {
                             "new root", "drop-in", None, None, None, None,
                             *["administrator"] * 3],
     "src/inboxd/inbox-production.7": [None] * 11,
+    "src/inboxd/inboxd-ha.7": [None] * 7,
     "src/inboxd/inbox-spool.5": [None, None, "consumer", "taker's drop-in", "taker",
                                  "administrator", "excerpt", "excerpt", None, "ledger"],
     "src/inboxd/inboxd.conf.5": ["configuration"],

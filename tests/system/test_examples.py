@@ -33,6 +33,7 @@ EXAMPLES = {
     "src/inboxd/inbox-spool.5": [LEDGER],
     "src/inboxd/inboxd.8": [TYPED] * 3,
     "src/inboxd/inboxd.conf.5": [CONFIGURATION],
+    "src/inboxd/inboxd-ha.7": ["make check-ha: it needs a cluster"] * 3,
     "src/inboxq/inboxq.1": [SESSION] * 3 + ["test_watch: it runs until it is stopped"],
     "src/libinboxq/inboxq.3": ["test_library compiles and runs it", "test_library types it"],
     "src/lib/inbox-protocol.7": [
