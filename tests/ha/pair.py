@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: ISC
+"""The two hosts with corosync, Pacemaker and one root, set up as inboxd-ha(7) says."""
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import time
+
+import booted
+import client
+import pki
+from hosts import DEVICE, ROOT, Host, Switch, Watch
+from machine import Failed, call
+from world import World, text_of, until
+
+ADDRESS = booted.NETWORK + "100"  # where clients come, wherever the root is
+PORT = 7117
+UNIT = "inboxd@status"
+HERE = os.path.dirname(os.path.abspath(__file__))
+CONTRIB = os.path.join(HERE, "../../contrib/ha")
+SAMPLES = ("drbd.xml", "rbd.xml", "cephfs.xml")
+AGENT = "usr/lib/ocf/resource.d/inbox"
+CONFIGURATION = """[receiver]
+host = inbox.example.org
+root = %s
+journal = 8M
+[status]
+socket = /run/inboxd-status/status.sock
+[tls]
+certificate = /etc/inboxd/server.crt
+key = /etc/inboxd/server.key
+ca = /etc/inboxd/clients-ca.crt
+[limits]
+reserve = 1M
+reserve-large = 2M
+reserve-inodes = 10
+[inbox status]
+""" % ROOT
+COROSYNC = """totem {
+	version: 2
+	cluster_name: inbox
+	transport: knet
+	token: 1000
+	crypto_cipher: none
+	crypto_hash: none
+}
+nodelist {
+%s}
+quorum {
+	provider: corosync_votequorum
+	two_node: 1
+	wait_for_all: 0
+}
+logging {
+	to_syslog: yes
+}
+"""
+NODE = "\tnode {\n\t\tname: %s\n\t\tnodeid: %d\n\t\tring0_addr: %s\n\t}\n"
+# The power switch of a test in place of a site's own.
+STONITH = """<configuration>
+  <crm_config>
+    <cluster_property_set id="inboxd-options">
+      <nvpair id="test-delay" name="priority-fencing-delay" value="1s"/>
+    </cluster_property_set>
+  </crm_config>
+  <resources>
+    <primitive id="power" class="stonith" type="fence_test">
+      <instance_attributes id="power-is">
+        <nvpair id="power-hosts" name="pcmk_host_list" value="cap1 cap2"/>
+      </instance_attributes>
+    </primitive>
+  </resources>
+</configuration>
+"""
+
+
+class Pair:
+    """Everything; close() ends it."""
+
+    def __init__(self, folder, layers):
+        self.folder = folder
+        self.pki = pki.Pki(os.path.join(folder, "pki"))
+        self.hosts = []
+        self.switch = self.watch = None
+        self.image = os.path.join(folder, "shared.img")
+        os.mkdir(os.path.join(folder, "power"))
+        try:
+            call(["truncate", "-s", "256M", self.image], "truncate")
+            call(["mkfs.ext4", "-q", "-F", "-m", "0", self.image], "mkfs.ext4")
+            for number, name in ((2, "cap1"), (3, "cap2")):
+                self.hosts.append(Host(folder, name, number, layers, self.image))
+                self.furnish(self.hosts[-1])
+            self.switch = Switch(folder, self.hosts)
+            for host in self.hosts:
+                host.start()
+            for host in self.hosts:
+                self.set_up(host)
+            self.make_root()
+            self.watch = Watch(self.hosts)
+            self.load_group()
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self):
+        for each in (self.watch, self.switch):
+            if each:
+                each.close()
+        for host in self.hosts:
+            host.remove()
+
+    # ---- as an administrator does it
+
+    def furnish(self, host):
+        """What is there before it is switched on."""
+        nodes = "".join(NODE % (name, n, booted.NETWORK + str(n))
+                        for n, name in ((2, "cap1"), (3, "cap2")))
+        host.overlay.write("etc/corosync/corosync.conf", COROSYNC % nodes)
+        host.overlay.write("etc/inboxd/status.conf", CONFIGURATION)
+        host.overlay.write("etc/systemd/system/corosync.service.d/device.conf",
+                           "[Service]\nExecStartPre=/bin/mknod %s b 7 %s\n" % (
+                               DEVICE, host.device[len("/dev/loop"):]))
+        shutil.copy(os.path.join(HERE, "fence_test"), host.overlay.path("usr/sbin/fence_test"))
+        os.makedirs(host.overlay.path(AGENT))
+        shutil.copy(os.path.join(CONTRIB, "inboxd.ocf"), host.overlay.path(AGENT, "inboxd"))
+
+    def set_up(self, host):
+        """What needs the receiver's user; and a folder to mount the root on, that is no root."""
+        pair = self.pki.good("server", "inbox.example.org", ADDRESS)
+        host.sh("ldconfig\ninstall -d -o inboxd -g inboxd -m 700 " + ROOT)
+        host.write("/etc/inboxd/server.crt", text_of(pair.cert))
+        host.write("/etc/inboxd/server.key", text_of(pair.key), mode="600", owner="inboxd")
+        host.write("/etc/inboxd/clients-ca.crt", text_of(self.pki.ca.cert))
+
+    def make_root(self):
+        """Once, on one host."""
+        self.hosts[0].sh("mount {1} {0}\nchown inboxd: {0}\nchmod 700 {0}\n"
+                         "inboxd -c /etc/inboxd/status.conf -m\numount {0}".format(ROOT, DEVICE))
+
+    def load_group(self):
+        """contrib/ha's, with the test's own power, device and address."""
+        host = self.hosts[0]
+        until("a cluster of two", lambda: self.online() == {"cap1", "cap2"}, 60, 0.3)
+        with open(CONTRIB + "/shared.xml", encoding="utf-8") as file:
+            group = file.read().replace("192.0.2.10", ADDRESS)
+        for name, text in (("power", STONITH), ("group", group)):
+            host.write("/root/%s.xml" % name, text)
+            host.sh("cibadmin -M -c -x /root/%s.xml" % name)
+        host.sh("crm_verify -L -V")
+        self.try_samples(host)
+        self.until_served(60)
+
+    @staticmethod
+    def try_samples(host):
+        """What is loaded beside the group, where it lies elsewhere, is such as a cluster takes."""
+        for name in SAMPLES:
+            with open(os.path.join(CONTRIB, name), encoding="utf-8") as file:
+                host.write("/root/" + name, file.read())
+            host.sh("cibadmin -Q >/root/try.xml\n"
+                    "CIB_file=/root/try.xml cibadmin -M -c -x /root/%s\n"
+                    "crm_verify -V -x /root/try.xml" % name)
+
+    # ---- how it is
+
+    def online(self):
+        for host in self.hosts:
+            if host.on:
+                with contextlib.suppress(Failed):
+                    found = re.search(r"Online: \[ (.*?) \]", host.sh("crm_mon -1"))
+                    return set(found.group(1).split()) if found else set()
+        return set()
+
+    def holder(self):
+        """The host that has the root's file system, or None."""
+        for host in self.hosts:
+            if host.on and host.mounted():
+                return host
+        return None
+
+    def other(self, host):
+        return self.hosts[1 - self.hosts.index(host)]
+
+    def context(self, who="load.example.org"):
+        pair = self.pki.client(who)
+        return client.context(self.pki.ca.cert, pair.cert, pair.key)
+
+    def store(self, timeout=1.0):
+        """One item by a client of its own, or an exception."""
+        with client.Client((ADDRESS, PORT), self.context(), timeout=timeout) as one:
+            one.hello(os.urandom(16).hex())
+            one.put(1, "status", b"is it there? %s\n" % os.urandom(8).hex().encode())
+            return one.stored(1).name
+
+    def until_served(self, timeout):
+        limit = time.monotonic() + timeout
+        while True:
+            try:
+                return self.store()
+            except (OSError, AssertionError, client.Closed, client.Timeout) as error:
+                if time.monotonic() > limit:
+                    raise Failed("nobody serves after %d s: %r\n%s" % (
+                        timeout, error, self.told())) from None
+                time.sleep(0.1)
+
+    def items(self):
+        """{name: digest} of what is in new/, once nothing waits to be published."""
+        return World.items(self.holder(), root=ROOT)
+
+    def told(self):
+        """What the cluster says of itself."""
+        said = []
+        for host in self.hosts:
+            with contextlib.suppress(Failed, subprocess.SubprocessError):
+                if host.on:
+                    said.append("---- %s\n%s\n%s" % (
+                        host.name, host.sh("crm_mon -1rfA", timeout=20),
+                        host.sh("journalctl -b --no-pager -o short-precise -n 60", timeout=20)))
+        return "\n".join(said)
+
+    def until_whole(self, timeout=90):
+        """Both hosts are members again, nothing is marked as failed, and somebody serves."""
+        until("both hosts up", lambda: all(host.on for host in self.hosts), timeout, 0.3)
+        until("a cluster of two", lambda: self.online() == {"cap1", "cap2"}, timeout, 0.5)
+        self.hosts[0].sh("crm_resource --cleanup; crm_resource --clear -r status")
+        self.until_served(timeout)
