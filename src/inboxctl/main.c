@@ -14,6 +14,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "inboxctl/agent.h"
 #include "inboxctl/base/arguments.h"
 #include "inboxctl/base/complain.h"
 #include "inboxctl/base/places.h"
@@ -43,11 +44,13 @@
 /* Which commands an option is for, and what they need to know the place of. */
 enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32, STATUS = 64,
 	INBOXES = 128, TOP = 256, CHECK = 512, PAUSE = 1024, RESUME = 2048, DRAIN = 4096,
-	CLIENT = 8192, GAP = 16384, DUPLICATES = 32768, PAGE = STATUS | CLIENTS | INBOXES,
+	CLIENT = 8192, GAP = 16384, DUPLICATES = 32768, AGENT = 65536,
+	PAGE = STATUS | CLIENTS | INBOXES,
 	SHOWN = PAGE | CLIENT | LEDGER | VERIFY | DUPLICATES | FORGET | GAP | PAUSE | RESUME,
 	SEVERAL = STATUS | INBOXES | DUPLICATES,
 	AT_ROOT = CLIENT | LEDGER | VERIFY | PRINT | DUPLICATES,
-	AT_SOCKET = PAGE | CLIENT | RELOAD | FORGET | GAP | TOP | CHECK | PAUSE | RESUME | DRAIN };
+	AT_SOCKET = PAGE | CLIENT | RELOAD | FORGET | GAP | TOP | CHECK | PAUSE | RESUME | DRAIN |
+	    AGENT };
 
 static const struct command {
 	const char *name, *help;
@@ -71,6 +74,8 @@ static const struct command {
     {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL, NULL},
     {"check", "what is wrong, in a line and an exit code for Nagios", CHECK, NULL, NULL,
         check, NULL, NULL, NULL},
+    {"agent", "may new clients come, in a line for HAProxy's agent-check", AGENT, NULL, NULL,
+        agent, NULL, NULL, NULL},
     {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,
         show_ledger, NULL, NULL, NULL},
     {"verify", "the inboxes against ledger and journal", VERIFY, NULL, NULL, verify, NULL, NULL,

@@ -631,6 +631,7 @@ def units_make_no_root():
 EXPOSURES = {"inboxd.service": 1.2, "inboxd@.service": 1.2,
              "inboxq.service": 1.2, "inboxq-once.service": 1.2,
              "inboxq-watch.service": 1.2, "inboxq-relay.service": 1.2,
+             "inboxd-agent@.service": 1.2,
              "inboxd.service with socket.conf": 0.3}
 
 

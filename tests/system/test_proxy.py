@@ -1,29 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: ISC
 """Behind a proxy each client is who it is: prefaces of the PROXY protocol, written from its
-specification, and HAProxy where there is one."""
+specification."""
 
 import contextlib
 import os
 import re
 import resource
 import select
-import shutil
 import signal
 import socket
 import struct
-import subprocess
 import time
 
 from client import Client, Closed
-from copyqueue import Queue, all_there
 from harness import Skip, bound, cases, contains, equal, main, test, until
+from proxied import COUNTERS, REASONS, counts, is_served, receiver
 
-TOP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 LINE = b"PROXY TCP4 192.0.2.1 198.51.100.1 4711 7117\r\n"
-REASONS = ("unlisted", "preface", "unfinished")
-COUNTERS = ("silent", "failed", "accepted")
 
 
 def crc32c(data):
@@ -57,38 +52,10 @@ def checked(flaw=0):
     return binary(1, 0x11, four() + b"".join(parts))
 
 
-def receiver(t, proxies="127.0.0.1", **more):
-    return t.receiver({"receiver": {"listen": "", "listen-proxy": "127.0.0.1:0",
-                                    "proxies": proxies}, **more})
-
-
-def counts(r):
-    metrics = r.metrics()
-    found = {name: int(metrics["inboxd_connections_%s_total" % name, ""]) for name in COUNTERS}
-    for reason in REASONS:
-        found[reason] = int(metrics["inboxd_connections_refused_total", 'reason="%s"' % reason])
-    return found
-
-
 def counted(r, **more):
     """Waits until these have come, and nothing else has."""
     want = {**dict.fromkeys(COUNTERS + REASONS, 0), **more}
     until(lambda: counts(r) == want, 10, "%r to be counted; now %r" % (more, counts(r)))
-
-
-def is_served(t, r, preface, peer, who="pc1.example.org", **how):
-    """It gets an item through, and is known by this address (a pattern), or its own."""
-    mark = len(r.log())
-    queue = t.queue()
-    c = r.client(who, hello=queue, before=lambda sock: sock.sendall(preface), **how)
-    c.put(1, "status", b"x")
-    c.stored(1)
-    want = r"event=session_ready client=%s peer=%s " % (
-        re.escape(who), peer or re.escape("%s:%d" % c.sock.getsockname()))
-    found = until(lambda: re.search(want, r.log()[mark:]), 10, "log: " + want)
-    host = re.search(r" peer=\[?(\S+?)\]?:\d+ ", found.group(0)).group(1)
-    equal(r.client_row(queue)["address"], host, "address in /clients")
-    c.quit()
 
 
 def connect(r, data=b"", source="127.0.0.1"):
@@ -384,116 +351,6 @@ def address_in_use_is_told_by_its_setting(t):
         done = r.run()
         equal(done.returncode, 69, "exit code")
         contains(done.stderr, "listen-proxy 127.0.0.1:")
-
-
-# ---- HAProxy
-
-class HAProxy:
-    """The sample's, with our addresses."""
-
-    def __init__(self, t, receivers, says="send-proxy-v2"):
-        self.program = shutil.which("haproxy", path=os.environ.get("PATH", "") + ":/usr/sbin")
-        if not self.program:
-            raise Skip("no haproxy here")
-        with open(os.path.join(TOP, "contrib/haproxy/haproxy.cfg"), encoding="ascii") as file:
-            text = file.read()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        for old, new in (("bind :7117", "bind 127.0.0.1:%d" % self.port),
-                         ("inter 2s", "inter 100ms"),
-                         ("maxconn 20000", "maxconn 100"),
-                         ("send-proxy-v2", says),
-                         ("192.0.2.21:7117", "127.0.0.1:%d" % receivers[0].port),
-                         ("192.0.2.22:7117", "127.0.0.1:%d" % receivers[1].port)):
-            contains(text, old, "the sample")
-            text = text.replace("    " + old if old.startswith("bind") else old,
-                                "    " + new if old.startswith("bind") else new)
-        path = os.path.join(t.folder, "haproxy.cfg")
-        with open(path, "w", encoding="ascii") as file:
-            file.write(text)
-        self.log = os.path.join(t.folder, "haproxy.log")
-        with open(self.log, "wb") as log:
-            t.spawn([self.program, "-db", "-f", path], stdin=subprocess.DEVNULL, stdout=log,
-                    stderr=log)
-        until(self.listens, 10, "haproxy to listen")
-
-    def listens(self):
-        try:
-            socket.create_connection(("127.0.0.1", self.port), 1).close()
-            return True
-        except OSError:
-            return False
-
-
-@cases([("by version 1", "send-proxy"),
-        ("with a checksum", "send-proxy-v2 proxy-v2-options crc32c,ssl,cert-cn,unique-id")])
-def haproxy_is_understood(t, says):
-    r = receiver(t)
-    proxy = HAProxy(t, [r, r], says)
-    until(lambda: counts(r)["silent"] > 3, 10, "health checks")
-    r.port = proxy.port
-    is_served(t, r, b"", None, source="127.0.0.7")
-    equal({name: counts(r)[name] for name in REASONS}, dict.fromkeys(REASONS, 0), "refusals")
-
-
-@test
-def haproxy_in_front_of_two_receivers(t):
-    pair = [receiver(t) for _ in range(2)]
-    proxy = HAProxy(t, pair)
-    until(lambda: all(counts(r)["silent"] > 3 for r in pair), 10, "health checks")
-    ports = [r.port for r in pair]
-    for r in pair:
-        r.others = True
-        r.port = proxy.port
-    # By the hash of its address each comes to one of them, and always to the same.
-    home = {}
-    for source in ["127.0.0.%d" % n for n in range(1, 17)] * 2:
-        c = pair[0].client(hello=t.queue(), source=source)
-        at = [re.escape("peer=%s:%d " % c.sock.getsockname())]
-        found = until(lambda: [i for i, r in enumerate(pair) if re.search(at[0], r.log())], 10,
-                      "its address in a log")
-        equal(len(found), 1, "receivers that know it")
-        equal(home.setdefault(source, found[0]), found[0], "the receiver of " + source)
-        c.on_stored = lambda *ack, to=found[0]: pair[to].acks.append(ack)
-        c.put(1, "status", source.encode())
-        c.stored(1)
-        c.quit()
-    equal(set(home.values()), {0, 1}, "receivers that have clients")
-    # One is killed: its clients come to the other, by the copy queue, too.
-    gone, left = pair if home["127.0.0.1"] == 0 else pair[::-1]
-    q = Queue(t, servers=["127.0.0.1:%d" % proxy.port])
-    for r, text in ((gone, b"first %d"), (left, b"then %d")):
-        items = q.add("reports", *[text % n for n in range(20)])
-        q("run", "--once")
-        all_there(r, items.values(), "reports")
-        # What the other one has is not missing here.
-        row = r.client_row(q.id())
-        equal((row["stored"], row["missing"]), (20, 0), "stored, missing")
-        if r is gone:
-            gone.kill()
-    for source in home:
-        c = left.client(hello=t.queue(), source=source)
-        c.put(1, "status", source.encode())
-        c.stored(1)
-        c.quit()
-    contains(left.log(), "peer=127.0.0.9:")
-    found = counts(left)
-    equal({name: found[name] for name in REASONS + ("failed",)},
-          dict.fromkeys(REASONS + ("failed",), 0), "failures")
-    for line in left.log().partition("event=ready")[2].splitlines():
-        assert " warning " not in line and " error " not in line, line
-    # It comes back, and is used again.
-    gone.sections["receiver"]["listen-proxy"] = "127.0.0.1:%d" % ports[pair.index(gone)]
-    gone.write_conf()
-    gone.start()
-    gone.port = proxy.port
-
-    def is_home():
-        c = gone.client(hello=t.queue(), source="127.0.0.1")
-        c.quit()
-        return "event=session_ready" in gone.log(here=True)
-    until(is_home, 10, "the receiver that came back to have its clients")
 
 
 if __name__ == "__main__":
