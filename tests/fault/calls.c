@@ -9,6 +9,7 @@
  * own wrapper for each would be five hundred lines that say the same.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +17,8 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/vfs.h>
 
 #include "shim.h"
 
@@ -57,6 +60,22 @@ path_of(long fd, char path[SHIM_PATH_ROOM])
 	return path;
 }
 
+/* Of a name below a folder. */
+static const char *
+path_at(long dir, const char *name, char path[SHIM_PATH_ROOM])
+{
+	size_t len;
+
+	path[0] = '\0';
+	if (!shim_has_faults())
+		return path;
+	if (name[0] != '/' && (int)dir != AT_FDCWD)
+		shim_path((int)dir, path);
+	len = strlen(path);
+	snprintf(path + len, SHIM_PATH_ROOM - len, "%s%s", len > 0 ? "/" : "", name);
+	return path;
+}
+
 /* `counted` is the name that FAULT knows it by, `failure` what it returns. */
 #define ROW_OF(name, counted, path, caller, before, failure) \
 	long shim_##name(long a, long b, long c, long d, long e, long f) __asm__(#name); \
@@ -79,34 +98,95 @@ path_of(long fd, char path[SHIM_PATH_ROOM])
 #define FILE_ROW(name, counted, before, failure) \
 	ROW_OF(name, counted, path_of(a, (char[SHIM_PATH_ROOM]){0}), PROGRAM, before, failure)
 #define FILE_CALL(name, counted) FILE_ROW(name, counted, (void)0, -1)
+/* One that a network file system may lack. */
+#define NETFS_CALL(name, counted) \
+	long shim_##name(long a, long b, long c, long d, long e, long f) __asm__(#name); \
+	long shim_##name(long a, long b, long c, long d, long e, long f) \
+	{ \
+		static word_call *known; \
+		word_call *real = find(&known, #name); \
+		char path[SHIM_PATH_ROOM]; \
+		int rc = -1; \
+		path_of(a, path); \
+		if (shim_judge(counted, path, PROGRAM) == SHIM_FAIL || \
+		    shim_netfs_says(counted, path, &rc)) \
+			return rc; \
+		return real(a, b, c, d, e, f); \
+	}
+/* Its first word is a path; a folder's descriptor, and its second a name below that; a listing. */
+#define PATH_CALL(name, counted) ROW_OF(name, counted, \
+	path_at(AT_FDCWD, (const char *)a, (char[SHIM_PATH_ROOM]){0}), PROGRAM, (void)0, -1)
+#define AT_CALL(name, counted) ROW_OF(name, counted, \
+	path_at(a, (const char *)b, (char[SHIM_PATH_ROOM]){0}), PROGRAM, (void)0, -1)
+#define LISTING_ROW(name, counted, before, failure) ROW_OF(name, counted, \
+	path_of(dirfd((DIR *)a), (char[SHIM_PATH_ROOM]){0}), PROGRAM, before, failure)
 #define CALL(name, counted) ROW(name, counted, PROGRAM, (void)0, -1)
 #define MAKES(name, counted) ROW(name, counted, PROGRAM, (void)0, 0) /* NULL or 0 */
 #define GIVES_ERRNO(name, counted) ROW(name, counted, PROGRAM, (void)0, errno)
 
+/* Locks are a name of their own, and so are leases. */
+static const char *
+fcntl_name(long what)
+{
+	switch (what) {
+	case F_SETLEASE:
+		return "lease";
+	case F_SETLK:
+	case F_SETLKW:
+	case F_GETLK:
+	case F_OFD_SETLK:
+	case F_OFD_SETLKW:
+	case F_OFD_GETLK:
+		return "lock";
+	default:
+		return "fcntl";
+	}
+}
+
 /* Files.  open() of what is there; what makes files is counted in shim.c. */
-CALL(open, "open")
-CALL(open64, "open")
+PATH_CALL(open, "open")
+PATH_CALL(open64, "open")
 FILE_CALL(fstat, "fstat")
 FILE_CALL(fstat64, "fstat")
-CALL(fstatat, "fstatat")
-CALL(fstatat64, "fstatat")
-CALL(lstat, "fstatat")
-CALL(lstat64, "fstatat")
-CALL(faccessat, "fstatat")
-CALL(fstatvfs, "statvfs")
-CALL(fstatvfs64, "statvfs")
-CALL(statvfs, "statvfs")
-CALL(statvfs64, "statvfs")
+AT_CALL(fstatat, "fstatat")
+AT_CALL(fstatat64, "fstatat")
+PATH_CALL(lstat, "fstatat")
+PATH_CALL(lstat64, "fstatat")
+AT_CALL(faccessat, "fstatat")
+FILE_CALL(fstatvfs, "statvfs")
+FILE_CALL(fstatvfs64, "statvfs")
+PATH_CALL(statvfs, "statvfs")
+PATH_CALL(statvfs64, "statvfs")
 FILE_CALL(ftruncate, "ftruncate")
 FILE_CALL(ftruncate64, "ftruncate")
-FILE_CALL(fallocate, "fallocate")
-FILE_CALL(fallocate64, "fallocate")
+NETFS_CALL(fallocate, "fallocate")
+NETFS_CALL(fallocate64, "fallocate")
+/* What kind of file system it is. */
+#define FUSE_MAGIC 0x65735546
+#define STATFS(name, type) \
+	int shim_##name(int fd, struct type *out) __asm__(#name); \
+	int shim_##name(int fd, struct type *out) \
+	{ \
+		static word_call *known; \
+		word_call *real = find(&known, #name); \
+		char path[SHIM_PATH_ROOM]; \
+		int rc = 0; \
+		path_of(fd, path); \
+		if (shim_judge("statfs", path, PROGRAM) == SHIM_FAIL) \
+			return -1; \
+		rc = (int)real(fd, (long)out, 0, 0, 0, 0); \
+		if (rc == 0 && shim_netfs_says("statfs", path, &rc)) \
+			out->f_type = FUSE_MAGIC; \
+		return rc; \
+	}
+STATFS(fstatfs, statfs)
+STATFS(fstatfs64, statfs64)
 FILE_ROW(posix_fallocate, "fallocate", (void)0, errno)
 FILE_ROW(posix_fallocate64, "fallocate", (void)0, errno)
 FILE_CALL(sync_file_range, "sync_file_range")
-CALL(unlink, "unlinkat")
-CALL(mkdir, "mkdirat")
-CALL(mkdirat, "mkdirat")
+PATH_CALL(unlink, "unlinkat")
+PATH_CALL(mkdir, "mkdirat")
+AT_CALL(mkdirat, "mkdirat")
 FILE_CALL(read, "read")
 FILE_CALL(pread, "read")
 FILE_CALL(pread64, "read")
@@ -114,22 +194,22 @@ FILE_CALL(lseek, "lseek")
 FILE_CALL(lseek64, "lseek")
 CALL(fseeko, "lseek")
 CALL(fseeko64, "lseek")
-CALL(flock, "flock")
-CALL(dup, "dup")
+FILE_CALL(flock, "flock")
+FILE_CALL(dup, "dup")
 CALL(fflush, "fflush")
 #ifdef __GLIBC__
 /* getline(): that it was an error is told by the stream. */
 ROW(__getdelim, "read", PROGRAM, ((FILE *)d)->_flags |= 0x20, -1)
 #endif
-CALL(fcntl, b == F_SETLEASE ? "lease" : "fcntl")
+FILE_CALL(fcntl, fcntl_name(b))
 FILE_CALL(ioctl, "ioctl")
-CALL(fcntl64, b == F_SETLEASE ? "lease" : "fcntl")
+FILE_CALL(fcntl64, fcntl_name(b))
 CALL(inotify_init1, "inotify")
 CALL(inotify_add_watch, "inotify")
 MAKES(fdopen, "fdopendir")
-MAKES(fdopendir, "fdopendir")
-MAKES(readdir, "readdir")
-MAKES(readdir64, "readdir")
+FILE_ROW(fdopendir, "fdopendir", (void)0, 0)
+LISTING_ROW(readdir, "readdir", (void)0, 0)
+LISTING_ROW(readdir64, "readdir", (void)0, 0)
 /* Linux has given the descriptor back, whatever it says. */
 FILE_ROW(close, "close", real(a, b, c, d, e, f), -1)
 ROW(closedir, "close", PROGRAM, real(a, b, c, d, e, f), -1)

@@ -9,9 +9,13 @@
  * The kind is as in the trace (shim.c), for calls that name a file or its descriptor.
  * The N-th matching call (and, with "on", all after it) fails without being
  * made, or is late.  In place of an error, SHORT writes half of what was asked,
- * KILL ends the process before the call, TORN writes half and ends it.  Where
+ * KILL ends the process before the call, TORN writes half and ends it; DONE-EIO makes
+ * a rename, link or unlink and then says EIO, as a server does whose answer was lost.  Where
  * FAULT_ARM names a file, calls count only while it exists.  A write that fills a
  * segment of the journal, when that is made, is called "fill".
+ *
+ * The call "root" is each one that may fail, on what lies below FAULT_ROOT: so the whole
+ * file system is gone from the N-th on.
  *
  * With FAULT_SCOPE=program only calls count that the program itself makes, not
  * its libraries, but of those all that calls.c lists, whatever they are made on.
@@ -60,7 +64,9 @@ static const struct {
     {"EIO", EIO}, {"ENOSPC", ENOSPC}, {"EDQUOT", EDQUOT}, {"EMFILE", EMFILE}, {"ENFILE", ENFILE},
     {"ENOSYS", ENOSYS}, {"EINVAL", EINVAL}, {"EEXIST", EEXIST}, {"EINTR", EINTR}, {"EPERM", EPERM},
     {"EACCES", EACCES}, {"EROFS", EROFS}, {"EOPNOTSUPP", EOPNOTSUPP},
-    {"ENOMEM", ENOMEM}, {"EAGAIN", EAGAIN}, {"EXDEV", EXDEV}, {"ENOLCK", ENOLCK},
+    {"ESHUTDOWN", ESHUTDOWN}, {"ENOTCONN", ENOTCONN}, {"ESTALE", ESTALE}, {"ENODEV", ENODEV},
+    {"ENOENT", ENOENT}, {"ENOMEM", ENOMEM}, {"EAGAIN", EAGAIN}, {"EXDEV", EXDEV},
+    {"ENOLCK", ENOLCK},
 };
 
 static void
@@ -83,6 +89,10 @@ read_fault(char *text)
 		fault->verdict = SHIM_SHORT;
 	else if (strcmp(what, "TORN") == 0)
 		fault->verdict = SHIM_TORN;
+	if (strncmp(what, "DONE-", 5) == 0) {
+		fault->verdict = SHIM_DONE;
+		memmove(what, what + 5, strlen(what + 5) + 1);
+	}
 	for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
 		if (strcmp(errors[i].name, what) == 0)
 			fault->error = errors[i].value;
@@ -164,7 +174,7 @@ shim_counts(const void *caller)
 int
 shim_has_faults(void)
 {
-	return fault_count > 0;
+	return fault_count > 0 || shim_netfs_delay("fsync", "/") > 0 || getenv("FAULT_FS") != NULL;
 }
 
 void
@@ -175,6 +185,39 @@ shim_lift(void)
 	pthread_mutex_unlock(&lock);
 }
 
+/* These are done here, whatever becomes of the server. */
+static int
+is_of_the_server(const char *call)
+{
+	static const char *const local[] = {"close", "dup", "lseek", "fcntl", "ioctl",
+	    "fdopendir"};
+
+	for (size_t i = 0; i < sizeof local / sizeof local[0]; i++)
+		if (strcmp(local[i], call) == 0)
+			return 0;
+	return 1;
+}
+
+static int
+matches(const struct fault *fault, const char *call, const char *path)
+{
+	if (strcmp(fault->call, "root") == 0)
+		return path[0] && shim_is_on_root(path) && is_of_the_server(call);
+	return strcmp(fault->call, call) == 0 &&
+	    (!fault->kind[0] || strcmp(fault->kind, shim_kind(path)) == 0);
+}
+
+static void
+pass_time(long milliseconds)
+{
+	struct timespec wait = {milliseconds / 1000, milliseconds % 1000 * 1000000};
+	int saved = errno;
+
+	if (milliseconds > 0)
+		nanosleep(&wait, NULL);
+	errno = saved;
+}
+
 enum shim_verdict
 shim_judge(const char *call, const char *path, const void *caller)
 {
@@ -182,6 +225,7 @@ shim_judge(const char *call, const char *path, const void *caller)
 	int error = 0, kills = 0, saved = errno;
 	long delay = 0;
 
+	pass_time(shim_netfs_delay(call, path));
 	if (fault_count == 0 || (scoped && caller && !shim_counts(caller)) ||
 	    (arm && syscall(SYS_faccessat, AT_FDCWD, arm, F_OK) < 0)) {
 		errno = saved;
@@ -190,8 +234,7 @@ shim_judge(const char *call, const char *path, const void *caller)
 	pthread_mutex_lock(&lock);
 	for (size_t i = 0; i < fault_count; i++) {
 		struct fault *fault = &faults[i];
-		if (strcmp(fault->call, call) != 0 ||
-		    (fault->kind[0] && strcmp(fault->kind, shim_kind(path)) != 0))
+		if (!matches(fault, call, path))
 			continue;
 		fault->seen++;
 		if (fault->seen == fault->at)
@@ -206,10 +249,7 @@ shim_judge(const char *call, const char *path, const void *caller)
 	pthread_mutex_unlock(&lock);
 	if (kills)
 		shim_die_now();
-	if (delay > 0) {
-		struct timespec wait = {delay / 1000, delay % 1000 * 1000000};
-		nanosleep(&wait, NULL);
-	}
+	pass_time(delay);
 	errno = error ? error : saved;
 	return verdict;
 }

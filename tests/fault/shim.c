@@ -12,8 +12,8 @@
  * something only once it is over.  So has a write to the journal, with what it
  * says (batch.c); any other write has a line at its end, an SSL_write of answers
  * one at its beginning for each STORED.  The kind tells what of the root's the
- * path is: draft, tmpdir, item, newdir, ledger, ledgerdir, unfinished (the ledger's
- * next segment), journal, journaldir or other.  The lines lie in the order in which
+ * path is: draft, tmpdir, item, newdir, curdir, ledger, ledgerdir, unfinished (the
+ * ledger's next segment), journal, journaldir, meta or other.  The lines lie in the order in which
  * things happened, since one lock is held while the number is taken and the line is
  * written.
  *
@@ -141,6 +141,8 @@ shim_kind(const char *path)
 		return "tmpdir";
 	if (is_part(last + 1, end, "new"))
 		return "newdir";
+	if (is_part(last + 1, end, "cur"))
+		return "curdir";
 	if (is_part(last + 1, end, "ledger"))
 		return "ledgerdir";
 	if (is_part(last + 1, end, "journal"))
@@ -194,13 +196,19 @@ note(const char *when, const char *call, const char *path, long result, const ch
 	int \
 	function(int fd) \
 	{ \
+		const char *called = #function; \
 		char path[PATH_ROOM]; \
 		int rc; \
 		NEXT(function) \
 		shim_path(fd, path); \
 		note("begin", #function, path, 0, "", 0); \
-		rc = is_faulty(#function, path) ? -1 : real(fd); \
-		note("end", #function, path, rc, "", 0); \
+		if (is_faulty(#function, path)) \
+			rc = -1; \
+		else if (!shim_netfs_says(#function, path, &rc)) \
+			rc = real(fd); \
+		else \
+			called = "nosync"; \
+		note("end", called, path, rc, "", 0); \
 		return rc; \
 	}
 
@@ -226,17 +234,31 @@ fsetxattr(int fd, const char *name, const void *value, size_t size, int flags)
 
 /* ---- publishing */
 
+/* What the call returns: `made` has made it, unless the verdict was that it fails. */
+#define publish(verdict, made) \
+	do { \
+		int error = errno; \
+		rc = (verdict) == SHIM_FAIL ? -1 : (made); \
+		if ((verdict) == SHIM_DONE && rc == 0) { \
+			errno = error; \
+			rc = -1; \
+		} \
+	} while (0)
+#define judge(call, path) shim_judge(call, path, __builtin_return_address(0))
+
 int
 renameat(int fromdir, const char *from, int todir, const char *to)
 {
 	char path[PATH_ROOM], target[PATH_ROOM];
+	enum shim_verdict verdict;
 	int rc;
 	NEXT(renameat)
 
 	path_at(fromdir, from, path);
 	path_at(todir, to, target);
 	note("begin", "renameat", path, 0, target, strlen(target));
-	rc = is_faulty("renameat", path) ? -1 : real(fromdir, from, todir, to);
+	verdict = judge("renameat", path);
+	publish(verdict, real(fromdir, from, todir, to));
 	note("end", "renameat", path, rc, target, strlen(target));
 	return rc;
 }
@@ -245,13 +267,16 @@ int
 renameat2(int fromdir, const char *from, int todir, const char *to, unsigned flags)
 {
 	char path[PATH_ROOM], target[PATH_ROOM];
+	enum shim_verdict verdict;
 	int rc;
 	NEXT(renameat2)
 
 	path_at(fromdir, from, path);
 	path_at(todir, to, target);
 	note("begin", "renameat2", path, 0, target, strlen(target));
-	rc = is_faulty("renameat2", path) ? -1 : real(fromdir, from, todir, to, flags);
+	verdict = judge("renameat2", path);
+	if (verdict != SHIM_GO || !flags || !shim_netfs_says("renameat2 with flags", path, &rc))
+		publish(verdict, real(fromdir, from, todir, to, flags));
 	note("end", "renameat2", path, rc, target, strlen(target));
 	return rc;
 }
@@ -260,13 +285,15 @@ int
 linkat(int fromdir, const char *from, int todir, const char *to, int flags)
 {
 	char path[PATH_ROOM], target[PATH_ROOM];
+	enum shim_verdict verdict;
 	int rc;
 	NEXT(linkat)
 
 	path_at(fromdir, from, path);
 	path_at(todir, to, target);
 	note("begin", "linkat", path, 0, target, strlen(target));
-	rc = is_faulty("linkat", path) ? -1 : real(fromdir, from, todir, to, flags);
+	verdict = judge("linkat", path);
+	publish(verdict, real(fromdir, from, todir, to, flags));
 	note("end", "linkat", path, rc, target, strlen(target));
 	return rc;
 }
@@ -411,11 +438,15 @@ int
 unlinkat(int dirfd, const char *name, int flags)
 {
 	char path[PATH_ROOM];
+	enum shim_verdict verdict;
+	int rc;
 	NEXT(unlinkat)
 
 	path_at(dirfd, name, path);
 	note("begin", "unlinkat", path, 0, "", 0);
-	return is_faulty("unlinkat", path) ? -1 : real(dirfd, name, flags);
+	verdict = judge("unlinkat", path);
+	publish(verdict, real(dirfd, name, flags));
+	return rc;
 }
 
 /* ---- answers */

@@ -11,6 +11,7 @@
 enum shim_verdict {
 	SHIM_GO,    /* as if nothing were */
 	SHIM_FAIL,  /* do not make the call: errno is set */
+	SHIM_DONE,  /* make the call, and say errno if it went well */
 	SHIM_SHORT, /* half of what is asked */
 	SHIM_TORN   /* the same, and then shim_die_now() */
 };
@@ -22,14 +23,23 @@ int shim_counts(const void *caller);
  * the program, for what a library does on its behalf. */
 enum shim_verdict shim_judge(const char *call, const char *path, const void *caller);
 
+/* Lies the path on the root (FAULT_ROOT), or is that not asked? */
+int shim_is_on_root(const char *path);
+
+/* The personality of a network file system (netfs.c): does this one say so of the call, in place of
+ * making it?  Then *rc is what, with errno. */
+int shim_netfs_says(const char *call, const char *path, int *rc);
+/* How long a call takes there, milliseconds. */
+long shim_netfs_delay(const char *call, const char *path);
+
 /* May any call fail? */
 int shim_has_faults(void);
 
 /* No call fails from here on: what gcov writes at the end is none of the program's. */
 void shim_lift(void);
 
-/* What of the root's the path is: draft, tmpdir, item, newdir, ledger, ledgerdir, unfinished,
- * journal, journaldir, meta or other. */
+/* What of the root's the path is: draft, tmpdir, item, newdir, curdir, ledger, ledgerdir,
+ * unfinished, journal, journaldir, meta or other. */
 const char *shim_kind(const char *path);
 /* The path of what is open there; "" where it has none.  errno stays. */
 void shim_path(int fd, char path[SHIM_PATH_ROOM]);
