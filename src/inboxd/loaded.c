@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "inboxd/base/dropped.h"
+#include "inboxd/base/fatal.h"
 #include "inboxd/base/site.h"
 #include "inboxd/confine.h"
 #include "inboxd/fronts.h"
@@ -37,6 +38,8 @@ loaded_read(const char *config, const struct site *old, int root,
 		return NULL;
 	}
 	site = site_new(settings, root, fronts_alpn(), &code, &error);
+	if (!site && code == EX_IOERR)
+		fatal(code, "filesystem_gone", "call=reload error=\"%s\"", error.text);
 	if (!site) {
 		report.error(report.ctx, error.text);
 		return NULL;

@@ -462,15 +462,3 @@ disk_reserve(int fd, unsigned long long size)
 	return 0;
 #endif
 }
-
-int
-disk_is_shortage(int error)
-{
-	return error == EMFILE || error == ENFILE || error == ENOMEM;
-}
-
-int
-disk_is_full(int error)
-{
-	return error == ENOSPC || error == EDQUOT || error == EFBIG;
-}

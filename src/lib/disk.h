@@ -138,5 +138,8 @@ MUST_CHECK int disk_reserve(int fd, unsigned long long size);
 int disk_is_full(int error);
 /* Or that there is no descriptor or memory? */
 int disk_is_shortage(int error);
+/* Or that the file system itself is gone, or takes nothing any more, and not this one file: of a
+ * call on a file or folder of one's own, of which nobody else makes anything but a file. */
+int disk_is_gone(int error);
 
 #endif

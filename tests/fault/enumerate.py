@@ -59,6 +59,8 @@ CALLS = {  # call -> [(error, modes)]
     "fstat": [("EIO", BOTH)],
     "fstatat": [("EIO", BOTH)],
     "fcntl": [("EIO", BOTH)],
+    "lock": [("EIO", BOTH), ("ENOLCK", BOTH)],
+    "root": [("ESHUTDOWN", ON)],  # all of them
     "lease": [("EACCES", BOTH), ("EAGAIN", ONCE)],
     "inotify": [("EMFILE", BOTH)],
     "fdopendir": [("ENOMEM", BOTH)],

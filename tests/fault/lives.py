@@ -50,6 +50,7 @@ class Run:
         self.fault = fault
         self.lasts = fault.endswith(":on")
         self.kills = ":KILL:" in fault or ":TORN:" in fault
+        self.is_gone = fault.startswith("root:")
         self.arm_file = os.path.join(t.folder, "arm")
         self.met_file = os.path.join(t.folder, "met")
         self.env = {**harness.SHIMMED, "LSAN_OPTIONS": "exitcode=0", "FAULT": fault,
@@ -129,6 +130,9 @@ class ReceiverRun(Run):
         settings = {"receiver": {**SETTINGS["receiver"], "sync": sync},
                     "limits": dict(SETTINGS["limits"])}
         self.r = t.receiver(settings, start=False, make=False, env=self.env)
+        self.codes = {74}  # where the file system is gone
+        if fault:
+            self.r.env["FAULT_ROOT"] = self.r.root
 
     def new_items(self, count, first=1, sizes=(0, 300, 5000)):
         numbers = range(first, first + count)
@@ -220,6 +224,8 @@ class ReceiverRun(Run):
 
     def note_acks(self, c):
         for line in c.history:
+            must(not self.is_gone or line.get("code") != "trouble",
+                 "the file system is gone, and a client hears %r", line)
             if line.verb == "STORED":
                 before = self.acked.setdefault(line.n, line.name)
                 must(before == line.name, "item %d has two names: %s and %s", line.n, before,
@@ -258,6 +264,8 @@ class ReceiverRun(Run):
     # ---- what must hold
 
     def judge(self):
+        if self.is_gone and self.met():
+            self.await_end("the file system is gone, and it goes on", 4)
         self.disarm()
         was_full = self.is_full
         self.set_marks()
@@ -307,8 +315,8 @@ class ReceiverRun(Run):
                 found.append(os.readlink(os.path.join(folder, fd)))
         return sorted(found)
 
-    def await_end(self, why):
-        limit = time.monotonic() + harness.bound(2)
+    def await_end(self, why, seconds=2):
+        limit = time.monotonic() + harness.bound(seconds)
         while self.alive() and time.monotonic() < limit:
             time.sleep(0.005)
         must(not self.alive(), "%s", why)
@@ -327,6 +335,8 @@ class ReceiverRun(Run):
             raise Wrong("SIGTERM did not end it in %g s" % PATIENCE) from None
         must(code in ({-signal.SIGKILL} | EXIT_RECEIVER if self.kills else EXIT_RECEIVER),
              "exit code %d", code)
+        must(not self.is_gone or not self.met() or code in self.codes,
+             "the file system is gone, and the exit code is %d", code)
         self.judge_new()
         # What a start held that failed, the system takes back.
         told = [word for word in self.r.complaints() if code == 0 or word != "LeakSanitizer"]
@@ -392,6 +402,8 @@ class QueueRun(Run):
                        "connect-timeout = 3s\ntimeout = 5s\nretry-min = 1s\nretry-max = 1s\n"
                        "[tls]\ncertificate = %s\nkey = %s\nca = %s\n" % (
                            self.spool, receiver.port, pair.cert, pair.key, t.pki.ca.cert))
+        if fault:
+            self.env["FAULT_ROOT"] = self.spool
 
     def inboxq(self, *arguments, env=None, stdin=None):
         try:

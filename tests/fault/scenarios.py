@@ -131,6 +131,7 @@ def takeover(run, roots):
 
 
 def stop(run, roots):
+    run.codes.add(0)  # all is stored, and the mark that it has stopped is no promise
     serving(run, roots["empty"])
     numbers = run.new_items(3)
     c = run.r.client(hello=run.queue)

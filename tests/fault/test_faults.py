@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: ISC
 """Calls that fail: nothing is acknowledged that is not stored, nothing is lost, work goes on."""
 
+import contextlib
 import http.client
 import os
 import re
@@ -31,7 +32,13 @@ def judge_after_failure(r, queue, items, first):
     equal(lost, [], "acknowledged and not in new/ after the start")
     c = r.client(hello=queue)
     for n, data in items.items():
-        c.put(n, "status", data)
+        if len(data) > 1000000:
+            c.announce(n, "status", data, verb="OPEN")
+            line = c.answer(n)
+            if line.verb == "SEND":
+                c.pieces(n, data, line.offset)
+        else:
+            c.put(n, "status", data)
     names = {n: c.stored(n).name for n in items}
     for n, name in first.items():
         equal(names[n], name, "the name of item %d" % n)
@@ -183,13 +190,12 @@ def large_item_is_not_acknowledged_when_its_own_sync_fails(t, fault):
 @cases([
     ("no space for a draft", "write@draft:1:ENOSPC:once", "full"),
     ("no quota for a draft", "write@draft:1:EDQUOT:once", "full"),
-    ("a draft that cannot be written", "write@draft:1:EIO:once", "trouble"),
+    ("a draft that may not be made", "openat@draft:1:EACCES:once", "trouble"),
     ("no descriptor for a draft", "openat@draft:1:EMFILE:once", "trouble"),
     ("no descriptors in the system", "openat@draft:1:ENFILE:once", "trouble"),
     ("no inode for a draft", "openat@draft:1:ENOSPC:once", "full"),
-    ("a read-only file system", "openat@draft:1:EROFS:once", "trouble"),
     ("no room to be reserved", "fallocate:1:ENOSPC:once", "full"),
-    ("room that cannot be reserved", "fallocate:1:EIO:once", "trouble"),
+    ("room that may not be reserved", "fallocate:1:EPERM:once", "trouble"),
 ])
 def item_is_later_and_the_connection_lives_with(t, fault, code):
     if "fallocate" in fault:
@@ -210,6 +216,67 @@ def item_is_later_and_the_connection_lives_with(t, fault, code):
     equal(c.stored(2).get("again"), None)
     c.quit()
     equal(r.items("later", code), 1, "counter")
+
+
+@cases([
+    ("making a draft, read-only", "openat@draft:1:EROFS:on", 100),
+    ("making a draft, shut out", "openat@draft:1:ESHUTDOWN:once", 100),
+    ("writing a draft", "write@draft:1:EIO:once", 100),
+    ("room for a draft", "fallocate@draft:1:ENODEV:once", 100000),
+    ("making a part", "openat@draft:1:ENOTCONN:once", 3000000),
+    ("writing a part", "write@draft:9:ESTALE:once", 3000000),
+    ("a name for a part", "renameat2@draft:1:EIO:once,renameat@draft:1:EIO:once", 3000000),
+    ("making it visible", "renameat2@draft:1:ESHUTDOWN:once,renameat@draft:1:ESHUTDOWN:once", 100),
+    ("looking for room", "statvfs:1:ENOTCONN:once", 0),
+    ("counting an inbox", "readdir@newdir:1:ESTALE:once", 0),
+    ("all of it", "root:1:ESHUTDOWN:on", 100),
+])
+def file_system_that_is_gone_ends_it_before_anybody_hears_later(t, fault, size):
+    """With 74, and a start loses nothing that was acknowledged."""
+    if "fallocate" in fault:
+        need_call("fallocate")
+    env = shim(t, fault)
+    r = t.receiver({"receiver": {"workers": "1"}}, env=env, start=False)
+    r.env["FAULT_ROOT"] = r.root
+    r.start()
+    r.consumed = True
+    queue, items = t.queue(), {n: t.bytes(size + n) for n in range(1, 4)}
+    c = r.client(hello=queue)
+    c.put(9, "status", b"before")
+    first = {9: c.stored(9).name}
+    items[9] = b"before"
+    r.at_rest()
+    arm(t)
+    try:
+        if size > 1000000:
+            c.announce(1, "status", items[1], verb="OPEN")
+            if c.answer(1).verb == "SEND":
+                c.pieces(1, items[1])
+        elif size:
+            for n in range(1, 4):
+                c.put(n, "status", items[n])
+        elif "readdir" in fault:
+            with contextlib.suppress(OSError, http.client.HTTPException):
+                r.get("/inboxes")
+    except (Closed, OSError):
+        pass
+    c.wait_close()
+    equal([line for line in c.history if line.verb == "LATER"], [], "what was put off")
+    r.wait_log(r"event=(filesystem_gone|root_lost|sync_failed|ledger_failed)\b[^\n]*exit=74")
+    first.update((line.n, line.name) for line in c.history if line.verb == "STORED")
+    judge_after_failure(r, queue, items, first)
+
+
+@cases([("in new/", "readdir@newdir:1:EIO:on"), ("of a consumer's", "readdir@curdir:1:ESTALE:on")])
+def folder_that_cannot_be_counted_ends_nothing(t, fault):
+    """A bad sector in one that is only counted, or what somebody has made of cur/, is told."""
+    r = t.receiver(env=shim(t, fault))
+    c = r.client(hello=t.queue())
+    arm(t)
+    until(lambda: r.json("/inboxes")["inboxes"][0]["error"], 10, "the count")
+    c.put(1, "status", b"1")
+    c.stored(1)
+    c.quit()
 
 
 @cases([("of items", {"window": "4"}, 100, 4), ("of bytes", {"bytes": "100K"}, 30000, 4)])

@@ -207,7 +207,7 @@ def what_the_publisher_makes_anew_has_them(t):
 
 
 @cases([(error, error, code) for error, code in (
-    ("ENOSPC", "full"), ("EDQUOT", "full"), ("EIO", "trouble"))])
+    ("ENOSPC", "full"), ("EDQUOT", "full"), ("EPERM", "trouble"))])
 def no_room_for_them_is_a_disk_that_is_full(t, error, code):
     """The item stays with its client, a large one with what has come of it."""
     need_xattr(t)

@@ -12,7 +12,7 @@ from harness import bound, cases, contains, equal, main, need_call, test, until
 TROUBLES = [
     ("no room to rename", "files", "renameat2@draft:1:ENOSPC:on", "full"),
     ("no quota to rename", "filesystem", "renameat2@draft:1:EDQUOT:on", "full"),
-    ("a rename that fails", "files", "renameat2@draft:1:EIO:on", "trouble"),
+    ("a rename that fails", "files", "renameat2@draft:1:EACCES:on", "trouble"),
     ("no room for the bytes", "files", "fdatasync@draft:1:ENOSPC:on", "full"),
     ("no quota for the bytes, nor to write them anew", "files",
      "fdatasync@draft:1:EDQUOT:on,write@draft:9:EDQUOT:on", "full"),

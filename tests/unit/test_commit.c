@@ -1038,7 +1038,7 @@ takes_nothing_new_while_the_publisher_is_in_trouble(void **state)
 	static const struct {
 		int error;
 		enum proto_code code;
-	} troubles[] = {{ENOSPC, CODE_LATER_FULL}, {EIO, CODE_LATER_TROUBLE}};
+	} troubles[] = {{ENOSPC, CODE_LATER_FULL}, {EACCES, CODE_LATER_TROUBLE}};
 	struct item *first, *again, *late, *large;
 
 	(void)state;

@@ -32,7 +32,7 @@ static int
 sync_one(int *count)
 {
 	++*count;
-	errno = EIO;
+	errno = ENOSPC;
 	return fails && --fails == 0 ? -1 : 0;
 }
 

@@ -469,7 +469,7 @@ pauses_between_syncs(void **state)
 	assert_nothing_told();
 	assert_string_equal(calls_trace(), "r");
 	assert_visible(1, 1);
-	calls_fail(CALL_RENAME, EIO, -1);
+	calls_fail(CALL_RENAME, EACCES, -1);
 	mark(2);
 	assert_told(2, 0, DRAFT_TROUBLE);
 	assert_int_equal(told->items, 0);
@@ -750,7 +750,8 @@ waits_for_room_for_a_name(void **state)
 	static const struct {
 		int error;
 		enum draft_result trouble;
-	} errors[] = {{ENOSPC, DRAFT_FULL}, {EDQUOT, DRAFT_FULL}, {EIO, DRAFT_TROUBLE}};
+	} errors[] = {{ENOSPC, DRAFT_FULL}, {EDQUOT, DRAFT_FULL},
+	    {EACCES, DRAFT_TROUBLE}};
 
 	(void)state;
 #ifndef HAVE_RENAMEAT2

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/log_writer.h"
 
@@ -37,6 +38,15 @@ fatal_sync(const char *what)
 	fatal(EX_IOERR, "sync_failed",
 	    "what=%s error=\"%s\" note=\"nothing that waits for it is acknowledged\"", what,
 	    strerror(errno));
+}
+
+void
+fatal_if_gone(const char *call, const char *what)
+{
+	if (disk_is_gone(errno))
+		fatal(EX_IOERR, "filesystem_gone",
+		    "call=%s what=%s error=\"%s\" note=\"what was acknowledged is in the journal; "
+		    "clients keep the rest\"", call, what, strerror(errno));
 }
 
 int

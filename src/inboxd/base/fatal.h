@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * The end of the whole receiver, from any thread: one log line, then _exit().
- * Only for what nothing can go on without: a failed sync (P9), memory, and
- * what start-up needs.  Ending at once is safe because nothing is
+ * Only for what nothing can go on without: a failed sync (P9), a file system
+ * that is gone, memory, and what start-up needs.  Ending at once is safe because nothing is
  * acknowledged before it is stored: clients keep the rest.
  */
 #ifndef INBOXD_BASE_FATAL_H
@@ -19,6 +19,11 @@ NO_RETURN void fatal(int code, const char *event, const char *fmt, ...) PRINTF_L
 /* P9: a sync of `what` has failed; errno says how.  What is on the disk now nobody knows, and
  * a second sync would say yes without having done it. */
 NO_RETURN void fatal_sync(const char *what);
+
+/* Ends it with 74 where errno, of `call` on `what`, says that the file system is gone
+ * (disk_is_gone()): before anybody hears LATER for it, who would come again and again.  Else errno
+ * stays. */
+void fatal_if_gone(const char *call, const char *what);
 
 /* Ends it with `code` as it is, threads at work or not: exit() would take things down below
  * them.  What has been logged is written first, as far as its reader lets us. */

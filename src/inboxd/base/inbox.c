@@ -12,6 +12,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
 #include "inboxd/base/shares.h"
 #include "lib/clock.h"
@@ -38,7 +39,7 @@ open_part(int at, const char *part, dev_t dev, int shared, const char *shown,
 	if ((shared ? disk_check_shared_dir(fd, dev, &why) : disk_check_dir(fd, dev, NULL, &why)) <
 	    0) {
 		why_say(error, "%s: %s", shown, why.text);
-		close(fd);
+		disk_close(fd);
 		return -1;
 	}
 	return fd;
@@ -241,8 +242,9 @@ count_file(const struct counting *counting, const char *name, const struct stat 
 		shares_add(counting->shares, client, (uint64_t)st->st_size);
 }
 
-/* `part` is a path from new/, and `name` what people call it. */
-static void
+/* `part` is a path from new/, and `name` what people call it.  0, or the errno for which it is not
+ * known. */
+static int
 count_pile(const struct counting *counting, const char *part, const char *name,
     struct inbox_pile *out)
 {
@@ -250,6 +252,7 @@ count_pile(const struct counting *counting, const char *part, const char *name,
 	struct inbox_count *count = counting->count;
 	struct dirent *file;
 	struct stat st;
+	int error;
 
 	if (listing)
 		errno = 0;
@@ -261,11 +264,13 @@ count_pile(const struct counting *counting, const char *part, const char *name,
 			count_file(counting, file->d_name, &st, out);
 		errno = 0; /* a consumer has taken it meanwhile */
 	}
-	out->known = errno == 0;
+	error = errno;
+	out->known = error == 0;
 	if (!out->known)
-		snprintf(count->error, sizeof count->error, "%s/: %s", name, strerror(errno));
+		snprintf(count->error, sizeof count->error, "%s/: %s", name, strerror(error));
 	if (listing)
 		closedir(listing);
+	return error;
 }
 
 void
@@ -278,7 +283,10 @@ inbox_count(const struct inbox *inbox, const atomic_int *stop, struct shares *sh
 	snprintf(out->name, sizeof out->name, "%s", inbox->name);
 	out->begun = clock_utc();
 	/* By its path: it is the consumers', who may make it anew. */
-	count_pile(&counting, "../cur", "cur", &out->claimed);
+	(void)count_pile(&counting, "../cur", "cur", &out->claimed);
 	counting.shares = shares;
-	count_pile(&counting, ".", "new", &out->waiting);
+	errno = count_pile(&counting, ".", "new", &out->waiting);
+	/* A bad sector in a folder that is only counted is told, and no more. */
+	if (errno != EIO)
+		fatal_if_gone("readdir", "new");
 }

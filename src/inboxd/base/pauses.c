@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "inboxd/base/fatal.h"
 #include "inboxd/base/site.h"
 #include "lib/disk.h"
 #include "lib/log.h"
@@ -70,6 +71,8 @@ read_file(const struct pauses *pauses, const char *inbox, struct pause *out)
 		return 0;
 	}
 	if (fd < 0) {
+		if (errno != ENXIO) /* of a socket that somebody has called so */
+			fatal_if_gone("open", PAUSES_FILE);
 		snprintf(out->reason, sizeof out->reason, "whether it is cannot be told: %s",
 		    strerror(errno));
 	} else {
@@ -205,6 +208,7 @@ pauses_begin(struct pauses *pauses, const struct site *site, const char *inbox,
 	if (is_kept(pauses, inbox, inflow))
 		return PAUSES_WAS_SO;
 	if (write_file(pauses, inbox, pause) < 0) {
+		fatal_if_gone("write", PAUSES_FILE);
 		why_say(why, "%s, as that cannot be kept: %s%s" PAUSES_FILE ": %s",
 		    is_so(pauses, inflow) ? "it is paused until a restart" : "nothing is paused",
 		    inbox, inbox[0] ? "/" : "", strerror(errno));
@@ -227,6 +231,7 @@ pauses_end(struct pauses *pauses, const struct site *site, const char *inbox, st
 	if (!is_so(pauses, inflow))
 		return PAUSES_WAS_SO;
 	if (remove_file(pauses, inbox) < 0) {
+		fatal_if_gone("unlink", PAUSES_FILE);
 		why_say(why, "it is paused still: %s%s" PAUSES_FILE ": %s", inbox,
 		    inbox[0] ? "/" : "", strerror(errno));
 		return PAUSES_FAILED;

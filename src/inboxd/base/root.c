@@ -33,7 +33,7 @@ code_of(int error_number, int otherwise)
 {
 	if (disk_is_shortage(error_number))
 		return EX_OSERR;
-	return error_number == EIO ? EX_IOERR : otherwise;
+	return disk_is_gone(error_number) ? EX_IOERR : otherwise;
 }
 
 /* A mount point may be closed to all, lest somebody write beside what is to be mounted. */
@@ -88,7 +88,7 @@ check_all(const struct root *root, const char *path, struct why *error)
 		why_say(error, "folder %s/" JOURNAL_FOLDER ": %s", path, why.text);
 	else
 		return 0;
-	return EX_CONFIG;
+	return code_of(errno, EX_CONFIG);
 }
 
 /* None yet: a first start makes it (recover.c). */

@@ -98,7 +98,7 @@ folder_path(const char *root, const char *name)
 	return path;
 }
 
-/* Whatever it fails at: errno tells whether that was a shortage. */
+/* Whatever it fails at: errno tells whether that was a shortage, or the file system. */
 static int
 add_inbox(struct site *site, int root, const struct inbox_settings *from, struct why *error)
 {
@@ -158,6 +158,8 @@ site_new(struct settings *settings, int root, const char *const *alpn, int *code
 			continue;
 		if (disk_is_shortage(errno))
 			*code = EX_OSERR;
+		else if (disk_is_gone(errno))
+			*code = EX_IOERR;
 		goto fail;
 	}
 	return site;

@@ -467,11 +467,13 @@ books_rotate(struct books *books)
 		if (queue->superseded)
 			queue_see(queue, clock_utc(), ledger_age(books->ledger));
 	}
-	if (ledger_rotate(books->ledger, books->clients, books->setup->ledger_days) < 0)
+	if (ledger_rotate(books->ledger, books->clients, books->setup->ledger_days) < 0) {
+		fatal_if_gone("rotate", "ledger");
 		log_event(LOG_ERR, "ledger_not_rotated", "error=\"%s\" note=\"goes on as it is\"",
 		    strerror(errno));
-	else
+	} else {
 		log_event(LOG_INFO, "ledger_rotated", "queues=%zu", clients_count(books->clients));
+	}
 	/* After a failure it is tried again when as much has come once more. */
 	books->rotate_at = ledger_size(books->ledger) + books->setup->ledger_size;
 }

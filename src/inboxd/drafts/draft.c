@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "inboxd/base/fatal.h"
 #include "inboxd/drafts/meta.h"
 #include "lib/disk.h"
 #include "lib/log.h"
@@ -27,6 +28,7 @@ say_failure(const struct draft *draft, const char *what)
 {
 	int error = errno;
 
+	fatal_if_gone(what, draft->name);
 	log_event(LOG_ERR, "draft_failed", "call=%s inbox=%s name=%s error=\"%s\"", what,
 	    draft->inbox->name, draft->name, strerror(error));
 	return draft_failure(error);

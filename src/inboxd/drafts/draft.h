@@ -26,7 +26,8 @@ struct draft {
 };
 
 /* All that can go wrong has two meanings for the client: no room now, or
- * trouble of ours, which has been logged. */
+ * trouble of ours, which has been logged.  A file system that is gone ends the program
+ * (fatal_if_gone()). */
 enum draft_result { DRAFT_OK, DRAFT_FULL, DRAFT_TROUBLE };
 enum draft_result draft_failure(int error);
 

@@ -30,6 +30,7 @@ say_failure(const struct partial *partial, const char *what)
 {
 	int error = errno;
 
+	fatal_if_gone(what, partial->name);
 	log_event(LOG_ERR, "partial_failed", "call=%s inbox=%s name=%s error=\"%s\"", what,
 	    partial->inbox->name, partial->name, strerror(error));
 	return draft_failure(error) == DRAFT_FULL ? PARTIAL_FULL : PARTIAL_TROUBLE;
@@ -73,8 +74,9 @@ look(struct partial *partial)
 		return say_failure(partial, "fstat");
 	/* Its last holder may have made it a draft, or deleted it, between our
 	 * open and our lock. */
-	if (fstatat(partial->inbox->tmp, partial->name, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    named.st_ino != st.st_ino)
+	if (fstatat(partial->inbox->tmp, partial->name, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? PARTIAL_BUSY : say_failure(partial, "fstatat");
+	if (named.st_ino != st.st_ino)
 		return PARTIAL_BUSY;
 	if (is_of_other_mode(partial, &st))
 		return unlinkat(partial->inbox->tmp, partial->name, 0) == 0
@@ -270,8 +272,10 @@ expire_one(const struct inbox *inbox, const char *name, uint64_t seconds)
 	int fd = openat(inbox->tmp, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
-	if (fd < 0)
+	if (fd < 0) {
+		fatal_if_gone("open", name);
 		return;
+	}
 	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0 &&
 	    time(NULL) - st.st_mtim.tv_sec >= (time_t)seconds &&
 	    unlinkat(inbox->tmp, name, 0) == 0)
@@ -286,11 +290,14 @@ partial_expire(const struct inbox *inbox, uint64_t seconds)
 	DIR *listing = disk_list(inbox->tmp);
 	struct dirent *file;
 
-	if (!listing)
-		return;
-	while ((file = readdir(listing))) {
+	errno = listing ? 0 : errno;
+	while (listing && (file = readdir(listing))) {
 		if (strncmp(file->d_name, PARTIAL_PREFIX, strlen(PARTIAL_PREFIX)) == 0)
 			expire_one(inbox, file->d_name, seconds);
+		errno = 0;
 	}
-	closedir(listing);
+	if (errno)
+		fatal_if_gone("readdir", "tmp");
+	if (listing)
+		closedir(listing);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
 #include "lib/log.h"
 
@@ -49,6 +50,7 @@ space_look(struct space *space, int root, const struct settings *settings, uint6
 		rc = fstatvfs(root, &st);
 	while (rc < 0 && errno == EINTR);
 	if (rc < 0) {
+		fatal_if_gone("fstatvfs", "root");
 		/* Not knowing is no reason to turn items away: a full disk shows
 		 * when it is written to. */
 		log_event(LOG_ERR, "space_unknown", "error=\"%s\"", strerror(errno));

@@ -132,6 +132,7 @@ take_message(struct publisher *publisher, struct message *message)
 static void
 trouble(struct publisher *publisher, const struct draft *draft, const char *call)
 {
+	fatal_if_gone(call, draft->name);
 	publisher->trouble = draft_failure(errno);
 	stats_add(&publisher->stats, STAT_PUBLISH_FAILED, 1);
 	log_limited(&publisher->gate, LOG_ERR, "publish_failed",
@@ -216,10 +217,10 @@ is_gone(const struct draft *draft)
 {
 	struct stat st;
 	int rc = fstatat(draft->inbox->tmp, draft->name, &st, AT_SYMLINK_NOFOLLOW);
-	int is_so = rc < 0 && errno == ENOENT;
 
-	errno = ENOENT;
-	return is_so;
+	if (rc == 0)
+		errno = ENOENT;
+	return rc < 0 && errno == ENOENT;
 }
 
 static void

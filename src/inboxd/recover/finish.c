@@ -183,6 +183,7 @@ find_folder(struct recovery *r, const char *name)
 	inbox->suffix = "";
 	if (inbox_open(inbox, r->root->fd, name, 1, &why) == 0)
 		return inbox;
+	fatal_if_gone("open", name);
 	log_event(LOG_WARNING, "recover_inbox_gone", "inbox=%s error=\"%s\"", name, why.text);
 	return NULL;
 }
