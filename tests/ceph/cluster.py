@@ -53,6 +53,9 @@ bluestore block size = 4G
 bluestore cache autotune = false
 bluestore cache size = 64M
 osd memory target = 939524096
+osd recovery sleep hdd = 0
+osd recovery max active = 20
+osd max backfills = 4
 [mds]
 mds data = {folder}/mds.$id
 admin socket = {folder}/run/$name.asok
@@ -174,6 +177,10 @@ class Cluster:
         return {session["entity"]["addr"]["addr"].split(":")[0]: session["id"]
                 for session in self.ask("tell", "mds." + name, "session", "ls")}
 
+    def is_up(self, osd):
+        return any(str(each["osd"]) == osd and each["up"]
+                   for each in self.ask("osd", "dump")["osds"])
+
     def is_blocklisted(self, address):
         return address + ":0/0" in self.ask("osd", "dump")["blocklist"]
 
@@ -186,13 +193,9 @@ class Cluster:
             process.wait()
         self.processes.clear()
 
-    def log(self):
-        """The last lines of what its daemons said."""
-        text = ""
-        for name in sorted(os.listdir(os.path.join(self.folder, "log"))):
-            with open(os.path.join(self.folder, "log", name), encoding="utf-8",
-                      errors="replace") as file:
-                said = file.read()[-1500:]
-            if said and name.endswith(".out") and not name.startswith("mgr"):
-                text += "---- %s\n%s\n" % (name, said)
-        return text
+    def say(self):
+        """How it is, for people."""
+        try:
+            return self.call("ceph", "status", limit=10)
+        except (AssertionError, subprocess.TimeoutExpired) as error:
+            return str(error)

@@ -21,6 +21,7 @@ from harness import INBOXD, Unix
 NETWORK = "10.77.0."
 SERVICE = NETWORK + "100"  # where clients find the receiver
 PORT = 7117
+HELD = 69  # the exit code of who finds another's lock
 
 
 def run(*command, limit=30):
@@ -108,6 +109,12 @@ class Host:
 
     def mend(self):
         run("ip", "link", "set", "to-" + self.name, "up")
+        subprocess.run(self.inside("ip", "route", "flush", "type", "blackhole"),
+                       stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+
+    def mute(self, address):
+        """What it sends there is lost; it still hears."""
+        self.call("ip", "route", "add", "blackhole", address)
 
     def take_service(self):
         """The address is here now, and all who knew it elsewhere are told."""
@@ -131,6 +138,7 @@ class Host:
         self.children.clear()
 
     def end(self):
+        run("ip", "link", "del", "to-" + self.name)
         self.end_children()
         self.keeper.kill()
         self.keeper.wait()
@@ -172,12 +180,12 @@ format = plain
 class Receiver:
     """inboxd on a host, through all its starts."""
 
-    def __init__(self, host, pki, sync):
+    def __init__(self, host, pki, sync, root):
         self.host = host
         self.conf = os.path.join(host.folder, "inboxd.conf")
         self.socket = os.path.join(host.folder, "status")
         self.log_path = os.path.join(host.folder, "inboxd.log")
-        self.root = os.path.join(host.mnt, "inboxd")
+        self.root = os.path.join(host.mnt, root)
         self.process = None
         server = pki.good("server", "cap1", SERVICE, NETWORK + "11", NETWORK + "12")
         with open(self.conf, "w", encoding="ascii") as file:
@@ -188,16 +196,23 @@ class Receiver:
         self.host.call(INBOXD, "-c", self.conf, "-m")
 
     def start(self, seconds=60):
-        """Until it is ready; how long that took."""
+        """Until it is ready; how long that took.  While another holds the root it is started again,
+        as a supervisor does, where it does not wait itself."""
         begun = time.monotonic()
-        self.mark = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
-        self.process = self.host.spawn(INBOXD, "-c", self.conf, log="inboxd.log")
+        self.spawn()
         while not re.search(r"event=ready\b", self.log()):
+            if self.process.poll() == HELD:
+                time.sleep(1)
+                self.spawn()
             if self.process.poll() is not None or time.monotonic() > begun + seconds:
                 raise AssertionError("no inboxd on %s (exit code %r):\n%s" % (
                     self.host.name, self.process.poll(), self.log()[-3000:]))
             time.sleep(0.02)
         return time.monotonic() - begun
+
+    def spawn(self):
+        self.mark = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
+        self.process = self.host.spawn(INBOXD, "-c", self.conf, log="inboxd.log")
 
     def log(self):
         """What it said since its last start."""

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 
+import client
 from harness import INBOXQ
 from hosts import PORT, SERVICE
 
@@ -130,6 +131,35 @@ def digest_of(path):
         return hashlib.sha256(file.read()).hexdigest()
 
 
+class Witness:
+    """A client of its own kind, at a host's own address: all that this receiver says is known."""
+
+    def __init__(self, address, pki):
+        pair = pki.client("witness.example.org")
+        self.told = []   # (name, digest)
+        self.sent = set()
+        self.number = 0
+        self.connection = client.Client(
+            (address, PORT), client.context(pki.ca.cert, pair.cert, pair.key),
+            on_stored=lambda inbox, name, digest: self.told.append((name, digest)))
+        self.connection.hello(os.urandom(16).hex())
+
+    def send(self, count):
+        for _ in range(count):
+            self.number += 1
+            data = os.urandom(400)
+            self.sent.add(client.sha256(data))
+            self.connection.put(self.number, "status", data)
+
+    def wait_stored(self, count):
+        for number in range(self.number - count + 1, self.number + 1):
+            self.connection.stored(number)
+
+    def end(self):
+        """The receiver's last lines, until it closed."""
+        return self.connection.wait_close(60)
+
+
 class Verdict:
     """What became of what was acknowledged, on the root."""
 
@@ -153,22 +183,27 @@ class Clients:
         self.judged = set()  # (name, digest), found by an earlier judgement
 
     def check(self):
-        for client in self.all:
-            if client.failed:
-                raise client.failed
-            if client.process.poll() is not None:
-                raise AssertionError("inboxq ended with %d" % client.process.poll())
+        for each in self.all:
+            if each.failed:
+                raise each.failed
+            if each.process.poll() is not None:
+                raise AssertionError("inboxq ended with %d" % each.process.poll())
 
     def feed(self, on=True):
-        for client in self.all:
-            client.feeds.set() if on else client.feeds.clear()
+        for each in self.all:
+            each.feeds.set() if on else each.feeds.clear()
+
+    def hear(self, witness):
+        """What it was told is held to the root, too."""
+        self.others += witness.told
+        self.strays |= witness.sent
 
     def count(self):
-        return sum(len(client.acks) for client in self.all)
+        return sum(len(each.acks) for each in self.all)
 
     def moments(self, since):
         """When acknowledgements came, from then on, in order."""
-        return sorted({ack.when for client in self.all for ack in list(client.acks)
+        return sorted({ack.when for each in self.all for ack in list(each.acks)
                        if ack.when > since})
 
     def wait_ack(self, since, seconds):
@@ -192,12 +227,12 @@ class Clients:
         self.feed(False)
         time.sleep(PAUSE)
         limit = time.monotonic() + seconds
-        while any(client.waiting() or len(client.acks) + len(client.odd) < len(client.added)
-                  for client in self.all):
+        while any(each.waiting() or len(each.acks) + len(each.odd) < len(each.added)
+                  for each in self.all):
             self.check()
             if time.monotonic() > limit:
                 raise AssertionError("not all sent in %g s: %r wait" % (
-                    seconds, [client.waiting() for client in self.all]))
+                    seconds, [each.waiting() for each in self.all]))
             time.sleep(0.05)
 
     def judge(self, new):
@@ -211,20 +246,20 @@ class Clients:
             found.add((name, digest))
             there[digest] += 1
             os.unlink(path)
-        known = {digest for client in self.all for digest in client.added} | self.strays
-        told = {(ack.name, ack.digest) for client in self.all for ack in client.acks}
+        known = {digest for each in self.all for digest in each.added} | self.strays
+        told = {(ack.name, ack.digest) for each in self.all for ack in each.acks}
         told |= set(self.others)
         verdict.lost = sorted(told - found - self.judged)
         verdict.twice = [digest for digest in there if there[digest] + self.consumed[digest] > 1]
         verdict.unknown = [digest for digest in there if digest not in known]
         heard = {digest for _, digest in told}
-        verdict.unheard = [digest for client in self.all for digest in client.added
+        verdict.unheard = [digest for each in self.all for digest in each.added
                            if digest not in heard]
-        verdict.odd = [line for client in self.all for line in client.odd]
+        verdict.odd = [line for each in self.all for line in each.odd]
         self.consumed.update(there)
         self.judged |= found
         return verdict, len(found)
 
     def end(self):
-        for client in self.all:
-            client.end()
+        for each in self.all:
+            each.end()

@@ -69,6 +69,7 @@ class Run:
         self.rows = []
         self.failed = 0
         self.number = 0
+        self.worlds = 0
 
     def line(self, good, name, seconds):
         self.number += 1
@@ -76,12 +77,17 @@ class Run:
         print("%s %d - %s # %.1f s" % ("ok" if good else "not ok", self.number, name, seconds),
               flush=True)
 
+    def new_world(self, storage):
+        self.worlds += 1
+        return scenarios.World(storage, self.cluster, self.pki, os.path.join(
+            self.folder, "%s%d" % (storage.name, self.worlds)))
+
     def try_one(self, world, function):
         """Is its row a good one?"""
         try:
             row = function(world)
-        except Exception:  # whatever it is, the storage's next world has its turn
-            comment(traceback.format_exc() + world.log() + self.cluster.log())
+        except Exception:  # whatever it is, the next one has its turn, in a new world
+            comment(traceback.format_exc() + world.log() + self.cluster.say())
             return False
         self.rows.append(row)
         if not row.verdict.is_good():
@@ -90,23 +96,21 @@ class Run:
 
     def try_storage(self, storage, chosen):
         """Its scenarios in turn; behind one that failed, in a new world."""
-        world, count = None, 0
-        try:
-            for function in chosen:
-                begun = time.monotonic()
-                if not world:
-                    count += 1
-                    world = scenarios.World(storage, self.cluster, self.pki, os.path.join(
-                        self.folder, "%s%d" % (storage.name, count)))
-                good = self.try_one(world, function)
-                self.line(good, "%s: %s" % (storage.name, function.__name__),
-                          time.monotonic() - begun)
-                if not good:
-                    world.end()
-                    world = None
-        finally:
-            if world:
+        world = None
+        for function in chosen:
+            begun = time.monotonic()
+            try:
+                world = world or self.new_world(storage)
+            except Exception:
+                comment(traceback.format_exc() + self.cluster.say())
+            good = bool(world) and self.try_one(world, function)
+            self.line(good, "%s: %s" % (storage.name, function.__name__),
+                      time.monotonic() - begun)
+            if world and not good:
                 world.end()
+                world = None
+        if world:
+            world.end()
 
     def all(self, chosen):
         comment("the cluster is up after %.1f s" % self.cluster.start())
@@ -133,7 +137,7 @@ def check_all(chosen):
         run.all(chosen)
     except Exception:
         run.failed += 1
-        comment(traceback.format_exc() + run.cluster.log())
+        comment(traceback.format_exc() + run.cluster.say())
     finally:
         run.cluster.stop()
         if os.environ.get("CEPH_KEEP"):

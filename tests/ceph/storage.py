@@ -38,6 +38,9 @@ class Attached:
         self.process.kill()
         self.process.wait(30)
 
+    def forget(self):
+        """The host is gone for good, and the cluster need not wait for it."""
+
     def clean_up(self):
         """What is left of it on a host that has lost it, or whose end it was."""
         for _ in range(2):  # what is mounted over, first
@@ -52,7 +55,7 @@ class CephFs(Attached):
     name = "cephfs"
     sync = "files"
 
-    def __init__(self, host, cluster):
+    def __init__(self, host, cluster, _name):
         super().__init__(host)
         self.cluster = cluster
 
@@ -75,6 +78,10 @@ class CephFs(Attached):
         mds = self.cluster.active_mds()
         client = self.cluster.sessions()[self.host.address]
         self.cluster.call("ceph", "tell", "mds." + mds, "client", "evict", "id=%d" % client)
+
+    def forget(self):
+        if self.host.address in self.cluster.sessions():
+            self.fence()
 
     def detach(self):
         self.host.call("umount", self.host.mnt)
@@ -101,7 +108,7 @@ class Rbd(Device):
     name = "rbd"
     sync = "auto"
 
-    def __init__(self, host, cluster, image="root"):
+    def __init__(self, host, cluster, image):
         super().__init__(host)
         self.cluster = cluster
         self.image = image
@@ -172,7 +179,7 @@ class Plain(Device):
     name = "ext4"
     sync = "auto"
 
-    def __init__(self, host, _cluster):
+    def __init__(self, host, _cluster, _name):
         super().__init__(host)
         self.file = os.path.join(host.folder, "plain")
 
