@@ -9,6 +9,7 @@
 
 /* Each returns an exit code; receivers have their sockets. */
 int several_status(const struct arguments *arguments, const struct receivers *receivers);
+int several_clients(const struct arguments *arguments, const struct receivers *receivers);
 int several_inboxes(const struct arguments *arguments, const struct receivers *receivers);
 
 #endif

@@ -28,7 +28,7 @@ README_LISTS = ("P1  ", "who names", "in flight", "clients", "inboxq send", "inb
 
 # Each literal block of a page, in order: what it is; None: nothing to type.
 MANUALS = {
-    "src/inboxctl/inboxctl.8": [None] * 9 + ["administrator"] * 7,
+    "src/inboxctl/inboxctl.8": [None] * 10 + ["administrator"] * 7,
     "src/inboxd/inboxd.8": [None, "administrator", None, "administrator", None, "drop-in",
                             "new root", "drop-in", None, None, None, None,
                             *["administrator"] * 3],

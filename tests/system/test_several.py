@@ -10,7 +10,8 @@ import signal
 import time
 
 from client import sha256
-from harness import INBOXCTL, contains, equal, main, test
+from copyqueue import Queue
+from harness import INBOXCTL, contains, equal, main, test, until
 from made import DAY, Made, QUEUE, clock
 from statussocket import StatusSocket, inbox, inboxes, status
 
@@ -296,10 +297,9 @@ def problems_of_all_stand_above_the_table_the_most_severe_first(t):
 @test
 def one_receiver_by_two_names_counts_once_and_one_that_waits_for_its_root_is_well(t):
     root, pages = {"path": "/srv", "id": "ab" * 16}, {"/inboxes": inboxes(inbox("status"))}
-    StatusSocket(t, {**pages, "/status": status(root=root, state="waiting")}, "cap1")
-    StatusSocket(t, {**pages, "/status": status(root=root)}, "cap2")
-    StatusSocket(t, {**pages, "/status": status(root=root)}, "cap3")
-    StatusSocket(t, {**pages, "/status": status(root={**root, "id": "cd" * 16})}, "cap4")
+    states = {"cap1": status(root=root, state="waiting"), "cap2": status(root=root),
+              "cap3": status(root=root), "cap4": status(root={**root, "id": "cd" * 16})}
+    fakes = [StatusSocket(t, {**pages, "/status": page}, name) for name, page in states.items()]
     conf = listed(t, {name: {"socket": os.path.join(t.folder, name)}
                       for name in ("cap1", "cap2", "cap3", "cap4")})
     done = ctl(t, "status", "-R", conf)
@@ -311,6 +311,10 @@ def one_receiver_by_two_names_counts_once_and_one_that_waits_for_its_root_is_wel
     page = json.loads(ctl(t, "status", "--json", "-R", conf).stdout)
     equal([row["same"] for row in page["receivers"]], ["cap2", None, "cap2", None])
     equal(page["all"]["answered"], 4)
+    known = {"schema": 1, "now": int(time.time()), "next": None, "clients": [client_row("pc1")]}
+    for fake in fakes:
+        fake.pages["/clients"] = known
+    equal(clients(t, conf), [("pc1", "up-to-date", "0", "cap2,cap4")])
 
 
 # ---- inboxes
@@ -352,6 +356,194 @@ def times_are_told_by_each_receivers_own_clock(t):
              for word in ("-s", os.path.join(t.folder, name))]
     row = table(ctl(t, "inboxes", *words).stdout, "INBOX")["status"]
     equal(" ".join(row), "ok 34 136.7 KiB 2h 2 - 246912 1m")
+
+
+# ---- clients
+
+def client_row(who, queue="a", state="up-to-date", **changed):
+    """A row of /clients; `gaps` are (first, last, known)."""
+    now = int(time.time())
+    gaps = [{"first": first, "last": last, "missing": last - first + 1, "since": now,
+             "known": known} for first, last, known in changed.pop("gaps", ())]
+    unknown = sum(not gap["known"] for gap in gaps)
+    states = [name for name in ("missing", "silent", "behind") if
+              name == state or (name == "missing" and unknown)]
+    return {"identity": who, "queue": queue and 32 * queue, "state": (states or [state])[0],
+            "states": states or [state], "connected": False, "settled": 100, "unsettled": 0,
+            "gaps": gaps, "gaps_total": len(gaps), "gaps_unknown": unknown,
+            "stored": 5, "stored_bytes": 50, "seen": now - 3600, "last_stored": now - 3600,
+            "pending": 0, "pending_oldest": None, "failed": 0, "missing": 0, "address": "192.0.2.1",
+            "agent": "test", **changed}
+
+
+def fleet(t, ahead=None, **rows):
+    """-R of fakes that know these clients; a page has two.  `ahead` is a clock's, of some."""
+    for name, known in rows.items():
+        def page(query, known=known, more=(ahead or {}).get(name, 0)):
+            at = int(dict(pair.split("=") for pair in query.split("&") if pair).get("from", 0))
+            return {"schema": 1, "now": int(time.time()) + more, "clients": known[at:at + 2],
+                    "next": at + 2 if at + 2 < len(known) else None}
+        StatusSocket(t, {"/status": status(), "/clients": page}, name)
+    return listed(t, {name: {"socket": os.path.join(t.folder, name)} for name in rows})
+
+
+def clients(t, conf, *words, code=0):
+    """[(client, state, gaps, who knows it)], in order."""
+    run = ctl(t, "clients", "-R", conf, *words, code=code)
+    lines = [line.split() for line in run.stdout.splitlines()]
+    columns = [lines[0].index(head) for head in ("CLIENT", "STATE", "GAPS", "RECEIVERS")]
+    # "2d 3h" is two words, and it stands before what is looked for.
+    return [tuple(line[column] for column in columns)
+            for line in (re.sub(r"(\d+[dhm]) (\d+[hms])", r"\1\2", text).split()
+                         for text in run.stdout.splitlines()[1:])]
+
+
+@test
+def client_that_uses_another_receiver_is_not_silent(t):
+    now = int(time.time())
+    ago = {"seen": now - 900000}
+    conf = fleet(
+        t,
+        cap1=[client_row("pc1", state="silent", **ago), client_row("pc2", state="silent", **ago),
+              client_row("pc3", state="never-came", queue=None, seen=None, settled=None),
+              client_row("pc4", state="never-came", queue=None, seen=None, settled=None),
+              client_row("pc5", "e", state="silent", **ago),
+              client_row("pc6", "f", state="silent", pending=3, **ago),
+              client_row("pc7", state="behind", pending=3, **ago)],
+        cap2=[client_row("pc1", connected=True, seen=now - 990000),
+              client_row("pc2", state="silent", seen=now - 800000),
+              client_row("pc3"), client_row("pc5", "b"), client_row("pc6", "c"),
+              client_row("pc7")],
+        cap3=[client_row("pc4", state="never-came", queue=None, seen=None, settled=None),
+              client_row("pc2", state="silent", seen=now - 950000)])
+    equal(clients(t, conf), [
+        ("pc4", "never-came", "0", "cap1,cap3"), ("pc2", "silent", "0", "cap2,cap1,cap3"),
+        ("pc6", "silent", "0", "cap1"), ("pc1", "up-to-date", "0", "cap2,cap1"),
+        ("pc3", "up-to-date", "0", "cap2"), ("pc5", "up-to-date", "0", "cap2"),
+        ("pc5", "up-to-date", "0", "cap1"), ("pc6", "up-to-date", "0", "cap2"),
+        ("pc7", "up-to-date", "0", "cap2,cap1")])
+    page = json.loads(ctl(t, "clients", "--json", "-R", conf).stdout)
+    found = {(row["identity"], (row["queue"] or "-")[0]): (
+        row["state"], [at["receiver"] for at in row["receivers"]]) for row in page["clients"]}
+    equal(found, {
+        ("pc1", "a"): ("up-to-date", ["cap2", "cap1"]),
+        ("pc2", "a"): ("silent", ["cap2", "cap1", "cap3"]),
+        ("pc3", "a"): ("up-to-date", ["cap2"]),
+        ("pc4", "-"): ("never-came", ["cap1", "cap3"]),
+        ("pc5", "e"): ("up-to-date", ["cap1"]), ("pc5", "b"): ("up-to-date", ["cap2"]),
+        ("pc6", "f"): ("silent", ["cap1"]), ("pc6", "c"): ("up-to-date", ["cap2"]),
+        ("pc7", "a"): ("up-to-date", ["cap2", "cap1"])})
+
+
+@test
+def number_that_another_receiver_knows_of_is_no_loss(t):
+    """Its mark is above it, and it has no gap there."""
+    conf = fleet(
+        t,
+        cap1=[client_row("pc1", gaps=[(7, 9, False)]), client_row("pc2", gaps=[(7, 9, False)]),
+              client_row("pc3", gaps=[(7, 9, False)]), client_row("pc4", gaps=[(7, 9, False)]),
+              client_row("pc5", gaps=[(7, 9, False), (20, 20, False)]),
+              client_row("pc6", gaps=[(7, 9, True)]),
+              client_row("pc7", gaps=[(7, 9, False)], seen=5)],
+        cap2=[client_row("pc1"), client_row("pc2", gaps=[(9, 12, False)]),
+              client_row("pc3", settled=9), client_row("pc4", gaps=[(7, 9, False)]),
+              client_row("pc5", settled=15), client_row("pc7", gaps=[(9, 9, True)])])
+    want = [("pc2", "missing", "2", "cap1(1),cap2(1)"),
+            ("pc3", "missing", "1", "cap1(1),cap2"), ("pc4", "missing", "1", "cap1(1),cap2(1)"),
+            ("pc5", "missing", "1", "cap1(2),cap2"), ("pc7", "missing", "1", "cap2,cap1(1)"),
+            ("pc1", "up-to-date", "0", "cap1(1),cap2"), ("pc6", "up-to-date", "0", "cap1")]
+    equal(clients(t, conf), want)
+    equal(clients(t, conf, "--missing"), want[:5])
+    equal([row[0] for row in clients(t, conf, "--gaps")],
+          ["pc2", "pc3", "pc4", "pc5", "pc7", "pc1", "pc6"])
+    equal([row[0] for row in clients(t, conf, "--sort", "-client", "--client", "pc[1-4]")],
+          ["pc4", "pc3", "pc2", "pc1"])
+    equal([row[0] for row in clients(t, conf, "--limit", "2")], ["pc2", "pc3"])
+    page = json.loads(ctl(t, "clients", "--json", "--missing", "-R", conf).stdout)
+    equal([row["identity"] for row in page["clients"]], ["pc2", "pc3", "pc4", "pc5", "pc7"])
+    equal([(at["receiver"], [gap["first"] for gap in at["gaps"]])
+           for at in page["clients"][3]["receivers"]], [("cap1", [7, 20]), ("cap2", [])])
+
+
+@test
+def figures_are_those_of_who_saw_it_last_or_added_up(t):
+    now = int(time.time())
+    conf = fleet(
+        t,
+        cap1=[client_row("pc1", seen=now - 100, pending=7, pending_oldest=now - 50, failed=3,
+                         stored=5, missing=1, last_stored=now - 100, address="192.0.2.1")],
+        cap2=[client_row("pc1", seen=now - 50, pending=2, pending_oldest=now - 40, failed=1,
+                         stored=50, missing=2, last_stored=now - 3600, address="192.0.2.2")])
+    row = dict(zip(*(line.split() for line in re.sub(
+        r"(\d+[dhm]) (\d+[hms])", r"\1\2", ctl(t, "clients", "-v", "-R", conf).stdout)
+        .replace(" B ", "B ").splitlines())))
+    equal([row[head] for head in ("PENDING", "FAILED", "STORED", "BYTES", "MISSING", "ADDRESS",
+                                  "RECEIVERS")],
+          ["2", "1", "55", "100B", "3", "192.0.2.2", "cap2,cap1"])
+    assert row["LAST-STORED"][:2] == "1m" and row["SEEN"] in ("50s", "51s", "52s"), row
+    equal([row[0] for row in clients(t, conf, "--silent", "70s")], [])
+    equal([row[0] for row in clients(t, conf, "--silent", "40s")], ["pc1"])
+
+
+@test
+def who_saw_it_last_is_told_by_each_receivers_own_clock(t):
+    now = int(time.time())
+    conf = fleet(t, {"cap2": 86400}, cap1=[client_row("pc1", seen=now - 600, pending=1)],
+                 cap2=[client_row("pc1", seen=now + 86400 - 1200, pending=2)])
+    row = ctl(t, "clients", "-R", conf).stdout.splitlines()[1].split()
+    equal(row[:5], ["pc1", "up-to-date", "10m", "cap1,cap2", "1"])
+
+
+@test
+def clients_of_one_that_does_not_answer_are_missing_from_all_and_that_is_said(t):
+    conf = fleet(t, cap1=[client_row("pc%d" % n) for n in range(7)], cap2=[client_row("pc9")])
+    gone = listed(t, {"cap1": {"socket": os.path.join(t.folder, "cap1")},
+                      "cap3": {"socket": "/nowhere"}}, "other.conf")
+    equal(len(clients(t, conf)), 8, "all pages of both")
+    equal(len(clients(t, gone, code=69)), 7)
+    contains(ctl(t, "clients", "-R", gone, code=69).stderr,
+             "inboxctl: cap3: No such file or directory\n")
+    page = json.loads(ctl(t, "clients", "--json", "-R", gone, code=69).stdout)
+    equal([(row["name"], row["error"]) for row in page["receivers"]],
+          [("cap1", None), ("cap3", "No such file or directory")])
+    # One that ends amid its pages has told nothing.
+    def page_of(query):
+        return None if query else {"schema": 1, "now": 1, "next": 1,
+                                   "clients": [client_row("pc8")]}
+    StatusSocket(t, {"/status": status(), "/clients": page_of}, "cap3")
+    cut = listed(t, {name: {"socket": os.path.join(t.folder, name)} for name in ("cap1", "cap3")},
+                 "cut.conf")
+    equal(len(clients(t, cut, code=76)), 7)
+    contains(ctl(t, "clients", "-R", cut, code=76).stderr, "inboxctl: cap3: /clients?from=1: 404")
+    contains(ctl(t, "clients", "-R", cut, "--sort", "nosuch", code=64).stderr, "--sort nosuch")
+
+
+@test
+def a_queue_that_went_to_its_second_receiver_is_one_line(t):
+    """For real: the first goes away, the second takes the rest; the first is back, without it."""
+    host = {"clients": {"silent": "2s"}}
+    one, two = t.receiver(host), t.receiver(host)
+    conf = listed(t, {"cap1": {"socket": one.socket}, "cap2": {"socket": two.socket}})
+    q = Queue(t, one, two, who=PC)
+    q.add("status", b"a", b"b")
+    q("run", "--once")
+    q.add("status", b"c", b"d", b"e")
+    q.point_at(two)
+    q("run", "--once")
+    for r, stored in ((one, 2), (two, 3)):
+        until(lambda r=r: r.client_row(q.id())["connected"] is False, 10, "it to be gone")
+        equal(r.client_row(q.id())["stored"], stored)
+    until(lambda: one.client_row(q.id())["state"] == "silent", 10, "it to be silent")
+    q.add("status", b"f")
+    q("run", "--once")
+    equal(clients(t, conf), [(PC, "up-to-date", "0", "cap2,cap1")])
+    page = json.loads(ctl(t, "clients", "--json", "-R", conf).stdout)
+    row, = page["clients"]
+    equal((row["queue"], row["state"], row["states"], row["gaps_unknown"]),
+          (q.id(), "up-to-date", ["up-to-date"], 0))
+    equal([(at["receiver"], at["stored"], at["state"]) for at in row["receivers"]],
+          [("cap2", 4, "up-to-date"), ("cap1", 2, "silent")])
+    equal(ctl(t, "duplicates", "-r", one.root, "-r", two.root).stdout, "")
 
 
 main()

@@ -78,12 +78,17 @@ page_get(const char *socket_path, const char *path, struct json_t **page)
 	return tell(socket_path, result, &why);
 }
 
+enum fetch_result
+page_parts(const char *socket_path, const char *path, page_take *take, void *ctx, struct why *why)
+{
+	return ask_parts(socket_path, path, FETCH_PATIENCE, NULL, take, ctx, why);
+}
+
 int
 page_each(const char *socket_path, const char *path, page_take *take, void *ctx)
 {
 	struct why why = {""};
-	enum fetch_result result =
-	    ask_parts(socket_path, path, FETCH_PATIENCE, NULL, take, ctx, &why);
+	enum fetch_result result = page_parts(socket_path, path, take, ctx, &why);
 
 	return tell(socket_path, result, &why);
 }

@@ -51,6 +51,16 @@ roll_find(const char *head, size_t len)
 	return column;
 }
 
+int
+roll_column_of(const char *key)
+{
+	int column = 0;
+
+	while (strcmp(roll_column(column).key, key) != 0)
+		column++;
+	return column;
+}
+
 /* ---- what is wanted */
 
 /* "PENDING,-SEEN". */
@@ -135,23 +145,50 @@ states_of(const json_t *client)
 	return states;
 }
 
+/* What is asked of a queue, whether it is a row yet or not. */
+struct facts {
+	const char *identity;
+	unsigned states;
+	int64_t seen, failed, gaps;
+};
+
 static int
-is_wanted(const struct roll *roll, const json_t *client)
+is_wanted(const struct roll *roll, const struct facts *facts)
 {
 	const struct roll_wish *wish = &roll->wish;
-	const char *identity = json_string_value(json_object_get(client, "identity"));
-	unsigned states = states_of(client);
 
-	if (wish->match && fnmatch(wish->match, identity ? identity : "", FNM_NOESCAPE) != 0)
+	if (wish->match && fnmatch(wish->match, facts->identity, FNM_NOESCAPE) != 0)
 		return 0;
-	if (wants_all(wish) || wish->states & states)
+	if (wants_all(wish) || wish->states & facts->states)
 		return 1;
-	if (wish->silent && !(states & 1u << CLIENT_NEVER_CAME) &&
-	    roll->now - show_integer(client, "seen") > (int64_t)wish->silent)
+	if (wish->silent && !(facts->states & 1u << CLIENT_NEVER_CAME) &&
+	    roll->now - facts->seen > (int64_t)wish->silent)
 		return 1;
-	if (wish->failed && show_integer(client, "failed") > 0)
+	if (wish->failed && facts->failed > 0)
 		return 1;
-	return wish->gaps && show_integer(client, "gaps_total") > 0;
+	return wish->gaps && facts->gaps > 0;
+}
+
+static struct facts
+facts_of(const json_t *client)
+{
+	const char *identity = json_string_value(json_object_get(client, "identity"));
+
+	return (struct facts){.identity = identity ? identity : "", .states = states_of(client),
+	    .seen = show_integer(client, "seen"), .failed = show_integer(client, "failed"),
+	    .gaps = show_integer(client, "gaps_total")};
+}
+
+static struct facts
+facts_of_row(const struct roll_row *row)
+{
+	const struct roll_value *seen = &row->values[roll_column_of("seen")];
+	const struct roll_value *failed = &row->values[roll_column_of("failed")];
+	const char *identity = row->values[ROLL_CLIENT].text;
+
+	return (struct facts){.identity = identity ? identity : "", .states = row->states,
+	    .seen = seen->number == ROLL_NONE ? 0 : seen->number,
+	    .failed = failed->number == ROLL_NONE ? 0 : failed->number, .gaps = row->gaps_total};
 }
 
 /* ---- rows */
@@ -198,6 +235,25 @@ fill(struct roll_row *row, const json_t *client)
 	return 0;
 }
 
+/* 0, or -1: memory is out. */
+static int
+keep_gaps(struct roll_row *row, const json_t *client)
+{
+	const json_t *gaps = json_object_get(client, "gaps");
+	json_t *gap;
+	size_t i;
+
+	if (json_array_size(gaps) == 0)
+		return 0;
+	row->gaps = calloc(json_array_size(gaps), sizeof *row->gaps);
+	if (!row->gaps)
+		return -1;
+	json_array_foreach (gaps, i, gap)
+		row->gaps[row->gap_count++] = (struct roll_gap){show_integer(gap, "first"),
+		    show_integer(gap, "last"), json_is_true(json_object_get(gap, "known"))};
+	return 0;
+}
+
 int
 roll_take(struct roll *roll, const json_t *part, struct why *why)
 {
@@ -209,11 +265,15 @@ roll_take(struct roll *roll, const json_t *part, struct why *why)
 	roll->now = show_integer(part, "now");
 	json_array_foreach (json_object_get(part, "clients"), i, client) {
 		struct roll_row *row;
-		if (!is_wanted(roll, client))
+		const struct facts facts = facts_of(client);
+		if (!is_wanted(roll, &facts))
 			continue;
 		row = add_row(roll);
-		if (!row || fill(row, client) < 0)
+		if (!row || fill(row, client) < 0 ||
+		    (roll->wish.keeps_gaps && keep_gaps(row, client) < 0))
 			return no_memory(why);
+		row->states = facts.states;
+		row->gaps_total = facts.gaps;
 		if (!roll->wish.keeps_json)
 			continue;
 		row->json = json_dumps(client, JSON_ENSURE_ASCII | JSON_COMPACT);
@@ -223,11 +283,18 @@ roll_take(struct roll *roll, const json_t *part, struct why *why)
 	return 0;
 }
 
-static void
-free_row(struct roll_row *row)
+void
+roll_free_row(struct roll_row *row)
 {
 	for (int column = 0; column < ROLL_COLUMNS; column++)
 		free(row->values[column].text);
+	for (struct roll_at *at = row->at, *next; at; at = next) {
+		next = at->next;
+		free(at->gaps);
+		free(at->json);
+		free(at);
+	}
+	free(row->gaps);
 	free(row->json);
 }
 
@@ -235,7 +302,7 @@ void
 roll_free(struct roll *roll)
 {
 	for (size_t i = 0; i < roll->count; i++)
-		free_row(&roll->rows[i]);
+		roll_free_row(&roll->rows[i]);
 	free(roll->rows);
 	roll->rows = NULL;
 	roll->count = 0;
@@ -308,6 +375,21 @@ note_repeated(struct roll *roll)
 }
 
 void
+roll_filter(struct roll *roll)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < roll->count; i++) {
+		const struct facts facts = facts_of_row(&roll->rows[i]);
+		if (is_wanted(roll, &facts))
+			roll->rows[kept++] = roll->rows[i];
+		else
+			roll_free_row(&roll->rows[i]);
+	}
+	roll->count = kept;
+}
+
+void
 roll_sort(struct roll *roll)
 {
 	if (roll->count == 0)
@@ -316,5 +398,5 @@ roll_sort(struct roll *roll)
 	sorting = &roll->wish;
 	qsort(roll->rows, roll->count, sizeof *roll->rows, compare_rows);
 	while (roll->wish.limit && roll->count > roll->wish.limit)
-		free_row(&roll->rows[--roll->count]);
+		roll_free_row(&roll->rows[--roll->count]);
 }

@@ -19,6 +19,7 @@
 
 struct arguments;
 struct json_t;
+struct receivers;
 
 enum roll_column { ROLL_CLIENT, ROLL_QUEUE, ROLL_STATE, ROLL_GAPS, ROLL_ON, ROLL_MARK,
 	ROLL_UNSETTLED, ROLL_FIGURES, ROLL_COLUMNS = (int)ROLL_FIGURES + (int)FIGURES_COUNT };
@@ -30,6 +31,8 @@ struct roll_column_row {
 struct roll_column_row roll_column(int column);
 /* The column with this head, in any case, or ROLL_COLUMNS. */
 int roll_find(const char *head, size_t len);
+/* The column with this key, which there is. */
+int roll_column_of(const char *key);
 
 #define ROLL_NONE INT64_MIN
 
@@ -38,10 +41,31 @@ struct roll_value {
 	char *text;     /* NULL: none */
 };
 
+struct roll_gap {
+	int64_t first, last;
+	int is_known; /* somebody has confirmed it */
+};
+
+/* What one of several receivers says of a queue (screens/merge.h). */
+struct roll_at {
+	struct roll_at *next;
+	size_t receiver;
+	int64_t seen, settled;
+	int64_t unknown; /* gaps that nobody has confirmed */
+	struct roll_gap *gaps;
+	size_t gap_count;
+	char *json;
+};
+
 struct roll_row {
 	struct roll_value values[ROLL_COLUMNS];
+	unsigned states; /* all that hold: 1 << enum client_state, or'ed */
+	int64_t gaps_total;
 	int is_repeated; /* its client has another one in this list: set by roll_sort() */
 	char *json;      /* what came, if that is to be shown */
+	struct roll_gap *gaps; /* if they are kept */
+	size_t gap_count;
+	struct roll_at *at; /* of several receivers: who knows it, and who saw it last the first */
 };
 
 /* What is wanted.  Those that any of the first four lets through, or all if none is set. */
@@ -51,7 +75,7 @@ struct roll_wish {
 	int gaps, failed;      /* with gaps, known or not; with items set aside */
 	const char *match;     /* a pattern of identities; NULL: any */
 	uint64_t limit;        /* rows at most; 0: all */
-	int keeps_json;
+	int keeps_json, keeps_gaps;
 	struct roll_key {
 		int column, is_turned;
 	} keys[ROLL_COLUMNS];
@@ -63,6 +87,7 @@ struct roll {
 	struct roll_row *rows;
 	size_t count, room;
 	int64_t now; /* by the receiver's clock, UTC seconds */
+	const struct receivers *receivers; /* borrowed; NULL: of one alone */
 };
 
 /* Reads the options.  0, or -1 and `why`. */
@@ -72,8 +97,11 @@ void roll_path(const struct roll_wish *wish, char path[PAGE_PATH_ROOM]);
 
 /* Takes a part of /clients.  0, or -1 and `why`. */
 MUST_CHECK int roll_take(struct roll *roll, const struct json_t *part, struct why *why);
+/* Drops the rows that are not wanted, as roll_take() does before they are rows. */
+void roll_filter(struct roll *roll);
 /* Sorts, and cuts to the limit. */
 void roll_sort(struct roll *roll);
+void roll_free_row(struct roll_row *row);
 void roll_free(struct roll *roll);
 
 #endif
