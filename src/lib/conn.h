@@ -117,6 +117,8 @@ MUST_CHECK int conn_peer_identity(struct conn *conn, enum identity_kind kind,
  * the reason. */
 MUST_CHECK int conn_recheck(struct conn *conn, struct tls *tls, struct why *error);
 
+/* Has the peer ended it in order, by close_notify?  One that was killed only closes. */
+int conn_has_parted(const struct conn *conn);
 /* Has the peer gone before it had sent a byte, as one does who only looks whether we listen? */
 int conn_was_silent(const struct conn *conn);
 /* Amid the handshake: has the peer said something in the last so many seconds, or something that is

@@ -252,6 +252,12 @@ count_data(struct conn *c, size_t len)
 	c->own = 0;
 }
 
+int
+conn_has_parted(const struct conn *c)
+{
+	return c->parted;
+}
+
 static void
 read_failed(struct conn *c, int n)
 {
@@ -267,6 +273,7 @@ read_failed(struct conn *c, int n)
 		return;
 	}
 	c->ended = 1;
+	c->parted = why == SSL_ERROR_ZERO_RETURN && c->own <= OWN_MAX;
 	if (c->own > OWN_MAX)
 		conn_set_parting(c, "read: the peer sent too many %s", "key updates");
 	if (why == SSL_ERROR_SYSCALL && error != 0 && !c->broken)

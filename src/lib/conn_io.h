@@ -39,6 +39,7 @@ struct conn {
 	unsigned unseen : 1; /* on_read has not seen all of `in` */
 	unsigned silent : 1; /* the peer left before it had sent a byte */
 	unsigned ended : 1;  /* nothing more will come: on_close(parting) is next */
+	unsigned parted : 1; /* the peer has said so: close_notify */
 	unsigned broken : 1; /* writing failed: read what is there, then as `ended` */
 	unsigned finishing : 1;
 	unsigned draining : 1; /* on_drained is on the stack */

@@ -230,6 +230,13 @@ conn_recheck(struct conn *conn, struct tls *tls, struct why *error)
 }
 
 int
+conn_has_parted(const struct conn *conn)
+{
+	(void)conn;
+	return 0;
+}
+
+int
 conn_was_silent(const struct conn *conn)
 {
 	FUZZ_CHECK(conn == current);
