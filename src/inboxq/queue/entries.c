@@ -169,8 +169,22 @@ entries_left_behind(const struct entries *entries, uint64_t highest)
 	return NULL;
 }
 
+int
+entries_is_open(const struct entry *entry)
+{
+	return entry->state == ENTRY_WAITING || entry->state == ENTRY_SENT;
+}
+
+int
+entries_is_held(const struct entries *entries, const struct entry *entry, int64_t now)
+{
+	const struct later *held = later_held(&entries->pool, &entry->later);
+
+	return held && held->due > now;
+}
+
 int64_t
-entries_due(const struct entries *entries, uint16_t server, int64_t now)
+entries_due(const struct entries *entries, const struct later_who *who, int64_t now)
 {
 	int64_t first = LATER_NEVER;
 
@@ -178,8 +192,8 @@ entries_due(const struct entries *entries, uint16_t server, int64_t now)
 		const struct entry *entry = &entries->at[i];
 		int64_t due = LATER_NEVER;
 
-		if (entry->state == ENTRY_WAITING || entry->state == ENTRY_SENT)
-			due = later_due(&entries->pool, &entry->later, server);
+		if (entries_is_open(entry) && !entries_is_held(entries, entry, now))
+			due = later_due(&entries->pool, &entry->later, who);
 		if (due < first)
 			first = due;
 	}

@@ -59,7 +59,11 @@ void entries_drop(struct entries *entries, struct entry *entry);
 const struct entry *entries_left_behind(const struct entries *entries, uint64_t highest);
 
 /* As schedule_due_for(). */
-int64_t entries_due(const struct entries *entries, uint16_t server, int64_t now);
+int64_t entries_due(const struct entries *entries, const struct later_who *who, int64_t now);
+/* Does it wait for an answer, or to be sent? */
+int entries_is_open(const struct entry *entry);
+/* Have all but its holder to wait for it? */
+int entries_is_held(const struct entries *entries, const struct entry *entry, int64_t now);
 
 /* Takes over what stands on disk, as schedule_merge().  0, or -1: out of memory. */
 MUST_CHECK int entries_merge(struct entries *entries, const uint64_t *found, size_t found_count);

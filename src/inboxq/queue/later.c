@@ -46,6 +46,8 @@ later_set(struct later_pool *pool, struct later *item, uint16_t server, int64_t 
 	uint32_t fresh;
 
 	for (struct later *at = item; at; at = next_of(pool, at)) {
+		if (at->is_hold)
+			continue;
 		if (at->due && at->server == server) {
 			at->due = due;
 			return;
@@ -56,28 +58,72 @@ later_set(struct later_pool *pool, struct later *item, uint16_t server, int64_t 
 	if (spare) {
 		spare->due = due;
 		spare->server = server;
+		spare->is_hold = 0;
 		return;
 	}
 	fresh = take_one(pool); /* which may have moved all but *item */
 	if (!fresh) {
-		item->server = LATER_ANY;
 		if (item->due < due)
 			item->due = due;
+		item->server = LATER_ANY;
+		item->is_hold = 0;
 		return;
 	}
-	pool->at[fresh - 1] = (struct later){due, item->next, server};
+	pool->at[fresh - 1] = (struct later){due, item->next, server, 0};
 	item->next = fresh;
 }
 
+static int
+waits(const struct later *later, const struct later_who *who)
+{
+	if (later->is_hold)
+		return later->server != who->name && later->server != who->root;
+	return later->server == who->server || later->server == LATER_ANY;
+}
+
 int64_t
-later_due(const struct later_pool *pool, const struct later *item, uint16_t server)
+later_due(const struct later_pool *pool, const struct later *item, const struct later_who *who)
 {
 	int64_t due = 0;
 
 	for (const struct later *at = item; at; at = next_of(pool, at))
-		if ((at->server == server || at->server == LATER_ANY) && at->due > due)
+		if (waits(at, who) && at->due > due)
 			due = at->due;
 	return due;
+}
+
+void
+later_hold(struct later_pool *pool, struct later *item, uint16_t holder, int64_t due, int64_t now)
+{
+	struct later *place = NULL;
+	uint32_t fresh;
+
+	for (struct later *at = item; at; at = next_of(pool, at)) {
+		if (at->is_hold && at->server == holder)
+			return;
+		if (at->is_hold || (!place && at->due <= now))
+			place = at;
+	}
+	if (!place) {
+		fresh = take_one(pool);
+		if (!fresh)
+			return;
+		place = &pool->at[fresh - 1];
+		place->next = item->next;
+		item->next = fresh;
+	}
+	place->due = due;
+	place->server = holder;
+	place->is_hold = 1;
+}
+
+const struct later *
+later_held(const struct later_pool *pool, const struct later *item)
+{
+	for (const struct later *at = item; at; at = next_of(pool, at))
+		if (at->is_hold)
+			return at;
+	return NULL;
 }
 
 void
@@ -97,6 +143,6 @@ void
 later_clear_due(struct later_pool *pool, struct later *item, int64_t due)
 {
 	for (struct later *at = item; at; at = next_of(pool, at))
-		if (at->due == due)
+		if (at->due == due && !at->is_hold)
 			at->due = 0;
 }

@@ -34,6 +34,8 @@ schedule_free(struct schedule *schedule)
 	if (!schedule)
 		return;
 	entries_free(&schedule->entries);
+	holders_free(&schedule->holders);
+	free(schedule->seen);
 	turns_free(schedule->turns);
 	free(schedule);
 }
@@ -53,7 +55,7 @@ schedule_place_of(const struct schedule *schedule, const struct entry *entry)
 static int64_t
 due_of(const struct schedule *schedule, const struct entry *entry)
 {
-	return later_due(&schedule->entries.pool, &entry->later, schedule->server);
+	return later_due(&schedule->entries.pool, &entry->later, &schedule->who);
 }
 
 void
@@ -117,8 +119,10 @@ schedule_merge(struct schedule *schedule, const uint64_t *found, size_t found_co
 	    turns_reserve(schedule->turns, entries->room) < 0)
 		return -1;
 	schedule->counts.waiting = 0;
-	for (size_t i = 0; i < entries->count; i++)
+	for (size_t i = 0; i < entries->count; i++) {
 		schedule->counts.waiting += entries->at[i].state == ENTRY_WAITING;
+		schedule_doubt_noted(schedule, &entries->at[i]);
+	}
 	schedule->counts.highest = highest;
 	return 0;
 }
@@ -143,6 +147,7 @@ schedule_add(struct schedule *schedule, uint64_t n)
 		entries_drop(&schedule->entries, entry);
 		return -1;
 	}
+	schedule_doubt_noted(schedule, entry);
 	if (n > schedule->counts.highest)
 		schedule->counts.highest = n;
 	schedule->counts.waiting++;
@@ -256,24 +261,12 @@ schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_fact
 	return 1;
 }
 
-/* As an entry's waits have it: never LATER_ANY. */
-static uint16_t
-short_of(unsigned server)
-{
-	return (uint16_t)(server % SCHEDULE_SERVERS);
-}
-
-void
-schedule_begin(struct schedule *schedule, unsigned server)
-{
-	schedule->is_stale |= schedule->server != short_of(server);
-	schedule->server = short_of(server);
-}
-
 int64_t
 schedule_due_for(const struct schedule *schedule, unsigned server, int64_t now)
 {
-	return entries_due(&schedule->entries, short_of(server), now);
+	struct later_who who = schedule_who(schedule, server);
+
+	return entries_due(&schedule->entries, &who, now);
 }
 
 int

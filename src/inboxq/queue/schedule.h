@@ -27,6 +27,7 @@
 struct schedule;
 
 #define SCHEDULE_NEVER INT64_MAX
+#define SCHEDULE_HELD (INT64_MAX - 1) /* not as long as this program runs */
 #define SCHEDULE_TRIES 10 /* an item and copy cycle */
 #define SCHEDULE_INLINE (1024 * 1024) /* bytes: larger ones are taken for large, at first */
 #define SCHEDULE_SERVERS UINT16_MAX /* that are told apart */
@@ -36,6 +37,13 @@ struct schedule_facts {
 	enum schedule_priority priority;
 	const char *inbox;
 	uint64_t size; /* bytes */
+};
+
+/* Items that a receiver may have stored, told shortly: what is kept over the program's end. */
+struct schedule_note {
+	uint64_t low, high;  /* they are of these numbers; 0: there are none */
+	int64_t until;       /* others wait until then, monotonic seconds; 0: none is late yet */
+	const char *holder;  /* borrowed, as long as the schedule */
 };
 
 struct schedule_counts {
@@ -71,10 +79,31 @@ int schedule_learn(struct schedule *schedule, uint64_t n, const struct schedule_
 /* A session with a server begins: its own LATERs count from here on.  `server` is a number that
  * stands for its name; SCHEDULE_SERVERS above it is the same one again. */
 void schedule_begin(struct schedule *schedule, unsigned server);
-/* When `server` may have the first of those that wait, or that another has under way: `now` or
- * before it is at once; SCHEDULE_NEVER if there is none.  It looks at many: once a second, not
- * more. */
+/* When `server` may have the first of those that wait, or that another has under way, but for
+ * those that are held: `now` or before it is at once; SCHEDULE_NEVER if there is none.  It looks
+ * at many: once a second, not more. */
 int64_t schedule_due_for(const struct schedule *schedule, unsigned server, int64_t now);
+
+/*
+ * Which items another receiver may have: those that were sent and not answered are held for
+ * whoever may have stored them, and any other has them once `patience` is over: so many seconds, 0,
+ * as at first: at once, or SCHEDULE_HELD.  As dialled ("HOST:PORT") a server is known by its
+ * address; by its id ("host/id") once it has said READY.
+ */
+void schedule_set_patience(struct schedule *schedule, int64_t seconds);
+void schedule_dialled(struct schedule *schedule, const char *name);
+void schedule_met(struct schedule *schedule, const char *server);
+/* Item `n` is sent, and the session is over without an answer.  Until when it is held, 0: not. */
+int64_t schedule_doubt(struct schedule *schedule, uint64_t n, int64_t now);
+/* How many items that wait are held for others than whom the session is with, and until when the
+ * last of them (SCHEDULE_HELD) is; 0: none. */
+uint64_t schedule_count_held(const struct schedule *schedule, int64_t now, int64_t *until);
+/* Does `server`, when it was met last, hold an item that waits for it, and not for us?  As
+ * schedule_due_for(): not often. */
+int schedule_waits_for(const struct schedule *schedule, unsigned server, int64_t now);
+/* What there is to note; and what had been, before any item is known. */
+void schedule_note(const struct schedule *schedule, int64_t now, struct schedule_note *note);
+void schedule_recall(struct schedule *schedule, const struct schedule_note *note);
 
 /* The lowest number still in the queue, or the highest ever given + 1. */
 uint64_t schedule_settled(const struct schedule *schedule);

@@ -99,7 +99,7 @@ schedule_is_unanswered(const struct schedule *schedule, uint64_t n)
 {
 	const struct entry *entry = schedule_find(schedule, n);
 
-	return entry && (entry->state == ENTRY_WAITING || entry->state == ENTRY_SENT);
+	return entry && entries_is_open(entry);
 }
 
 void
@@ -120,7 +120,7 @@ schedule_put_off(struct schedule *schedule, uint64_t n, int64_t due)
 	struct entry *entry = schedule_find(schedule, n);
 
 	if (entry && entry->state != ENTRY_GONE)
-		set_waiting(schedule, entry, schedule->server, due);
+		set_waiting(schedule, entry, schedule->who.server, due);
 }
 
 void
