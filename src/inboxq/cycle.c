@@ -111,13 +111,17 @@ leave(struct cycle *cycle, enum leaving why, uint64_t seconds)
 static void
 go_elsewhere(struct cycle *cycle, enum elsewhere_verdict verdict)
 {
+	static const char *const reasons[] = {[ELSEWHERE_UNUSED] = "others",
+	    [ELSEWHERE_BETTER] = "better", [ELSEWHERE_HOLDER] = "held"};
+
 	if (verdict == ELSEWHERE_STAY)
 		return;
 	log_event(LOG_NOTICE, "server_left", "server=%s for=%s pending=%" PRIu64,
-	    servers_name(cycle->servers, cycle->server),
-	    verdict == ELSEWHERE_BETTER ? "better" : "others",
+	    servers_name(cycle->servers, cycle->server), reasons[verdict],
 	    schedule_counts(cycle->with.schedule)->waiting);
-	leave(cycle, verdict == ELSEWHERE_BETTER ? LEAVING_BETTER : LEAVING_UNUSED,
+	if (verdict == ELSEWHERE_HOLDER)
+		cycle->wanted = cycle->elsewhere.probed;
+	leave(cycle, verdict == ELSEWHERE_UNUSED ? LEAVING_UNUSED : LEAVING_BETTER,
 	    cycle->with.settings->timeout);
 }
 
@@ -142,7 +146,11 @@ static size_t
 next_server(struct cycle *cycle)
 {
 	int64_t now = clock_monotonic();
+	size_t wanted = cycle->wanted;
 
+	cycle->wanted = SERVERS_NONE;
+	if (wanted != SERVERS_NONE)
+		return wanted;
 	if (!cycle->with.once)
 		return servers_next(cycle->servers, now);
 	while (cycle->turn < servers_count(cycle->servers)) {
@@ -172,6 +180,8 @@ start_session(struct cycle *cycle)
 	cycle->hurried = 0;
 	schedule_begin(cycle->with.schedule, servers_id(cycle->servers, which));
 	credentials_read(&cycle->credentials, cycle->with.settings, &cycle->setup.tls);
+	/* What is sent to one that does not do is held for him. */
+	cycle->setup.is_wary = servers_has_failed(cycle->servers, which);
 	cycle->uplink = uplink_new(&cycle->setup, servers_name(cycle->servers, which));
 	elsewhere_begin(&cycle->elsewhere, cycle->uplink, which);
 	if (cycle->uplink)
@@ -184,6 +194,7 @@ start_session(struct cycle *cycle)
 static void
 set_waits(struct cycle *cycle)
 {
+	uint64_t patience = cycle->with.settings->patience;
 	char identity[IDENTITY_MAX + 1];
 
 	tls_own_identity(cycle->setup.tls, identity);
@@ -195,6 +206,8 @@ set_waits(struct cycle *cycle)
 	cycle->waits.report = cycle->with.settings->report * (uint64_t)CLOCK_SECOND;
 	schedule_set_rest(cycle->with.schedule,
 	    cycle->with.once ? SCHEDULE_NEVER : (int64_t)cycle->with.settings->retry_max);
+	schedule_set_patience(cycle->with.schedule, cycle->with.once && patience
+	    ? SCHEDULE_HELD : (int64_t)patience);
 }
 
 /* Between two sessions.  A server that asked us to stay away is still left alone, and the
@@ -214,6 +227,7 @@ take_next(struct cycle *cycle)
 	loaded_free(next);
 	cycle->next = NULL;
 	cycle->turn = 0;
+	cycle->wanted = SERVERS_NONE;
 	cycle->waits.rest = 0;
 	set_waits(cycle);
 	log_setup(conf_log_level(&settings->log), (enum log_format)settings->log.format);
@@ -323,6 +337,7 @@ cycle_new(const struct cycle_setup *setup, struct tls *tls)
 	if (!cycle)
 		return NULL;
 	cycle->with = *setup;
+	cycle->wanted = SERVERS_NONE;
 	cycle->setup = (struct uplink_setup){.base = setup->base, .tls = tls_ref(tls),
 	    .settings = settings, .spool = setup->spool, .schedule = setup->schedule,
 	    .ends = setup->ends, .once = setup->once, .on_end = on_end, .on_rest = on_rest,

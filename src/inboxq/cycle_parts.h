@@ -26,7 +26,7 @@ enum leaving {
 	LEAVING_NOT,
 	LEAVING_ASKED,  /* a stop, or a reload */
 	LEAVING_UNUSED, /* as ELSEWHERE_UNUSED */
-	LEAVING_BETTER, /* as ELSEWHERE_BETTER */
+	LEAVING_BETTER, /* as ELSEWHERE_BETTER, or ELSEWHERE_HOLDER */
 };
 
 struct cycle {
@@ -41,6 +41,7 @@ struct cycle {
 	struct waits waits;
 	size_t server;       /* whom the session is with */
 	size_t turn;         /* with once: whose is the next turn */
+	size_t wanted;       /* whose turn it is before all others; SERVERS_NONE */
 	uint64_t stored;     /* when the session began */
 	struct loaded *next; /* to be taken before the next session; or NULL */
 	enum leaving leaving;

@@ -62,7 +62,19 @@ is_in_vain(struct elsewhere *elsewhere)
 	    uplink_puts_off(elsewhere->uplink) > elsewhere->setup->settings->timeout;
 }
 
-/* Is a server that we prefer there again? */
+/* One that may have stored items that wait for it here; as has_work_for_others(). */
+static size_t
+find_holder(const struct elsewhere *elsewhere, int64_t now)
+{
+	for (size_t i = 0; i < servers_count(elsewhere->servers); i++)
+		if (i != elsewhere->server && servers_may_try(elsewhere->servers, i, now) &&
+		    schedule_waits_for(elsewhere->setup->schedule,
+		        servers_id(elsewhere->servers, i), now / CLOCK_SECOND))
+			return i;
+	return SERVERS_NONE;
+}
+
+/* Is a server that we prefer there again, or one that can tell whether it has what waits? */
 static void
 look_for_better(struct elsewhere *elsewhere)
 {
@@ -71,6 +83,8 @@ look_for_better(struct elsewhere *elsewhere)
 
 	if (!elsewhere->probe) {
 		elsewhere->probed = servers_better(servers, elsewhere->server, now);
+		if (elsewhere->probed == SERVERS_NONE)
+			elsewhere->probed = find_holder(elsewhere, now);
 		if (elsewhere->probed == SERVERS_NONE)
 			return;
 		credentials_read(elsewhere->credentials, elsewhere->setup->settings,
@@ -108,6 +122,6 @@ elsewhere_tick(struct elsewhere *elsewhere, int has_work)
 		look_for_better(elsewhere);
 	/* What is half sent would begin anew with another server. */
 	if (elsewhere->is_back && !uplink_has_large(elsewhere->uplink))
-		return ELSEWHERE_BETTER;
+		return elsewhere->probed < elsewhere->server ? ELSEWHERE_BETTER : ELSEWHERE_HOLDER;
 	return ELSEWHERE_STAY;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 /*
  * While a session lives: would our items be better off with another server?  With any that may be
- * tried, where this one puts off all that waits; and with one that we prefer, as soon as it is
- * there again.
+ * tried, where this one puts off all that waits; with one that we prefer, as soon as it is there
+ * again; and with one that may have stored what waits for that reason (schedule.h), just for as
+ * long as it takes to hear whether it has.
  *
  * That is found out by a probe (uplink/probe.h), whose times are the server's back-off: a server
  * that was away is looked for as often as if there were no other.  Whether it does is shown by an
@@ -37,6 +38,7 @@ enum elsewhere_verdict {
 	ELSEWHERE_STAY,
 	ELSEWHERE_UNUSED, /* this server has no use for what waits, and another may have */
 	ELSEWHERE_BETTER, /* one that we prefer is there */
+	ELSEWHERE_HOLDER, /* `probed` is there, which may have stored what waits */
 };
 
 /* A session has begun, or is over. */

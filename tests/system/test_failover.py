@@ -57,7 +57,7 @@ def no_word_of_tls(t):
 ])
 def server_that_takes_nothing_keeps_nothing_from_the_next(t, make):
     first, second = make(t), FakeReceiver(t, host="fake2")
-    q = Queue(t, first, second, timeout="2s", **{"connect-timeout": "2s"})
+    q = Queue(t, first, second, timeout="2s", patience="2s", **{"connect-timeout": "2s"})
     items = q.add("status", *ITEMS)
     begun = time.monotonic()
     run = run_in_background(t, q)
@@ -106,7 +106,7 @@ def preferred_server_that_proves_nothing_is_gone_to_less_and_less(t):
             raise Cut
         return False
     first, second = FakeReceiver(t, odd), FakeReceiver(t, host="fake2")
-    q = Queue(t, first, second, **{"retry-max": "60s"})
+    q = Queue(t, first, second, patience="10s", **{"retry-max": "60s"})
     run = run_in_background(t, q)
     begun, count = time.monotonic(), 0
     while time.monotonic() - begun < 15:
@@ -117,6 +117,8 @@ def preferred_server_that_proves_nothing_is_gone_to_less_and_less(t):
     # At most 3, 6, 12 ... seconds lie between two tries, and all of them fall short by lot.
     tries = len(first.said("HELLO"))
     assert tries <= 8, "%d sessions with the first one" % tries
+    # It had items before READY but once: from then on that would put them off for nothing.
+    assert said(q).count("reason=unanswered") <= 2, said(q)
     assert cpu(run) < 1 * bound(1), "%g s of processor time" % cpu(run)
     end_run(run, q)
 

@@ -52,7 +52,7 @@ class Trial:
         minimum = how.pop("minimum", "1.3")
         self.liar = self.make_liar(**{"inline": 65536, **how})
         self.honest = FakeReceiver(t, host="honest", listens=False)
-        self.q = Queue(t, self.liar, self.honest, timeout="2s", **{
+        self.q = Queue(t, self.liar, self.honest, timeout="2s", patience="1s", **{
             "connect-timeout": "2s", "retry-max": "2s"})
         self.set_minimum(minimum)
         self.items = self.q.add("status", *ITEMS, os.urandom(size))

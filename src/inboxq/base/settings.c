@@ -68,6 +68,7 @@ static const struct conf_key keys[] = {
     {"queue", "sent-log", CONF_SIZE, AT(sent_log), .fallback = "10M", .min = 1024 * 1024},
     {"server", "servers", CONF_LIST, AT(servers), .required = 1, .judge = judge_server},
     {"server", "order", CONF_CHOICE, AT(order), .fallback = "preferred", .choices = order_choices},
+    {"server", "patience", CONF_SECONDS, AT(patience), .fallback = "3m", .max = 86400},
     {"server", "connect-timeout", CONF_SECONDS, AT(connect_timeout), .fallback = "15s", .min = 1,
         .max = 3600},
     {"server", "timeout", CONF_SECONDS, AT(timeout), .fallback = "60s", .min = 1, .max = 86400},

@@ -29,6 +29,7 @@ struct settings {
 	uint64_t sent_log;     /* bytes at which it is turned over */
 	struct conf_list servers; /* server_parse() takes each of them */
 	int order;                /* enum order_way (order.h) */
+	uint64_t patience; /* seconds */
 	uint64_t connect_timeout, timeout, retry_min, retry_max, report; /* seconds */
 	uint64_t bandwidth; /* bytes a second; 0: no bound */
 	struct conf_tls tls;

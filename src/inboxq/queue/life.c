@@ -9,6 +9,7 @@
 #include "inboxq/queue/life.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "inboxq/spool/item.h"
 #include "lib/log.h"
@@ -51,10 +52,14 @@ life_requeued(uint64_t n, const char *server, const char *reason, uint64_t secon
 }
 
 void
-life_unanswered(uint64_t n, const char *server)
+life_unanswered(uint64_t n, const char *server, uint64_t held)
 {
-	log_event(
-	    LOG_INFO, "item_requeued", "n=%" PRIu64 " server=%s reason=unanswered", n, server);
+	char wait[32] = "";
+
+	if (held)
+		snprintf(wait, sizeof wait, " held=%" PRIu64, held);
+	log_event(LOG_INFO, "item_requeued", "n=%" PRIu64 " server=%s reason=unanswered%s", n,
+	    server, wait);
 }
 
 void

@@ -23,8 +23,8 @@ void life_stored(uint64_t n, const char *server, const char *name, int again);
 void life_requeued(uint64_t n, const char *server, const char *reason, uint64_t seconds,
     const char *note);
 /* Likewise: the session ended without an answer for it, and when the next one comes is not
- * known here. */
-void life_unanswered(uint64_t n, const char *server);
+ * known here; other receivers have it after `held` seconds, 0: as soon as this one. */
+void life_unanswered(uint64_t n, const char *server, uint64_t held);
 void life_refused(uint64_t n, const char *server, const char *code, const char *note);
 /* It lies in failed/ now, for good: the reason is in the line before, and beside it. */
 void life_set_aside(uint64_t n);

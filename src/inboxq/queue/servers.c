@@ -17,6 +17,7 @@ struct server {
 	int64_t due;   /* it may be tried from then on */
 	int64_t asked; /* so long it asked for itself */
 	int64_t ended; /* the last try; 0: none yet */
+	int has_failed; /* since it stored an item, or ever */
 };
 
 struct servers {
@@ -116,6 +117,7 @@ servers_take_over(struct servers *servers, const struct servers *old)
 			server->due = before->due;
 			server->asked = before->asked;
 			server->ended = before->ended;
+			server->has_failed = before->has_failed;
 		} else {
 			server->id = servers->ids++;
 		}
@@ -202,6 +204,7 @@ void
 servers_stored(struct servers *servers, size_t which)
 {
 	servers->all[which].backoff.wait = servers->min;
+	servers->all[which].has_failed = 0;
 	servers->own.wait = servers->min;
 }
 
@@ -214,6 +217,13 @@ servers_failed(struct servers *servers, size_t which, int64_t now)
 
 	server->due = now + later(wait, SERVERS_FLOOR);
 	server->ended = now;
+	server->has_failed = 1;
+}
+
+int
+servers_has_failed(const struct servers *servers, size_t which)
+{
+	return servers->all[which].has_failed;
 }
 
 void

@@ -55,6 +55,8 @@ int64_t servers_due(const struct servers *servers);
 void servers_stored(struct servers *servers, size_t which);
 /* Nothing more is to be had from it now: it is left alone by its back-off. */
 void servers_failed(struct servers *servers, size_t which, int64_t now);
+/* Has it failed, and stored nothing since? */
+int servers_has_failed(const struct servers *servers, size_t which);
 /* It asked to be left alone for so many seconds: no sooner, up to a quarter later, and its
  * back-off counts as well. */
 void servers_away(struct servers *servers, size_t which, int64_t now, uint64_t seconds);

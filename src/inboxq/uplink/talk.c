@@ -13,11 +13,11 @@
 
 #include "inboxq/base/news.h"
 #include "inboxq/queue/ends.h"
-#include "inboxq/queue/life.h"
 #include "inboxq/queue/schedule.h"
 #include "inboxq/uplink/answers.h"
 #include "inboxq/uplink/outgoing.h"
 #include "inboxq/uplink/say.h"
+#include "inboxq/uplink/unanswered.h"
 #include "lib/clock.h"
 #include "lib/conn.h"
 #include "lib/log.h"
@@ -47,13 +47,12 @@ talk_begin(struct talk *talk)
 void
 talk_end(struct talk *talk)
 {
-	uint64_t n = 0;
-
-	if (!talk->is_open)
+	if (talk->is_open)
+		unanswered_end(talk->schedule, talk->outgoing, talk->host, talk->has_parted);
+	else
 		schedule_untry(talk->schedule);
-	while (talk->is_open && (n = schedule_next_sent(talk->schedule, n)))
-		life_unanswered(n, talk->host);
 	talk->is_open = 0;
+	talk->has_parted = 0;
 	outgoing_free(talk->outgoing);
 	talk->outgoing = NULL;
 }
@@ -147,7 +146,8 @@ talk_is_at_rest(struct talk *talk)
 static enum outgoing_result
 pump(struct talk *talk, struct conn *conn, int64_t now)
 {
-	int no_more = talk->state != TALK_HELLO && talk->state != TALK_OPEN;
+	int is_early = talk->state == TALK_HELLO && !talk->is_wary;
+	int no_more = !is_early && talk->state != TALK_OPEN;
 	int is_turn = now > talk->tried;
 
 	outgoing_allow(talk->outgoing, is_in_vain(talk) ? (unsigned)is_turn : UINT_MAX);
@@ -183,7 +183,7 @@ talk_say(struct talk *talk, struct conn *conn)
 		return TALK_TROUBLE;
 	/* One cycle is over once nothing is put off for a time only. */
 	if (is_idle(talk, now) && (talk->state == TALK_LEAVING ||
-	        (talk->once && schedule_due(schedule) == SCHEDULE_NEVER))) {
+	        (talk->once && schedule_due(schedule) >= SCHEDULE_HELD))) {
 		tell_state(talk, conn, now);
 		say_word(conn, VERB_QUIT);
 		talk->state = TALK_QUIT;
@@ -318,6 +318,7 @@ on_ready(struct talk *talk, const struct proto_line *line)
 	if (proto_has(line, FIELD_IDLE))
 		talk->pulse.idle = line->number[FIELD_IDLE];
 	take_server(talk, line);
+	schedule_met(talk->schedule, talk->server);
 	/* From here on sent.log is read, from its begin: a server whose mark is
 	 * behind ours is told what became of the numbers between. */
 	if (proto_has(line, FIELD_MARK)) {
@@ -329,6 +330,7 @@ on_ready(struct talk *talk, const struct proto_line *line)
 	if (talk->state == TALK_HELLO)
 		talk->state = TALK_OPEN;
 	news_clear();
+	unanswered_tell(talk->schedule, talk->host);
 	log_event(LOG_INFO, "session_ready", "server=%s host=%s pending=%" PRIu64, talk->host,
 	    talk->server, counts->waiting + counts->sent);
 	return TALK_GOES_ON;

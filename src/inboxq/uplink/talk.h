@@ -42,10 +42,12 @@ struct talk {
 	struct schedule *schedule;
 	struct ends *ends;
 	int once;         /* as in struct uplink_setup */
+	int is_wary;      /* likewise */
 	uint64_t bandwidth; /* bytes a second; 0: no bound */
 	const char *host; /* whom we dial */
 	enum talk_state state;
 	int is_open; /* the connection stands */
+	int has_parted; /* it ended behind GOAWAY in order: what it owed us has been said */
 	struct outgoing *outgoing;
 	struct pulse pulse;
 	char server[SENTLOG_SERVER_ROOM]; /* who READY says it is, as in sent.log; "": nobody yet */

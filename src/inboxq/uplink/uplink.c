@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "inboxq/base/news.h"
@@ -76,6 +77,7 @@ lose(struct uplink *uplink, enum uplink_end end, const char *why)
 		    uplink->target.name, uplink->target.address, why);
 		news_trouble("%s: %s", uplink->target.name, why);
 	}
+	uplink->talk.has_parted = end == UPLINK_AWAY && !why && conn_has_parted(uplink->conn);
 	/* What was answered before counts. */
 	if (ends_commit(uplink->setup->ends) < 0) {
 		finish(uplink, UPLINK_TROUBLE, errno);
@@ -211,6 +213,7 @@ dial_on(struct uplink *uplink)
 	const struct uplink_setup *setup = uplink->setup;
 	struct dial_target *target = &uplink->target;
 	struct conn_link link = {.fd = -1, .peer = target->address, .host = target->name};
+	char name[sizeof target->name + 8];
 
 	conn_free(uplink->conn);
 	uplink->conn = NULL;
@@ -222,6 +225,8 @@ dial_on(struct uplink *uplink)
 		event_active(uplink->turn, EV_TIMEOUT, 1);
 		return;
 	}
+	snprintf(name, sizeof name, "%s:%u", target->name, target->port);
+	schedule_dialled(setup->schedule, name);
 	take_verdict(uplink, talk_hello(&uplink->talk, uplink->conn));
 }
 
@@ -243,7 +248,8 @@ uplink_new(const struct uplink_setup *setup, const char *server)
 	uplink->setup = setup;
 	uplink->ticked = clock_seconds();
 	uplink->talk = (struct talk){.spool = setup->spool, .schedule = setup->schedule,
-	    .ends = setup->ends, .once = setup->once, .host = uplink->target.name};
+	    .ends = setup->ends, .once = setup->once, .is_wary = setup->is_wary,
+	    .host = uplink->target.name};
 	spread_begin(&uplink->talk.lots);
 	uplink->talk.bandwidth = setup->settings->bandwidth;
 	uplink->turn = event_new(setup->base, -1, 0, on_turn, uplink);

@@ -41,6 +41,7 @@ struct uplink_setup {
 	struct schedule *schedule;
 	struct ends *ends;
 	int once; /* QUIT when all is answered; LATER puts an item off for good */
+	int is_wary; /* it gets no item before it has said READY */
 	/* The last call, once, from the event loop; the owner then calls
 	 * uplink_free(), but not within it. */
 	void (*on_end)(void *ctx, enum uplink_end end, uint64_t seconds, int error);
