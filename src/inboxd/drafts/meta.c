@@ -15,6 +15,7 @@
 #include "lib/escape.h"
 #include "lib/parse.h"
 #include "lib/record.h"
+#include "lib/utf8.h"
 #include "lib/xattr.h"
 
 #define PREFIX "user.inboxd."
@@ -151,34 +152,6 @@ meta_sync(const struct inbox *inbox, int fd)
 #define TEXT_ROOM 4096 /* of all keys and values, each byte of a name written as six */
 #define FILE_ROOM (NAME_ROOM + sizeof META_SUFFIX)
 
-/* How many bytes are the character that a text begins with; 0: it is no UTF-8, or its end. */
-static size_t
-character(const char *text)
-{
-	const unsigned char *at = (const unsigned char *)text;
-	size_t len = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 :
-	    at[0] < 0xf5 ? 4 : 0;
-
-	for (size_t i = 1; i < len; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	/* Longer than it had to be, half of a pair, or beyond the last one. */
-	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
-	    (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
-		return 0;
-	return at[0] ? len : 0;
-}
-
-static int
-is_utf8(const char *text)
-{
-	size_t len;
-
-	while ((len = character(text)) > 0)
-		text += len;
-	return *text == '\0';
-}
-
 static char *
 put(char *at, const char *text)
 {
@@ -219,7 +192,7 @@ put_value(char *at, const struct meta *meta, enum attribute which)
 		return put(at, value);
 	if (len == 0)
 		return put(at, "null");
-	return put_quoted(at, which == NAME && (strlen(value) < len || !is_utf8(value))
+	return put_quoted(at, which == NAME && (strlen(value) < len || !utf8_is(value))
 	        ? meta->hint : value);
 }
 
