@@ -228,7 +228,8 @@ def conf_keys(path):
     text = read(path)
     for macro, rows in re.findall(r"#define (CONF_\w+_ROWS)\(.*\n((?:.*\\\n)*.*)",
                                   read("src/lib/conf_rows.h")):
-        ours = macro not in ("CONF_ROOT_ROWS", "CONF_SOCKET_ROWS") or "/inboxd/" in path
+        ours = macro == "CONF_LOG_ROWS" or "/inboxd/" in path or \
+            "/inboxq/" in path and macro == "CONF_TLS_ROWS"
         assert text.count(macro + "(") == ours, "%s has no %s" % (path, macro)
         text = text.replace(macro + "(", rows + "(")
     found = re.findall(r'\{"([a-z-]+)",\s*"([a-z0-9-]+)",\s*CONF_\w+,([^{}]*)\}', text)
@@ -300,6 +301,12 @@ def keys_of_inboxd_stand_in_manual_and_sample():
 @check
 def keys_of_inboxq_stand_in_manual_and_sample():
     yield from keys_of("src/inboxq/base/settings.c", "conf/inboxq.conf", "src/inboxq/inboxq.1")
+
+
+@check
+def keys_of_inbox_relay_stand_in_manual_and_sample():
+    yield from keys_of("src/inbox-relay/settings.c", "conf/inbox-relay.conf",
+                       "src/inbox-relay/inbox-relay.8")
 
 
 @check
@@ -530,7 +537,8 @@ def commands_and_options_of_inboxq_stand_in_the_manual():
 @check
 def options_stand_in_the_manuals():
     for program, page in (("inboxd", "src/inboxd/inboxd.8"),
-                          ("inboxctl", "src/inboxctl/inboxctl.8")):
+                          ("inboxctl", "src/inboxctl/inboxctl.8"),
+                          ("inbox-relay", "src/inbox-relay/inbox-relay.8")):
         letters = options_of(read("src/%s/main.c" % program))
         if not letters:
             yield "src/%s/main.c: no options found" % program
@@ -573,14 +581,16 @@ def manuals_are_clean():
 # What looks at the environment, and the manuals of the programs that have it.
 ENVIRONMENTS = {
     "src/inboxd/confine.c": ["src/inboxd/inboxd.8"],
-    "src/lib/log.c": ["src/inboxd/inboxd.8", "src/inboxq/inboxq.1"],
-    "src/lib/notify.c": ["src/inboxd/inboxd.8", "src/inboxq/inboxq.1"],
+    "src/lib/log.c": ["src/inboxd/inboxd.8", "src/inboxq/inboxq.1",
+                      "src/inbox-relay/inbox-relay.8"],
+    "src/lib/notify.c": ["src/inboxd/inboxd.8", "src/inboxq/inboxq.1",
+                         "src/inbox-relay/inbox-relay.8"],
     "src/lib/passed.c": ["src/inboxd/inboxd.8"],
     "src/lib/terminal.c": ["src/inboxctl/inboxctl.8", "src/inboxq/inboxq.1"],
 }
-# What libraries look at for us: libc, its resolver, OpenSSL.
+# What libraries look at for us: libc, its resolver, OpenSSL, libpq.
 OTHERS_VARIABLES = {"LC_ALL", "LC_CTYPE", "LANG", "TZ", "RES_OPTIONS", "LOCALDOMAIN",
-                    "OPENSSL_CONF", "OPENSSL_MODULES"}
+                    "OPENSSL_CONF", "OPENSSL_MODULES", "PGPASSFILE"}
 
 
 @check
@@ -632,6 +642,7 @@ EXPOSURES = {"inboxd.service": 1.2, "inboxd@.service": 1.2,
              "inboxq.service": 1.2, "inboxq-once.service": 1.2,
              "inboxq-watch.service": 1.2, "inboxq-relay.service": 1.2,
              "inboxd-agent@.service": 1.2,
+             "inbox-relay.service": 1.2,
              "inboxd.service with socket.conf": 0.3}
 
 

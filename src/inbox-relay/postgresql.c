@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * PostgreSQL: a row an item, a batch in one transaction, by libpq's pipeline.
+ *
+ *	BEGIN; LOOK; INSERT ... ON CONFLICT DO NOTHING, each item; MARK
+ *	COMMIT
+ *
+ * That COMMIT's answer means durable hangs on settings that anybody may change at any time, so the
+ * transaction sets its own and tells what it has found (LOOK), each time: what a pooler or a reload
+ * makes of them between two is no matter.
+ *
+ * A row may be there already, of a transaction of ours whose answer was lost and which still waits
+ * for its standby.  A transaction that then writes nothing would be answered without any waiting,
+ * and its item deleted while one host alone has it: so each writes something (MARK), and the log is
+ * durable in order.
+ *
+ * Whoever cancels a COMMIT that waits for a standby has it answered with success and a warning:
+ * a COMMIT with a warning is none.  It is sent by itself, so that the warning is its own.
+ *
+ * Rejected: COPY, which knows no ON CONFLICT; synchronous_commit as a setting of the connection.
+ */
+#include "config.h"
+
+#include "inbox-relay/engine.h"
+
+#ifdef HAVE_POSTGRESQL
+
+#include <errno.h>
+#include <inttypes.h>
+#include <libpq-fe.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "inbox-relay/item.h"
+#include "inbox-relay/settings.h"
+#include "inbox-relay/stop.h"
+#include "lib/log.h"
+
+#define SQL_ROOM 1024
+#define OID_BYTEA 17
+#define INSERT "inbox_relay_insert"
+#define BINARY 1
+
+/* What LOOK tells, by its columns: all texts. */
+enum look { LOOK_SYNC, LOOK_FSYNC, LOOK_PAGES, LOOK_ENCODING, LOOK_KINDS, LOOK_LOCK, LOOK_WORDS,
+	LOOKS };
+
+/* $1: the table; $2: how long to wait for another transaction that has the same item.  A setting
+ * that is stronger than ours stays. */
+static const char look_sql[] =
+    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
+    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
+    " current_setting('fsync'), current_setting('full_page_writes'),"
+    " current_setting('server_encoding'),"
+    " (SELECT string_agg(DISTINCT relkind::text || relpersistence::text, ' ')"
+    " FROM pg_class WHERE oid = to_regclass($1) OR"
+    " oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)))),"
+    " set_config('lock_timeout', $2, true), set_config('client_min_messages', 'warning', true)";
+
+static const char mark_sql[] = "SELECT pg_logical_emit_message(true, 'inbox-relay', '')";
+
+struct postgresql {
+	const struct settings *settings;
+	PGconn *conn;
+	int64_t deadline;
+	int is_warned;    /* by the server, since this was last made 0 */
+	int is_unfit;     /* what failed last did so by what was given */
+	int is_committed; /* the last statement was, and did */
+	char lock_timeout[32];
+};
+
+static int
+lacks(const struct settings *settings, struct why *why)
+{
+	return settings->connection ? 0 :
+	    why_say(why, "[postgresql] connection is missing, as \"host=db1 dbname=inbox\"");
+}
+
+static void *
+begin(const struct settings *settings)
+{
+	struct postgresql *pg = calloc(1, sizeof *pg);
+
+	if (!pg)
+		return NULL;
+	pg->settings = settings;
+	snprintf(pg->lock_timeout, sizeof pg->lock_timeout, "%" PRIu64,
+	    settings->timeout * 1000 / 2 + 1);
+	return pg;
+}
+
+static void
+close_connection(void *engine)
+{
+	struct postgresql *pg = engine;
+
+	PQfinish(pg->conn);
+	pg->conn = NULL;
+}
+
+static void
+on_notice(void *ctx, const PGresult *result)
+{
+	struct postgresql *pg = ctx;
+	const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+	const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+	if (severity && strcmp(severity, "WARNING") != 0)
+		return;
+	pg->is_warned = 1;
+	log_event(LOG_WARNING, "engine_warns", "text=\"%s\"", text ? text : "");
+}
+
+/* What libpq has to say, on one line. */
+static enum engine_answer
+be_away(struct why *why, const char *text)
+{
+	size_t len = strcspn(text, "\n");
+
+	why_say(why, "%.*s", (int)len, text);
+	return ENGINE_AWAY;
+}
+
+/* ---- asking, without being stuck */
+
+/* Sends what is held, and reads on the way.  0, or -1. */
+static int
+flush(struct postgresql *pg)
+{
+	int rc;
+
+	while ((rc = PQflush(pg->conn)) > 0)
+		if (stop_wait(PQsocket(pg->conn), POLLIN | POLLOUT, pg->deadline) <= 0 ||
+		    !PQconsumeInput(pg->conn))
+			return -1;
+	return rc;
+}
+
+/* The next result, or NULL: there is none for this statement.  -1: it does not come. */
+static int
+next_result(struct postgresql *pg, PGresult **result)
+{
+	*result = NULL;
+	while (PQisBusy(pg->conn))
+		if (stop_wait(PQsocket(pg->conn), POLLIN, pg->deadline) <= 0 ||
+		    !PQconsumeInput(pg->conn))
+			return -1;
+	*result = PQgetResult(pg->conn);
+	return 0;
+}
+
+/* The one result of the next statement in the pipeline; NULL: it does not come. */
+static PGresult *
+take_result(struct postgresql *pg)
+{
+	PGresult *result, *none;
+
+	if (next_result(pg, &result) < 0 || !result)
+		return NULL;
+	/* A statement's results end with a NULL; the pipeline's end is one by itself. */
+	if (PQresultStatus(result) == PGRES_PIPELINE_SYNC)
+		return result;
+	if (next_result(pg, &none) == 0 && !none)
+		return result;
+	PQclear(none);
+	PQclear(result);
+	return NULL;
+}
+
+static int
+send_plain(struct postgresql *pg, const char *sql)
+{
+	return PQsendQueryParams(pg->conn, sql, 0, NULL, NULL, NULL, NULL, 0);
+}
+
+static int
+send_look(struct postgresql *pg)
+{
+	const char *values[] = {pg->settings->table, pg->lock_timeout};
+
+	return send_plain(pg, "BEGIN") &&
+	    PQsendQueryParams(pg->conn, look_sql, 2, NULL, values, NULL, NULL, 0);
+}
+
+/* ---- what is found there */
+
+static int
+is_kept(const char *kinds)
+{
+	char text[64], *at = text;
+
+	/* A table, or a partitioned one and its parts, and each permanent. */
+	snprintf(text, sizeof text, "%s", kinds);
+	for (; *at; at += strspn(at, " ")) {
+		if (!strchr("rp", at[0]) || at[1] != 'p')
+			return 0;
+		at += 2;
+	}
+	return 1;
+}
+
+static enum engine_answer
+judge(const struct postgresql *pg, const PGresult *look, struct why *why)
+{
+	const char *found[LOOKS];
+	const char *table = pg->settings->table;
+
+	for (int i = 0; i < LOOKS; i++)
+		found[i] = PQgetvalue(look, 0, i);
+	if (strcmp(found[LOOK_FSYNC], "on") != 0)
+		why_say(why, "fsync is off there: what is committed is not durable");
+	else if (strcmp(found[LOOK_PAGES], "on") != 0 &&
+	    !settings_trust(pg->settings, TRUST_FULL_PAGES))
+		why_say(why, "full_page_writes is off there: pages may be torn by a crash; where "
+		    "the file system sees to that, say [engine] trust = " TRUST_FULL_PAGES);
+	else if (strcmp(found[LOOK_SYNC], "on") != 0 &&
+	    strcmp(found[LOOK_SYNC], "remote_apply") != 0)
+		why_say(why, "synchronous_commit is %s there, and stays so", found[LOOK_SYNC]);
+	else if (strcmp(found[LOOK_ENCODING], "UTF8") != 0)
+		why_say(why, "the database has the encoding %s: want UTF8", found[LOOK_ENCODING]);
+	else if (!PQgetisnull(look, 0, LOOK_KINDS) && !is_kept(found[LOOK_KINDS]))
+		why_say(why, "%s is no permanent table (it is a view, foreign, temporary or "
+		    "unlogged): what is in it does not outlive a crash", table);
+	else if (PQgetisnull(look, 0, LOOK_KINDS)) {
+		why_say(why, "there is no table %s: inbox-relay -s prints what makes it", table);
+		return ENGINE_AWAY;
+	} else
+		return ENGINE_DONE;
+	return ENGINE_REFUSED;
+}
+
+/* Why nothing more comes. */
+static enum engine_answer
+be_cut_off(struct postgresql *pg, struct why *why)
+{
+	return be_away(why, PQstatus(pg->conn) == CONNECTION_BAD
+	        ? PQerrorMessage(pg->conn)
+	        : "there is no answer from the server");
+}
+
+/* Does this SQLSTATE say that it is the item that will not do, now and ever?  Data, integrity,
+ * WITH CHECK OPTION, limits, and what a trigger raises. */
+static int
+is_unfit(const char *state)
+{
+	static const char *const classes[] = {"22", "23", "44", "54", "P0"};
+
+	for (size_t i = 0; state && i < sizeof classes / sizeof classes[0]; i++)
+		if (strncmp(state, classes[i], 2) == 0)
+			return 1;
+	return 0;
+}
+
+/* All results up to the pipeline's end; the first that fails says why. */
+static enum engine_answer
+take_all(struct postgresql *pg, struct why *why)
+{
+	enum engine_answer answer = ENGINE_DONE;
+	ExecStatusType status;
+	PGresult *result;
+
+	pg->is_unfit = pg->is_committed = 0;
+	do {
+		result = take_result(pg);
+		if (!result) {
+			pg->is_unfit = 0;
+			return be_cut_off(pg, why);
+		}
+		status = PQresultStatus(result);
+		if (status == PGRES_FATAL_ERROR && answer == ENGINE_DONE) {
+			answer = be_away(why, PQresultErrorMessage(result));
+			pg->is_unfit = is_unfit(PQresultErrorField(result, PG_DIAG_SQLSTATE));
+		}
+		if (status == PGRES_TUPLES_OK && PQnfields(result) == LOOKS &&
+		    answer == ENGINE_DONE)
+			answer = judge(pg, result, why);
+		/* One that has failed says ROLLBACK. */
+		if (status == PGRES_COMMAND_OK)
+			pg->is_committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
+		PQclear(result);
+	} while (status != PGRES_PIPELINE_SYNC);
+	return answer;
+}
+
+/* Ends the pipeline, and takes what comes of it. */
+static enum engine_answer
+end_pipeline(struct postgresql *pg, struct why *why)
+{
+	if (!PQpipelineSync(pg->conn) || flush(pg) < 0)
+		return be_cut_off(pg, why);
+	return take_all(pg, why);
+}
+
+/* ---- opening */
+
+static enum engine_answer
+connect_it(struct postgresql *pg, struct why *why)
+{
+	const char *const keys[] = {"fallback_application_name", "dbname", "client_encoding", NULL};
+	const char *const values[] = {"inbox-relay", pg->settings->connection, "UTF8", NULL};
+	PostgresPollingStatusType wants = PGRES_POLLING_WRITING;
+
+	pg->conn = PQconnectStartParams(keys, values, 1);
+	if (!pg->conn)
+		return be_away(why, strerror(ENOMEM));
+	if (PQstatus(pg->conn) == CONNECTION_BAD)
+		return be_away(why, PQerrorMessage(pg->conn));
+	PQsetNoticeReceiver(pg->conn, on_notice, pg);
+	while (wants != PGRES_POLLING_OK) {
+		if (wants == PGRES_POLLING_FAILED)
+			return be_away(why, PQerrorMessage(pg->conn));
+		if (stop_wait(PQsocket(pg->conn), wants == PGRES_POLLING_READING ? POLLIN : POLLOUT,
+		        pg->deadline) <= 0)
+			return be_away(why, "there is no answer from the server");
+		wants = PQconnectPoll(pg->conn);
+	}
+	if (PQsetnonblocking(pg->conn, 1) < 0 || !PQenterPipelineMode(pg->conn))
+		return be_away(why, PQerrorMessage(pg->conn));
+	return ENGINE_DONE;
+}
+
+static int
+send_prepare(struct postgresql *pg)
+{
+	static const Oid types[] = {0, 0, 0, OID_BYTEA};
+	char sql[SQL_ROOM];
+
+	snprintf(sql, sizeof sql,
+	    "INSERT INTO %s"
+	    " (root, item, inbox, bytes, sha256, client, queue, number, name, received)"
+	    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+	    " ON CONFLICT (root, item) DO NOTHING", pg->settings->table);
+	return PQsendPrepare(pg->conn, INSERT, sql, 4, types);
+}
+
+static enum engine_answer
+open_it(void *engine, struct why *why)
+{
+	struct postgresql *pg = engine;
+	enum engine_answer answer;
+
+	pg->deadline = clock_monotonic() + (int64_t)pg->settings->timeout * CLOCK_SECOND;
+	answer = connect_it(pg, why);
+	if (answer != ENGINE_DONE)
+		return answer;
+	/* It is judged before it is asked for a statement that names the table. */
+	if (!send_look(pg) || !send_plain(pg, "COMMIT") || !send_prepare(pg))
+		return be_away(why, PQerrorMessage(pg->conn));
+	return end_pipeline(pg, why);
+}
+
+/* ---- items */
+
+static int
+send_item(struct postgresql *pg, const struct item *item)
+{
+	char *const *told = item->told.values;
+	const char *values[] = {item->root, item->name, item->inbox, (const char *)item->bytes,
+	    item->sha256, told[TOLD_CLIENT], told[TOLD_QUEUE], told[TOLD_NUMBER], told[TOLD_NAME],
+	    told[TOLD_RECEIVED]};
+	const int lengths[] = {0, 0, 0, (int)item->size, 0, 0, 0, 0, 0, 0};
+	const int formats[] = {0, 0, 0, BINARY, 0, 0, 0, 0, 0, 0};
+
+	return PQsendQueryPrepared(pg->conn, INSERT, 10, values, lengths, formats, 0);
+}
+
+static int
+send_batch(struct postgresql *pg, const struct item *items, size_t count)
+{
+	if (!send_look(pg))
+		return -1;
+	for (size_t i = 0; i < count; i++)
+		if (!send_item(pg, &items[i]) || flush(pg) < 0)
+			return -1;
+	return send_plain(pg, mark_sql) ? 0 : -1;
+}
+
+/* They are stored only by the answer to COMMIT. */
+static enum engine_answer
+commit(struct postgresql *pg, struct why *why)
+{
+	enum engine_answer answer;
+
+	pg->is_warned = 0;
+	if (!send_plain(pg, "COMMIT"))
+		return be_cut_off(pg, why);
+	answer = end_pipeline(pg, why);
+	if (answer != ENGINE_DONE)
+		return answer;
+	if (pg->is_warned)
+		return be_away(why, "COMMIT was answered with a warning: it may not be durable");
+	return pg->is_committed ? ENGINE_DONE : be_away(why, "the transaction was not committed");
+}
+
+/* *failed: the whole of it did, by one of these, and is to be given again one by one; one that was
+ * given alone has its end. */
+static enum engine_answer
+put_some(struct postgresql *pg, struct item *items, size_t count, struct why *why, int *failed)
+{
+	enum engine_answer answer;
+
+	pg->deadline = clock_monotonic() + (int64_t)pg->settings->timeout * CLOCK_SECOND;
+	pg->is_unfit = 0;
+	answer = send_batch(pg, items, count) < 0 ? be_cut_off(pg, why) : end_pipeline(pg, why);
+	if (answer == ENGINE_DONE)
+		answer = commit(pg, why);
+	for (size_t i = 0; i < count && answer == ENGINE_DONE; i++)
+		items[i].end = ITEM_STORED;
+	*failed = answer == ENGINE_AWAY && pg->is_unfit;
+	if (!*failed)
+		return answer;
+	if (count == 1) {
+		items[0].end = ITEM_UNFIT;
+		items[0].why = *why;
+	}
+	return send_plain(pg, "ROLLBACK") ? end_pipeline(pg, why) : be_cut_off(pg, why);
+}
+
+static enum engine_answer
+put(void *engine, struct item *items, size_t count, struct why *why)
+{
+	struct postgresql *pg = engine;
+	enum engine_answer answer;
+	int failed, alone;
+
+	answer = put_some(pg, items, count, why, &failed);
+	if (!failed || count == 1)
+		return answer;
+	/* Which one it is shows when each is by itself. */
+	for (size_t i = 0; i < count && answer == ENGINE_DONE; i++)
+		answer = put_some(pg, &items[i], 1, why, &alone);
+	return answer;
+}
+
+static void
+print_schema(const struct settings *settings, FILE *out)
+{
+	fprintf(out,
+	    "CREATE TABLE %s (\n"
+	    "    root     text NOT NULL,\n"
+	    "    item     text NOT NULL,\n"
+	    "    inbox    text NOT NULL,\n"
+	    "    bytes    bytea NOT NULL,\n"
+	    "    sha256   text NOT NULL,\n"
+	    "    client   text,\n"
+	    "    queue    text,\n"
+	    "    number   numeric(20),\n"
+	    "    name     text,\n"
+	    "    received timestamptz,\n"
+	    "    relayed  timestamptz NOT NULL DEFAULT now(),\n"
+	    "    PRIMARY KEY (root, item)\n"
+	    ");\n", settings->table);
+}
+
+const struct engine engine_postgresql = {
+    .lacks = lacks,
+    .begin = begin,
+    .end = free,
+    .open = open_it,
+    .close = close_connection,
+    .put = put,
+    .print_schema = print_schema,
+};
+
+#endif
