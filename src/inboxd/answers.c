@@ -148,7 +148,8 @@ give_root(void *ctx, struct root_view *out)
 	const struct answers *answers = ctx;
 
 	*out = (struct root_view){
-	    .path = (*answers->site)->settings->root, .id = answers->root->id};
+	    .path = (*answers->site)->settings->root, .id = answers->root->id,
+	    .can = answers->footing};
 }
 
 static const char *

@@ -23,6 +23,7 @@ struct root;
 struct site;
 struct status;
 struct threads;
+struct trial;
 
 /* What became of reloads. */
 struct reloads {
@@ -35,6 +36,7 @@ struct answers {
 	struct threads *threads;
 	struct site *const *site; /* the one in force */
 	const struct root *root;
+	const struct trial *footing; /* what its file system can */
 	struct stats *stats;      /* main's own */
 	const struct reloads *reloads;
 	const struct confine *confine;

@@ -270,7 +270,7 @@ start_answers(struct server *server)
 	struct why why = {"more than one status socket was passed"};
 
 	server->answers = (struct answers){.threads = &server->threads, .site = &server->site,
-	    .root = &server->root,
+	    .root = &server->root, .footing = &server->footing,
 	    .stats = &server->stats, .reloads = &server->reloads, .confine = &server->confine,
 	    .pauses = &server->pauses, .on_paused = on_paused, .ctx = server,
 	    .passed = count > 0 ? fds[0] : -1};

@@ -41,6 +41,14 @@ def what_it_can_is_told_at_the_start_and_by_a_check(t):
     contains(checked.stdout, "type=%s " % said["type"])
     contains(checked.stdout, " rename=%s " % said["rename"])
     equal([name for name in os.listdir(r.root) if name.startswith(".")], [], "left over")
+    root = r.json("/status")["root"]
+    equal(root["filesystem"], said["type"])
+    equal({name: {True: "yes", False: "no"}.get(value, str(value))
+           for name, value in root["abilities"].items()},
+          {name: value for name, value in said.items() if name != "type"})
+    told = t.run([r.ctl, "status", "-v", "-s", r.socket]).stdout
+    contains(told, "\nfile system %s: rename %s, " % (said["type"], said["rename"]))
+    contains(told, ", locks yes, ")
     # Beside a receiver nothing is tried.
     beside = r.run("-t")
     equal(beside.returncode, 0, beside.stderr)
@@ -76,6 +84,9 @@ def full_disk_stops_no_trial_and_no_start(t):
     r = t.receiver(start=False)
     r.start(env={**SHIMMED, "FAULT_SCOPE": "program", "FAULT": "mkdirat:1:ENOSPC:once"})
     contains(r.log(), 'note="not tried all: No space left on device"')
+    can = r.json("/status")["root"]["abilities"]
+    equal((can["rename"], can["locks"]), (None, None))
+    contains(t.run([r.ctl, "status", "-v", "-s", r.socket]).stdout, ", locks -, ")
     send(t, r)
 
 

@@ -133,7 +133,8 @@ def lock_file_says_who_has_the_root_and_keeps_nobody_out(t):
 @test
 def status_says_which_root_it_is(t):
     r = t.shared()
-    equal(r.json("/status")["root"], {"path": r.root, "id": id_of(r), "held_by": None})
+    root = r.json("/status")["root"]
+    equal((root["path"], root["id"], root["held_by"]), (r.root, id_of(r), None))
     done = t.run([r.ctl, "status", "-v", "-s", r.socket])
     contains(done.stdout, "\nroot %s, id %s\n" % (r.root, id_of(r)))
 

@@ -25,6 +25,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include "lib/trial.h"
 #include "lib/why.h"
 
 enum server_answer server_answer;
@@ -217,9 +218,12 @@ fake_root(void *ctx, struct root_view *out)
 	static const struct holder holder = {.state = HOLDER_RUNNING, .host = "cap2", .pid = 12,
 	    .since = {1700000000, 0}};
 
+	static const struct trial can = {.type = "ext4", .rename = TRIAL_OVERWRITES,
+	    .can = {[TRIAL_LOCKS] = 1, [TRIAL_INODES] = 1}, .name_max = 143};
+
 	(void)ctx;
 	*out = (struct root_view){.path = "/var/lib/inboxd",
-	    .id = "0123456789abcdef0123456789abcdef", .holder = &holder};
+	    .id = "0123456789abcdef0123456789abcdef", .holder = &holder, .can = &can};
 }
 
 static int

@@ -85,6 +85,12 @@ status_accounts_for_every_item(void **state)
 	assert_true(json_is_null(json_object_get(holder, "machine")));
 	assert_int_equal(json_integer_value(json_object_get(holder, "pid")), 12);
 	assert_int_equal(json_integer_value(json_object_get(holder, "since")), 1700000000);
+	json_t *can = json_object_get(root, "abilities");
+	assert_string_equal(json_string_value(json_object_get(root, "filesystem")), "ext4");
+	assert_string_equal(json_string_value(json_object_get(can, "rename")), "overwrites");
+	assert_true(json_is_true(json_object_get(can, "locks")));
+	assert_true(json_is_false(json_object_get(can, "syncfs")));
+	assert_int_equal(json_integer_value(json_object_get(can, "names")), 143);
 	assert_string_equal(json_string_value(json_object_get(page, "sandbox")), "Landlock ABI 4");
 	assert_true(json_is_null(json_object_get(page, "sandbox_lacks")));
 	/* Below zero for a moment, by the sum over threads. */

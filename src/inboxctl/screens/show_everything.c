@@ -193,6 +193,34 @@ show_numbers(const json_t *numbers, const char *title, int64_t now, FILE *out)
 	}
 }
 
+/* "file system ext4: rename noreplace, exchange yes, ..."; "-" is not known. */
+static void
+show_filesystem(const json_t *root, FILE *out)
+{
+	const char *type = json_string_value(json_object_get(root, "filesystem"));
+	const char *name, *comma = ": ";
+	json_t *value;
+
+	if (!type)
+		return;
+	fputs("file system ", out);
+	table_plain(out, type);
+	json_object_foreach (json_object_get(root, "abilities"), name, value) {
+		fputs(comma, out);
+		table_plain(out, name);
+		if (json_is_integer(value))
+			fprintf(out, " %" JSON_INTEGER_FORMAT, json_integer_value(value));
+		else if (json_is_boolean(value))
+			fputs(json_is_true(value) ? " yes" : " no", out);
+		else {
+			fputc(' ', out);
+			table_plain(out, json_is_string(value) ? json_string_value(value) : "-");
+		}
+		comma = ", ";
+	}
+	fputc('\n', out);
+}
+
 static void
 show_root(const json_t *root, FILE *out)
 {
@@ -207,6 +235,7 @@ show_root(const json_t *root, FILE *out)
 	if (id)
 		table_plain(out, id);
 	fputc('\n', out);
+	show_filesystem(root, out);
 }
 
 int

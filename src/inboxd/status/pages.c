@@ -13,9 +13,13 @@
  *	 "root": {
  *	   "path": "/var/lib/inboxd",
  *	   "id": "32 digits",           null: none yet
- *	   "held_by": null},            or whom it waits for, as far as the lock file tells:
+ *	   "held_by": null,             or whom it waits for, as far as the lock file tells:
  *	                                {"host": "cap2", "machine": "32 digits", "pid": 4711,
  *	                                 "since": 1795356000}
+ *	   "filesystem": "ext4",        null: not looked at yet; its abilities, by lib/trial.h:
+ *	   "abilities": {"rename": "noreplace", "exchange": true, "reserve": true, "locks": true,
+ *	                 "attributes": true, "syncfs": true, "inodes": true, "names": 255}},
+ *	                                null: not tried; a null among them: in vain
  *	 "since": 1795356000,           start of the receiver
  *	 "now": 1795359600,
  *	 "reload_error": null,          why the last reload was not taken
@@ -82,6 +86,7 @@
 #include "inboxd/commit/view.h"
 #include "inboxd/status/problems.h"
 #include "inboxd/status/values.h"
+#include "lib/trial.h"
 
 #define USEC_PER_SEC 1000000
 #define TIME_DIGITS JSON_REAL_PRECISION(15) /* microseconds, for 30 years */
@@ -235,15 +240,38 @@ holder_json(const struct holder *holder)
 	    json_time((int64_t)holder->since.tv_sec));
 }
 
+/* null: not tried yet, or, of one of them, in vain. */
+static json_t *
+abilities_json(const struct trial *can)
+{
+	json_t *abilities;
+
+	if (!can)
+		return json_null();
+	abilities = json_pack("{s:o, s:o}", "rename",
+	    json_text(can->error ? NULL : trial_renames[can->rename]), "names",
+	    json_count(can->name_max));
+	for (int i = 0; abilities && i < TRIAL_COUNT; i++) {
+		int is_known = !can->error || i >= TRIAL_SEEN;
+		if (json_object_set_new(abilities, trial_names[i],
+		        is_known ? json_boolean(can->can[i]) : json_null()) == -1) {
+			json_decref(abilities);
+			return NULL;
+		}
+	}
+	return abilities;
+}
+
 static json_t *
 root_json(const struct status_source *source)
 {
 	struct root_view root = {0};
 
 	source->root(source->ctx, &root);
-	return json_pack("{s:o, s:o, s:o}", "path", json_text(root.path), "id",
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "path", json_text(root.path), "id",
 	    json_text(root.id && root.id[0] ? root.id : NULL), "held_by",
-	    holder_json(root.holder));
+	    holder_json(root.holder), "filesystem", json_text(root.can ? root.can->type : NULL),
+	    "abilities", abilities_json(root.can));
 }
 
 char *

@@ -10,6 +10,7 @@
 #include "inboxd/base/stats.h"
 
 struct holder;
+struct trial;
 struct view_filter;
 struct wish;
 
@@ -39,6 +40,7 @@ struct root_view {
 	const char *path;
 	const char *id;              /* "": it has none yet */
 	const struct holder *holder; /* another host's receiver, for which this one waits; NULL */
+	const struct trial *can; /* its file system, as it was tried; NULL: not yet */
 };
 
 struct status_source {
