@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: ISC
-"""The two hosts with corosync, Pacemaker and one root, set up as inboxd-ha(7) says."""
+"""The two hosts with corosync, Pacemaker and one root, set up as inboxd-ha(7) says.
+
+With a witness a third host is a member, too, which never has the root: its vote is what it is for.
+"""
 
 import contextlib
 import os
@@ -50,25 +53,24 @@ nodelist {
 %s}
 quorum {
 	provider: corosync_votequorum
-	two_node: 1
-	wait_for_all: 0
-}
+%s}
 logging {
 	to_syslog: yes
 }
 """
 NODE = "\tnode {\n\t\tname: %s\n\t\tnodeid: %d\n\t\tring0_addr: %s\n\t}\n"
+TWO_NODES = "\ttwo_node: 1\n\twait_for_all: 0\n"
 # The power switch of a test in place of a site's own.
 STONITH = """<configuration>
   <crm_config>
     <cluster_property_set id="inboxd-options">
-      <nvpair id="test-delay" name="priority-fencing-delay" value="1s"/>
+      <nvpair id="test-delay" name="priority-fencing-delay" value="%s"/>
     </cluster_property_set>
   </crm_config>
   <resources>
     <primitive id="power" class="stonith" type="fence_test">
       <instance_attributes id="power-is">
-        <nvpair id="power-hosts" name="pcmk_host_list" value="cap1 cap2"/>
+        <nvpair id="power-hosts" name="pcmk_host_list" value="%s"/>
       </instance_attributes>
     </primitive>
   </resources>
@@ -79,8 +81,10 @@ STONITH = """<configuration>
 class Pair:
     """Everything; close() ends it."""
 
-    def __init__(self, folder, layers):
+    def __init__(self, folder, layers, witness=False):
         self.folder = folder
+        self.witness = witness
+        self.names = {"cap1": 2, "cap2": 3, **({"cap3": 4} if witness else {})}
         self.pki = pki.Pki(os.path.join(folder, "pki"))
         self.hosts = []
         self.switch = self.watch = None
@@ -89,7 +93,7 @@ class Pair:
         try:
             call(["truncate", "-s", "256M", self.image], "truncate")
             call(["mkfs.ext4", "-q", "-F", "-m", "0", self.image], "mkfs.ext4")
-            for number, name in ((2, "cap1"), (3, "cap2")):
+            for name, number in self.names.items():
                 self.hosts.append(Host(folder, name, number, layers, self.image))
                 self.furnish(self.hosts[-1])
             self.switch = Switch(folder, self.hosts)
@@ -116,8 +120,9 @@ class Pair:
     def furnish(self, host):
         """What is there before it is switched on."""
         nodes = "".join(NODE % (name, n, booted.NETWORK + str(n))
-                        for n, name in ((2, "cap1"), (3, "cap2")))
-        host.overlay.write("etc/corosync/corosync.conf", COROSYNC % nodes)
+                        for name, n in self.names.items())
+        host.overlay.write("etc/corosync/corosync.conf",
+                           COROSYNC % (nodes, "" if self.witness else TWO_NODES))
         host.overlay.write("etc/inboxd/status.conf", CONFIGURATION)
         host.overlay.write("etc/systemd/system/corosync.service.d/device.conf",
                            "[Service]\nExecStartPre=/bin/mknod %s b 7 %s\n" % (
@@ -142,10 +147,13 @@ class Pair:
     def load_group(self):
         """contrib/ha's, with the test's own power, device and address."""
         host = self.hosts[0]
-        until("a cluster of two", lambda: self.online() == {"cap1", "cap2"}, 60, 0.3)
+        until("a cluster of all", lambda: self.members() == set(self.names), 60, 0.3)
+        if self.witness:
+            host.sh("crm_attribute -N cap3 -n standby -v on")
         with open(CONTRIB + "/shared.xml", encoding="utf-8") as file:
             group = file.read().replace("192.0.2.10", ADDRESS)
-        for name, text in (("power", STONITH), ("group", group)):
+        power = STONITH % ("0" if self.witness else "1s", " ".join(self.names))
+        for name, text in (("power", power), ("group", group)):
             host.write("/root/%s.xml" % name, text)
             host.sh("cibadmin -M -c -x /root/%s.xml" % name)
         host.sh("crm_verify -L -V")
@@ -164,12 +172,14 @@ class Pair:
 
     # ---- how it is
 
-    def online(self):
+    def members(self):
         for host in self.hosts:
             if host.on:
                 with contextlib.suppress(Failed):
-                    found = re.search(r"Online: \[ (.*?) \]", host.sh("crm_mon -1"))
-                    return set(found.group(1).split()) if found else set()
+                    said = host.sh("crm_mon -1")
+                    return {name for names in re.findall(r"Online: \[ (.*?) \]", said)
+                            for name in names.split()} | set(
+                                re.findall(r"Node (\S+): standby", said))
         return set()
 
     def holder(self):
@@ -220,8 +230,8 @@ class Pair:
         return "\n".join(said)
 
     def until_whole(self, timeout=90):
-        """Both hosts are members again, nothing is marked as failed, and somebody serves."""
-        until("both hosts up", lambda: all(host.on for host in self.hosts), timeout, 0.3)
-        until("a cluster of two", lambda: self.online() == {"cap1", "cap2"}, timeout, 0.5)
+        """All hosts are members again, nothing is marked as failed, and somebody serves."""
+        until("all hosts up", lambda: all(host.on for host in self.hosts), timeout, 0.3)
+        until("a cluster of all", lambda: self.members() == set(self.names), timeout, 0.5)
         self.hosts[0].sh("crm_resource --cleanup; crm_resource --clear -r status")
         self.until_served(timeout)

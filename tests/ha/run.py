@@ -17,6 +17,7 @@ argument.
 """
 
 import fcntl
+import glob
 import os
 import signal
 import subprocess
@@ -100,19 +101,16 @@ def play(test, function):
         return None, text + "\n" + test.pair.told()[-30000:]
 
 
-def check(folder, kept):
-    """In namespaces of its own; True: all is well."""
-    booted.make_bridge()
+def try_all(folder, layers, planned, first):
+    """The Outcomes of what went well with one pair of hosts; first: the first one's number."""
     test = pair = None
     outcomes = []
-    planned = wanted()
-    print("1..%d" % len(planned), flush=True)
     try:
         begun = time.monotonic()
-        pair = Pair(folder, kept.layers("now"))
+        pair = Pair(folder, layers, planned[0].witness)
         comment("the cluster serves after %.1f s" % (time.monotonic() - begun))
         test = scenarios.Test(pair)
-        for number, function in enumerate(planned, 1):
+        for number, function in enumerate(planned, first):
             begun = time.monotonic()
             outcome, wrong = play(test, function)
             if wrong:
@@ -125,6 +123,21 @@ def check(folder, kept):
         for each in (test, pair):
             if each:
                 each.close()
+    return outcomes
+
+
+def check(folder, kept):
+    """In namespaces of its own; True: all is well."""
+    booted.make_bridge()
+    planned = wanted()
+    outcomes = []
+    print("1..%d" % len(planned), flush=True)
+    for witness in (False, True):
+        some = [each for each in planned if each.witness is witness]
+        if some:
+            part = os.path.join(folder, "three" if witness else "two")
+            os.mkdir(part)
+            outcomes += try_all(part, kept.layers("now"), some, planned.index(some[0]) + 1)
     comment("\n".join(scenarios.table(outcomes)))
     return len(outcomes) == len(planned)
 
@@ -141,9 +154,11 @@ def check_apart(release):
     finally:
         child.kill()  # and with it all that is in its namespace
         child.wait()
-        for line in machine.call(["losetup", "-j", folder + "/shared.img"], "losetup").splitlines():
-            machine.call(["losetup", "-d", line.split(":")[0]], "losetup")
-        booted.remove_cgroups(folder)
+        for image in glob.glob(folder + "/*/shared.img"):
+            for line in machine.call(["losetup", "-j", image], "losetup").splitlines():
+                machine.call(["losetup", "-d", line.split(":")[0]], "losetup")
+        for part in ("two", "three"):
+            booted.remove_cgroups(os.path.join(folder, part))
         machine.call(["rm", "-r", "--one-file-system", folder], "rm")
 
 

@@ -16,8 +16,15 @@ PATIENCE = 60
 
 
 def scenario(function):
-    """A scenario takes the test, does its harm, and returns when it is over; its doc tells what."""
+    """A scenario takes a Scene, does its harm, and returns when it is over; its doc tells what."""
+    function.witness = False
     SCENARIOS.append(function)
+    return function
+
+
+def with_a_witness(function):
+    """One for three hosts."""
+    scenario(function).witness = True
     return function
 
 
@@ -87,6 +94,19 @@ def dead(s):
 
 
 @scenario
+def dead_and_not_fenced(s):
+    """Nobody takes over from a host of which nobody knows whether it is dead."""
+    s.pair.switch.works = False
+    s.holder.off()
+    until("fencing was tried", lambda: len(s.fenced()) > 1, PATIENCE)
+    time.sleep(8)  # longer than any takeover takes here
+    want(not s.pair.holder(), "somebody took the root of a host that was not fenced")
+    s.pair.switch.works = True
+    s.pair.other(s.holder).sh("stonith_admin --cleanup --history='*'", check=None)
+    s.until_served_by(s.other, fenced=[s.holder.name])
+
+
+@scenario
 def hung(s):
     """Nothing runs in the host any more, and its file system is mounted still."""
     s.holder.hang()
@@ -101,6 +121,19 @@ def cut(s):
         s.until_served_by(s.holder, fenced=[s.other.name])
     finally:
         hosts.isolate(s.pair.hosts, False)
+
+
+@with_a_witness
+def dead_with_a_witness(s):
+    """The same where two of three are left: nobody has to wait lest both shoot."""
+    dead(s)
+
+
+@with_a_witness
+def unplugged(s):
+    """The host hears nobody, and nobody it: the two others go on without it."""
+    s.holder.plug(False)
+    s.until_served_by(s.other, fenced=[s.holder.name])
 
 
 class Test:
@@ -134,7 +167,7 @@ class Test:
             queue.resting.clear()
         return Outcome(function.__name__, seconds, waited,
                        self.pair.holder() is not scene.holder,
-                       ", ".join(scene.fenced()), lost, twice, items)
+                       ", ".join(sorted(set(scene.fenced()))), lost, twice, items)
 
     def judge(self):
         """(acknowledged and not there, there twice, acknowledged) of all so far."""
@@ -148,9 +181,9 @@ class Test:
 
 def table(outcomes):
     """For people."""
-    yield "%-18s %8s %8s  %-5s %-14s %5s %5s %7s" % (
+    yield "%-20s %8s %8s  %-5s %-14s %5s %5s %7s" % (
         "", "next ack", "queue", "moved", "fenced", "lost", "twice", "items")
     for each in outcomes:
-        yield "%-18s %6.1f s %6.1f s  %-5s %-14s %5d %5d %7d" % (
+        yield "%-20s %6.1f s %6.1f s  %-5s %-14s %5d %5d %7d" % (
             each.name, each.seconds, each.waited, "yes" if each.moved else "no",
             each.fenced or "-", each.lost, each.twice, each.items)
