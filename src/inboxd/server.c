@@ -18,7 +18,6 @@
 #include "inboxd/arrive/preface.h"
 #include "inboxd/base/dropped.h"
 #include "inboxd/base/fatal.h"
-#include "inboxd/base/hold.h"
 #include "inboxd/base/pauses.h"
 #include "inboxd/base/root.h"
 #include "inboxd/base/site.h"
@@ -31,6 +30,7 @@
 #include "inboxd/fronts.h"
 #include "inboxd/loaded.h"
 #include "inboxd/sockets.h"
+#include "inboxd/standby.h"
 #include "inboxd/status/lookout.h"
 #include "inboxd/status/survey.h"
 #include "inboxd/supervisor.h"
@@ -370,19 +370,10 @@ static int
 start(struct server *server, struct settings *settings)
 {
 	struct why error;
-	struct holder other;
-	int code = root_look(&server->root, settings->root, settings->id, &error);
+	int code = standby_take(&server->root, &settings, server->config, server->passed);
 
-	if (code == 0)
-		code = root_take(&server->root, settings->root, &other, &error);
-	if (code == HOLD_ELSEWHERE) {
-		why_say(&error, "root %s: host %s holds its lock", settings->root, other.host);
-		code = EX_UNAVAILABLE;
-	}
-	if (code) {
-		settings_free(settings);
-		return start_failed(code, "start_failed", error.text);
-	}
+	if (code)
+		return code;
 	if (footing_try(server->root.fd, settings, &server->footing, &error) < 0)
 		return start_failed(EX_CONFIG, "start_failed", error.text);
 	sockets_log(server->passed);

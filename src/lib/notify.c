@@ -100,6 +100,15 @@ notify_watchdog(void)
 	notify_send("WATCHDOG=1");
 }
 
+void
+notify_extend(uint64_t microseconds)
+{
+	char message[64];
+
+	snprintf(message, sizeof message, "EXTEND_TIMEOUT_USEC=%" PRIu64, microseconds);
+	notify_send(message);
+}
+
 uint64_t
 notify_watchdog_interval(void)
 {

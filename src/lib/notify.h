@@ -22,6 +22,8 @@ void notify_stopping(void);
 /* A line for `systemctl status`; what is long is cut. */
 void notify_status(const char *text);
 void notify_watchdog(void);
+/* A start that takes long may take so many microseconds more, from now on. */
+void notify_extend(uint64_t microseconds);
 
 /* Microseconds within which the supervisor wants the next notify_watchdog(),
  * 0: none wanted of this process.  Send one in half that time. */

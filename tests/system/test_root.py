@@ -11,10 +11,11 @@ import os
 import re
 import shutil
 import signal
+import socket
 import time
 
 from client import Closed
-from harness import cases, contains, equal, file_digest, main, test
+from harness import Skip, bound, cases, contains, equal, file_digest, main, test
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -137,6 +138,151 @@ def status_says_which_root_it_is(t):
     equal((root["path"], root["id"], root["held_by"]), (r.root, id_of(r), None))
     done = t.run([r.ctl, "status", "-v", "-s", r.socket])
     contains(done.stdout, "\nroot %s, id %s\n" % (r.root, id_of(r)))
+
+
+# ---- another host has it
+
+def another_host(t, machine=ID):
+    """A command that runs another one on a host with this machine-id."""
+    path = os.path.join(t.folder, "machine-" + machine)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(machine + "\n")
+    wrap = ["unshare", "-m", "--propagation", "private", "sh", "-c",
+            'mount --bind "$0" /etc/machine-id && exec "$@"', path]
+    if not shutil.which("unshare") or t.run([*wrap, "true"]).returncode:
+        raise Skip("no mount namespace of its own is to be had here")
+    return wrap
+
+
+def waiting(t, r, **how):
+    """A receiver on another host that waits for the root of this one."""
+    other = second(t, r)
+    other.start(wait=False, wrap=another_host(t), **how)
+    other.wait_log("event=root_waiting ")
+    return other
+
+
+@test
+def second_receiver_of_one_host_is_turned_away(t):
+    r = t.receiver()
+    other = second(t, r).start(wait=False)
+    other.wait_end(69)
+    contains(other.log(), "process %d holds its lock" % r.process.pid)
+
+
+@test
+def waiting_is_told_and_ends_at_once(t):
+    r = t.receiver()
+    other = waiting(t, r)
+    contains(other.log(), "event=root_waiting root=\"%s\" host=" % r.root)
+    contains(other.log(), " pid=%d seconds=0 " % r.process.pid)
+    page = other.json("/status")
+    equal((page["state"], page["host"], page["pid"]), ("waiting", "cap1", other.process.pid))
+    equal((page["root"]["path"], page["root"]["id"]), (r.root, id_of(r)))
+    equal(page["root"]["held_by"]["pid"], r.process.pid)
+    assert abs(page["root"]["held_by"]["since"] - time.time()) < 60, page["root"]
+    equal(page["problems"], [], "problems")
+    equal(other.json("/clients")["clients"], [])
+    equal(other.json("/inboxes")["inboxes"], [])
+    equal(other.metric("inboxd_waiting"), 1)
+    equal(r.metric("inboxd_waiting"), 0)
+    status, _, body = other.get("/healthz")
+    equal(status, 503)
+    contains(body, "waits for its root, which host ")
+    done = t.run([r.ctl, "status", "-s", other.socket])
+    equal(done.returncode, 0, done.stderr)
+    contains(done.stdout, ", waiting: all is well")
+    contains(t.run([r.ctl, "pause", "-s", other.socket]).stderr, "waits for its root")
+    time.sleep(2)
+    equal(other.log().count("event=root_waiting"), 1, "lines")
+    began = time.monotonic()
+    other.stop()
+    assert time.monotonic() - began < bound(1), "it took %g s" % (time.monotonic() - began)
+    assert not os.path.exists(other.socket), "the status socket is left"
+    r.client(hello=t.queue()).quit()
+
+
+@test
+def supervisor_hears_of_the_wait(t):
+    r = t.receiver()
+    path = os.path.join(t.folder, "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(path)
+        supervisor.settimeout(bound(10))
+        other = waiting(t, r, env={"NOTIFY_SOCKET": path})
+        heard = set()
+        while len(heard) < 2:
+            heard.add(supervisor.recv(4096).decode().split("=")[0])
+        equal(heard, {"EXTEND_TIMEOUT_USEC", "STATUS"})
+        other.stop()
+        while supervisor.recv(4096) != b"STOPPING=1":
+            pass
+
+
+@cases([("stopped", signal.SIGTERM, 0), ("killed", signal.SIGKILL, -signal.SIGKILL)])
+def takes_over_when_the_other_lets_go(t, how, code):
+    """The same receiver for its clients: a lost answer is given again, by another host."""
+    r = t.receiver()
+    queue = t.queue()
+    c = r.client(hello=queue)
+    c.put(1, "status", b"one")
+    name = c.stored(1).name
+    other = waiting(t, r)
+    # What is changed while it waits is in force behind it.
+    other.sections["receiver"]["host"] = "cap2"
+    other.write_conf()
+    other.consumed = True  # what is there is of both
+    c.cut()
+    r.stop(code, how)
+    began = time.monotonic()
+    other.wait_log(r"event=ready\b")
+    took = time.monotonic() - began
+    other.port = int(re.search(r"event=listening address=\S+:(\d+)", other.log()).group(1))
+    contains(other.log(), "event=root_taken seconds=")
+    c = other.client(hello=None)
+    ready = c.hello(queue)
+    equal((ready.host, ready.id), ("cap2", id_of(r)))
+    c.put(1, "status", b"one")
+    equal((lambda again: (again.name, again.get("again")))(c.stored(1)), (name, "1"))
+    equal(other.files("status"), [name])
+    equal(other.json("/status")["state"], "running")
+    assert took < bound(3), "it took %g s" % took
+    t.note("taken over in %.2f s" % took)
+
+
+@test
+def configuration_that_went_bad_while_it_waited_is_told(t):
+    r = t.receiver()
+    other = waiting(t, r)
+    other.write_conf("[nonsense]\n")
+    r.stop()
+    other.wait_end(78)
+    contains(other.log(), "nonsense")
+    r.start()
+
+
+@test
+def one_that_could_not_start_does_not_wait(t):
+    r = t.receiver()
+    other = second(t, r)
+    other.sections["tls"]["certificate"] = os.path.join(t.folder, "none.crt")
+    other.write_conf()
+    other.start(wait=False, wrap=another_host(t))
+    other.wait_end(75)
+    assert "event=root_waiting" not in other.log(), other.log()
+
+
+@test
+def wait_ends_where_the_setting_wants_another_root_by_then(t):
+    r, third = t.receiver(), t.receiver()
+    third.stop()
+    other = waiting(t, r)
+    other.sections["receiver"]["root"] = other.root = third.root
+    other.write_conf()
+    r.stop()
+    other.wait_log(r"event=ready\b")
+    equal(other.json("/status")["root"]["path"], third.root)
+    r.start()  # nobody has it
 
 
 # ---- is it the right one

@@ -218,6 +218,10 @@ root_take(struct root *root, const char *path, struct holder *other, struct why 
 
 	hold_describe(&own, root->id);
 	code = hold_take(&root->hold, root->fd, path, &own, other, error);
+	if (code == 0 && root->journal < 0)
+		code = open_journal(root, path, error);
+	if (code == 0)
+		code = read_id(root, path, error);
 	if (code == 0)
 		judge_last_run(root);
 	else if (code != HOLD_ELSEWHERE)

@@ -36,8 +36,9 @@ MUST_CHECK int root_look(
 /* Is `id` ("": none yet) what `wanted` is?  0; or EX_NOINPUT with the reason. */
 MUST_CHECK int root_check_id(
     const char *path, const char *id, const char *wanted, struct why *error);
-/* Takes its lock, behind root_look(), for root_release().  0; HOLD_ELSEWHERE, and *other has it;
- * or one of sysexits(3) with the reason, and the root is left. */
+/* Takes its lock, behind root_look(), for root_release(), and looks at id and journal anew, since
+ * who had it before may have made them.  0; HOLD_ELSEWHERE, and *other has it; or one of
+ * sysexits(3) with the reason, and the root is left. */
 MUST_CHECK int root_take(
     struct root *root, const char *path, struct holder *other, struct why *error);
 void root_leave(struct root *root);

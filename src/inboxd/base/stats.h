@@ -128,6 +128,8 @@
 	X(NOW_PAUSED, "inboxd_paused", "", "1: all inboxes are paused.")                    \
 	X(NOW_PAUSED_SINCE, "inboxd_paused_timestamp_seconds", "",                          \
 	    "Since when all inboxes are, UTC; 0: they are not.")                            \
+	X(NOW_WAITING, "inboxd_waiting", "",                                                \
+	    "1: it waits for its root, which another host has.")                                \
 	X(NOW_QUEUES, "inboxd_queues", "", "Queues known.")                                 \
 	X(NOW_UNSETTLED, "inboxd_items_unsettled", "", "Items remembered until settled.")   \
 	X(CLIENTS_UP_TO_DATE, "inboxd_clients", "state=\"up-to-date\"",                     \
