@@ -120,7 +120,7 @@ class Rbd(Device):
         self.cluster.call("rbd", "create", "--size", "1G", "--image-feature",
                           "layering,exclusive-lock", self.image)
         self.show()
-        self.host.call("mkfs.ext4", "-q", "-E", "nodiscard", self.file, limit=120)
+        self.host.call("mkfs.ext4", "-q", "-i", "4096", "-E", "nodiscard", self.file, limit=120)
         self.end_process()
 
     def show(self):
@@ -186,7 +186,7 @@ class Plain(Device):
     def prepare(self):
         with open(self.file, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, 1 << 30)
-        self.host.call("mkfs.ext4", "-q", self.file, limit=120)
+        self.host.call("mkfs.ext4", "-q", "-i", "4096", self.file, limit=120)
 
     def attach(self):
         self.mount()
