@@ -13,9 +13,7 @@
 #include "inboxctl/base/arguments.h"
 #include "lib/attr.h"
 
-enum { CHECK_OK, CHECK_WARNING, CHECK_CRITICAL, CHECK_UNKNOWN };
-
-/* Returns one of these. */
+/* Returns one of their codes (check_line.h). */
 MUST_CHECK int check(const struct arguments *arguments);
 /* The exit code where `code` is that of the program, as it got no further than its command line or
  * configuration: says so in one line, on standard output, where these look. */

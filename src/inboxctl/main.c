@@ -47,7 +47,7 @@ enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32,
 	CLIENT = 8192, GAP = 16384, DUPLICATES = 32768, AGENT = 65536,
 	PAGE = STATUS | CLIENTS | INBOXES,
 	SHOWN = PAGE | CLIENT | LEDGER | VERIFY | DUPLICATES | FORGET | GAP | PAUSE | RESUME,
-	SEVERAL = STATUS | CLIENTS | INBOXES | DUPLICATES,
+	SEVERAL = STATUS | CLIENTS | INBOXES | CHECK | DUPLICATES,
 	AT_ROOT = CLIENT | LEDGER | VERIFY | PRINT | DUPLICATES,
 	AT_SOCKET = PAGE | CLIENT | RELOAD | FORGET | GAP | TOP | CHECK | PAUSE | RESUME | DRAIN |
 	    AGENT };
@@ -73,7 +73,7 @@ static const struct command {
         NULL, NULL, NULL, several_inboxes},
     {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL, NULL},
     {"check", "what is wrong, in a line and an exit code for Nagios", CHECK, NULL, NULL,
-        check, NULL, NULL, NULL},
+        check, NULL, NULL, several_check},
     {"agent", "may new clients come, in a line for HAProxy's agent-check", AGENT, NULL, NULL,
         agent, NULL, NULL, NULL},
     {"ledger", "what was accepted: who, when, what, under which name", LEDGER, NULL, NULL,

@@ -7,8 +7,9 @@
 #include "inboxctl/base/arguments.h"
 #include "inboxctl/base/receivers.h"
 
-/* Each returns an exit code; receivers have their sockets. */
+/* Each returns an exit code, several_check() one of check's; receivers have their sockets. */
 int several_status(const struct arguments *arguments, const struct receivers *receivers);
+int several_check(const struct arguments *arguments, const struct receivers *receivers);
 int several_clients(const struct arguments *arguments, const struct receivers *receivers);
 int several_inboxes(const struct arguments *arguments, const struct receivers *receivers);
 

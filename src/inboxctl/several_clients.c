@@ -104,8 +104,8 @@ several_clients(const struct arguments *arguments, const struct receivers *recei
 		complain("%s", why.text);
 		return EX_USAGE;
 	}
-	status = answers_status(receivers);
-	if (status && fleet_read(&roll, status, receivers) == 0) {
+	status = answers_status(receivers, FETCH_PATIENCE);
+	if (status && fleet_read(&roll, status, receivers, 0) == 0) {
 		roll_filter(&roll);
 		roll_sort(&roll);
 		if (!arguments->json)

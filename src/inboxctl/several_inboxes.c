@@ -191,7 +191,7 @@ int
 several_inboxes(const struct arguments *arguments, const struct receivers *receivers)
 {
 	const struct showing showing = {stdout, terminal_screen(STDOUT_FILENO), arguments};
-	struct answer *status = answers_status(receivers), *answers = NULL;
+	struct answer *status = answers_status(receivers, FETCH_PATIENCE), *answers = NULL;
 	json_t *merged = NULL;
 	size_t count = receivers->count;
 	int code = EX_OSERR, rc;

@@ -69,7 +69,9 @@ find_problems(struct part *part)
 	else if (status->same && !status->is_waiting)
 		add_problem(part, 0, "is the same receiver, and counts once, as ",
 		    status->same->receiver->name);
-	else if (!status->same && !status->is_waiting)
+	else if (status->is_waiting && !status->same)
+		add_problem(part, 0, ANSWERS_WAITS, "");
+	else if (!status->same)
 		part->count = problems_find(status->page, part->problems);
 	if (answers_is_one(status) && part->inboxes->result != FETCH_OK &&
 	    part->count < PROBLEMS_MAX)
@@ -309,7 +311,7 @@ int
 several_status(const struct arguments *arguments, const struct receivers *receivers)
 {
 	struct all all = {.arguments = arguments, .count = receivers->count};
-	struct answer *status = answers_status(receivers), *inboxes = NULL;
+	struct answer *status = answers_status(receivers, FETCH_PATIENCE), *inboxes = NULL;
 	int code = EX_OSERR;
 
 	if (status)

@@ -315,6 +315,15 @@ def one_receiver_by_two_names_counts_once_and_one_that_waits_for_its_root_is_wel
     for fake in fakes:
         fake.pages["/clients"] = known
     equal(clients(t, conf), [("pc1", "up-to-date", "0", "cap2,cap4")])
+    for fake in fakes:
+        fake.pages["/metrics"] = METRICS
+    equal(check(t, conf)[0], "nothing is wrong")
+    # Whose root nobody else has, as far as is known, should not wait for long.
+    alone = listed(t, {name: {"socket": os.path.join(t.folder, name)} for name in ("cap1", "cap4")},
+                   "alone.conf")
+    want = "cap1: waits for its root, which none of the others has"
+    contains(ctl(t, "status", "-R", alone).stdout, "warning   " + want)
+    equal(check(t, alone, code=1)[0], want)
 
 
 # ---- inboxes
@@ -544,6 +553,124 @@ def a_queue_that_went_to_its_second_receiver_is_one_line(t):
     equal([(at["receiver"], at["stored"], at["state"]) for at in row["receivers"]],
           [("cap2", 4, "up-to-date"), ("cap1", 2, "silent")])
     equal(ctl(t, "duplicates", "-r", one.root, "-r", two.root).stdout, "")
+
+
+# ---- check
+
+METRICS = "# TYPE inboxd_full gauge\ninboxd_full 0\n"
+WORDS = ("OK", "WARNING", "CRITICAL", "UNKNOWN")
+
+
+def check(t, conf, *words, code=0):
+    """(what the line says, {figure: value})"""
+    line = ctl(t, "check", "-R", conf, *words, code=code).stdout
+    match = re.fullmatch(r"INBOXD (\w+): ([^|]*) \| ([^|]*)\n", line)
+    assert match, line
+    equal(match.group(1), WORDS[code])
+    return match.group(2), {name: int(value) for name, value in
+                            re.findall(r"([a-z-]+)=(-?\d+)", match.group(3))}
+
+
+@test
+def check_has_the_worst_of_all_and_says_whose_it_is(t):
+    one, two = t.receiver({"limits": {"connections": "10"}}), t.receiver()
+    conf = listed(t, {"cap1": {"socket": one.socket}, "cap2": {"socket": two.socket}})
+    text, figures = check(t, conf)
+    equal((text, figures["receivers"], figures["down"], figures["connections-limit"]),
+          ("nothing is wrong", 2, 0, 0))
+    held = [one.client(hello=t.queue()) for _ in range(8)]
+    until(lambda: one.metric("inboxd_connections") == 8)
+    text, figures = check(t, conf, code=1)
+    equal((text, figures["connections-limit"]),
+          ("cap1: connections-limit: connections: 80% of as many as may be open", 80))
+    more = listed(t, {"cap1": {"socket": one.socket}, "cap2": {"socket": two.socket},
+                      "cap3": {"socket": "/nowhere"}}, "more.conf")
+    text, figures = check(t, more, code=2)
+    equal(text.split("; ")[0], "cap3: down: the receiver does not answer: "
+          "No such file or directory")
+    contains(text.split("; ")[1], "cap1: connections-limit")
+    equal((figures["receivers"], figures["down"]), (3, 1))
+    equal(check(t, more, "--ignore", "down,connections-limit", code=3)[0],
+          "cap3: No such file or directory")
+    check(t, conf, "--only", "disk-full,publish-lag")
+    check(t, conf, "--critical", "connections-limit=80", code=2)
+    contains(ctl(t, "check", "-R", conf, "--only", "nosuch", code=3).stdout, "no such thing")
+    contains(ctl(t, "check", "-R", "/nowhere", code=3).stdout,
+             "INBOXD UNKNOWN: not asked: /nowhere")
+    for c in held:
+        c.quit()
+
+
+def metrics_of(known):
+    """What a receiver counts of these clients, each with one queue."""
+    states = [row["state"] for row in known]
+    return METRICS + "# TYPE inboxd_clients gauge\n" + "".join(
+        'inboxd_clients{state="%s"} %d\n' % (state, states.count(state))
+        for state in ("up-to-date", "behind", "silent", "missing", "never-came")) + \
+        "# TYPE inboxd_gaps_unknown gauge\ninboxd_gaps_unknown %d\n" % sum(
+            row["gaps_unknown"] for row in known)
+
+
+@test
+def check_judges_clients_over_all_receivers(t):
+    known = {"cap1": [client_row("pc1", state="silent", seen=5), client_row("pc2"),
+                      client_row("pc3", gaps=[(7, 9, False)])],
+             "cap2": [client_row("pc1"), client_row("pc3")]}
+    conf = fleet(t, **known)
+
+    def tell():
+        for name, rows in known.items():
+            fakes[name].pages["/metrics"] = metrics_of(rows)
+    fakes = {one.socket_path.rsplit("/", 1)[1]: one for one in t.closing}
+    tell()
+    equal(check(t, conf)[0], "nothing is wrong", "each alone has a complaint")
+    equal([path for path, _ in fakes["cap1"].asked],
+          ["/status", "/metrics", "/clients", "/clients"])
+    # What is wrong all the same is told once, of all.
+    known["cap2"][1] = client_row("pc3", gaps=[(8, 8, False)])
+    known["cap2"][0] = client_row("pc1", state="silent", seen=9)
+    tell()
+    text, figures = check(t, conf, code=1)
+    equal(text, "all: items-missing: gaps in what clients sent that nobody has confirmed: 2; "
+          "inboxctl clients --missing says whose; "
+          "all: clients-missing: 33% of the clients miss items; "
+          "all: clients-silent: 33% of the clients are silent")
+    equal((figures["items-missing"], figures["clients-silent"]), (2, 33))
+    equal(check(t, conf, "--warning", "clients-silent=34,clients-missing=never",
+                "--ignore", "items-missing")[0], "nothing is wrong")
+    # A client is as the worst of its queues.
+    before = {name: fake.pages["/clients"] for name, fake in fakes.items()}
+    for name, rows in (("cap1", [client_row("pc1", "e", state="silent", pending=1, seen=9)]),
+                       ("cap2", [client_row("pc1", "f")])):
+        fakes[name].pages["/clients"] = {"schema": 1, "now": int(time.time()), "next": None,
+                                         "clients": rows}
+    equal(check(t, conf, "--only", "clients-silent", code=2)[0],
+          "all: clients-silent: 100% of the clients are silent")
+    fakes["cap1"].pages["/clients"] = before["cap1"]
+    # Of those who do not tell their clients, each has its own complaint.
+    fakes["cap2"].pages["/clients"] = None
+    text, _ = check(t, conf, "--only", "clients-silent", code=2)
+    equal(text, "cap2: clients-silent: 50% of the clients are silent; "
+          "cap1: clients-silent: 33% of the clients are silent")
+    # Who has no complaint is not asked for a list.
+    fakes["cap1"].asked.clear()
+    check(t, conf, "--ignore", "items-missing,clients-missing,clients-silent")
+    equal([path for path, _ in fakes["cap1"].asked], ["/status", "/metrics"])
+
+
+@test
+def check_ends_within_ten_seconds_whoever_hangs(t):
+    one, two = t.receiver(), t.receiver()
+    conf = listed(t, {"cap1": {"socket": one.socket}, "cap2": {"socket": two.socket}})
+    os.kill(one.process.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        text, _ = check(t, conf, code=2)
+        took = time.monotonic() - began
+    finally:
+        os.kill(one.process.pid, signal.SIGCONT)
+    equal(text, "cap1: down: the receiver does not answer: no answer within 3 seconds")
+    assert 2.5 < took < 10, took
 
 
 main()

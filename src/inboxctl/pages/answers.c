@@ -33,8 +33,9 @@ take(struct answer *answer, struct fetch_page *page, const char *key, int type)
 
 /* Asks those of `answers` that have no page yet, and are not given up. */
 static int
-ask(struct answer *answers, size_t count, const char *path, const char *key, int type)
+ask(struct answer *answers, size_t count, const char *path, const char *key, int patience)
 {
+	int type = strcmp(key, "items") == 0 ? JSON_OBJECT : JSON_ARRAY;
 	const char **sockets = calloc(count, sizeof *sockets);
 	struct fetch_page *pages = calloc(count, sizeof *pages);
 	size_t asked = 0;
@@ -44,7 +45,7 @@ ask(struct answer *answers, size_t count, const char *path, const char *key, int
 		if (answers[i].result == FETCH_OK)
 			sockets[asked++] = answers[i].receiver->socket;
 	if (sockets && pages)
-		rc = asked == 0 ? 0 : fetch_pages(sockets, asked, path, FETCH_PATIENCE, pages);
+		rc = asked == 0 ? 0 : fetch_pages(sockets, asked, path, patience, pages);
 	asked = 0;
 	for (size_t i = 0; rc == 0 && i < count; i++)
 		if (answers[i].result == FETCH_OK)
@@ -79,7 +80,7 @@ find_same(const struct answer *answers, size_t count, size_t of)
 }
 
 struct answer *
-answers_status(const struct receivers *receivers)
+answers_status(const struct receivers *receivers, int patience)
 {
 	struct answer *answers = calloc(receivers->count, sizeof *answers);
 	const char *state;
@@ -87,7 +88,7 @@ answers_status(const struct receivers *receivers)
 	for (size_t i = 0; answers && i < receivers->count; i++)
 		answers[i].receiver = &receivers->all[i];
 	if (!answers ||
-	    ask(answers, receivers->count, "/status", "items", JSON_OBJECT) < 0) {
+	    ask(answers, receivers->count, "/status", "items", patience) < 0) {
 		complain("out of memory");
 		free(answers);
 		return NULL;
@@ -118,7 +119,7 @@ answers_more(const struct answer *status, size_t count, const char *path, const 
 		answers[i].receiver = status[i].receiver;
 		answers[i].result = answers_is_one(&status[i]) ? FETCH_OK : FETCH_REFUSED;
 	}
-	if (!answers || ask(answers, count, path, key, JSON_ARRAY) < 0) {
+	if (!answers || ask(answers, count, path, key, FETCH_PATIENCE) < 0) {
 		complain("out of memory");
 		free(answers);
 		return NULL;

@@ -16,6 +16,9 @@
 
 struct json_t;
 
+/* What is said of one that waits for a root that is none of the others'. */
+#define ANSWERS_WAITS "waits for its root, which none of the others has"
+
 struct answer {
 	const struct receiver *receiver; /* borrowed */
 	enum fetch_result result;
@@ -29,10 +32,11 @@ struct answer {
 };
 
 /*
- * Asks all for /status.  An array of as many answers as there are receivers, to be freed by
- * answers_free(); NULL: out of memory, which has been told.
+ * Asks all for /status, and waits no more than `patience` milliseconds in all.  An array of as many
+ * answers as there are receivers, to be freed by answers_free(); NULL: out of memory, which has
+ * been told.
  */
-MUST_CHECK struct answer *answers_status(const struct receivers *receivers);
+MUST_CHECK struct answer *answers_status(const struct receivers *receivers, int patience);
 /* Is there more to be asked?  It has answered, and is not told of under another name. */
 int answers_is_one(const struct answer *status);
 /* Likewise for `path`, a page of one part with an array `key`, those of which there is more to be

@@ -79,16 +79,17 @@ page_get(const char *socket_path, const char *path, struct json_t **page)
 }
 
 enum fetch_result
-page_parts(const char *socket_path, const char *path, page_take *take, void *ctx, struct why *why)
+page_parts(const char *socket_path, const char *path, int patience, page_take *take, void *ctx,
+    struct why *why)
 {
-	return ask_parts(socket_path, path, FETCH_PATIENCE, NULL, take, ctx, why);
+	return ask_parts(socket_path, path, patience, NULL, take, ctx, why);
 }
 
 int
 page_each(const char *socket_path, const char *path, page_take *take, void *ctx)
 {
 	struct why why = {""};
-	enum fetch_result result = page_parts(socket_path, path, take, ctx, &why);
+	enum fetch_result result = page_parts(socket_path, path, FETCH_PATIENCE, take, ctx, &why);
 
 	return tell(socket_path, result, &why);
 }

@@ -27,8 +27,8 @@ MUST_CHECK int page_get(const char *socket_path, const char *path, struct json_t
  * -1 with a reason ends it. */
 typedef int page_take(void *ctx, const struct json_t *part, struct why *why);
 MUST_CHECK int page_each(const char *socket_path, const char *path, page_take *take, void *ctx);
-/* Likewise, and where it fails the reason goes to `why`. */
-MUST_CHECK enum fetch_result page_parts(const char *socket_path, const char *path,
+/* Likewise, each part within `patience` milliseconds; where it fails the reason goes to `why`. */
+MUST_CHECK enum fetch_result page_parts(const char *socket_path, const char *path, int patience,
     page_take *take, void *ctx, struct why *why);
 
 #endif
