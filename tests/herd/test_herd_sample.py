@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../system"))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "../system"))
 
 from harness import cases, contains, equal, main, test  # noqa: E402
 import herd  # noqa: E402
@@ -109,6 +110,13 @@ def judge_finds(t, tamper, what):
     equal(done.returncode, 1, "exit code")
     contains(done.stdout, "\n%-26s 1\n" % what, "report")
     contains(done.stderr, what, "list")
+
+
+@test
+def plan_is_near_what_real_fleets_did(t):
+    done = t.run([sys.executable, os.path.join(HERE, "plan.py"), "--check"], timeout=60)
+    t.note(done.stdout.rstrip())
+    equal(done.returncode, 0, "exit code")
 
 
 if __name__ == "__main__":
