@@ -319,6 +319,7 @@ on_step(evutil_socket_t fd, short events, void *ctx)
 		on_trouble(cycle, "scan", errno);
 	if (cycle->stopping || (once && cycle->reached && !cycle_has_work(cycle)) ||
 	    (!start_session(cycle) && once)) {
+		doubt_note_tick(&cycle->doubts, cycle->with.settings->patience);
 		event_base_loopbreak(cycle->with.base);
 		return;
 	}
@@ -347,6 +348,8 @@ cycle_new(const struct cycle_setup *setup, struct tls *tls)
 	cycle->servers = loaded_servers(settings, tls);
 	cycle->wake = wake_new(&wake);
 	set_waits(cycle);
+	doubt_note_begin(&cycle->doubts, setup->spool, setup->schedule, settings->patience,
+	    setup->once);
 	if (cycle->step && cycle->setup.resolver && cycle->servers && cycle->wake)
 		return cycle;
 	cycle_free(cycle);
@@ -400,6 +403,7 @@ cycle_tick(struct cycle *cycle)
 		step_in(cycle, 0);
 		return;
 	}
+	doubt_note_tick(&cycle->doubts, cycle->with.settings->patience);
 	look_for_end_of_wait(cycle);
 	if (cycle->uplink)
 		uplink_tick(cycle->uplink);

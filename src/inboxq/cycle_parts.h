@@ -11,6 +11,7 @@
 
 #include "inboxq/credentials.h"
 #include "inboxq/cycle.h"
+#include "inboxq/doubt_note.h"
 #include "inboxq/elsewhere.h"
 #include "inboxq/queue/again.h"
 #include "inboxq/uplink/uplink.h"
@@ -46,6 +47,7 @@ struct cycle {
 	struct loaded *next; /* to be taken before the next session; or NULL */
 	enum leaving leaving;
 	struct elsewhere elsewhere;
+	struct doubt_note doubts;
 	int stopping, has_looked, hurried;
 	int reached; /* a server had a word for us */
 	uint64_t cycles; /* how often no server might be tried; the last time, until when */

@@ -36,7 +36,7 @@ def begin(t, **keys):
     """A session with the first is there."""
     p = Pair(t, **keys)
     run = run_in_background(t, p.q)
-    until(lambda: p.receivers[0].json("/clients")["clients"], 20, "a session with the first")
+    until(lambda: "event=session_ready" in said(p.q), 20, "a session with the first")
     return p, run
 
 
@@ -98,7 +98,7 @@ def two_roots_behind_one_address_are_two(t):
     gate = p.gates[0]
     p.q.point_at(gate)
     run = run_in_background(t, p.q)
-    until(lambda: p.receivers[0].json("/clients")["clients"], 20, "a session with the first")
+    until(lambda: "event=session_ready" in said(p.q), 20, "a session with the first")
     gate.holds = True
     p.add("status", b"one", b"two")
     until(lambda: stored(p, 0) == 2, 20, "both at the first")
@@ -119,7 +119,7 @@ def receiver_that_is_not_preferred_is_visited_for_what_it_may_have(t):
     p = Pair(t, patience=LONG)
     p.shut(0)
     run = run_in_background(t, p.q)
-    until(lambda: p.receivers[1].json("/clients")["clients"], 20, "a session with the second")
+    until(lambda: "event=session_ready" in said(p.q), 20, "a session with the second")
     lose_two(p, 1)
     p.shut(0, False)
     p.add("status", b"three")
@@ -179,6 +179,35 @@ def one_cycle_leaves_it_to_the_next_one(t):
     equal((first.stored, second.stored, q.numbers()), (items, {}, [1]), "what is where")
     q("run", "--once")
     equal((second.stored, q.numbers()), ({}, []), "what is where")
+
+
+@cases([("is killed", lambda run, q: (run.kill(), run.wait(10))),
+        ("is stopped", lambda run, q: end_run(run, q))])
+def client_that_starts_anew_waits_on(t, end):
+    p, run = begin(t, patience=LONG)
+    p.gates[0].holds = True
+    p.add("status", b"one", b"two")
+    until(lambda: stored(p, 0) == 2, 20, "both at the first")
+    # A second late at most, it is noted what is under way.
+    time.sleep(1.5)
+    end(run, p.q)
+    p.shut(0)
+    p.gates[0].holds = False
+    run = run_in_background(t, p.q)
+    p.add("status", b"three")
+    until(lambda: stored(p, 1) == 1, 20, "the third at the second")
+    until(lambda: p.q.status()["held"], 10, "a word of what waits")
+    time.sleep(2)
+    held = p.q.status()["held"]
+    equal((held["low"], held["high"], p.q.numbers()), (1, 2, [1, 2]), "what waits")
+    assert 250 < held["until"] - time.time() <= 300, held
+    words = re.search(r"held +of items 1 to 2 those that (\S+) may have stored; for others in \S+",
+                      p.q("status").stdout)
+    assert words and words[1] == held["holder"] and "/" in words[1], p.q("status").stdout
+    equal(stored(p, 1), 1, "what the second has")
+    p.shut(0, False)
+    finish(p, run, 0)
+    equal(p.q.status()["held"], None)
 
 
 # ---- a receiver that is killed amid lost answers, again and again

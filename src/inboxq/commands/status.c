@@ -23,6 +23,7 @@
 #include "inboxq/base/settings.h"
 #include "inboxq/commands/json.h"
 #include "inboxq/spool/counts.h"
+#include "inboxq/spool/held.h"
 #include "inboxq/spool/item.h"
 #include "inboxq/spool/runstate.h"
 #include "inboxq/spool/sentlog.h"
@@ -44,6 +45,7 @@ struct picture {
 	pid_t holder;                                        /* runstate_holder() */
 	int has_state, is_running; /* is_running: `state` is its word */
 	struct runstate state;
+	struct held held; /* low 0: none */
 	uint64_t now;
 	char wrong[WRONG_MAX][WHY_ROOM];
 	size_t wrong_count;
@@ -150,6 +152,8 @@ look(struct picture *picture, const struct spool *spool)
 		    .process = (uint64_t)picture->holder, .began = picture->now};
 		picture->has_state = 1;
 	}
+	if (held_read(spool, &picture->held) < 0 || picture->held.until <= picture->now)
+		picture->held.low = 0;
 	if (fstatvfs(spool_folder(spool, SPOOL_QUEUE), &disk) == 0)
 		picture->free = (uint64_t)disk.f_bavail * disk.f_frsize;
 	if (count_items(picture, spool) < 0)
@@ -271,6 +275,22 @@ put_wrong(const struct picture *picture)
 	}
 }
 
+/* What waits for one receiver, and no other has soon. */
+static void
+put_held(const struct picture *picture)
+{
+	const struct held *held = &picture->held;
+	char span[TABLE_CELL_ROOM];
+
+	if (held->low == 0 || picture->pending == 0)
+		return;
+	table_span(span, (int64_t)(held->until - picture->now));
+	printf("\nheld         of items %" PRIu64 " to %" PRIu64 " those that ", held->low,
+	    held->high);
+	table_plain(stdout, held->holder);
+	printf(" may have stored; for others in %s", span);
+}
+
 static void
 put_words(const struct picture *picture, const struct command_call *call)
 {
@@ -281,6 +301,7 @@ put_words(const struct picture *picture, const struct command_call *call)
 	printf("pending      %" PRIu64 " %s, %s", picture->pending, items(picture->pending), size);
 	if (picture->oldest)
 		printf(", the oldest for %s", print_age(age, picture, picture->oldest));
+	put_held(picture);
 	printf("\nfailed       %" PRIu64 " %s\n", picture->failed, items(picture->failed));
 	put_run(picture);
 	put_order(picture);
@@ -349,6 +370,21 @@ put_run_json(struct json *json, const struct picture *picture)
 }
 
 static void
+put_held_json(struct json *json, const struct held *held)
+{
+	if (held->low == 0) {
+		json_text(json, "held", NULL);
+		return;
+	}
+	json_open(json, "held", '{');
+	json_number(json, "low", held->low);
+	json_number(json, "high", held->high);
+	json_text(json, "holder", held->holder);
+	json_number(json, "until", held->until);
+	json_close(json, '}');
+}
+
+static void
 put_json(const struct picture *picture, const struct command_call *call)
 {
 	struct json json = {.out = stdout};
@@ -368,6 +404,7 @@ put_json(const struct picture *picture, const struct command_call *call)
 	json_number(&json, "unreadable", picture->unreadable);
 	json_number(&json, "failed", picture->failed);
 	put_time(&json, "last_stored", picture->last_stored);
+	put_held_json(&json, &picture->held);
 	put_run_json(&json, picture);
 	json_close(&json, '}');
 	fputc('\n', stdout);

@@ -173,7 +173,8 @@ check_top(struct fsck *fsck)
 {
 	static const char *const ours[] = {".", "..", "tmp", "queue", "failed", SPOOL_ODD,
 	    SENTLINES_NAME, SENTLINES_OLD, "queue-id", "queue-id.old", "queue-id.damaged",
-	    "machine", "last", "next", "counts", "lock", "run.lock", "run.state", "lost+found"};
+	    "machine", "last", "next", "counts", "lock", "run.lock", "run.state", "held",
+	    "lost+found"};
 	DIR *dir = disk_list(spool_folder(fsck->spool, SPOOL_TOP));
 	char name[FSCK_NAME_ROOM];
 	struct dirent *entry;

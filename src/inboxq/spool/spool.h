@@ -12,6 +12,7 @@
  *	last       no number up to this one is ever given again (20 digits)
  *	next       the highest number, as far as is known: where to look for a free one (mark.h)
  *	counts     how much lies here, where that has bounds (counts.h)
+ *	held       items that a receiver may have stored (held.h)
  *	lock       held while numbers are given or looked at as a whole
  *	run.lock   held by the one `inboxq run`
  *
