@@ -83,6 +83,8 @@ const struct health_row health_rows[] = {
         "somebody else has made files in new/ with names of ours", NULL},
     {"numbers-reused", HEALTH_HISTORY, "inboxd_numbers_reused_total", NULL, NULL, 1, HEALTH_NEVER,
         "numbers came again with other items: a queue was cloned, or restored", NULL},
+    {"marks-unknown", HEALTH_HISTORY, "inboxd_marks_unknown_total", NULL, NULL, 20, HEALTH_NEVER,
+        "clients come with marks that this root does not know: is it the right root?", NULL},
     {"items-refused", HEALTH_HISTORY, "inboxd_items_refused_total", NULL, NULL, 1, HEALTH_NEVER,
         "items were refused, and set aside by their clients", NULL},
     {"items-damaged", HEALTH_HISTORY, "inboxd_items_later_total", "code=\"digest\"", NULL, 1,

@@ -44,7 +44,7 @@ struct health_row {
 	const char *worse; /* of a critical one, or LEFT of what is over; NULL: the same */
 };
 
-#define HEALTH_ROWS 37
+#define HEALTH_ROWS 38
 extern const struct health_row health_rows[HEALTH_ROWS];
 
 /* The row of that name, or -1. */

@@ -285,6 +285,51 @@ def wait_ends_where_the_setting_wants_another_root_by_then(t):
     r.start()  # nobody has it
 
 
+# ---- what is taken along
+
+@test
+def copied_root_is_the_same_receiver_elsewhere(t):
+    """cp -a onto another host, under another name: a lost answer is given again, and no gap."""
+    r = t.receiver({"limits": {"forgive": "0"}})
+    queue = t.queue()
+    c = r.client(hello=queue)
+    for n in (1, 2, 3):
+        c.put(n, "status", b"item %d" % n)
+        name = c.stored(n).name
+    c.settled(3)
+    c.quit()
+    r.stop()
+    other = t.receiver({"receiver": {"host": "cap2", "id": id_of(r)}}, make=False, start=False)
+    equal(t.run(["cp", "-a", r.root, other.root]).returncode, 0)
+    other.consumed = True
+    other.start(wrap=another_host(t))
+    c = other.client(hello=None)
+    ready = c.hello(queue, 3)
+    equal((ready.host, ready.id), ("cap2", id_of(r)))
+    c.put(3, "status", b"item 3")
+    again = c.stored(3)
+    equal((again.name, again.get("again")), (name, "1"))
+    c.put(4, "status", b"item 4")
+    c.stored(4)
+    c.settled(5)
+    c.ping()
+    for what in ("numbers_missing", "marks_unknown"):
+        equal(other.metric("inboxd_%s_total" % what), 0, what)
+    equal(len(other.files("status")), 4)
+
+
+@test
+def marks_that_a_root_does_not_know_are_told(t):
+    r = t.receiver()
+    queue = t.queue()
+    r.client(hello={"queue": queue, "settled": 7}).quit()
+    r.client(hello={"queue": queue, "settled": 9}).quit()
+    r.client(hello=t.queue()).quit()
+    equal(r.metric("inboxd_marks_unknown_total"), 1)
+    contains(r.log(), "event=mark_unknown client=pc1.example.org queue=%s settled=7 " % queue)
+    equal(r.log().count("event=mark_unknown"), 1)
+
+
 # ---- is it the right one
 
 def snapshot(top):

@@ -81,6 +81,8 @@
 	X(SKIPPED, "inboxd_numbers_skipped_total", "", "Numbers skipped by clients.")           \
 	X(JUMPS, "inboxd_marks_jumped_total", "",                                               \
 	    "Gaps of more than a million numbers, which no loss explains.")                     \
+	X(MARKS_UNKNOWN, "inboxd_marks_unknown_total", "",                                      \
+	    "Queues that came for the first time here and had settled numbers before.")         \
 	X(GAPS, "inboxd_numbers_missing_total", "",                                             \
 	    "Numbers settled that were neither stored nor skipped.")                            \
 	X(SKIPS_NOT_KEPT, "inboxd_skips_not_kept_total", "",                                    \

@@ -113,6 +113,20 @@ books_watch_limits(struct books *books)
 		    (unsigned long long)near.most);
 }
 
+/* Its client has settled numbers, and not in this root's time: with another receiver, or this is
+ * not the root that it knows. */
+static void
+note_mark(struct books *books, const struct join *join)
+{
+	if (join->settled <= 1)
+		return;
+	stats_add(books->stats, STAT_MARKS_UNKNOWN, 1);
+	log_limited(&books->gate, LOG_INFO, "mark_unknown",
+	    "client=%s queue=%s settled=%llu note=\"not known here: new to this receiver, or is "
+	    "this not its root?\"", join->identity, join->queue_id,
+	    (unsigned long long)join->settled);
+}
+
 /* What it wants to join, made where it is not known.  NULL: a limit is in the way. */
 static struct queue *
 make_queue(struct books *books, struct join *join, struct queue *queue)
@@ -131,6 +145,7 @@ make_queue(struct books *books, struct join *join, struct queue *queue)
 	if (queue)
 		return queue;
 	stats_add(books->stats, STAT_NOW_QUEUES, 1);
+	note_mark(books, join);
 	return clients_add(books->clients, join->identity, join->queue_id, join->settled);
 }
 
