@@ -217,10 +217,13 @@ fail_held(int root, const char *path, const struct holder *own, pid_t pid, struc
 
 /* What somebody has put there, or made unreadable, somebody must take away. */
 static int
-fail_file(const char *path, const char *what, int is_wrong, struct why *error)
+fail_file(const char *path, struct why *error)
 {
-	why_say(error, "root %s: its file " LOCK_FILE ": %s", path, what);
-	return is_wrong ? EX_CONFIG : EX_OSERR;
+	int is_wrong = errno == EISDIR || errno == ELOOP || errno == EACCES;
+	int code = disk_is_gone(errno) ? EX_IOERR : is_wrong ? EX_CONFIG : EX_OSERR;
+
+	why_say(error, "root %s: its file " LOCK_FILE ": %s", path, strerror(errno));
+	return code;
 }
 
 static int
@@ -239,8 +242,12 @@ begin(struct hold *hold, int root, const char *path, struct why *error)
 	struct holder last;
 	struct stat st;
 
-	if (fstat(hold->lock, &st) < 0 || !S_ISREG(st.st_mode))
-		return fail_file(path, "is no regular file", 1, error);
+	if (fstat(hold->lock, &st) < 0)
+		return fail_file(path, error);
+	if (!S_ISREG(st.st_mode)) {
+		why_say(error, "root %s: its file " LOCK_FILE ": is no regular file", path);
+		return EX_CONFIG;
+	}
 	hold->witness = openat(root, LOCK_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	hold->can_tell =
 	    hold->witness >= 0 && ask_witness(hold->witness, &hold->told) == 1;
@@ -260,8 +267,7 @@ hold_take(struct hold **out, int root, const char *path, const struct holder *ow
 	if (lock < 0 && errno == EWOULDBLOCK)
 		return fail_held(root, path, own, holder, other, error);
 	if (lock < 0)
-		return fail_file(path, strerror(errno),
-		    errno == EISDIR || errno == ELOOP || errno == EACCES, error);
+		return fail_file(path, error);
 	hold = must_alloc(sizeof *hold);
 	hold->lock = lock;
 	hold->witness = -1;
