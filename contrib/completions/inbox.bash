@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# Completion for bash: inboxd, inboxctl and inboxq.  What there is to complete is read from the
+# Completion for bash: inboxd, inboxctl, inboxq and inbox-relay.  What there is to complete is read from the
 # programs' own help, so that a new command or option is known here, too.
 
 # _inbox_help PROGRAM [COMMAND]: the help that tells the options of the command.
@@ -76,7 +76,7 @@ _inbox()
 		;;
 	esac
 	case ${_inbox_program##*/}:$command:$cur in
-	inboxd:* | inbox*:?*:-*)
+	inboxd:* | inbox-relay:* | inbox*:?*:-*)
 		_inbox_reply "$cur" < <(_inbox_options "$_inbox_program" "$command")
 		;;
 	inboxctl::-* | inboxq::-*)
@@ -96,4 +96,4 @@ _inbox()
 	esac
 }
 
-complete -o filenames -o bashdefault -F _inbox inboxd inboxctl inboxq
+complete -o filenames -o bashdefault -F _inbox inboxd inboxctl inboxq inbox-relay

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: ISC
-# Completion for fish: inboxd, inboxctl and inboxq.  What there is to complete is read from the
+# Completion for fish: inboxd, inboxctl, inboxq and inbox-relay.  What there is to complete is read from the
 # programs' own help, so that a new command or option is known here, too.
 
 # The command on the line so far; nothing where there is none yet.
@@ -64,8 +64,10 @@ function __inbox_is
     contains -- (__inbox_command) $argv
 end
 
-complete -c inboxd -f -a '(__inbox_options)'
-complete -c inboxd -s c -r -F
+for program in inboxd inbox-relay
+    complete -c $program -f -a '(__inbox_options)'
+    complete -c $program -s c -r -F
+end
 complete -c inboxctl -f
 complete -c inboxctl -s c -l config -r -F
 complete -c inboxctl -n "__inbox_options | string match -q -- '--receivers*'" \

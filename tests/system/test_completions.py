@@ -6,10 +6,12 @@ import os
 import re
 import shutil
 
+from engines import RELAY
 from harness import INBOXCTL, INBOXD, INBOXQ, Skip, cases, equal, main
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../contrib/completions")
-PATH = ":".join([os.path.dirname(p) for p in (INBOXD, INBOXQ, INBOXCTL)] + [os.environ["PATH"]])
+PATH = ":".join([os.path.dirname(p) for p in (INBOXD, INBOXQ, INBOXCTL, RELAY)] +
+                [os.environ["PATH"]])
 SHELLS = [(name, name) for name in ("bash", "zsh", "fish")]
 
 BASH = r"""
@@ -92,6 +94,9 @@ def each_option_is_offered_where_it_is_one(t, shell):
         assert "--config" in want, want
         equal(offers(t, shell, "inboxq", command, "--"), sorted(want), "of inboxq " + command)
     equal(offers(t, shell, "inboxd", "-"), sorted(options(help_of(t, INBOXD))), "of inboxd")
+    if os.path.exists(RELAY):
+        equal(offers(t, shell, "inbox-relay", "-"), sorted(options(help_of(t, RELAY))),
+              "of inbox-relay")
 
 
 @cases(SHELLS)
