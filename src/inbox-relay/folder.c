@@ -116,6 +116,12 @@ folder_close(struct folder *folder)
 	free(folder);
 }
 
+const char *
+folder_path(const struct folder *folder)
+{
+	return folder->settings->folder;
+}
+
 /* ---- listing */
 
 static int
@@ -195,14 +201,6 @@ list_next(struct folder *folder)
 }
 
 /* ---- claiming */
-
-/* Does it say that the whole file system is not there any more? */
-static int
-is_gone(int error)
-{
-	return error == EIO || error == EROFS || error == ESTALE || error == ESHUTDOWN ||
-	    error == ENOTCONN || error == ENODEV || error == ENXIO;
-}
 
 /* It stays in cur/, and is looked at again in a while. */
 static void
@@ -300,7 +298,7 @@ claim(struct folder *folder, struct item *item)
 		/* Another consumer has it; or, behind a power failure, it stands in both. */
 		if (errno == ENOENT || errno == EEXIST)
 			return 0;
-		if (is_gone(errno))
+		if (disk_is_gone(errno))
 			return -1;
 		leave(item, strerror(errno));
 		return 0;

@@ -24,6 +24,7 @@ struct folder;
 MUST_CHECK struct folder *folder_open(const struct settings_inbox *settings, uint64_t largest,
     struct why *why);
 void folder_close(struct folder *folder);
+const char *folder_path(const struct folder *folder);
 
 /* Claims the next item and reads it.  1: it is in *item; 0: there is none now; -1 with errno: the
  * folder cannot be used any more. */

@@ -15,6 +15,7 @@
 #include "inbox-relay/item.h"
 #include "inbox-relay/stop.h"
 #include "lib/clock.h"
+#include "lib/disk.h"
 #include "lib/log.h"
 #include "lib/notify.h"
 
@@ -33,6 +34,7 @@ struct relay {
 	int64_t away; /* how long it is left alone next; 0: it has answered */
 	struct folder **folders;
 	size_t turn;
+	struct folder *failed; /* where one could not be deleted */
 	struct item batch[BATCH_ITEMS];
 	size_t count;
 	uint64_t stored, aside;
@@ -72,29 +74,35 @@ be_troubled(struct relay *relay, const char *event, const char *why)
 
 /* ---- the batch */
 
-/* Takes what there is, each inbox in its turn.  0, or -1: a folder is gone. */
+static int
+be_gone(const struct folder *folder)
+{
+	log_event(LOG_CRIT, "folder_gone", "folder=%s error=\"%s\" exit=%d", folder_path(folder),
+	    strerror(errno), EX_IOERR);
+	return EX_IOERR;
+}
+
+/* Takes what there is, each inbox in its turn.  An exit code: EX_IOERR where a folder is gone. */
 static int
 gather(struct relay *relay)
 {
 	size_t inboxes = relay->settings->inbox_count, bytes = 0, idle = 0;
+	struct folder *folder;
 	struct item *item;
 	int rc;
 
 	while (idle < inboxes && relay->count < BATCH_ITEMS && bytes < BATCH_BYTES &&
 	    !stop_asked()) {
 		item = &relay->batch[relay->count];
-		rc = folder_claim(relay->folders[relay->turn++ % inboxes], item);
-		if (rc < 0) {
-			log_event(LOG_CRIT, "folder_gone", "folder=%s error=\"%s\" exit=%d",
-			    relay->settings->inboxes[(relay->turn - 1) % inboxes].folder,
-			    strerror(errno), EX_IOERR);
-			return -1;
-		}
+		folder = relay->folders[relay->turn++ % inboxes];
+		rc = folder_claim(folder, item);
+		if (rc < 0)
+			return be_gone(folder);
 		idle = rc ? 0 : idle + 1;
 		relay->count += (size_t)rc;
 		bytes += rc ? item->size : 0;
 	}
-	return 0;
+	return EX_OK;
 }
 
 /* Ends those that have their end; the others stay, in their order.  0, or -1 with errno: one could
@@ -113,6 +121,8 @@ finish(struct relay *relay)
 			rc = folder_finish(item);
 		relay->stored += rc == 0 && end == ITEM_STORED;
 		relay->aside += rc == 0 && end == ITEM_UNFIT;
+		if (rc < 0)
+			relay->failed = item->folder;
 		if (rc < 0 || end == ITEM_WAITS)
 			relay->batch[left++] = *item;
 	}
@@ -121,19 +131,23 @@ finish(struct relay *relay)
 	return rc;
 }
 
-/* What is stored must be deleted before others are taken: else a start would give it once more. */
-static void
+/* What is stored must be deleted before others are taken: else a start would give it once more.
+ * An exit code: EX_IOERR where the disk is gone. */
+static int
 finish_all(struct relay *relay)
 {
 	struct why why;
 
 	while (finish(relay) < 0) {
+		if (disk_is_gone(errno))
+			return be_gone(relay->failed);
 		why_say(&why, "cannot delete what is stored: %s", strerror(errno));
 		be_troubled(relay, "delete_failed", why.text);
 		if (stop_asked())
-			return;
+			return EX_OK;
 		stop_sleep(DELETE_EVERY);
 	}
+	return EX_OK;
 }
 
 /* Of the batch those that wait stand first: finish_all() has ended the others. */
@@ -170,20 +184,18 @@ static int
 deliver(struct relay *relay, int once)
 {
 	struct why why = {""};
+	enum engine_answer answer = give(relay, &why);
+	int code;
 
-	switch (give(relay, &why)) {
-	case ENGINE_DONE:
+	if (answer == ENGINE_DONE) {
 		relay->away = 0;
 		be_troubled(relay, "", "");
-		finish_all(relay);
-		return EX_OK;
-	case ENGINE_REFUSED:
-		finish_all(relay);
-		return refuse(&why);
-	case ENGINE_AWAY:
-		break;
 	}
-	finish_all(relay);
+	code = finish_all(relay);
+	if (code != EX_OK || answer == ENGINE_DONE)
+		return code;
+	if (answer == ENGINE_REFUSED)
+		return refuse(&why);
 	be_troubled(relay, "engine_away", why.text);
 	if (once)
 		return EX_TEMPFAIL;
@@ -199,9 +211,12 @@ serve(struct relay *relay, int once)
 	int code = deliver(relay, once); /* the engine is looked at before anything is claimed */
 
 	while (code == EX_OK && !stop_asked()) {
-		if (relay->count == 0 && relay->is_open && gather(relay) < 0)
-			return EX_IOERR;
-		finish_all(relay); /* what is unfit already */
+		if (relay->count == 0 && relay->is_open)
+			code = gather(relay);
+		if (code == EX_OK)
+			code = finish_all(relay); /* what is unfit already */
+		if (code != EX_OK)
+			break;
 		if (relay->count > 0 || !relay->is_open)
 			code = deliver(relay, once);
 		else if (once)
@@ -249,6 +264,8 @@ begin(const struct settings *settings)
 static void
 end(struct relay *relay)
 {
+	if (!relay)
+		return;
 	while (relay->count > 0)
 		folder_let_go(&relay->batch[--relay->count]);
 	for (size_t i = 0; relay->folders && i < relay->settings->inbox_count; i++)
@@ -260,11 +277,14 @@ end(struct relay *relay)
 	free(relay);
 }
 
+/* An exit code; EX_OSERR with why where there is no memory, too. */
 static int
-start_failed(const char *why, int code)
+start(struct relay *relay, struct why *why)
 {
-	log_event(LOG_CRIT, "start_failed", "error=\"%s\" exit=%d", why, code);
-	return code;
+	if (relay && stop_begin() == 0)
+		return open_folders(relay, why);
+	why_say(why, "%s", strerror(errno));
+	return EX_OSERR;
 }
 
 int
@@ -272,11 +292,8 @@ relay_run(const struct settings *settings, int once)
 {
 	struct relay *relay = begin(settings);
 	struct why why;
-	int code;
+	int code = start(relay, &why);
 
-	if (!relay || stop_begin() < 0)
-		return start_failed(strerror(errno), EX_OSERR);
-	code = open_folders(relay, &why);
 	if (code == EX_OK) {
 		log_event(LOG_NOTICE, "started", "version=%s inboxes=%zu", PACKAGE_VERSION,
 		    settings->inbox_count);
@@ -286,7 +303,7 @@ relay_run(const struct settings *settings, int once)
 		log_event(LOG_NOTICE, "stopped", "signal=%d stored=%" PRIu64 " aside=%" PRIu64
 		    " exit=%d", stop_asked(), relay->stored, relay->aside, code);
 	} else {
-		start_failed(why.text, code);
+		log_event(LOG_CRIT, "start_failed", "error=\"%s\" exit=%d", why.text, code);
 	}
 	end(relay);
 	return code;
@@ -297,12 +314,8 @@ relay_check(const struct settings *settings)
 {
 	struct relay *relay = begin(settings);
 	struct why why = {""};
-	int code = EX_OSERR;
+	int code = start(relay, &why);
 
-	if (relay && stop_begin() == 0)
-		code = open_folders(relay, &why);
-	else
-		why_say(&why, "%s", strerror(errno));
 	if (code == EX_OK)
 		switch (give(relay, &why)) {
 		case ENGINE_DONE:
@@ -316,7 +329,6 @@ relay_check(const struct settings *settings)
 		}
 	if (code != EX_OK)
 		log_complain("inbox-relay", "%s", why.text);
-	if (relay)
-		end(relay);
+	end(relay);
 	return code;
 }

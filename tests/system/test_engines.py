@@ -222,11 +222,11 @@ def what_cannot_be_deleted_is_not_given_again(t):
     equal(len(pg.rows(table)), 3)
 
 
-@test
-def a_folder_that_is_gone_ends_it(t):
+@cases([("at a claim", "renameat2:2:EIO:on"), ("at an end", "unlinkat:1:EROFS:on")])
+def a_folder_that_is_gone_ends_it(t, faults):
     pg, table, relay = relay_into(t)
     items = relay.put_items(b"one", b"two")
-    relay.start(faults="renameat2:2:EIO:on", wait=False)
+    relay.start(faults=faults, wait=False)
     relay.end(74)
     contains(relay.log(), "event=folder_gone")
     equal(set(items) - set(relay.there()) - set(pg.rows(table)), set())
