@@ -31,7 +31,7 @@
 
 /* 0, or an exit code: `why` says why nothing came. */
 static int
-ask_receiver(const struct arguments *arguments, struct client_story *story, struct why *why)
+ask_receiver(const char *socket_path, struct client_story *story, struct why *why)
 {
 	char path[PAGE_PATH_ROOM] = "/clients";
 	struct json_t *page;
@@ -39,7 +39,7 @@ ask_receiver(const struct arguments *arguments, struct client_story *story, stru
 	int rc;
 
 	fetch_add(path, sizeof path, "identity", story->client);
-	result = page_ask(arguments->socket, path, FETCH_PATIENCE, &page, why);
+	result = page_ask(socket_path, path, FETCH_PATIENCE, &page, why);
 	if (result != FETCH_OK)
 		return result == FETCH_PROTOCOL ? EX_PROTOCOL : EX_UNAVAILABLE;
 	rc = show_check(page, "clients", JSON_ARRAY, why);
@@ -213,13 +213,27 @@ read_records(const struct root *root, struct client_story *story, struct entry *
 
 /* ---- the whole */
 
+/* What the root says, where there is one to look into; `asked` is why the receiver said nothing. */
+static int
+read_root(const char *path, int asked, struct client_story *story, struct entry *ring)
+{
+	struct root root;
+	int code;
+
+	if (!path)
+		return asked;
+	if (root_open(&root, path) < 0)
+		return EX_NOINPUT;
+	code = asked ? ask_ledger(&root, story) : EX_OK;
+	if (code == EX_OK)
+		code = read_records(&root, story, ring);
+	root_close(&root);
+	return code;
+}
+
 static int
 show(const struct client_story *story, int json)
 {
-	if (json_array_size(story->queues) == 0 && story->count == 0) {
-		complain("%s: no such client is known", story->client);
-		return EX_NOINPUT;
-	}
 	if ((json ? client_show_json : client_show)(story) == 0)
 		return EX_OK;
 	complain("out of memory");
@@ -227,32 +241,43 @@ show(const struct client_story *story, int json)
 }
 
 int
-client_command(const struct arguments *arguments)
+client_tell(const char *client, const char *socket_path, const char *root, int json,
+    enum client_told *told)
 {
-	struct client_story story = {.client = arguments->operand};
+	struct client_story story = {.client = client};
 	struct entry *ring = calloc(CLIENT_RECORDS, sizeof *ring);
 	struct why why = {""};
-	struct root root;
-	int code, asked, shown;
+	int code, asked, shown = EX_OK;
 
+	*told = CLIENT_FAILED;
 	if (!ring) {
 		complain("out of memory");
 		return EX_OSERR;
 	}
-	asked = ask_receiver(arguments, &story, &why);
+	asked = ask_receiver(socket_path, &story, &why);
 	if (asked)
-		complain("%s: %s", arguments->socket, why.text);
-	code = root_open(&root, arguments->root) < 0 ? EX_NOINPUT : EX_OK;
-	if (code == EX_OK) {
-		code = asked ? ask_ledger(&root, &story) : EX_OK;
-		if (code == EX_OK)
-			code = read_records(&root, &story, ring);
-		root_close(&root);
+		complain("%s: %s", socket_path, why.text);
+	code = read_root(root, asked, &story, ring);
+	if (asked && code != EX_OK && code != EX_DATAERR) {
+		shown = asked;
+	} else if (json_array_size(story.queues) == 0 && story.count == 0) {
+		*told = CLIENT_UNKNOWN;
+		complain("%s: no such client is known", client);
+		shown = EX_NOINPUT;
+	} else {
+		*told = CLIENT_SHOWN;
+		shown = show(&story, json);
 	}
-	shown = asked && code != EX_OK && code != EX_DATAERR
-	    ? asked
-	    : show(&story, arguments->json != NULL);
 	json_decref(story.queues);
 	free(ring);
 	return shown ? shown : code;
+}
+
+int
+client_command(const struct arguments *arguments)
+{
+	enum client_told told;
+
+	return client_tell(arguments->operand, arguments->socket, arguments->root,
+	    arguments->json != NULL, &told);
 }

@@ -47,7 +47,7 @@ enum { CLIENTS = 1, LEDGER = 2, VERIFY = 4, RELOAD = 8, PRINT = 16, FORGET = 32,
 	CLIENT = 8192, GAP = 16384, DUPLICATES = 32768, AGENT = 65536,
 	PAGE = STATUS | CLIENTS | INBOXES,
 	SHOWN = PAGE | CLIENT | LEDGER | VERIFY | DUPLICATES | FORGET | GAP | PAUSE | RESUME,
-	SEVERAL = STATUS | CLIENTS | INBOXES | CHECK | DUPLICATES,
+	SEVERAL = STATUS | CLIENTS | CLIENT | INBOXES | CHECK | DUPLICATES,
 	AT_ROOT = CLIENT | LEDGER | VERIFY | PRINT | DUPLICATES,
 	AT_SOCKET = PAGE | CLIENT | RELOAD | FORGET | GAP | TOP | CHECK | PAUSE | RESUME | DRAIN |
 	    AGENT };
@@ -68,7 +68,7 @@ static const struct command {
     {"clients", "how each client is, and who should come and does not", CLIENTS, NULL, NULL,
         clients_command, NULL, NULL, several_clients},
     {"client", "one client's story: what it misses, what came last", CLIENT, NULL, NULL,
-        client_command, "CLIENT", NULL, NULL},
+        client_command, "CLIENT", NULL, several_client},
     {"inboxes", "each inbox: what waits in it, and since when", INBOXES, "/inboxes", show_inboxes,
         NULL, NULL, NULL, several_inboxes},
     {"top", "a live screen of what it does", TOP, NULL, NULL, top, NULL, NULL, NULL},

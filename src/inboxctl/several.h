@@ -10,6 +10,7 @@
 /* Each returns an exit code, several_check() one of check's; receivers have their sockets. */
 int several_status(const struct arguments *arguments, const struct receivers *receivers);
 int several_check(const struct arguments *arguments, const struct receivers *receivers);
+int several_client(const struct arguments *arguments, const struct receivers *receivers);
 int several_clients(const struct arguments *arguments, const struct receivers *receivers);
 int several_inboxes(const struct arguments *arguments, const struct receivers *receivers);
 

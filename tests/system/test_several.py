@@ -247,7 +247,7 @@ def status_tells_of_each_and_first_of_one_that_does_not_answer(t):
     pattern = os.path.join(t.folder, "*", "inboxd.conf")
     contains(ctl(t, "status", "-c", pattern, code=69).stdout, "3 receivers: 1 without")
     ctl(t, "status", "-s", os.path.join(t.folder, "*", "status"), code=69)
-    for command in (["top", "--once"], ["reload"], ["pause"], ["client", "pc1"]):
+    for command in (["top", "--once"], ["reload"], ["pause"], ["forget", "pc1"]):
         contains(ctl(t, *command[:1], *words, *command[1:], code=64).stderr,
                  "of one receiver at a time")
 
@@ -553,6 +553,43 @@ def a_queue_that_went_to_its_second_receiver_is_one_line(t):
     equal([(at["receiver"], at["stored"], at["state"]) for at in row["receivers"]],
           [("cap2", 4, "up-to-date"), ("cap1", 2, "silent")])
     equal(ctl(t, "duplicates", "-r", one.root, "-r", two.root).stdout, "")
+
+
+@test
+def story_is_told_by_each_receiver(t):
+    one, two = t.receiver(), t.receiver()
+    queue = t.queue()
+    store(t, one, queue, {1: b"a"})
+    c = two.client(PC, hello=queue)
+    c.put(3, "status", b"c")
+    c.stored(3)
+    c.settled(4)
+    c.quit()
+    rows = {"cap1": {"socket": one.socket, "root": one.root}, "cap2": {"socket": two.socket}}
+    conf = listed(t, rows)
+    text = ctl(t, "client", "-R", conf, PC).stdout
+    first, second = text.split("== cap2\n")
+    assert first.startswith("== cap1\n" + PC), first
+    contains(first, "The last 1 in the ledger:")
+    contains(second, "missing     1-2, seen ")
+    page = json.loads(ctl(t, "client", "--json", "-R", conf, PC).stdout)
+    equal([(row["receiver"], row["story"]["queues"][0]["stored"], len(row["story"]["records"]))
+           for row in page["receivers"]], [("cap1", 1, 1), ("cap2", 1, 0)])
+    equal(ctl(t, "client", "-c", one.conf, "-c", two.conf, PC).stdout.count("in the ledger:"), 2)
+    # One who is known to one alone is known; one whose receiver is away is told by its ledger.
+    store(t, one, t.queue(), {1: b"x"}, who="pc9.example.org")
+    done = ctl(t, "client", "-R", conf, "pc9.example.org")
+    contains(done.stderr, "inboxctl: cap2: pc9.example.org: no such client is known")
+    page = json.loads(ctl(t, "client", "--json", "-R", conf, "pc9.example.org").stdout)
+    equal([row["story"] is None for row in page["receivers"]], [False, True])
+    ctl(t, "client", "-R", conf, "pc8.example.org", code=66)
+    one.stop()
+    contains(ctl(t, "client", "-R", conf, PC).stdout, "The receiver does not answer: by the ledger")
+    two.stop()
+    done = ctl(t, "client", "-R", conf, PC, code=69)
+    contains(done.stderr, "inboxctl: cap2: ")
+    contains(ctl(t, "client", "-r", one.root, "-s", "/a", "-s", "/b", PC, code=78).stderr,
+             "-R names sockets and roots together")
 
 
 # ---- check

@@ -261,6 +261,10 @@ receivers_read(struct receivers *receivers, const struct arguments *a, const cha
 	const struct conf_report report = {on_error, NULL};
 	size_t named_count;
 
+	if (need == RECEIVERS_SOCKET && a->roots.count > 0) {
+		complain("-r: whose root is it?  -R names sockets and roots together");
+		return -1;
+	}
 	if (a->receivers && conf_read(a->receivers, &schema, receivers, &report) < 0)
 		return -1;
 	named_count = receivers->count;
