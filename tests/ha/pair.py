@@ -13,6 +13,7 @@ import time
 
 import booted
 import client
+import papers
 import pki
 from hosts import DEVICE, ROOT, Host, Switch, Watch
 from machine import Failed, call
@@ -24,14 +25,10 @@ UNIT = "inboxd@status"
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONTRIB = os.path.join(HERE, "../../contrib/ha")
 SAMPLES = ("drbd.xml", "rbd.xml", "cephfs.xml")
-AGENT = "usr/lib/ocf/resource.d/inbox"
-CONFIGURATION = """[receiver]
-host = inbox.example.org
-root = %s
-journal = 8M
-[status]
-socket = /run/inboxd-status/status.sock
-[tls]
+# What inboxd-ha(7) has one type, in its order.
+CONFIGURATION, MOUNT_POINT, AGENT, NEW_ROOT, LOOK, STANDBY, CLEANUP = papers.blocks(
+    "src/inboxd/inboxd-ha.7")
+MORE = """[tls]
 certificate = /etc/inboxd/server.crt
 key = /etc/inboxd/server.key
 ca = /etc/inboxd/clients-ca.crt
@@ -40,7 +37,7 @@ reserve = 1M
 reserve-large = 2M
 reserve-inodes = 10
 [inbox status]
-""" % ROOT
+"""
 COROSYNC = """totem {
 	version: 2
 	cluster_name: inbox
@@ -92,7 +89,6 @@ class Pair:
         os.mkdir(os.path.join(folder, "power"))
         try:
             call(["truncate", "-s", "256M", self.image], "truncate")
-            call(["mkfs.ext4", "-q", "-F", "-m", "0", self.image], "mkfs.ext4")
             for name, number in self.names.items():
                 self.hosts.append(Host(folder, name, number, layers, self.image))
                 self.furnish(self.hosts[-1])
@@ -123,26 +119,25 @@ class Pair:
                         for name, n in self.names.items())
         host.overlay.write("etc/corosync/corosync.conf",
                            COROSYNC % (nodes, "" if self.witness else TWO_NODES))
-        host.overlay.write("etc/inboxd/status.conf", CONFIGURATION)
+        self.configure(host)
         host.overlay.write("etc/systemd/system/corosync.service.d/device.conf",
                            "[Service]\nExecStartPre=/bin/mknod %s b 7 %s\n" % (
                                DEVICE, host.device[len("/dev/loop"):]))
         shutil.copy(os.path.join(HERE, "fence_test"), host.overlay.path("usr/sbin/fence_test"))
-        os.makedirs(host.overlay.path(AGENT))
-        shutil.copy(os.path.join(CONTRIB, "inboxd.ocf"), host.overlay.path(AGENT, "inboxd"))
+        os.makedirs(host.overlay.path("root/contrib/ha"))
+        shutil.copy(CONTRIB + "/inboxd.ocf", host.overlay.path("root/contrib/ha"))
 
     def set_up(self, host):
         """What needs the receiver's user; and a folder to mount the root on, that is no root."""
         pair = self.pki.good("server", "inbox.example.org", ADDRESS)
-        host.sh("ldconfig\ninstall -d -o inboxd -g inboxd -m 700 " + ROOT)
+        host.sh("ldconfig\n" + MOUNT_POINT + "cd /root\n" + AGENT)
         host.write("/etc/inboxd/server.crt", text_of(pair.cert))
         host.write("/etc/inboxd/server.key", text_of(pair.key), mode="600", owner="inboxd")
         host.write("/etc/inboxd/clients-ca.crt", text_of(self.pki.ca.cert))
 
     def make_root(self):
         """Once, on one host."""
-        self.hosts[0].sh("mount {1} {0}\nchown inboxd: {0}\nchmod 700 {0}\n"
-                         "inboxd -c /etc/inboxd/status.conf -m\numount {0}".format(ROOT, DEVICE))
+        self.hosts[0].sh(NEW_ROOT)
 
     def load_group(self):
         """contrib/ha's, with the test's own power, device and address."""
@@ -159,6 +154,19 @@ class Pair:
         host.sh("crm_verify -L -V")
         self.try_samples(host)
         self.until_served(60)
+        root_id = self.holder().sh("cat %s/id" % ROOT).strip()
+        for host in self.hosts:
+            self.configure(host, root_id)
+
+    @staticmethod
+    def configure(host, root_id=None):
+        """id: known once the root has been started for the first time."""
+        more = "[receiver]\njournal = 8M\n" + ("id = %s\n" % root_id if root_id else "")
+        text = CONFIGURATION.replace("[receiver]\n", more) + MORE
+        if root_id:
+            host.write("/etc/inboxd/status.conf", text)
+        else:
+            host.overlay.write("etc/inboxd/status.conf", text)
 
     @staticmethod
     def try_samples(host):

@@ -11,7 +11,7 @@ real copy queues, and a client that asks for a new connection twenty times a sec
 scenarios.py is done to whoever has the root; then everything that was acknowledged must be there,
 once.
 
-Root is needed, debootstrap, systemd-nspawn, cgroup2, loop devices, mkfs.ext4, openssl, ip and
+Root is needed, debootstrap, systemd-nspawn, cgroup2, loop devices, openssl, ip and
 bridge; what is missing is said, and the exit code is 77.  The release (a tarball) is the last
 argument.
 """
@@ -27,7 +27,8 @@ import time
 import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, *(os.path.join(HERE, "..", part) for part in ("systemd", "", "system"))]
+sys.path[:0] = [HERE, *(os.path.join(HERE, "..", part)
+                        for part in ("systemd", "papers", "", "system"))]
 import booted
 import machine
 import roots
@@ -35,7 +36,7 @@ import scenarios
 from machine import Failed, Skip, need
 from pair import Pair
 
-NEEDED = ["unshare", "systemd-nspawn", "nsenter", "ip", "bridge", "losetup", "mkfs.ext4", "openssl"]
+NEEDED = ["unshare", "systemd-nspawn", "nsenter", "ip", "bridge", "losetup", "openssl"]
 # What nothing of may start while it is installed.
 CLUSTER = r"""
 printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d

@@ -6,7 +6,7 @@ import time
 
 import hosts
 import queues
-from pair import ADDRESS, PORT, UNIT
+from pair import ADDRESS, CLEANUP, LOOK, PORT, STANDBY, UNIT
 from world import same, until, want
 
 Outcome = collections.namedtuple("Outcome", "name seconds waited moved fenced lost twice items")
@@ -69,6 +69,25 @@ def moved(s):
     """An administrator moves it."""
     s.holder.sh("crm_resource --move -r status -N " + s.other.name)
     s.until_served_by(s.other)
+
+
+@scenario
+def in_standby(s):
+    """A host is to be updated, as inboxd-ha(7) has it."""
+    go, come = STANDBY.replace("cap1", s.holder.name).splitlines()
+    s.other.sh(LOOK + go)
+    s.until_served_by(s.other)
+    s.other.sh(come + "\n" + CLEANUP)
+
+
+@scenario
+def started_beside(s):
+    """On the host that does not have it: there is no root, and nothing becomes one."""
+    s.other.sh("fails systemctl start %s" % UNIT)
+    same(s.other.show(UNIT, "ExecMainStatus"), "66", "what it ended with")
+    s.other.sh("systemctl stop {0}\nsystemctl reset-failed {0} || true\n"
+               "test -z \"$(ls -A {1})\"".format(UNIT, hosts.ROOT))
+    s.until_served_by(s.holder)
 
 
 @scenario
