@@ -11,7 +11,7 @@ import time
 
 from client import sha256
 from copyqueue import Queue
-from harness import INBOXCTL, contains, equal, main, test, until
+from harness import INBOXCTL, Skip, contains, equal, main, test, until
 from made import DAY, Made, QUEUE, clock
 from statussocket import StatusSocket, inbox, inboxes, status
 
@@ -324,6 +324,46 @@ def one_receiver_by_two_names_counts_once_and_one_that_waits_for_its_root_is_wel
     want = "cap1: waits for its root, which none of the others has"
     contains(ctl(t, "status", "-R", alone).stdout, "warning   " + want)
     equal(check(t, alone, code=1)[0], want)
+
+
+def waiting(t, r):
+    """A receiver on another host, by its machine-id, that waits for the root of this one."""
+    path = os.path.join(t.folder, "machine-id")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("0123456789abcdef" * 2 + "\n")
+    wrap = ["unshare", "-m", "--propagation", "private", "sh", "-c",
+            'mount --bind "$0" /etc/machine-id && exec "$@"', path]
+    if not shutil.which("unshare") or t.run([*wrap, "true"]).returncode:
+        raise Skip("no mount namespace of its own is to be had here")
+    other = t.receiver({"receiver": {"root": r.root, "host": "cap2"}}, start=False, make=False)
+    other.others = other.consumed = True
+    other.start(wait=False, wrap=wrap)
+    other.wait_log("event=root_waiting ")
+    return other
+
+
+@test
+def real_pair_of_which_one_waits_is_one_receiver(t):
+    one = t.receiver()
+    two = waiting(t, one)
+    store(t, one, t.queue(), {1: b"a"})
+    one.at_rest()
+    conf = listed(t, {"cap1": {"socket": one.socket}, "cap2": {"socket": two.socket}})
+    for words, first in ((["status"], "2 receivers: all is well"),
+                         (["check"], "INBOXD OK: nothing is wrong | receivers=2;; down=0;;1")):
+        assert ctl(t, *words, "-R", conf).stdout.startswith(first), words
+    rows = table(ctl(t, "status", "-R", conf).stdout, "RECEIVER")
+    equal([rows[name][0] for name in ("cap1", "cap2")], ["running", "waiting"])
+    equal(rows["all"][3:5], ["1", "1"])
+    equal(table(ctl(t, "inboxes", "-R", conf).stdout, "INBOX")["status"][1], "1")
+    equal(clients(t, conf), [(PC, "up-to-date", "0", "cap1")])
+    # The first is killed: the second takes the root, and is the receiver then.
+    one.kill()
+    two.wait_log(r"event=ready\b", 20)
+    text = ctl(t, "status", "-R", conf, code=69).stdout
+    contains(text, "2 receivers: 1 without an answer")
+    equal(table(text, "RECEIVER")["cap2"][0], "running")
+    equal(clients(t, conf, code=69), [(PC, "up-to-date", "0", "cap2")])
 
 
 # ---- inboxes
