@@ -15,12 +15,13 @@ import subprocess
 import time
 import uuid
 
+import harness
 from cluster import ADDRESS
-from harness import INBOXD, Unix
 
 NETWORK = "10.77.0."
 SERVICE = NETWORK + "100"  # where clients find the receiver
 PORT = 7117
+INBOXD = os.environ.get("CEPH_INBOXD") or harness.INBOXD
 HELD = 69  # the exit code of who finds another's lock
 
 
@@ -214,6 +215,17 @@ class Receiver:
         self.mark = os.path.getsize(self.log_path) if os.path.exists(self.log_path) else 0
         self.process = self.host.spawn(INBOXD, "-c", self.conf, log="inboxd.log")
 
+    def refuse(self, sync):
+        """A start that fails, with this setting: (exit code, what it said)."""
+        with open(self.conf, encoding="ascii") as file:
+            text = re.sub("(?m)^sync = .*$", "sync = " + sync, file.read())
+        with open(self.conf + ".odd", "w", encoding="ascii") as file:
+            file.write(text)
+        done = subprocess.run(self.host.inside(INBOXD, "-c", self.conf + ".odd"),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, timeout=30, check=False)
+        return done.returncode, done.stdout
+
     def log(self):
         """What it said since its last start."""
         if not os.path.exists(self.log_path):
@@ -223,7 +235,7 @@ class Receiver:
             return file.read()
 
     def get(self, page):
-        connection = Unix(self.socket, 10)
+        connection = harness.Unix(self.socket, 10)
         try:
             connection.request("GET", page)
             return connection.getresponse().read().decode()

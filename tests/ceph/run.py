@@ -2,6 +2,7 @@
 """make check-ceph: a receiver's root on Ceph, and what happens to it there.
 
   make check-ceph [TEST_ONLY=word,...]
+  make check-ceph-mutants               shows that it can fail
   make bench-ceph [CEPH_SECONDS=5]      items a second there instead (figures.py)
 
 A cluster of Debian's daemons is started on this machine, and two hosts, each of which is a set of
@@ -36,6 +37,7 @@ from pki import Pki
 
 PROGRAMS = [*cluster.PROGRAMS, "ceph-fuse", "qemu-storage-daemon", "mkfs.ext4", "losetup",
             "unshare", "nsenter", "ip", "openssl"]
+MUTANT = os.environ.get("CEPH_INBOXD")  # a receiver that each scenario must find wrong
 
 
 def comment(text):
@@ -73,6 +75,8 @@ class Run:
         self.worlds = 0
 
     def line(self, good, name, seconds):
+        if MUTANT:
+            good, name = not good, name + " sees " + os.path.basename(MUTANT)
         self.number += 1
         self.failed += not good
         print("%s %d - %s # %.1f s" % ("ok" if good else "not ok", self.number, name, seconds),
@@ -103,6 +107,7 @@ class Run:
             try:
                 world = world or self.new_world(storage)
             except Exception:
+                self.failed += 1
                 comment(traceback.format_exc() + self.cluster.say())
             good = bool(world) and self.try_one(world, function)
             self.line(good, "%s: %s" % (storage.name, function.__name__),

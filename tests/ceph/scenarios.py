@@ -10,6 +10,7 @@ import os
 import signal
 import time
 
+from cluster import ADDRESS
 from hosts import Host, Receiver
 from load import Clients, Witness
 from storage import CephFs, Rbd
@@ -203,6 +204,25 @@ def hung_host_wakes(world):
 
 
 @scenario(CephFs, Rbd)
+def host_loses_the_cluster(world):
+    """Its clients still reach it: what they hear from then on must be true, and no item is."""
+    world.begin()
+    old, receiver = world.at, world.receiver
+    world.host.mute(ADDRESS)
+    lost = time.monotonic()
+    time.sleep(3)
+    world.host.leave_service()
+    note = world.take_over()
+    pause = world.pause_since(lost)
+    world.hosts[old].mend()
+    code = receiver.process.wait(60)
+    if code != 74:
+        raise AssertionError("inboxd ended with %d" % code)
+    world.repair(old)
+    return world.finish("host_loses_the_cluster", pause, "3 s alone, " + note)
+
+
+@scenario(CephFs, Rbd)
 def root_is_moved(world):
     """As an administrator moves it: stopped here, started there."""
     world.begin()
@@ -212,6 +232,18 @@ def root_is_moved(world):
     world.host.leave_service()
     note = "stop %.1f, " % (time.monotonic() - begun) + world.take_over(fence=False)
     return world.finish("root_is_moved", world.pause_since(begun), note)
+
+
+@scenario(CephFs)
+def syncfs_that_does_nothing_is_refused(world):
+    """As sync = filesystem has it, before anything stands on it."""
+    world.receiver.stop()
+    code, text = world.receiver.refuse(sync="filesystem")
+    if code != 78 or "sync" not in text:
+        raise AssertionError("inboxd ended with %d: %s" % (code, text))
+    world.receiver.start()
+    world.begin()
+    return world.finish("syncfs_is_refused", 0)
 
 
 @scenario(Rbd)
