@@ -349,7 +349,7 @@ set_key(struct reader *r, size_t i, const char *value)
 	const struct conf_key *key = &r->schema->keys[i];
 	char want[CONF_WANT_ROOM];
 
-	if (r->first[i] > 0) {
+	if (r->first[i] > 0 && !key->repeats) {
 		say(r, r->line, "%s is set twice, first on line %u", key->key, r->first[i]);
 		return;
 	}

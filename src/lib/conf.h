@@ -11,7 +11,8 @@
  *	[section NAME]
  *
  * ':' may stand for '='.  Blanks around key and value do not count.  A section
- * may come again, a key in it or a named one may not.  A value has one line,
+ * may come again, a key in it or a named one may not (but a list whose row says
+ * so, which then grows).  A value has one line,
  * which does not begin with a blank, and may hold any text in UTF-8 (which is
  * not checked) but control bytes; a value and an item of a list do not begin
  * with ';'.  Lines end with LF or CR LF; a byte order mark is passed over.
@@ -63,6 +64,7 @@ struct conf_key {
 	 * may depend on them.  0 or -1; a list without items: says what one looks like. */
 	int (*judge)(const struct conf_list *list, struct why *want);
 	int restart; /* a change needs a restart: refused at reload */
+	int repeats; /* of a list: it may come again, and then adds to what it has */
 };
 
 /* A kind of sections that stand many times, each with a name of its own: [inbox NAME]. */

@@ -146,6 +146,10 @@ set_list(const struct conf_key *key, struct conf_list *to, const char *text,
 {
 	struct conf_list list = {NULL, 0};
 
+	if (key->repeats) {
+		list = *to;
+		*to = (struct conf_list){NULL, 0};
+	}
 	for (;;) {
 		size_t len;
 
@@ -263,9 +267,13 @@ conf_value_print(FILE *out, const struct conf_key *key, const void *base)
 		fprintf(out, "%s = %s\n", key->key, key->choices[*(const int *)at]);
 		break;
 	case CONF_LIST:
+		/* Of one that may be longer than a line is, each item has its own. */
 		fprintf(out, "%s =", key->key);
-		for (size_t i = 0; i < list->count; i++)
+		for (size_t i = 0; i < list->count; i++) {
+			if (key->repeats && i > 0)
+				fprintf(out, "\n%s =", key->key);
 			fprintf(out, " %s", list->items[i]);
+		}
 		fputc('\n', out);
 		break;
 	}

@@ -69,6 +69,25 @@ def spread_goes_down_its_order_and_back_up(t):
 
 
 @test
+def servers_that_fit_no_line_stand_in_several(t):
+    fakes = [FakeReceiver(t, host="fake%d" % i) for i in range(3)]
+    q = Queue(t, *fakes)
+    with open(q.conf, encoding="ascii") as file:
+        text = file.read()
+    words = ["127.0.0.1:%d" % fake.port for fake in fakes]
+    with open(q.conf, "w", encoding="ascii") as file:
+        file.write(text.replace(" ".join(words), "\nservers = ".join(words)))
+    q.add("status", b"one")
+    q("run", "--once")
+    equal((q.status()["run"]["order"], [fake.connections for fake in fakes]), (words, [1, 0, 0]))
+    # Still, each of them once.
+    with open(q.conf, "a", encoding="ascii") as file:
+        file.write("[server]\nservers = %s\n" % words[1])
+    done = q("check", expect=78)
+    assert "each server once" in done.stderr, done.stderr
+
+
+@test
 def order_of_one_server_is_not_told_to_people(t):
     fake = FakeReceiver(t)
     q = Queue(t, fake)

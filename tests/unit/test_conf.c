@@ -51,21 +51,21 @@ static const char *const levels[] = {"error", "info", "debug", NULL};
 #define BOX_AT(member) offsetof(struct box, member)
 
 static const struct conf_key keys[] = {
-    {"receiver", "host", CONF_TEXT, AT(host), NULL, 0, 0, 0, NULL, check_host, NULL, 1},
-    {"receiver", "motto", CONF_TEXT, AT(motto), "", 0, 0, 0, NULL, NULL, NULL, 0},
-    {"receiver", "root", CONF_PATH, AT(root), NULL, 1, 0, 0, NULL, NULL, NULL, 1},
+    {"receiver", "host", CONF_TEXT, AT(host), NULL, 0, 0, 0, NULL, check_host, NULL, 1, 0},
+    {"receiver", "motto", CONF_TEXT, AT(motto), "", 0, 0, 0, NULL, NULL, NULL, 0, 0},
+    {"receiver", "root", CONF_PATH, AT(root), NULL, 1, 0, 0, NULL, NULL, NULL, 1, 0},
     {"receiver", "listen", CONF_LIST, AT(listen), "hall:1 hub:2", 0, 0, 0, NULL,
-        check_host, NULL, 1},
-    {"limits", "workers", CONF_NUMBER, AT(workers), "4", 0, 1, 64, NULL, NULL, NULL, 1},
-    {"limits", "any", CONF_NUMBER, AT(any), "0", 0, 0, 0, NULL, NULL, NULL, 0},
+        check_host, NULL, 1, 0},
+    {"limits", "workers", CONF_NUMBER, AT(workers), "4", 0, 1, 64, NULL, NULL, NULL, 1, 0},
+    {"limits", "any", CONF_NUMBER, AT(any), "0", 0, 0, 0, NULL, NULL, NULL, 0, 0},
     {"limits", "bytes", CONF_SIZE, AT(bytes), "64M", 0, 1024, UINT64_C(1) << 40, NULL, NULL,
-        NULL, 0},
-    {"limits", "idle", CONF_SECONDS, AT(idle), "5m", 0, 1, 86400, NULL, NULL, NULL, 0},
-    {"log", "level", CONF_CHOICE, AT(level), "info", 0, 0, 0, levels, NULL, NULL, 0},
-    {"box", "size", CONF_SIZE, BOX_AT(size), "0", 0, 0, 0, NULL, NULL, NULL, 0},
-    {"box", "suffix", CONF_TEXT, BOX_AT(suffix), ".msg", 0, 0, 0, NULL, NULL, NULL, 1},
-    {"box", "clients", CONF_LIST, BOX_AT(clients), NULL, 0, 0, 0, NULL, NULL, NULL, 0},
-    {"box", "folder", CONF_PATH, BOX_AT(folder), NULL, 1, 0, 0, NULL, NULL, NULL, 0},
+        NULL, 0, 0},
+    {"limits", "idle", CONF_SECONDS, AT(idle), "5m", 0, 1, 86400, NULL, NULL, NULL, 0, 0},
+    {"log", "level", CONF_CHOICE, AT(level), "info", 0, 0, 0, levels, NULL, NULL, 0, 0},
+    {"box", "size", CONF_SIZE, BOX_AT(size), "0", 0, 0, 0, NULL, NULL, NULL, 0, 0},
+    {"box", "suffix", CONF_TEXT, BOX_AT(suffix), ".msg", 0, 0, 0, NULL, NULL, NULL, 1, 0},
+    {"box", "clients", CONF_LIST, BOX_AT(clients), NULL, 0, 0, 0, NULL, NULL, NULL, 0, 0},
+    {"box", "folder", CONF_PATH, BOX_AT(folder), NULL, 1, 0, 0, NULL, NULL, NULL, 0, 0},
     {0},
 };
 
@@ -247,7 +247,7 @@ static void
 passes_over_what_is_anothers(void **state)
 {
 	static const struct conf_key mine[] = {
-	    {"receiver", "root", CONF_PATH, AT(root), NULL, 1, 0, 0, NULL, NULL, NULL, 1}, {0}};
+	    {"receiver", "root", CONF_PATH, AT(root), NULL, 1, 0, 0, NULL, NULL, NULL, 1, 0}, {0}};
 	static const struct conf_schema some = {.keys = mine, .others = 1};
 	static const char text[] =
 	    "[box a]\nroot = other\n[receiver]\nhost = x\nroot = /r\n[box]\n[limits]\nx=\n";
@@ -364,10 +364,10 @@ static void
 sections_of_two_kinds_have_keys_of_their_own(void **state)
 {
 	static const struct conf_key pair_keys[] = {
-	    {"box", "size", CONF_SIZE, BOX_AT(size), "1", 0, 0, 0, NULL, NULL, NULL, 0},
-	    {"box", "suffix", CONF_TEXT, BOX_AT(suffix), ".box", 0, 0, 0, NULL, NULL, NULL, 1},
-	    {"bag", "size", CONF_SIZE, BOX_AT(size), "2", 0, 0, 0, NULL, NULL, NULL, 0},
-	    {"bag", "suffix", CONF_TEXT, BOX_AT(suffix), ".bag", 0, 0, 0, NULL, NULL, NULL, 1},
+	    {"box", "size", CONF_SIZE, BOX_AT(size), "1", 0, 0, 0, NULL, NULL, NULL, 0, 0},
+	    {"box", "suffix", CONF_TEXT, BOX_AT(suffix), ".box", 0, 0, 0, NULL, NULL, NULL, 1, 0},
+	    {"bag", "size", CONF_SIZE, BOX_AT(size), "2", 0, 0, 0, NULL, NULL, NULL, 0, 0},
+	    {"bag", "suffix", CONF_TEXT, BOX_AT(suffix), ".bag", 0, 0, 0, NULL, NULL, NULL, 1, 0},
 	    {0},
 	};
 	static const struct conf_named kinds[] = {
@@ -606,6 +606,53 @@ refuses_what_is_no_file(void **state)
 	conf_free(&schema, &t);
 }
 
+/* More than fit a line. */
+static void
+list_that_may_come_again_grows(void **state)
+{
+	static const struct conf_key growing[] = {{.section = "receiver", .key = "listen",
+	                                              .type = CONF_LIST, .offset = AT(listen),
+	                                              .required = 1, .check = check_host,
+	                                              .repeats = 1},
+	    {0}};
+	static const struct conf_schema grown = {.keys = growing};
+	static const char text[] = "[receiver]\nlisten = h1 h2\nlisten = h3\nlisten =\n";
+	static const char wrong[] = "[receiver]\nlisten = h1\nlisten = x\nlisten = h2\n";
+	static const char none[] = "[receiver]\nlisten =\n";
+	struct target t = {0}, again = {0};
+	char *printed = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&printed, &len);
+
+	(void)state;
+	assert_non_null(out);
+	write_file(text, strlen(text));
+	errors[0] = '\0';
+	assert_int_equal(conf_read(path, &grown, &t, &report), 0);
+	assert_int_equal(t.listen.count, 3);
+	assert_string_equal(t.listen.items[2], "h3");
+	assert_int_equal(conf_print(out, &grown, &t), 0);
+	fclose(out);
+	assert_string_equal(printed, "[receiver]\nlisten = h1\nlisten = h2\nlisten = h3\n");
+	write_file(printed, strlen(printed));
+	assert_int_equal(conf_read(path, &grown, &again, &report), 0);
+	assert_int_equal(again.listen.count, 3);
+	conf_free(&grown, &again);
+	conf_free(&grown, &t);
+	free(printed);
+	assert_string_equal(errors, "");
+	write_file(wrong, strlen(wrong));
+	memset(&t, 0, sizeof t);
+	assert_int_equal(conf_read(path, &grown, &t, &report), -1);
+	assert_string_equal(errors,
+	    "conf:3: listen: want a name that begins with h, found \"x\"\n");
+	conf_free(&grown, &t);
+	write_file(none, strlen(none));
+	memset(&t, 0, sizeof t);
+	assert_int_equal(conf_read(path, &grown, &t, &report), -1);
+	conf_free(&grown, &t);
+}
+
 static char *
 print_conf(const struct target *t)
 {
@@ -692,6 +739,7 @@ main(void)
 	    cmocka_unit_test(refuses_what_would_not_read_back),
 	    cmocka_unit_test(names_the_nearest_known_key),
 	    cmocka_unit_test(refuses_a_key_that_is_set_twice),
+	    cmocka_unit_test(list_that_may_come_again_grows),
 	    cmocka_unit_test(refuses_a_section_name_that_is_wrong),
 	    cmocka_unit_test(misses_what_is_required),
 	    cmocka_unit_test(refuses_lines_that_are_no_pair),
