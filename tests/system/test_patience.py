@@ -164,6 +164,18 @@ def receiver_that_stops_in_order_has_none_of_what_it_did_not_answer(t, how, at_o
 
 
 @test
+def large_item_that_came_in_part_goes_elsewhere_at_once(t):
+    first = FakeReceiver(t, cuts={1: 700000}, inline=1000)
+    second = FakeReceiver(t, host="fake2", inline=1000)
+    q = Queue(t, first, second, patience=LONG)
+    items = q.add("status", bytes(2000000))
+    run = run_in_background(t, q)
+    until(lambda: second.stored == items or first.stored == items, 20, "the item somewhere")
+    assert "held=" not in said(q), said(q)
+    end_run(run, q)
+
+
+@test
 def one_cycle_leaves_it_to_the_next_one(t):
     def stores_and_dies(c, n, data):
         if c.number > 1:

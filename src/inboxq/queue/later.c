@@ -143,6 +143,6 @@ void
 later_clear_due(struct later_pool *pool, struct later *item, int64_t due)
 {
 	for (struct later *at = item; at; at = next_of(pool, at))
-		if (at->due == due && !at->is_hold)
+		if (at->due == due)
 			at->due = 0;
 }
