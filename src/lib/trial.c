@@ -29,6 +29,7 @@
 
 #define DRAFT "draft"
 #define ITEM "item"
+#define FREE "free"
 #define DRAFT_SIZE 1
 #define ITEM_SIZE 2
 
@@ -60,31 +61,30 @@ size_of(int folder, const char *name)
 
 /* ---- names */
 
-static enum trial_rename
-try_noreplace(int folder)
+/*
+ * Linux looks itself whether the name is taken, before it asks the file system: so one that does
+ * not know NOREPLACE says so of a free name alone, and one that passes flags over shows itself by
+ * EXCHANGE, which it takes for any rename.
+ */
+static void
+try_flags(int folder, struct trial *trial)
 {
 #ifdef HAVE_RENAMEAT2
-	int rc = renameat2(folder, DRAFT, folder, ITEM, RENAME_NOREPLACE);
-	int error = errno;
+	int is_known = renameat2(folder, DRAFT, folder, FREE, RENAME_NOREPLACE) == 0 &&
+	    renameat2(folder, FREE, folder, DRAFT, RENAME_NOREPLACE) == 0;
+	int is_refused = renameat2(folder, DRAFT, folder, ITEM, RENAME_NOREPLACE) < 0 &&
+	    errno == EEXIST;
+	int is_whole = size_of(folder, DRAFT) == DRAFT_SIZE && size_of(folder, ITEM) == ITEM_SIZE;
+	int is_done = is_whole && renameat2(folder, DRAFT, folder, ITEM, RENAME_EXCHANGE) == 0;
 
-	if (size_of(folder, DRAFT) != DRAFT_SIZE || size_of(folder, ITEM) != ITEM_SIZE)
-		return TRIAL_OVERWRITES;
-	return rc < 0 && error == EEXIST ? TRIAL_NOREPLACE : TRIAL_UNKNOWN;
+	trial->can[TRIAL_EXCHANGE] = is_done && size_of(folder, DRAFT) == ITEM_SIZE &&
+	    size_of(folder, ITEM) == DRAFT_SIZE;
+	if (!is_whole || (is_done && !trial->can[TRIAL_EXCHANGE]))
+		trial->rename = TRIAL_OVERWRITES;
+	else if (is_known && is_refused)
+		trial->rename = TRIAL_NOREPLACE;
 #else
-	(void)folder;
-	return TRIAL_UNKNOWN;
-#endif
-}
-
-static int
-try_exchange(int folder)
-{
-#ifdef HAVE_RENAMEAT2
-	return renameat2(folder, DRAFT, folder, ITEM, RENAME_EXCHANGE) == 0 &&
-	    size_of(folder, DRAFT) == ITEM_SIZE && size_of(folder, ITEM) == DRAFT_SIZE;
-#else
-	(void)folder;
-	return 0;
+	(void)folder, (void)trial;
 #endif
 }
 
@@ -134,6 +134,7 @@ try_files(int folder, struct trial *trial)
 {
 	int fd;
 
+	(void)unlinkat(folder, FREE, 0);
 	if (put(folder, DRAFT, DRAFT_SIZE) < 0 || put(folder, ITEM, ITEM_SIZE) < 0)
 		return -1;
 	fd = openat(folder, ITEM, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -143,10 +144,7 @@ try_files(int folder, struct trial *trial)
 	trial->can[TRIAL_LOCKS] = try_locks(folder, fd);
 	trial->can[TRIAL_ATTRIBUTES] = try_attributes(fd);
 	disk_close(fd);
-	trial->rename = try_noreplace(folder);
-	if (put(folder, DRAFT, DRAFT_SIZE) < 0 || put(folder, ITEM, ITEM_SIZE) < 0)
-		return -1;
-	trial->can[TRIAL_EXCHANGE] = try_exchange(folder);
+	try_flags(folder, trial);
 	return 0;
 }
 
@@ -179,6 +177,7 @@ trial_run(int dir, const char *name, struct trial *trial)
 	if (folder >= 0) {
 		(void)unlinkat(folder, DRAFT, 0);
 		(void)unlinkat(folder, ITEM, 0);
+		(void)unlinkat(folder, FREE, 0);
 	}
 	disk_close(folder);
 	(void)unlinkat(dir, name, AT_REMOVEDIR);

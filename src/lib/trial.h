@@ -14,7 +14,7 @@
 enum trial_rename {
 	TRIAL_NOREPLACE,  /* it fails with EEXIST, as it should */
 	TRIAL_UNKNOWN,    /* the file system does not know it, and says so */
-	TRIAL_OVERWRITES, /* it is done all the same, as by ceph-fuse 17 and 18 */
+	TRIAL_OVERWRITES, /* flags are passed over, as by ceph-fuse 17 and 18: it may be done */
 	TRIAL_RENAMES
 };
 

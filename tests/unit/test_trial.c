@@ -6,6 +6,10 @@
 #include "lib/disk.h"
 #include "lib/trial.h"
 
+#ifdef __linux__
+#include <linux/fs.h>
+#endif
+
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -33,7 +37,8 @@ int __real_fcntl(int fd, int what, ...);
 int __real_mkdirat(int dir, const char *name, mode_t mode);
 int __wrap_mkdirat(int dir, const char *name, mode_t mode);
 
-static int rename_error;  /* of each renameat2(); -1: flags are passed over, and all is well */
+static int rename_error;  /* of each renameat2(); -1: flags are passed over, and all is well;
+                             -2: likewise, but Linux looks first whether a name is taken */
 static int reserve_error; /* of each fallocate() */
 static int lock_error;    /* of each lock; -1: it is given, and holds nobody off */
 static int folder_error;  /* of each mkdirat() */
@@ -49,6 +54,12 @@ fails(int error)
 int
 __wrap_renameat2(int fromdir, const char *from, int todir, const char *to, unsigned flags)
 {
+	struct stat st;
+
+	/* As Linux does by itself. */
+	if (rename_error != -1 && flags == RENAME_NOREPLACE &&
+	    fstatat(todir, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return fails(EEXIST);
 	if (rename_error > 0)
 		return fails(rename_error);
 	return __real_renameat2(fromdir, from, todir, to, rename_error < 0 ? 0 : flags);
@@ -174,6 +185,11 @@ finds_out_who_renames_over_and_says_yes(void **state)
 	assert_int_equal(trial.error, 0);
 	assert_int_equal(trial.rename, is_linux() ? TRIAL_OVERWRITES : TRIAL_UNKNOWN);
 	assert_int_equal(trial.can[TRIAL_EXCHANGE], 0);
+	rename_error = -2;
+	try();
+	assert_int_equal(trial.error, 0);
+	assert_int_equal(trial.rename, is_linux() ? TRIAL_OVERWRITES : TRIAL_UNKNOWN);
+	assert_int_equal(trial.can[TRIAL_EXCHANGE], 0);
 }
 
 static void
@@ -253,6 +269,8 @@ takes_what_a_killed_one_has_left(void **state)
 	folder = disk_open_dir(dir, NAME);
 	fd = openat(folder, "item", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(disk_write(fd, "long ago", 8), 0);
+	close(fd);
+	fd = openat(folder, "free", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	close(fd);
 	close(folder);
 	try();
