@@ -1031,6 +1031,7 @@ static void
 end_auto(void)
 {
 	a_draft = a_filesystem = 0;
+	sync_end(&how);
 	close(draft_fd);
 	close(ledger);
 }
@@ -1042,6 +1043,7 @@ syncs_few_drafts_by_themselves_and_many_at_once(void **state)
 	begin_auto();
 #ifdef HAVE_SYNCFS
 	for (size_t drafts = 0; drafts < 16; drafts++) {
+		sync_end(&how);
 		sync_begin(&how, root, SYNC_AUTO);
 		assert_int_equal(round_with(drafts), drafts < 9 ? 'f' : 's');
 	}
@@ -1049,6 +1051,7 @@ syncs_few_drafts_by_themselves_and_many_at_once(void **state)
 	is_distrusted = 1;
 	assert_int_equal(sync_choose(root, SYNC_AUTO), SYNC_FILES);
 	assert_int_equal(sync_choose(root, SYNC_FILESYSTEM), SYNC_FILESYSTEM);
+	sync_end(&how);
 	sync_begin(&how, root, SYNC_AUTO);
 	assert_int_equal(round_with(15), 'f');
 	is_distrusted = 0;

@@ -432,6 +432,7 @@ publisher_start(const struct publisher_setup *setup)
 	if (publisher->in && thread_start(&publisher->thread, run, publisher) == 0)
 		return publisher;
 	error = errno;
+	sync_end(&publisher->how);
 	mailbox_free(publisher->in);
 	free(publisher->news);
 	free(publisher);
@@ -464,7 +465,7 @@ publisher_stop(struct publisher *publisher)
 	free_chain(&publisher->fresh);
 	free_chain(&publisher->durable);
 	free_chain(&publisher->visible);
-	disk_close(publisher->how.ledger);
+	sync_end(&publisher->how);
 	mailbox_free(publisher->in);
 	free(publisher->news);
 	free(publisher);

@@ -8,6 +8,7 @@
 #include "inboxd/base/settings.h"
 #include "inboxd/drafts/meta.h"
 #include "inboxd/publish/beside.h"
+#include "inboxd/publish/parallel.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/filesystem.h"
@@ -15,6 +16,10 @@
 /* What is thought before it is known, microseconds. */
 #define A_FILE 250
 #define A_FILESYSTEM 2500
+
+/* Where files are all that is synced, so many threads help.  With auto and filesystem it is a few
+ * files, or those of a disk that is full. */
+#define HELPERS 15
 
 /* How much of a cost the last round tells; and how much of that of the way not taken is
  * forgiven each time, so that it is tried again some day. */
@@ -48,17 +53,32 @@ has_to_be_synced(const struct publication *p)
 }
 
 static void
-sync_drafts(struct publication *fresh)
+sync_draft(void *item)
 {
+	struct publication *p = item;
+
+	if (beside_is_open(p))
+		beside_sync(p);
+	if (!has_to_be_synced(p) || meta_sync(p->draft.inbox, p->draft.fd) == 0)
+		return;
+	if (draft_failure(errno) != DRAFT_FULL)
+		fatal_sync("draft");
+	p->is_lost = 1;
+}
+
+/* Each waits for the disk, or for a host further off: so they wait together. */
+static void
+sync_drafts(const struct sync_how *how, struct publication *fresh)
+{
+	size_t count = 0, room = 0;
+	void **all = NULL;
+
 	for (struct publication *p = fresh; p; p = p->next) {
-		if (beside_is_open(p))
-			beside_sync(p);
-		if (!has_to_be_synced(p) || meta_sync(p->draft.inbox, p->draft.fd) == 0)
-			continue;
-		if (draft_failure(errno) != DRAFT_FULL)
-			fatal_sync("draft");
-		p->is_lost = 1;
+		all = must_grow(all, count, &room, sizeof *all);
+		all[count++] = p;
 	}
+	parallel_do(how->helpers, sync_draft, all, count);
+	free(all);
 }
 
 static void
@@ -81,7 +101,7 @@ sync_files(const struct sync_how *how, struct publication *fresh,
 		add_folder(&folders, p->draft.inbox->new);
 		add_folder(&folders, p->draft.inbox->tmp);
 	}
-	sync_drafts(fresh);
+	sync_drafts(how, fresh);
 	for (size_t i = 0; i < folders.count; i++) {
 		if (disk_sync_dir(folders.fds[i]) < 0)
 			fatal_sync("folder");
@@ -139,6 +159,14 @@ sync_begin(struct sync_how *how, int root, int way)
 {
 	*how = (struct sync_how){.root = root, .way = sync_choose(root, way), .ledger = -1,
 	    .a_file = A_FILE, .a_filesystem = A_FILESYSTEM};
+	how->helpers = parallel_start(how->way == SYNC_FILES ? HELPERS : 0);
+}
+
+void
+sync_end(struct sync_how *how)
+{
+	disk_close(how->ledger);
+	parallel_stop(how->helpers);
 }
 
 int

@@ -2,9 +2,9 @@
 /*
  * The one sync of a publisher's round, in ways to choose from, a row each of a table in sync.c:
  *
- * files       write-out of all drafts is started, then each draft, each folder that a name came
- *             into or left, and the ledger is synced.  Costs by the file; leaves the disk's other
- *             users alone.
+ * files       write-out of all drafts is started, then each draft, by several threads, and each
+ *             folder that a name came into or left, and the ledger is synced.  Costs by the file;
+ *             leaves the disk's other users alone.
  * filesystem  syncfs(2) on the whole file system.  Costs once; also flushes whatever others
  *             wrote there.
  * auto        whichever of the two would cost less time for what is there, by what they have
@@ -25,15 +25,20 @@ MUST_CHECK int sync_check(int root, int way, struct why *why);
 /* What is done for that way on the file system of `root`. */
 int sync_choose(int root, int way);
 
+struct parallel;
+
 struct sync_how {
 	int root;   /* opened before anything was written, for syncfs */
 	int way;    /* enum settings_sync */
 	int ledger; /* descriptor, -1: none yet */
+	struct parallel *helpers;
 	/* What they have cost: microseconds. */
 	double a_file, a_filesystem;
 };
 
+/* In a thread that may have others to help it, until sync_end(), which closes the ledger, too. */
 void sync_begin(struct sync_how *how, int root, int way);
+void sync_end(struct sync_how *how);
 
 /*
  * Syncs the drafts of `fresh` with their entries in tmp/, but for those that the journal does not
