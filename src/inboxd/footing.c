@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inboxd/drafts/partial.h"
 #include "inboxd/publish/sync.h"
 #include "lib/disk.h"
 #include "lib/log.h"
@@ -81,4 +82,15 @@ footing_look(int root, const struct settings *settings, struct why *error)
 	else
 		printf("filesystem: %s\n", text);
 	return hold(root, settings, &found, error);
+}
+
+int
+footing_sync_parts(int root, const struct site *site)
+{
+	if (filesystem_trusts_syncfs(root))
+		return disk_sync_fs(root);
+	for (size_t i = 0; i < site->inbox_count; i++)
+		if (partial_sync_all(&site->inboxes[i]) < 0)
+			return -1;
+	return 0;
 }

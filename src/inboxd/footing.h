@@ -8,6 +8,7 @@
 #define INBOXD_FOOTING_H
 
 #include "inboxd/base/settings.h"
+#include "inboxd/base/site.h"
 #include "lib/attr.h"
 #include "lib/trial.h"
 #include "lib/why.h"
@@ -20,5 +21,10 @@ MUST_CHECK int footing_try(int root, const struct settings *settings, struct tri
 /* The same for inboxd -t, which has no lock: prints what was found; where a receiver has the lock
  * nothing is tried. */
 MUST_CHECK int footing_look(int root, const struct settings *settings, struct why *error);
+
+/* At the end: what has come of large items, which no turn has synced, and for which the mark of a
+ * run that ended in order vouches: by syncfs(2) where that is to be trusted, else each file.  0, or
+ * -1 with errno. */
+MUST_CHECK int footing_sync_parts(int root, const struct site *site);
 
 #endif

@@ -204,6 +204,16 @@ drain(struct server *server)
 		event_active(server->deadline, EV_TIMEOUT, 0);
 }
 
+/* Without the mark the next start drops what has come of large items. */
+static void
+mark_stopped(struct server *server)
+{
+	if (footing_sync_parts(server->root.fd, server->site) < 0)
+		log_event(LOG_WARNING, "root_not_marked", "error=\"%s\"", strerror(errno));
+	else
+		root_mark_stopped(&server->root);
+}
+
 /* Threads may still be at work, so the process ends without taking anything
  * down.  Nothing is lost: what was not answered is still with its client. */
 static void
@@ -216,7 +226,7 @@ on_deadline(evutil_socket_t fd, short what, void *arg)
 	answers_close(&server->answers);
 	if (in_flight > 0)
 		fatal(EX_TEMPFAIL, "drain_timeout", "in_flight=%llu", in_flight);
-	root_mark_stopped(&server->root);
+	mark_stopped(server);
 	log_event(LOG_NOTICE, "stopped", "note=\"some clients had not closed yet\"");
 	end_now(0);
 }
@@ -454,8 +464,9 @@ server_run(const char *config, struct settings *settings, const struct passed *p
 		fatal(EX_OSERR, "event_loop_failed", "worker=main");
 	threads_stop(&server.threads);
 	stop_events(&server);
+	mark_stopped(&server);
 	site_unref(server.site);
-	root_release(&server.root);
+	root_leave(&server.root);
 	confine_free(&server.confine);
 	log_event(LOG_NOTICE, "stopped", "%s", "");
 }

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from harness import SHIMMED, Skip, contains, equal, main, need_call, test
+from harness import SHIMMED, Skip, cases, contains, equal, main, need_call, test
 
 CONFIG = 78
 FOUND = re.compile(r"event=filesystem (.*)")
@@ -131,6 +131,34 @@ def syncfs_that_tells_no_errors_is_refused(t):
         said = found(r)
         equal((said["type"], said["syncfs"]), ("overlay", "no"))
         send(t, r)
+        r.finish()
+
+
+@cases([("right", "fdatasync@draft:1:0ms:on", True), ("wrong", "fdatasync@draft:1:EIO:on", False)])
+def parts_outlive_a_stop_where_they_were_synced(t, fault, kept):
+    """No syncfs(2) vouches for them there; each file's own sync does."""
+    with Overlay(t) as root:
+        r = t.receiver({"receiver": {"root": root}}, start=False)
+        r.start(env={**SHIMMED, "FAULT": fault, "TRACE": os.path.join(t.folder, "trace")})
+        queue, data = t.queue(), t.bytes(3 << 20)
+        c = r.client(hello=queue)
+        c.announce(1, "status", data, verb="OPEN")
+        equal(c.answer(1).verb, "SEND")
+        c.pieces(1, data, 0, 1 << 20)
+        c.ping()
+        c.cut()
+        r.stop()
+        with open(os.path.join(t.folder, "trace"), encoding="ascii", errors="replace") as file:
+            assert re.search("end\tfdatasync\tdraft\t[^\t]*/part-", file.read()), "not synced"
+        equal("event=root_not_marked" in r.log(), not kept)
+        r.start()
+        c = r.client(hello=queue)
+        c.announce(1, "status", data, verb="OPEN")
+        answer = c.answer(1)
+        equal((answer.verb, int(answer.offset)), ("SEND", 1 << 20 if kept else 0))
+        c.pieces(1, data, int(answer.offset))
+        c.stored(1)
+        c.quit()
         r.finish()
 
 

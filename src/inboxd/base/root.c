@@ -238,17 +238,8 @@ root_leave(struct root *root)
 void
 root_mark_stopped(struct root *root)
 {
-	/* It vouches for what has come of large items, which no turn has synced. */
-	if ((disk_has_syncfs() && disk_sync_fs(root->fd) < 0) ||
-	    hold_mark_stopped(root->hold) < 0)
+	if (hold_mark_stopped(root->hold) < 0)
 		log_event(LOG_WARNING, "root_not_marked", "error=\"%s\"", strerror(errno));
-}
-
-void
-root_release(struct root *root)
-{
-	root_mark_stopped(root);
-	close_all(root);
 }
 
 int

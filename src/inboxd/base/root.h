@@ -36,7 +36,7 @@ MUST_CHECK int root_look(
 /* Is `id` ("": none yet) what `wanted` is?  0; or EX_NOINPUT with the reason. */
 MUST_CHECK int root_check_id(
     const char *path, const char *id, const char *wanted, struct why *error);
-/* Takes its lock, behind root_look(), for root_release(), and looks at id and journal anew, since
+/* Takes its lock, behind root_look(), for root_leave(), and looks at id and journal anew, since
  * who had it before may have made them.  0; HOLD_ELSEWHERE, and *other has it; or one of
  * sysexits(3) with the reason, and the root is left. */
 MUST_CHECK int root_take(
@@ -48,7 +48,5 @@ MUST_CHECK int root_make_id(struct root *root);
 MUST_CHECK int root_mark_running(struct root *root, struct why *error);
 /* The run ended in order, though its threads may still be there: nothing is closed. */
 void root_mark_stopped(struct root *root);
-/* In order: nothing is unwritten that anyone counts on. */
-void root_release(struct root *root);
 
 #endif

@@ -265,6 +265,32 @@ partial_discard(struct partial *partial)
 	release(partial);
 }
 
+/* A descriptor that is opened now is told of what went wrong before, unless another has been. */
+static int
+sync_one(const struct inbox *inbox, const char *name)
+{
+	int fd = openat(inbox->tmp, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	int rc = fd < 0 ? -1 : disk_sync_data(fd);
+
+	disk_close(fd);
+	return rc < 0 && errno == ENOENT ? 0 : rc;
+}
+
+int
+partial_sync_all(const struct inbox *inbox)
+{
+	DIR *listing = disk_list(inbox->tmp);
+	struct dirent *file;
+	int rc = listing ? 0 : -1;
+
+	while (rc == 0 && (file = readdir(listing)))
+		if (strncmp(file->d_name, PARTIAL_PREFIX, strlen(PARTIAL_PREFIX)) == 0)
+			rc = sync_one(inbox, file->d_name);
+	if (listing)
+		closedir(listing);
+	return rc;
+}
+
 /* Under its lock, so that no session takes it up at this moment. */
 static void
 expire_one(const struct inbox *inbox, const char *name, uint64_t seconds)

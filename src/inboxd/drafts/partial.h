@@ -86,6 +86,9 @@ void partial_close(struct partial *partial);
 /* Deletes it. */
 void partial_discard(struct partial *partial);
 
+/* Syncs the partials in tmp/, each by itself.  0, or -1 with errno. */
+MUST_CHECK int partial_sync_all(const struct inbox *inbox);
+
 /* Deletes the partials in tmp/ that nobody has open and that were last written
  * more than `seconds` ago. */
 void partial_expire(const struct inbox *inbox, uint64_t seconds);
