@@ -17,7 +17,7 @@ import papers
 import pki
 from hosts import DEVICE, ROOT, Host, Switch, Watch
 from machine import Failed, call
-from world import World, text_of, until
+from world import World, text_of, until, want
 
 ADDRESS = booted.NETWORK + "100"  # where clients come, wherever the root is
 PORT = 7117
@@ -57,13 +57,10 @@ logging {
 """
 NODE = "\tnode {\n\t\tname: %s\n\t\tnodeid: %d\n\t\tring0_addr: %s\n\t}\n"
 TWO_NODES = "\ttwo_node: 1\n\twait_for_all: 0\n"
+# How long a site's fencing may take; that of the test takes no time.
+DELAY = 'name="priority-fencing-delay" value="5s"'
 # The power switch of a test in place of a site's own.
 STONITH = """<configuration>
-  <crm_config>
-    <cluster_property_set id="inboxd-options">
-      <nvpair id="test-delay" name="priority-fencing-delay" value="%s"/>
-    </cluster_property_set>
-  </crm_config>
   <resources>
     <primitive id="power" class="stonith" type="fence_test">
       <instance_attributes id="power-is">
@@ -147,7 +144,9 @@ class Pair:
             host.sh("crm_attribute -N cap3 -n standby -v on")
         with open(CONTRIB + "/shared.xml", encoding="utf-8") as file:
             group = file.read().replace("192.0.2.10", ADDRESS)
-        power = STONITH % ("0" if self.witness else "1s", " ".join(self.names))
+        want(DELAY in group, "no", DELAY, "in the group")
+        group = group.replace(DELAY, DELAY.replace("5s", "1s"))
+        power = STONITH % " ".join(self.names)
         for name, text in (("power", power), ("group", group)):
             host.write("/root/%s.xml" % name, text)
             host.sh("cibadmin -M -c -x /root/%s.xml" % name)
