@@ -126,6 +126,8 @@ class Host(booted.Machine):
         if self.starting:
             self.starting.join(booted.BOOT_TIME + 10)
         self.off()
+        # A namespace goes when the kernel gets to it, and the next host has the same wire.
+        call(["ip", "link", "del", "wire%d" % self.number], "ip link")
         self.wire.remove()
         self.overlay.umount()
         subprocess.run(["losetup", "-d", self.device], check=False)
