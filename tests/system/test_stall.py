@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 
-from harness import SHIMMED, Skip, bound, equal, main, test, until
+from harness import SHIMMED, Skip, bound, equal, main, need_call, test, until
 
 STALL = 8.0       # seconds: a WAIT is due after 5
 QUICK = 2.0       # what does not wait for the disk comes within
@@ -39,6 +39,7 @@ def waits(c):
 @test
 def syncs_that_hang_stall_nobody_else(t):
     """The journal's, and the publisher's behind it."""
+    need_call("syncfs")
     arm = os.path.join(t.folder, "arm")
     r = t.receiver({"receiver": {"sync": "filesystem"}}, env={
         **SHIMMED, "FAULT_SCOPE": "program", "FAULT_ARM": arm, "FAULT": ",".join(
