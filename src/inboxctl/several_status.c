@@ -160,7 +160,7 @@ show_head(const struct all *all, const struct screen *screen)
 	struct line line;
 
 	line_begin(&line, stdout, screen);
-	line_add(&line, TINT_HEAD, "%zu receivers", all->count);
+	line_add(&line, TINT_HEAD, "%zu receiver%s", all->count, all->count == 1 ? "" : "s");
 	line_add(&line, TINT_NONE, ": ");
 	if (silent == 0 && all->problems == 0)
 		line_add(&line, TINT_GOOD, "all is well");

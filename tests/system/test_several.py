@@ -246,6 +246,8 @@ def status_tells_of_each_and_first_of_one_that_does_not_answer(t):
     # Only a configuration may be found by a pattern: each has one, whether it runs or not.
     pattern = os.path.join(t.folder, "*", "inboxd.conf")
     contains(ctl(t, "status", "-c", pattern, code=69).stdout, "3 receivers: 1 without")
+    pattern = os.path.join(one.folder, "inboxd.c?nf")
+    contains(ctl(t, "status", "-c", pattern).stdout, "1 receiver: all is well")
     ctl(t, "status", "-s", os.path.join(t.folder, "*", "status"), code=69)
     for command in (["top", "--once"], ["reload"], ["pause"], ["forget", "pc1"]):
         contains(ctl(t, *command[:1], *words, *command[1:], code=64).stderr,
