@@ -25,9 +25,11 @@ UNIT = "inboxd@status"
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONTRIB = os.path.join(HERE, "../../contrib/ha")
 SAMPLES = ("drbd.xml", "rbd.xml", "cephfs.xml")
-# What inboxd-ha(7) has one type, in its order.
-CONFIGURATION, MOUNT_POINT, AGENT, NEW_ROOT, LOOK, STANDBY, CLEANUP = papers.blocks(
-    "src/inboxd/inboxd-ha.7")
+# What inboxd-ha(7) has one type, by how it begins.
+CONFIGURATION, MOUNT_POINT, AGENT, NEW_ROOT, LOOK, STANDBY, CLEANUP = (
+    next(block for block in papers.blocks("src/inboxd/inboxd-ha.7") if block.startswith(start))
+    for start in ("[receiver]", "install -d ", "install -D ", "mkfs.ext4 ", "crm_mon ",
+                  "crm_attribute ", "crm_resource --cleanup"))
 MORE = """[tls]
 certificate = /etc/inboxd/server.crt
 key = /etc/inboxd/server.key
