@@ -164,6 +164,28 @@ def receiver_that_stops_in_order_has_none_of_what_it_did_not_answer(t, how, at_o
 
 
 @test
+def what_was_sent_before_ready_waits_for_the_address(t):
+    lost = []
+
+    def odd(c, line):
+        if lost:
+            return False
+        if line.startswith("PUT"):
+            c.body(int(line.split(" ")[3]))
+            lost.append(line)
+            raise Cut
+        return True
+
+    first, second = FakeReceiver(t, odd), FakeReceiver(t, host="fake2")
+    q = Queue(t, first, second, patience=LONG)
+    items = q.add("status", b"one")
+    run = run_in_background(t, q)
+    until(lambda: q.numbers() == [], 20, "the item to be stored")
+    equal((len(lost), first.stored, second.stored), (1, items, {}), "what is where")
+    end_run(run, q)
+
+
+@test
 def large_item_that_came_in_part_goes_elsewhere_at_once(t):
     first = FakeReceiver(t, cuts={1: 700000}, inline=1000)
     second = FakeReceiver(t, host="fake2", inline=1000)
