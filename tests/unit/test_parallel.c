@@ -70,15 +70,20 @@ does_each_once_and_all_before_it_returns(void **state)
 
 static atomic_int waiting;
 
-/* Returns once as many are in it as there are threads; else after five seconds. */
+static pthread_t ours;
+
+/* Returns once as many are in it as there are threads, else after five seconds; and a while later
+ * in all threads but the caller's, which has to wait for them. */
 static void
 meet(void *item)
 {
-	const struct timespec pause = {0, 1000000};
+	const struct timespec pause = {0, 1000000}, a_while = {0, 50000000};
 
 	atomic_fetch_add(&waiting, 1);
 	for (int i = 0; i < 5000 && atomic_load(&waiting) < THREADS + 1; i++)
 		nanosleep(&pause, NULL);
+	if (!pthread_equal(pthread_self(), ours))
+		nanosleep(&a_while, NULL);
 	*(int *)item = atomic_load(&waiting);
 }
 
@@ -88,6 +93,7 @@ waits_for_many_at_once(void **state)
 	struct parallel *parallel;
 
 	(void)state;
+	ours = pthread_self();
 	threads_left = THREADS;
 	parallel = parallel_start(THREADS);
 	parallel_do(parallel, meet, all, THREADS + 1);
