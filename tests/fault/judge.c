@@ -174,7 +174,7 @@ shim_counts(const void *caller)
 int
 shim_has_faults(void)
 {
-	return fault_count > 0 || shim_netfs_delay("fsync", "/") > 0 || getenv("FAULT_FS") != NULL;
+	return fault_count > 0 || shim_netfs_is_slow() || getenv("FAULT_FS") != NULL;
 }
 
 void
@@ -225,7 +225,7 @@ shim_judge(const char *call, const char *path, const void *caller)
 	int error = 0, kills = 0, saved = errno;
 	long delay = 0;
 
-	pass_time(shim_netfs_delay(call, path));
+	shim_netfs_wait(call, path);
 	if (fault_count == 0 || (scoped && caller && !shim_counts(caller)) ||
 	    (arm && syscall(SYS_faccessat, AT_FDCWD, arm, F_OK) < 0)) {
 		errno = saved;

@@ -12,6 +12,7 @@ from common import harness
 from lives import BROKEN, LARGE, PATIENCE, ReceiverRun, must, send_pieces
 
 Root = collections.namedtuple("Root", "folder queue items acked")
+MANY = 40  # more than are dealt with one by one
 TORN_AT = 12  # the journal's write that is torn
 
 
@@ -48,22 +49,44 @@ def wait_killed(run, c):
     run.r.process = None
 
 
-def killed(t, empty):
+def killed(t, empty, count=5):
     """At the second rename: of one item a round before, or of the first of those that were
     acknowledged while that round's sync, which is late, held them up."""
     run = started(t, empty, "fdatasync@draft:1:300ms:once,renameat2:2:KILL:once,"
                             "renameat:2:KILL:once")
     run.arm()
     c = run.r.client(hello=run.queue)
-    run.items = {n: ("status", t.bytes(100 * n)) for n in range(1, 6)}
+    run.items = {n: ("status", t.bytes(100 * n)) for n in range(1, count + 1)}
     c.put(1, *run.items[1])
     c.stored(1)
     harness.until(run.met, 10, "the publisher's late sync")
-    for n in range(2, 6):
+    for n in range(2, count + 1):
         c.put(n, *run.items[n])
     wait_killed(run, c)
     must(run.r.files("status", now=True) and len(run.r.files("status", "tmp")) >= 2,
          "want drafts and files in new/")
+    litter(run)
+    return root_of(run)
+
+
+def unsynced(t, empty, count):
+    """All acknowledged, while the first sync of a draft is late: nobody knows which drafts are on
+    the disk, and each is made anew."""
+    run = started(t, empty, "fdatasync@draft:1:20000ms:once")
+    run.arm()
+    c = run.r.client(hello=run.queue)
+    run.items = {n: ("reports" if n % 3 == 2 else "status", t.bytes(100 * n))
+                 for n in range(1, count + 1)}
+    for n in run.items:
+        c.put(n, *run.items[n])
+    for n in run.items:
+        c.stored(n)
+    run.note_acks(c)
+    c.close()
+    run.r.process.kill()
+    run.r.process.wait()
+    run.r.process = None
+    must(not run.r.files("status", now=True), "want no files in new/")
     litter(run)
     return root_of(run)
 
@@ -180,6 +203,8 @@ def make_roots(t):
     made.r.make()
     roots = {"made": made.r.root, "empty": stopped(t), "wide": stopped(t, "6M")}
     roots["killed"] = tried(killed, t, roots["empty"])
+    roots["many_drafts"] = tried(killed, t, roots["empty"], MANY)
+    roots["many_frames"] = tried(unsynced, t, roots["empty"], MANY)
     roots["torn"] = tried(torn, t, roots["empty"])
     roots["old"] = old(t, roots["killed"])
     return roots

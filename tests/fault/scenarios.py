@@ -125,6 +125,16 @@ def recovery_of_frames(run, roots):
     recover_from(run, roots["torn"])
 
 
+def recovery_of_many(run, roots):
+    """So many that threads help with them: of drafts that have to be made anew."""
+    recover_from(run, roots["many_frames"])
+
+
+def recovery_of_many_drafts(run, roots):
+    """Likewise, of drafts that have to be moved."""
+    recover_from(run, roots["many_drafts"])
+
+
 def takeover(run, roots):
     """A root of the version before, which had no journal."""
     recover_from(run, roots["old"])
@@ -370,7 +380,8 @@ def watch(run):
 
 RECEIVER = {function.__name__: function for function in (
     first_start, start, grow, shrink, upload, proxied, duplicate, reload, rotation, recovery,
-    recovery_of_frames, takeover, stop, large, resume, expire, full, status)}
+    recovery_of_frames, recovery_of_many, recovery_of_many_drafts, takeover, stop, large, resume,
+    expire, full, status)}
 QUEUE = {function.__name__: function for function in (
     first_add, add, add_stdin, add_bounded, turn_over, copied, fsck, requeue, offer_again,
     remove, run_once, run_large, watch)}

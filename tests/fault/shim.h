@@ -29,8 +29,9 @@ int shim_is_on_root(const char *path);
 /* The personality of a network file system (netfs.c): does this one say so of the call, in place of
  * making it?  Then *rc is what, with errno. */
 int shim_netfs_says(const char *call, const char *path, int *rc);
-/* How long a call takes there, milliseconds. */
-long shim_netfs_delay(const char *call, const char *path);
+/* Takes the time that the call takes there. */
+void shim_netfs_wait(const char *call, const char *path);
+int shim_netfs_is_slow(void);
 
 /* May any call fail? */
 int shim_has_faults(void);

@@ -64,8 +64,10 @@ draft_create(struct draft *draft, struct site *site, struct inbox *inbox, struct
 int
 draft_make(const struct inbox *inbox, const char *name)
 {
-	if (unlinkat(inbox->tmp, name, 0) < 0 && errno != ENOENT)
-		return -1;
+	int fd = create(inbox, name);
+
+	if (fd >= 0 || errno != EEXIST || unlinkat(inbox->tmp, name, 0) < 0)
+		return fd;
 	return create(inbox, name);
 }
 

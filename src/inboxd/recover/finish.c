@@ -14,6 +14,7 @@
 
 #include "inboxd/base/fatal.h"
 #include "inboxd/drafts/draft.h"
+#include "inboxd/recover/ahead.h"
 #include "inboxd/recover/beside_item.h"
 #include "inboxd/recover/fresh.h"
 #include "inboxd/recover/tell.h"
@@ -22,17 +23,11 @@
 
 /* ---- judged */
 
-/* What stands under the item's name there, as a file of its size? */
-enum standing { NOTHING, ITS_SIZE, SOMETHING, UNKNOWN };
-
+/* As was found for all at once, or now. */
 static enum standing
-look(int dir, const struct tail_item *item)
+look(enum standing found, int dir, const struct tail_item *item)
 {
-	struct stat st;
-
-	if (fstatat(dir, item->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-		return errno == ENOENT ? NOTHING : UNKNOWN;
-	return S_ISREG(st.st_mode) && (uint64_t)st.st_size == item->size ? ITS_SIZE : SOMETHING;
+	return found == UNSEEN || found == UNKNOWN ? ahead_look_at(dir, item) : found;
 }
 
 static int
@@ -75,10 +70,10 @@ static int
 judge_durable(struct recovery *r, struct unfinished *u)
 {
 	int may_be_visible = u->item.seq <= r->journal.head.durable;
-	enum standing draft = look(u->inbox->tmp, &u->item), item;
+	enum standing draft = look(u->draft, u->inbox->tmp, &u->item), item;
 
 	if (draft == NOTHING && may_be_visible) {
-		item = look(u->inbox->new, &u->item);
+		item = look(u->in_new, u->inbox->new, &u->item);
 		if (item == UNKNOWN)
 			return recovery_fail(r, "look at", u->item.inbox, u->item.name);
 		u->verdict = item == NOTHING ? CLAIMED : VISIBLE;
@@ -194,9 +189,14 @@ finish_judge(struct recovery *r)
 	r->closed = must_alloc((r->count + 1) * sizeof *r->closed);
 	for (size_t i = 0; i < r->count; i++) {
 		struct unfinished *u = &r->all[i];
-		recovery_tell(r, "looked at", i, r->count);
+
 		u->inbox = find_folder(r, u->item.inbox);
-		if (judge(r, u) < 0)
+	}
+	if (recovery_has_journal(r))
+		ahead_look(r);
+	for (size_t i = 0; i < r->count; i++) {
+		recovery_tell(r, "looked at", i, r->count);
+		if (judge(r, &r->all[i]) < 0)
 			return -1;
 	}
 	return 0;
@@ -204,20 +204,30 @@ finish_judge(struct recovery *r)
 
 /* ---- written anew */
 
-/* A draft of the journal's bytes, in place of what has its name. */
+/* A draft of the journal's bytes takes the place of what has its name: where nothing in tmp/ means
+ * that a consumer has it, there is never nothing. */
 static int
-write_bytes(struct recovery *r, const struct unfinished *u, struct fresh_sync *sync)
+mend(struct recovery *r, const struct unfinished *u)
 {
 	char line[RECORD_LINE_MAX + 1];
 	unsigned char bytes[JOURNAL_ITEM_MAX];
 
 	if (journal_read_frame(r->root->journal, u->frame, line, bytes) < 0)
 		return recovery_fail(r, "read the frame of", u->item.inbox, u->item.name);
-	/* Where nothing in tmp/ means that a consumer has it, there is never nothing. */
-	if ((u->verdict == MEND
-	            ? fresh_replace(&u->item, u->inbox, line, bytes, u->frame->item_size)
-	            : fresh_write(
-	                  sync, &u->item, u->inbox, line, bytes, u->frame->item_size)) < 0)
+	if (fresh_replace(&u->item, u->inbox, line, bytes, u->frame->item_size) < 0)
+		return recovery_fail(r, "write", u->item.inbox, u->item.name);
+	return 0;
+}
+
+/* It was written with others. */
+static int
+keep_written(struct recovery *r, struct unfinished *u, struct fresh_sync *sync)
+{
+	int fd = u->fd;
+
+	u->fd = -1; /* fresh_keep() takes it */
+	errno = u->error;
+	if (fd < 0 || fresh_keep(sync, u->inbox, fd) < 0)
 		return recovery_fail(r, "write", u->item.inbox, u->item.name);
 	return 0;
 }
@@ -239,8 +249,13 @@ static int
 write_all(struct recovery *r, struct fresh_sync *sync)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		const struct unfinished *u = &r->all[i];
-		if ((u->verdict == ANEW || u->verdict == MEND) && write_bytes(r, u, sync) < 0)
+		struct unfinished *u = &r->all[i];
+		recovery_tell(r, "written", i, r->count);
+		if (i % AHEAD_MAX == 0)
+			ahead_write(r, i, r->count - i < AHEAD_MAX ? r->count : i + AHEAD_MAX);
+		if (ahead_is_written(u) && keep_written(r, u, sync) < 0)
+			return -1;
+		if (u->verdict == MEND && mend(r, u) < 0)
 			return -1;
 		if (u->verdict == COPY && write_copy(r, u) < 0)
 			return -1;
@@ -278,6 +293,7 @@ finish_write(struct recovery *r)
 	fresh_begin(&sync, r->root->fd, r->site->settings->sync);
 	rc = write_all(r, &sync);
 	fresh_give_up(&sync);
+	ahead_give_up(r);
 	if (rc == 0)
 		sync_folders(r, 0);
 	return rc;
@@ -340,13 +356,28 @@ publish_over(struct recovery *r, struct unfinished *u)
 	return 0;
 }
 
+/* With the others, which is known once, or now; 0 with errno. */
+static int
+is_done(struct unfinished *u)
+{
+	const struct tail_item *item = &u->item;
+
+	if (u->is_published)
+		return 1;
+	if (u->error == 0)
+		return disk_publish(u->inbox->tmp, item->name, u->inbox->new, item->name) == 0;
+	errno = u->error;
+	u->error = 0;
+	return 0;
+}
+
 static int
 publish_draft(struct recovery *r, struct unfinished *u)
 {
 	const struct tail_item *item = &u->item;
 	int rc;
 
-	while (disk_publish(u->inbox->tmp, item->name, u->inbox->new, item->name) < 0) {
+	while (!is_done(u)) {
 		if (errno != EEXIST)
 			return recovery_fail(r, "publish", item->inbox, item->name);
 		rc = is_itself(u);
@@ -394,6 +425,7 @@ publish(struct recovery *r, struct unfinished *u)
 int
 finish_publish(struct recovery *r)
 {
+	ahead_publish(r);
 	for (size_t i = 0; i < r->count; i++) {
 		struct unfinished *u = &r->all[i];
 		recovery_tell(r, "made visible", i, r->count);

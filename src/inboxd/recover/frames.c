@@ -124,7 +124,7 @@ add(struct recovery *r, const struct tail_item *item)
 
 	r->all = must_grow(r->all, r->count, &r->room, sizeof *r->all);
 	u = &r->all[r->count++];
-	*u = (struct unfinished){.item = *item};
+	*u = (struct unfinished){.item = *item, .fd = -1};
 	return u;
 }
 

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "inboxd/base/crew.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
 #include "inboxd/drafts/draft.h"
@@ -201,14 +202,20 @@ fresh_begin(struct fresh_sync *sync, int root, int way)
 }
 
 static int
+sync_one(void *ctx, size_t i)
+{
+	const struct fresh_sync *sync = ctx;
+
+	return full_or_end(meta_sync(sync->inboxes[i], sync->fds[i]));
+}
+
+/* All at once: the file system's own journal is written once for many. */
+static int
 sync_open(struct fresh_sync *sync)
 {
-	while (sync->count > 0) {
-		size_t last = sync->count - 1;
-		if (full_or_end(meta_sync(sync->inboxes[last], sync->fds[last])) < 0)
-			return -1;
-		close(sync->fds[--sync->count]);
-	}
+	if (crew_run(sync->count, sync_one, sync) < 0)
+		return -1;
+	fresh_give_up(sync);
 	return 0;
 }
 
@@ -224,15 +231,6 @@ fresh_keep(struct fresh_sync *sync, const struct inbox *inbox, int fd)
 	sync->inboxes[sync->count] = inbox;
 	sync->fds[sync->count++] = fd;
 	return sync->count == FRESH_OPEN_MAX ? sync_open(sync) : 0;
-}
-
-int
-fresh_write(struct fresh_sync *sync, const struct tail_item *item, const struct inbox *inbox,
-    const char *accept, const void *bytes, size_t size)
-{
-	int fd = draft_make_of(inbox, item->name, accept, bytes, size);
-
-	return fd < 0 ? -1 : fresh_keep(sync, inbox, fd);
 }
 
 int

@@ -39,7 +39,7 @@ MUST_CHECK int fresh_is_right(const struct tail_item *item, int dir);
  * of the file system for all, but where sync_choose() says `files`: then so many files at a
  * time that the disk is written to in one go.
  */
-#define FRESH_OPEN_MAX 64
+#define FRESH_OPEN_MAX 128
 
 struct fresh_sync {
 	int root;        /* whose file system is synced once; -1: file by file */
@@ -51,13 +51,10 @@ struct fresh_sync {
 
 /* `root`: the root folder, opened before anything was written; `way`: enum settings_sync. */
 void fresh_begin(struct fresh_sync *sync, int root, int way);
-/* Makes the draft, in place of what has its name in tmp/; `accept` as for draft_make_of().  0; or
- * -1 with errno. */
-MUST_CHECK int fresh_write(struct fresh_sync *sync, const struct tail_item *item,
-    const struct inbox *inbox, const char *accept, const void *bytes, size_t size);
-/* Takes another file that was written, for the same sync.  0; or -1 with errno. */
+/* Takes a file that was written, for the sync.  0; or -1 with errno. */
 MUST_CHECK int fresh_keep(struct fresh_sync *sync, const struct inbox *inbox, int fd);
-/* The same, synced by itself; what has its name in tmp/ stays until the new one takes its place. */
+/* Makes a draft of these bytes, and syncs it by itself; `accept` as for draft_make_of().  What has
+ * its name in tmp/ stays until the new one takes its place. */
 MUST_CHECK int fresh_replace(const struct tail_item *item, const struct inbox *inbox,
     const char *accept, const void *bytes, size_t size);
 /* Now all bytes are durable; entries of folders are not.  0; or -1 with errno, for want of room:

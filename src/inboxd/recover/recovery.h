@@ -30,12 +30,26 @@ enum verdict {
 	VERDICTS
 };
 
+/* What lies under an item's name in a folder? */
+enum standing {
+	UNSEEN,    /* it was not looked at */
+	NOTHING,
+	ITS_SIZE,  /* a file as long as the item */
+	SOMETHING, /* anything else */
+	UNKNOWN    /* it could not be looked at */
+};
+
 struct unfinished {
 	struct tail_item item;
 	const struct journal_frame *frame; /* NULL: the ledger's accept is all there is */
 	int was_framed;      /* acknowledged, though its frame may be damaged or gone */
 	struct inbox *inbox; /* NULL: its folder is gone */
 	enum verdict verdict;
+	/* What was done of it with others (ahead.h). */
+	enum standing draft, in_new; /* in tmp/ and in new/ */
+	int fd;           /* the draft that was written; -1: none */
+	int is_published; /* it lies in new/ */
+	int error;        /* errno of what could not be done; 0: none */
 };
 
 struct remembered {
