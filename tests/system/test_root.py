@@ -7,6 +7,7 @@ root's lock file.  A file system that takes a lock from a host that it believes 
 by the deletion of the lock file.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -248,6 +249,23 @@ def takes_over_when_the_other_lets_go(t, how, code):
     equal(other.json("/status")["state"], "running")
     assert took < bound(3), "it took %g s" % took
     t.note("taken over in %.2f s" % took)
+
+
+@test
+def id_that_was_made_meanwhile_is_the_roots(t):
+    """The other host's was the first start of all, and ended amid it."""
+    r = t.receiver(start=False)
+    path = os.path.join(r.root, "lock")
+    with open(path, "w", encoding="ascii") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.write("starting host=cap2 machine=%s boot=x pid=12\n" % ID[::-1])
+        file.flush()
+        r.start(wait=False)
+        r.wait_log("event=root_waiting .* host=cap2 pid=12 ")
+        with open(os.path.join(r.root, "id"), "w", encoding="ascii") as other:
+            other.write(ID + "\n")
+    r.wait_log(r"event=ready\b")
+    equal(r.json("/status")["root"]["id"], ID)
 
 
 @test

@@ -367,6 +367,7 @@ sees_who_has_the_lock_before_he_says_so(void **state)
 	child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
+		alarm(30); /* should the test fail */
 		if (disk_lock(root, "lock", NULL) >= 0 && write(ends[1], "x", 1) == 1)
 			pause();
 		_exit(1);
