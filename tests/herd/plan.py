@@ -206,6 +206,8 @@ def simulate(options):
     print(form % ("", "served", "peak conn/s", "processor", "median", "99 %", "last", "gave up"))
     for what, function in (("morning", morning), ("power", switched_on), ("death", death),
                            ("return", receivers_return)):
+        if function is death and options.roots == 1:
+            continue  # nobody is there to go to
         row = function(options, options.clients, options.roots, dice).told(what)
         print(form % (row[0], row[1], row[2], "%.0f %%" % row[3], *(
             "%.0f s" % wait for wait in row[4:7]), row[7]))
