@@ -25,6 +25,7 @@ TYPED, SESSION, CONFIGURATION, LEDGER, SAID, ERRORS = (
     "typed", "session", "configuration", "ledger", "said", "errors")
 # Page: (kind or the test that holds it) of each block of EXAMPLES, in order.
 EXAMPLES = {
+    "src/inbox-relay/inbox-relay.8": ["test_engines: it needs a server"],
     "src/inboxctl/inboxctl.8": [TYPED] * 7,
     "src/inboxd/inbox-production.7": [
         TYPED, TYPED, *["nobody: there is no such service here"] * 3,
