@@ -658,7 +658,7 @@ def a_folder_that_can_neither_be_synced_nor_locked_is_served(t):
     hot = Hot(t)
     hot.put("f", b"f")
     for n in range(1, 6):
-        hot.start(faults="fcntl:%d:ENOLCK:once" % n, wait=False)
+        hot.start(faults="lock:%d:ENOLCK:once" % n, wait=False)
         until(lambda: hot.process.poll() is not None or "watch_began" in hot.log(), 20)
         if "watch_unlocked" in hot.log():
             break

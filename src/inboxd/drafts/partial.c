@@ -171,7 +171,7 @@ partial_catch_up(struct partial *partial)
 			continue;
 		if (got <= 0) {
 			if (got == 0)
-				errno = EIO; /* it has become shorter */
+				errno = ENODATA; /* somebody has made it shorter */
 			(void)say_failure(partial, "read");
 			return -1;
 		}
