@@ -33,6 +33,7 @@
 #include <string.h>
 
 #include "inbox-relay/item.h"
+#include "inbox-relay/postgresql_judge.h"
 #include "inbox-relay/settings.h"
 #include "inbox-relay/stop.h"
 #include "lib/log.h"
@@ -41,22 +42,6 @@
 #define OID_BYTEA 17
 #define INSERT "inbox_relay_insert"
 #define BINARY 1
-
-/* What LOOK tells, by its columns: all texts. */
-enum look { LOOK_SYNC, LOOK_FSYNC, LOOK_PAGES, LOOK_ENCODING, LOOK_KINDS, LOOK_LOCK, LOOK_WORDS,
-	LOOKS };
-
-/* $1: the table; $2: how long to wait for another transaction that has the same item.  A setting
- * that is stronger than ours stays. */
-static const char look_sql[] =
-    "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit')"
-    " WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),"
-    " current_setting('fsync'), current_setting('full_page_writes'),"
-    " current_setting('server_encoding'),"
-    " (SELECT string_agg(DISTINCT relkind::text || relpersistence::text, ' ')"
-    " FROM pg_class WHERE oid = to_regclass($1) OR"
-    " oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1)))),"
-    " set_config('lock_timeout', $2, true), set_config('client_min_messages', 'warning', true)";
 
 static const char mark_sql[] = "SELECT pg_logical_emit_message(true, 'inbox-relay', '')";
 
@@ -180,54 +165,19 @@ send_look(struct postgresql *pg)
 	const char *values[] = {pg->settings->table, pg->lock_timeout};
 
 	return send_plain(pg, "BEGIN") &&
-	    PQsendQueryParams(pg->conn, look_sql, 2, NULL, values, NULL, NULL, 0);
+	    PQsendQueryParams(pg->conn, POSTGRESQL_LOOK, 2, NULL, values, NULL, NULL, 0);
 }
 
 /* ---- what is found there */
-
-static int
-is_kept(const char *kinds)
-{
-	char text[64], *at = text;
-
-	/* A table, or a partitioned one and its parts, and each permanent. */
-	snprintf(text, sizeof text, "%s", kinds);
-	for (; *at; at += strspn(at, " ")) {
-		if (!strchr("rp", at[0]) || at[1] != 'p')
-			return 0;
-		at += 2;
-	}
-	return 1;
-}
 
 static enum engine_answer
 judge(const struct postgresql *pg, const PGresult *look, struct why *why)
 {
 	const char *found[LOOKS];
-	const char *table = pg->settings->table;
 
 	for (int i = 0; i < LOOKS; i++)
-		found[i] = PQgetvalue(look, 0, i);
-	if (strcmp(found[LOOK_FSYNC], "on") != 0)
-		why_say(why, "fsync is off there: what is committed is not durable");
-	else if (strcmp(found[LOOK_PAGES], "on") != 0 &&
-	    !settings_trust(pg->settings, TRUST_FULL_PAGES))
-		why_say(why, "full_page_writes is off there: pages may be torn by a crash; where "
-		    "the file system sees to that, say [engine] trust = " TRUST_FULL_PAGES);
-	else if (strcmp(found[LOOK_SYNC], "on") != 0 &&
-	    strcmp(found[LOOK_SYNC], "remote_apply") != 0)
-		why_say(why, "synchronous_commit is %s there, and stays so", found[LOOK_SYNC]);
-	else if (strcmp(found[LOOK_ENCODING], "UTF8") != 0)
-		why_say(why, "the database has the encoding %s: want UTF8", found[LOOK_ENCODING]);
-	else if (!PQgetisnull(look, 0, LOOK_KINDS) && !is_kept(found[LOOK_KINDS]))
-		why_say(why, "%s is no permanent table (it is a view, foreign, temporary or "
-		    "unlogged): what is in it does not outlive a crash", table);
-	else if (PQgetisnull(look, 0, LOOK_KINDS)) {
-		why_say(why, "there is no table %s: inbox-relay -s prints what makes it", table);
-		return ENGINE_AWAY;
-	} else
-		return ENGINE_DONE;
-	return ENGINE_REFUSED;
+		found[i] = PQgetisnull(look, 0, i) ? NULL : PQgetvalue(look, 0, i);
+	return postgresql_judge(pg->settings, found, why);
 }
 
 /* Why nothing more comes. */
@@ -237,19 +187,6 @@ be_cut_off(struct postgresql *pg, struct why *why)
 	return be_away(why, PQstatus(pg->conn) == CONNECTION_BAD
 	        ? PQerrorMessage(pg->conn)
 	        : "there is no answer from the server");
-}
-
-/* Does this SQLSTATE say that it is the item that will not do, now and ever?  Data, integrity,
- * WITH CHECK OPTION, limits, and what a trigger raises. */
-static int
-is_unfit(const char *state)
-{
-	static const char *const classes[] = {"22", "23", "44", "54", "P0"};
-
-	for (size_t i = 0; state && i < sizeof classes / sizeof classes[0]; i++)
-		if (strncmp(state, classes[i], 2) == 0)
-			return 1;
-	return 0;
 }
 
 /* All results up to the pipeline's end; the first that fails says why. */
@@ -270,7 +207,8 @@ take_all(struct postgresql *pg, struct why *why)
 		status = PQresultStatus(result);
 		if (status == PGRES_FATAL_ERROR && answer == ENGINE_DONE) {
 			answer = be_away(why, PQresultErrorMessage(result));
-			pg->is_unfit = is_unfit(PQresultErrorField(result, PG_DIAG_SQLSTATE));
+			pg->is_unfit = postgresql_is_unfit(
+			    PQresultErrorField(result, PG_DIAG_SQLSTATE));
 		}
 		if (status == PGRES_TUPLES_OK && PQnfields(result) == LOOKS &&
 		    answer == ENGINE_DONE)

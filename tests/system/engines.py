@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """PostgreSQL and NATS on loopback, and an inbox with its inbox-relay, for the tests of that."""
 
+import atexit
 import base64
 import contextlib
 import json
@@ -14,6 +15,7 @@ import subprocess
 import tempfile
 import threading
 
+from client import sha256
 from harness import COMPLAINTS, LOG_LINE, SHIMMED, TOP_BUILD, Skip, bound, equal, until
 
 RELAY = os.path.join(TOP_BUILD, "src/inbox-relay/inbox-relay")
@@ -407,3 +409,57 @@ class InboxRelay:
     def wait_gone(self, *stay, seconds=30):
         until(lambda: self.there() == sorted(stay), seconds,
               "new/ and cur/ to hold %r: %r" % (sorted(stay)[:5], self.there()[:5]))
+
+
+# ---- the relay into either
+
+shared = {}
+
+
+def postgres():
+    if "pg" not in shared:
+        try:
+            shared["pg"] = Postgres()
+            atexit.register(shared["pg"].close)
+        except Skip as skip:
+            shared["pg"] = skip
+    if isinstance(shared["pg"], Skip):
+        raise shared["pg"]
+    return shared["pg"]
+
+
+def relay_into(t, table=None, port=None, engine=None, make=True, **how):
+    """An inbox and its relay into a table of its own: (server, table, relay)."""
+    pg = postgres()
+    table = table or "items_%d" % (InboxRelay.count + 1)
+    relay = InboxRelay(t, {"type": "postgresql", "timeout": "20s", **(engine or {})}, {
+        "postgresql": {"connection": pg.connection(port), "table": table}}, **how)
+    need_engine("postgresql", relay.conf)
+    if make:
+        schema = relay.run("-s")
+        equal(schema.returncode, 0, schema.stderr)
+        pg.sql(schema.stdout)
+    return pg, table, relay
+
+
+def relay_into_stream(t, nats=None, trust="sync-always", **config):
+    relay = InboxRelay(t, {"type": "nats", "timeout": "10s", **({"trust": trust} if trust else {})},
+                       {"nats": {"servers": "nats://127.0.0.1:1", "stream": "S"}})
+    need_engine("nats", relay.conf)
+    nats = nats or Nats(t.folder)
+    t.closing.append(nats)
+    nats.stream(**config)
+    relay.sections["nats"]["servers"] = nats.url
+    relay.write_conf()
+    return nats, relay
+
+
+def by_key(nats):
+    """{item: bytes}, each once by its key."""
+    found = {}
+    for headers, data in nats.messages():
+        equal(headers["Nats-Msg-Id"], "%s/%s" % (headers["Inbox-Root"], headers["Inbox-Item"]))
+        equal(headers["Inbox-Sha256"], sha256(data))
+        assert headers["Inbox-Item"] not in found, "twice: " + headers["Inbox-Item"]
+        found[headers["Inbox-Item"]] = data
+    return found

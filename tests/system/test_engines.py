@@ -3,7 +3,6 @@
 """inbox-relay into PostgreSQL and NATS JetStream, the real ones: an item leaves its inbox when the
 engine has it for good, and not before; whoever dies, it is there once by its key."""
 
-import atexit
 import os
 import shutil
 import signal
@@ -11,38 +10,10 @@ import threading
 import time
 
 from client import sha256
-from engines import ROOT, Cutter, InboxRelay, Nats, Postgres, nats_server, need_engine
-from harness import Skip, bound, cases, contains, equal, main, test, until
+from engines import (ROOT, Cutter, InboxRelay, Nats, by_key, nats_server, postgres, relay_into,
+                     relay_into_stream)
+from harness import bound, cases, contains, equal, main, test, until
 from meta import need_xattr
-
-shared = {}
-
-
-def postgres():
-    if "pg" not in shared:
-        try:
-            shared["pg"] = Postgres()
-            atexit.register(shared["pg"].close)
-        except Skip as skip:
-            shared["pg"] = skip
-    if isinstance(shared["pg"], Skip):
-        raise shared["pg"]
-    return shared["pg"]
-
-
-def relay_into(t, table=None, port=None, engine=None, make=True, **how):
-    """An inbox and its relay into a table of its own: (server, table, relay)."""
-    pg = postgres()
-    table = table or "items_%d" % (InboxRelay.count + 1)
-    relay = InboxRelay(t, {"type": "postgresql", "timeout": "20s", **(engine or {})}, {
-        "postgresql": {"connection": pg.connection(port), "table": table}}, **how)
-    need_engine("postgresql", relay.conf)
-    if make:
-        schema = relay.run("-s")
-        equal(schema.returncode, 0, schema.stderr)
-        pg.sql(schema.stdout)
-    return pg, table, relay
-
 
 # ---- PostgreSQL
 
@@ -519,29 +490,6 @@ def how_many_items_a_second(t):
 
 
 # ---- NATS
-
-def relay_into_stream(t, nats=None, trust="sync-always", **config):
-    relay = InboxRelay(t, {"type": "nats", "timeout": "10s", **({"trust": trust} if trust else {})},
-                       {"nats": {"servers": "nats://127.0.0.1:1", "stream": "S"}})
-    need_engine("nats", relay.conf)
-    nats = nats or Nats(t.folder)
-    t.closing.append(nats)
-    nats.stream(**config)
-    relay.sections["nats"]["servers"] = nats.url
-    relay.write_conf()
-    return nats, relay
-
-
-def by_key(nats):
-    """{item: bytes}, each once by its key."""
-    found = {}
-    for headers, data in nats.messages():
-        equal(headers["Nats-Msg-Id"], "%s/%s" % (headers["Inbox-Root"], headers["Inbox-Item"]))
-        equal(headers["Inbox-Sha256"], sha256(data))
-        assert headers["Inbox-Item"] not in found, "twice: " + headers["Inbox-Item"]
-        found[headers["Inbox-Item"]] = data
-    return found
-
 
 @test
 def an_item_is_a_message_and_leaves_its_inbox_then(t):
