@@ -28,6 +28,7 @@ struct item {
 	char sha256[DIGEST_TEXT_ROOM]; /* of these bytes */
 	struct told told;
 	enum item_end end;
+	int row; /* the engine's own note, while it is given */
 	struct why why;
 };
 

@@ -267,7 +267,8 @@ set_headers(const struct nats *nats, natsMsg *msg, const struct item *item)
 	struct why id;
 	natsStatus status;
 
-	why_say(&id, "%s/%s", item->root, item->name);
+	/* What has other bytes is no duplicate, which the stream would drop, and say it has it. */
+	why_say(&id, "%s/%s/%s", item->root, item->name, item->sha256);
 	status = natsMsgHeader_Set(msg, "Nats-Msg-Id", id.text);
 	if (status == NATS_OK)
 		status = natsMsgHeader_Set(msg, "Nats-Expected-Stream", nats->settings->stream);

@@ -3,11 +3,16 @@
  * PostgreSQL: a row an item, a batch in one transaction, by libpq's pipeline.
  *
  *	BEGIN; LOOK; INSERT ... ON CONFLICT DO NOTHING, each item; MARK
+ *	COMPARE, each item of which no row was made
  *	COMMIT
  *
  * That COMMIT's answer means durable hangs on settings that anybody may change at any time, so the
  * transaction sets its own and tells what it has found (LOOK), each time: what a pooler or a reload
  * makes of them between two is no matter.
+ *
+ * Where an INSERT makes no row there may be one with these bytes, given before; or one with others,
+ * as of a copied root; or none, as a trigger leaves it out.  Which it is shows by COMPARE: an item
+ * is deleted for a row that has its digest, and for no other.
  *
  * A row may be there already, of a transaction of ours whose answer was lost and which still waits
  * for its standby.  A transaction that then writes nothing would be answered without any waiting,
@@ -43,12 +48,20 @@
 #define INSERT "inbox_relay_insert"
 #define BINARY 1
 
+enum row {
+	ROW_UNKNOWN,
+	ROW_MADE, /* by the INSERT */
+	ROW_SAME, /* it was there */
+	ROW_OTHER /* none with these bytes is there */
+};
+
 static const char mark_sql[] = "SELECT pg_logical_emit_message(true, 'inbox-relay', '')";
 
 struct postgresql {
 	const struct settings *settings;
 	PGconn *conn;
 	int64_t deadline;
+	struct item *next, *last; /* of those that were asked of: of whose rows results tell */
 	int is_warned;    /* by the server, since this was last made 0 */
 	int is_unfit;     /* what failed last did so by what was given */
 	int is_committed; /* the last statement was, and did */
@@ -180,6 +193,25 @@ judge(const struct postgresql *pg, const PGresult *look, struct why *why)
 	return postgresql_judge(pg->settings, found, why);
 }
 
+/* Of an INSERT, or a COMPARE, which has rows without columns.  They come in the items' order. */
+static void
+hear_of_row(struct postgresql *pg, PGresult *result, ExecStatusType status)
+{
+	int is_insert = status == PGRES_COMMAND_OK &&
+	    strncmp(PQcmdStatus(result), "INSERT", strlen("INSERT")) == 0;
+	int is_compare = status == PGRES_TUPLES_OK && PQnfields(result) == 0;
+
+	while (is_compare && pg->next < pg->last && pg->next->row != ROW_UNKNOWN)
+		pg->next++;
+	if ((!is_insert && !is_compare) || pg->next >= pg->last)
+		return;
+	if (is_insert)
+		pg->next->row = strcmp(PQcmdTuples(result), "1") == 0 ? ROW_MADE : ROW_UNKNOWN;
+	else
+		pg->next->row = PQntuples(result) > 0 ? ROW_SAME : ROW_OTHER;
+	pg->next++;
+}
+
 /* Why nothing more comes. */
 static enum engine_answer
 be_cut_off(struct postgresql *pg, struct why *why)
@@ -213,6 +245,7 @@ take_all(struct postgresql *pg, struct why *why)
 		if (status == PGRES_TUPLES_OK && PQnfields(result) == LOOKS &&
 		    answer == ENGINE_DONE)
 			answer = judge(pg, result, why);
+		hear_of_row(pg, result, status);
 		/* One that has failed says ROLLBACK. */
 		if (status == PGRES_COMMAND_OK)
 			pg->is_committed = strcmp(PQcmdStatus(result), "COMMIT") == 0;
@@ -314,6 +347,36 @@ send_batch(struct postgresql *pg, const struct item *items, size_t count)
 	return send_plain(pg, mark_sql) ? 0 : -1;
 }
 
+/* Of those for which no row was made. */
+static enum engine_answer
+compare(struct postgresql *pg, struct item *items, size_t count, struct why *why)
+{
+	char sql[SQL_ROOM];
+	size_t asked = 0;
+
+	snprintf(sql, sizeof sql, "SELECT FROM %s WHERE root = $1 AND item = $2 AND sha256 = $3"
+	    " LIMIT 1", pg->settings->table);
+	pg->next = items;
+	for (size_t i = 0; i < count; i++) {
+		const char *values[] = {items[i].root, items[i].name, items[i].sha256};
+		if (items[i].row == ROW_MADE)
+			continue;
+		asked++;
+		if (!PQsendQueryParams(pg->conn, sql, 3, NULL, values, NULL, NULL, 0))
+			return be_cut_off(pg, why);
+	}
+	return asked > 0 ? end_pipeline(pg, why) : ENGINE_DONE;
+}
+
+static void
+end_item(const struct postgresql *pg, struct item *item)
+{
+	item->end = item->row == ROW_MADE || item->row == ROW_SAME ? ITEM_STORED : ITEM_UNFIT;
+	if (item->end == ITEM_UNFIT)
+		why_say(&item->why, "%s takes it, and has no row with these bytes: another item "
+		    "has its key, or a trigger leaves it out", pg->settings->table);
+}
+
 /* They are stored only by the answer to COMMIT. */
 static enum engine_answer
 commit(struct postgresql *pg, struct why *why)
@@ -340,11 +403,17 @@ put_some(struct postgresql *pg, struct item *items, size_t count, struct why *wh
 
 	pg->deadline = clock_monotonic() + (int64_t)pg->settings->timeout * CLOCK_SECOND;
 	pg->is_unfit = 0;
+	pg->next = items;
+	pg->last = items + count;
+	for (size_t i = 0; i < count; i++)
+		items[i].row = ROW_UNKNOWN;
 	answer = send_batch(pg, items, count) < 0 ? be_cut_off(pg, why) : end_pipeline(pg, why);
+	if (answer == ENGINE_DONE)
+		answer = compare(pg, items, count, why);
 	if (answer == ENGINE_DONE)
 		answer = commit(pg, why);
 	for (size_t i = 0; i < count && answer == ENGINE_DONE; i++)
-		items[i].end = ITEM_STORED;
+		end_item(pg, &items[i]);
 	*failed = answer == ENGINE_AWAY && pg->is_unfit;
 	if (!*failed)
 		return answer;

@@ -458,7 +458,8 @@ def by_key(nats):
     """{item: bytes}, each once by its key."""
     found = {}
     for headers, data in nats.messages():
-        equal(headers["Nats-Msg-Id"], "%s/%s" % (headers["Inbox-Root"], headers["Inbox-Item"]))
+        equal(headers["Nats-Msg-Id"], "/".join(
+            headers["Inbox-" + key] for key in ("Root", "Item", "Sha256")))
         equal(headers["Inbox-Sha256"], sha256(data))
         assert headers["Inbox-Item"] not in found, "twice: " + headers["Inbox-Item"]
         found[headers["Inbox-Item"]] = data

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: ISC
+"""inbox-relay, with engines and inboxes that are not as one would have them: an item stays, or is
+set aside, and never is it deleted for a row, or a message, that is not this item."""
+
+import os
+
+from engines import ROOT, relay_into, relay_into_stream
+from harness import equal, main, test
+
+
+@test
+def another_item_under_its_key_is_not_the_item(t):
+    pg, table, relay = relay_into(t)
+    items = relay.put_items(b"one", b"two", b"three")
+    first = sorted(items)[1]
+    pg.sql("INSERT INTO %s (root, item, inbox, bytes, sha256) VALUES ('%s', '%s', 'x', 'other', "
+           "encode(sha256('other'), 'hex'))" % (table, ROOT, first))
+    relay.start()
+    relay.wait_gone()
+    relay.stop()
+    equal(pg.rows(table), {**items, first: b"other"})
+    equal(relay.names_in("failed"), [first])
+
+
+@test
+def a_row_that_a_trigger_leaves_out_is_none(t):
+    pg, table, relay = relay_into(t)
+    pg.sql("CREATE FUNCTION f_%s() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF NEW.bytes = "
+           "'two' THEN RETURN NULL; END IF; RETURN NEW; END $$; CREATE TRIGGER x BEFORE INSERT ON "
+           "%s FOR EACH ROW EXECUTE FUNCTION f_%s()" % ((table,) * 3))
+    items = relay.put_items(b"one", b"two", b"three")
+    second = sorted(items)[1]
+    relay.start()
+    relay.wait_gone()
+    relay.stop()
+    del items[second]
+    equal(pg.rows(table), items)
+    equal(relay.names_in("failed"), [second])
+
+
+@test
+def a_row_that_a_trigger_puts_elsewhere_is_one(t):
+    pg, table, relay = relay_into(t)
+    pg.sql("CREATE TABLE c_%s () INHERITS (%s); CREATE FUNCTION f_%s() RETURNS trigger LANGUAGE "
+           "plpgsql AS $$ BEGIN INSERT INTO c_%s VALUES (NEW.*); RETURN NULL; END $$; CREATE "
+           "TRIGGER x BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION f_%s()" % ((table,) * 6))
+    items = relay.put_items(b"one", b"two", b"three")
+    relay.start()
+    relay.wait_gone()
+    relay.stop()
+    equal(pg.rows(table), items)
+    equal(relay.names_in("failed"), [])
+
+
+@test
+def another_message_under_its_key_is_not_the_item(t):
+    nats, relay = relay_into_stream(t)
+    items = relay.put_items(b"one")
+    relay.start()
+    relay.wait_gone()
+    name = sorted(items)[0]
+    with open(os.path.join(relay.home, "again"), "wb") as file:
+        file.write(b"other")
+    os.rename(os.path.join(relay.home, "again"), relay.path(name))
+    relay.wait_gone()
+    relay.stop()
+    equal([data for _, data in nats.messages()], [b"one", b"other"])
+
+
+@test
+def what_is_no_item_holds_up_nothing(t):
+    pg, table, relay = relay_into(t)
+    os.symlink("/etc/passwd", relay.path("0.link"))
+    os.mkfifo(relay.path("1.fifo"))
+    os.mkdir(relay.path("2.folder"))
+    os.symlink("nowhere", relay.path("3.link", "cur"))
+    os.mkfifo(relay.path("4.fifo", "cur"))
+    os.mkdir(relay.path("5.folder", "cur"))
+    with open(os.path.join(relay.folder.encode(), b"new", b"6\xff\n\x1b[31m"), "wb"):
+        pass
+    with open(relay.path("7.huge"), "wb") as file:
+        file.truncate(1 << 30)
+    strange = [name for name in relay.there() if name != "7.huge"]
+    items = relay.put_items(b"", b"one", b"two")
+    relay.start()
+    relay.wait_gone(*strange)
+    relay.stop()
+    equal(pg.rows(table), items)
+    equal(relay.names_in("failed"), ["7.huge"])
+    equal(relay.log().count("event=item_left"), 6)
+
+
+if __name__ == "__main__":
+    main()
