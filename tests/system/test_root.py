@@ -63,7 +63,7 @@ def who_wakes_up_after_another_has_taken_over_acknowledges_nothing(t):
     c.put(3, "status", b"to the one asleep")
     r.process.send_signal(signal.SIGCONT)
     r.wait_end(74)
-    contains(r.log(), "event=root_lost error=\"its file lock has been deleted\"")
+    contains(r.log(), "event=root_lost error=\"another file is its file lock by now\"")
     contains(r.log(), " exit=74")
     for n in (2, 3):
         try:
@@ -82,12 +82,47 @@ def who_wakes_up_after_another_has_taken_over_acknowledges_nothing(t):
 
 
 @test
+def two_never_acknowledge_side_by_side(t):
+    """Whoever moves the lock file away lets another one in."""
+    r = t.receiver()
+    c = r.client(hello=t.queue())
+    os.rename(os.path.join(r.root, "lock"), os.path.join(r.folder, "lock"))
+    other = second(t, r).start()
+    c.put(1, "status", b"to the first")
+    r.wait_end(74)
+    contains(r.log(), "event=root_lost error=\"another file is its file lock by now\"")
+    try:
+        raise AssertionError("answered: %r" % c.answer(1))
+    except (Closed, OSError):
+        pass
+    equal(other.files("status"), [], "new/")
+    other.restart()  # what the first has left in tmp/ is nobody's
+
+
+@test
+def who_has_lost_it_does_not_say_that_the_other_one_has_stopped(t):
+    """Its threads are not asked any more: a client that stays is waited for until the limit."""
+    r = t.receiver({"receiver": {"drain": "1s"}})
+    c = r.client(hello=t.queue())
+    r.process.send_signal(signal.SIGTERM)
+    r.wait_log("event=draining ")
+    text = "running run=%s host=cap2 pid=12\n" % ID
+    fd = os.open(os.path.join(r.root, "lock"), os.O_WRONLY)
+    os.ftruncate(fd, os.pwrite(fd, text.encode(), 0))
+    os.close(fd)
+    r.wait_end(0)
+    contains(r.log(), "event=root_not_marked error=\"its file lock is of process 12 on host cap2\"")
+    equal(lock_of(r), text)
+    c.close()
+
+
+@test
 def who_is_asked_nothing_ends_within_seconds(t):
     """The supervisor's question has the commit thread look."""
     r = t.receiver()
     os.unlink(os.path.join(r.root, "lock"))
     r.wait_end(74, 15)
-    contains(r.log(), "event=root_lost ")
+    contains(r.log(), "event=root_lost error=\"its file lock has been deleted or moved\"")
 
 
 @test

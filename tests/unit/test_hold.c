@@ -411,6 +411,26 @@ sees_that_the_file_is_deleted(void **state)
 }
 
 static void
+sees_that_the_file_is_moved(void **state)
+{
+	(void)state;
+	assert_int_equal(take(), 0);
+	assert_int_equal(look(""), 0);
+	assert_int_equal(renameat(root, "lock", root, "moved"), 0);
+	assert_int_equal(look("has been deleted or moved"), -1);
+}
+
+static void
+sees_that_another_file_has_its_name(void **state)
+{
+	(void)state;
+	assert_int_equal(take(), 0);
+	assert_int_equal(renameat(root, "lock", root, "moved"), 0);
+	elsewhere(be_another_start);
+	assert_int_equal(look("another file is its file lock"), -1);
+}
+
+static void
 insist(void)
 {
 	hold_insist(hold);
@@ -456,6 +476,8 @@ main(void)
 	    TEST(sees_that_another_one_has_started),
 	    TEST(sees_another_ones_text),
 	    TEST(sees_that_the_file_is_deleted),
+	    TEST(sees_that_the_file_is_moved),
+	    TEST(sees_that_another_file_has_its_name),
 	    TEST(insists_by_ending_the_program),
 	};
 

@@ -29,7 +29,10 @@
 #define MACHINE_ID "/etc/machine-id"
 
 struct hold {
+	int root; /* the caller's */
 	int lock, witness;
+	dev_t device;
+	ino_t inode;
 	int can_tell; /* does the file system tell the witness of the lock? */
 	pid_t told;   /* whose it says that it is */
 	struct holder own, before;
@@ -248,6 +251,8 @@ begin(struct hold *hold, int root, const char *path, struct why *error)
 		why_say(error, "root %s: its file " LOCK_FILE ": is no regular file", path);
 		return EX_CONFIG;
 	}
+	hold->device = st.st_dev;
+	hold->inode = st.st_ino;
 	hold->witness = openat(root, LOCK_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	hold->can_tell =
 	    hold->witness >= 0 && ask_witness(hold->witness, &hold->told) == 1;
@@ -269,6 +274,7 @@ hold_take(struct hold **out, int root, const char *path, const struct holder *ow
 	if (lock < 0)
 		return fail_file(path, error);
 	hold = must_alloc(sizeof *hold);
+	hold->root = root;
 	hold->lock = lock;
 	hold->witness = -1;
 	hold->own = *own;
@@ -292,17 +298,32 @@ hold_release(struct hold *hold)
 
 /* ---- is it ours still */
 
+/* Whoever comes next locks the file that has the name. */
+static int
+look_at_name(const struct hold *hold, struct why *why)
+{
+	struct stat st;
+
+	if (fstatat(hold->root, LOCK_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+		if (disk_is_shortage(errno))
+			return 0;
+		if (errno == ENOENT)
+			return why_say(why, "its file " LOCK_FILE " has been deleted or moved");
+		return why_say(why, "its file " LOCK_FILE ": %s", strerror(errno));
+	}
+	if (st.st_dev != hold->device || st.st_ino != hold->inode)
+		return why_say(why, "another file is its file " LOCK_FILE " by now");
+	return 0;
+}
+
 static int
 look_at_lock(const struct hold *hold, struct why *why)
 {
-	struct stat st;
 	pid_t told;
 	int rc;
 
-	if (fstat(hold->lock, &st) < 0)
-		return why_say(why, "its file " LOCK_FILE ": %s", strerror(errno));
-	if (st.st_nlink == 0)
-		return why_say(why, "its file " LOCK_FILE " has been deleted");
+	if (look_at_name(hold, why) < 0)
+		return -1;
 	if (!hold->can_tell)
 		return 0;
 	rc = ask_witness(hold->witness, &told);

@@ -9,9 +9,9 @@
  * boot id says.
  *
  * The lock may be lost all the same: a file system that several hosts share takes it from one that
- * it believes to be dead, and gives it to another one; somebody deletes the file.  Who has slept
- * through that would acknowledge into what is another's by now; so it is looked at before anything
- * is acknowledged, by hold_insist().
+ * it believes to be dead, and gives it to another one; somebody deletes the file, or moves it.  Who
+ * has slept through that would acknowledge into what is another's by now; so it is looked at before
+ * anything is acknowledged, by hold_insist().
  */
 #ifndef INBOXD_BASE_HOLD_H
 #define INBOXD_BASE_HOLD_H
@@ -29,6 +29,7 @@ void hold_describe(struct holder *own, const char *id);
 
 /*
  * Takes the lock of the root folder `root`, called `path` in errors, and says so in its file.
+ * `root` has to stay open.
  * 0 and *out; HOLD_ELSEWHERE: a process of another host has it, as far as *other tells; or one of
  * sysexits(3), with the reason: EX_UNAVAILABLE where one of this host has it.
  */

@@ -182,6 +182,8 @@ judge_last_run(struct root *root)
 int
 root_mark_running(struct root *root, struct why *error)
 {
+	/* Recovery may have taken long. */
+	hold_insist(root->hold);
 	return hold_mark_running(root->hold, root->id) == 0 ? 0 : fail_lock(error);
 }
 
@@ -238,7 +240,12 @@ root_leave(struct root *root)
 void
 root_mark_stopped(struct root *root)
 {
-	if (hold_mark_stopped(root->hold) < 0)
+	struct why why;
+
+	/* What another one has written there by now says that it runs. */
+	if (hold_look(root->hold, &why) < 0)
+		log_event(LOG_WARNING, "root_not_marked", "error=\"%s\"", why.text);
+	else if (hold_mark_stopped(root->hold) < 0)
 		log_event(LOG_WARNING, "root_not_marked", "error=\"%s\"", strerror(errno));
 }
 
