@@ -678,7 +678,7 @@ makes_anew_what_somebody_took_out_of_tmp(void **state)
 	assert_visible(3, 3);
 	assert_int_equal(told->items, 1);
 	assert_told(3, 3, DRAFT_OK);
-	assert_string_equal(calls_trace(), "rrruouoddtnlrrntl");
+	assert_string_equal(calls_trace(), "rrrooddtnlrrntl");
 	assert_visible(1, 3);
 	assert_int_equal(fstatat(inbox.new, items[1].name, &st, 0), 0);
 	assert_int_equal(st.st_mode & 07777, inbox.file_mode);
@@ -810,7 +810,7 @@ makes_anew_what_found_no_room(void **state)
 	assert_string_equal(calls_trace(), "ddtl");
 	mark(0);
 	assert_told(2, 0, DRAFT_OK);
-	assert_string_equal(calls_trace(), "uodtl");
+	assert_string_equal(calls_trace(), "ouodtl");
 	mark(2);
 	assert_told(2, 2, DRAFT_OK);
 	assert_visible(1, 2);
@@ -831,7 +831,7 @@ asks_each_draft_where_the_file_system_is_full(void **state)
 	assert_told(0, 0, DRAFT_FULL);
 	assert_string_equal(calls_trace(), "sddtl");
 	assert_told(2, 0, DRAFT_OK);
-	assert_string_equal(calls_trace(), "uos");
+	assert_string_equal(calls_trace(), "ouos");
 	calls_fail(CALL_FILESYSTEM, EDQUOT, 1);
 	mark(2);
 	assert_told(2, 2, DRAFT_OK);
@@ -846,8 +846,8 @@ makes_anew_until_there_is_room(void **state)
 	static const struct {
 		enum call call;
 		const char *trace;
-	} faults[] = {{CALL_UNLINK, "ul"}, {CALL_OPEN, "uol"}, {CALL_FILL, "uol"},
-	    {CALL_DRAFT, "uodtl"}};
+	} faults[] = {{CALL_UNLINK, "oul"}, {CALL_OPEN, "ol"}, {CALL_FILL, "ouol"},
+	    {CALL_DRAFT, "ouodtl"}};
 
 	(void)state;
 	start(SYNC_FILES);
