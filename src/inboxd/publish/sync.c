@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "inboxd/base/crew.h"
 #include "inboxd/base/fatal.h"
 #include "inboxd/base/settings.h"
 #include "inboxd/drafts/meta.h"
 #include "inboxd/publish/beside.h"
-#include "inboxd/publish/parallel.h"
 #include "lib/clock.h"
 #include "lib/disk.h"
 #include "lib/filesystem.h"
@@ -16,10 +16,6 @@
 /* What is thought before it is known, microseconds. */
 #define A_FILE 250
 #define A_FILESYSTEM 2500
-
-/* Where files are all that is synced, so many threads help.  With auto and filesystem it is a few
- * files, or those of a disk that is full. */
-#define HELPERS 15
 
 /* How much of a cost the last round tells; and how much of that of the way not taken is
  * forgiven each time, so that it is tried again some day. */
@@ -52,18 +48,19 @@ has_to_be_synced(const struct publication *p)
 	return p->frame.has_item && !p->is_lost;
 }
 
-static void
-sync_draft(void *item)
+static int
+sync_draft(void *ctx, size_t i)
 {
-	struct publication *p = item;
+	struct publication *p = ((struct publication **)ctx)[i];
 
 	if (beside_is_open(p))
 		beside_sync(p);
 	if (!has_to_be_synced(p) || meta_sync(p->draft.inbox, p->draft.fd) == 0)
-		return;
+		return 0;
 	if (draft_failure(errno) != DRAFT_FULL)
 		fatal_sync("draft");
 	p->is_lost = 1;
+	return 0;
 }
 
 /* Each waits for the disk, or for a host further off: so they wait together. */
@@ -71,13 +68,13 @@ static void
 sync_drafts(const struct sync_how *how, struct publication *fresh)
 {
 	size_t count = 0, room = 0;
-	void **all = NULL;
+	struct publication **all = NULL;
 
 	for (struct publication *p = fresh; p; p = p->next) {
 		all = must_grow(all, count, &room, sizeof *all);
 		all[count++] = p;
 	}
-	parallel_do(how->helpers, sync_draft, all, count);
+	(void)!crew_run(how->crew, count, sync_draft, all); /* what fails ends the program */
 	free(all);
 }
 
@@ -159,14 +156,15 @@ sync_begin(struct sync_how *how, int root, int way)
 {
 	*how = (struct sync_how){.root = root, .way = sync_choose(root, way), .ledger = -1,
 	    .a_file = A_FILE, .a_filesystem = A_FILESYSTEM};
-	how->helpers = parallel_start(how->way == SYNC_FILES ? HELPERS : 0);
+	/* With auto and filesystem it is a few files, or those of a disk that is full. */
+	how->crew = crew_new(how->way == SYNC_FILES ? CREW_MAX : 1, 1);
 }
 
 void
 sync_end(struct sync_how *how)
 {
 	disk_close(how->ledger);
-	parallel_stop(how->helpers);
+	crew_free(how->crew);
 }
 
 int

@@ -25,13 +25,13 @@ MUST_CHECK int sync_check(int root, int way, struct why *why);
 /* What is done for that way on the file system of `root`. */
 int sync_choose(int root, int way);
 
-struct parallel;
+struct crew;
 
 struct sync_how {
 	int root;   /* opened before anything was written, for syncfs */
 	int way;    /* enum settings_sync */
 	int ledger; /* descriptor, -1: none yet */
-	struct parallel *helpers;
+	struct crew *crew; /* who syncs files */
 	/* What they have cost: microseconds. */
 	double a_file, a_filesystem;
 };

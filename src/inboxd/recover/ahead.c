@@ -22,7 +22,7 @@ run(struct recovery *r, size_t from, size_t to, int (*step)(void *ctx, size_t i)
 	struct stretch stretch = {r, r->all + from};
 
 	/* What failed is noted with the item. */
-	(void)!crew_run(to - from, step, &stretch);
+	(void)!crew_run(r->crew, to - from, step, &stretch);
 }
 
 /* In stretches, between which the supervisor hears of it. */

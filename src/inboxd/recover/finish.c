@@ -290,7 +290,7 @@ finish_write(struct recovery *r)
 	struct fresh_sync sync;
 	int rc;
 
-	fresh_begin(&sync, r->root->fd, r->site->settings->sync);
+	fresh_begin(&sync, r->root->fd, r->site->settings->sync, r->crew);
 	rc = write_all(r, &sync);
 	fresh_give_up(&sync);
 	ahead_give_up(r);

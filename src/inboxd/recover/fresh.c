@@ -194,8 +194,9 @@ fresh_is_right(const struct tail_item *item, int dir)
 /* ---- of bytes at hand */
 
 void
-fresh_begin(struct fresh_sync *sync, int root, int way)
+fresh_begin(struct fresh_sync *sync, int root, int way, struct crew *crew)
 {
+	sync->crew = crew;
 	sync->root = sync_choose(root, way) == SYNC_FILES ? -1 : root;
 	sync->needs = 0;
 	sync->count = 0;
@@ -213,7 +214,7 @@ sync_one(void *ctx, size_t i)
 static int
 sync_open(struct fresh_sync *sync)
 {
-	if (crew_run(sync->count, sync_one, sync) < 0)
+	if (crew_run(sync->crew, sync->count, sync_one, sync) < 0)
 		return -1;
 	fresh_give_up(sync);
 	return 0;

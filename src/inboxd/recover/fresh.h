@@ -41,7 +41,10 @@ MUST_CHECK int fresh_is_right(const struct tail_item *item, int dir);
  */
 #define FRESH_OPEN_MAX 128
 
+struct crew;
+
 struct fresh_sync {
+	struct crew *crew; /* who syncs files */
 	int root;        /* whose file system is synced once; -1: file by file */
 	int needs;       /* something has been written that no sync covers */
 	int fds[FRESH_OPEN_MAX]; /* written, not synced */
@@ -49,8 +52,9 @@ struct fresh_sync {
 	size_t count;
 };
 
-/* `root`: the root folder, opened before anything was written; `way`: enum settings_sync. */
-void fresh_begin(struct fresh_sync *sync, int root, int way);
+/* `root`: the root folder, opened before anything was written; `way`: enum settings_sync; `crew`
+ * stays the caller's. */
+void fresh_begin(struct fresh_sync *sync, int root, int way, struct crew *crew);
 /* Takes a file that was written, for the sync.  0; or -1 with errno. */
 MUST_CHECK int fresh_keep(struct fresh_sync *sync, const struct inbox *inbox, int fd);
 /* Makes a draft of these bytes, and syncs it by itself; `accept` as for draft_make_of().  What has

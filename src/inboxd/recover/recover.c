@@ -55,6 +55,9 @@
 #include "lib/log.h"
 #include "lib/segment.h"
 
+/* A thread has so many items to do at the least: a start that has a few begins none. */
+#define SHARE 8
+
 /* ---- what goes from tmp/ */
 
 enum which { PARTS, STRAYS };
@@ -124,7 +127,7 @@ delete_all(struct recovery *r, const struct inbox *inbox, enum which which)
 			add_name(&names, file->d_name);
 	}
 	closedir(listing);
-	(void)!crew_run(names.count, delete_one, &names);
+	(void)!crew_run(r->crew, names.count, delete_one, &names);
 	for (size_t i = 0; i < names.count; i++)
 		r->strays += !names.all[i];
 	free_names(&names);
@@ -382,6 +385,7 @@ recover_run(struct site *site, struct root *root, struct clients *clients,
 	*out = (struct recovered){NULL, NULL};
 	if (code)
 		return code;
+	r.crew = crew_new(CREW_MAX, SHARE);
 	rc = run(&r, out);
 	if (rc == 0) {
 		tell_log(&r);
@@ -390,6 +394,7 @@ recover_run(struct site *site, struct root *root, struct clients *clients,
 		writer_close(out->writer);
 		*out = (struct recovered){NULL, NULL};
 	}
+	crew_free(r.crew);
 	tell_close(&r);
 	finish_free(&r);
 	replay_free(&r.replay);

@@ -52,6 +52,8 @@ struct unfinished {
 	int error;        /* errno of what could not be done; 0: none */
 };
 
+struct crew;
+
 struct remembered {
 	struct queue *queue;
 	const struct known *known; /* an item of it */
@@ -79,6 +81,7 @@ struct recovery {
 	int told; /* the old segment, while it is open for writing; -1 */
 	struct namer namer; /* for items whose names are taken */
 	size_t verdicts[VERDICTS], strays;
+	struct crew *crew; /* who does what is of each item by itself (ahead.h) */
 	int64_t spoke; /* when the supervisor was told something */
 	struct why *error;
 	int code; /* of sysexits(3), for a failure */
