@@ -27,6 +27,7 @@
 #include <nats/nats.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "inbox-relay/item.h"
 #include "inbox-relay/settings.h"
@@ -199,6 +200,16 @@ look(struct nats *nats, struct why *why)
 
 /* ---- opening */
 
+/* The library takes tls:// for nats://. */
+static int
+wants_tls(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->servers.count; i++)
+		if (strncasecmp(settings->servers.items[i], "tls:", strlen("tls:")) == 0)
+			return 1;
+	return settings->ca || settings->certificate;
+}
+
 static natsStatus
 set_options(const struct settings *settings, natsOptions *options)
 {
@@ -211,6 +222,8 @@ set_options(const struct settings *settings, natsOptions *options)
 		status = natsOptions_SetTimeout(options, ASK_FOR);
 	if (status == NATS_OK)
 		status = natsOptions_SetAllowReconnect(options, false);
+	if (status == NATS_OK) /* else a server that reads nothing more holds us up for ever */
+		status = natsOptions_SetWriteDeadline(options, (int64_t)settings->timeout * 1000);
 	if (status == NATS_OK && settings->credentials)
 		status = natsOptions_SetUserCredentialsFromFiles(options,
 		    settings->credentials, NULL);
@@ -219,7 +232,7 @@ set_options(const struct settings *settings, natsOptions *options)
 	if (status == NATS_OK && settings->certificate)
 		status = natsOptions_LoadCertificatesChain(options, settings->certificate,
 		    settings->key);
-	if (status == NATS_OK && (settings->ca || settings->certificate))
+	if (status == NATS_OK && wants_tls(settings))
 		status = natsOptions_SetSecure(options, true);
 	return status;
 }

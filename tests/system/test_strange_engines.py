@@ -4,9 +4,12 @@
 set aside, and never is it deleted for a row, or a message, that is not this item."""
 
 import os
+import signal
+import socket
+import subprocess
 
-from engines import ROOT, relay_into, relay_into_stream
-from harness import equal, main, test
+from engines import ROOT, by_key, relay_into, relay_into_stream
+from harness import contains, equal, main, test, until
 
 
 @test
@@ -89,6 +92,77 @@ def what_is_no_item_holds_up_nothing(t):
     equal(pg.rows(table), items)
     equal(relay.names_in("failed"), ["7.huge"])
     equal(relay.log().count("event=item_left"), 6)
+
+
+@test
+def a_nats_server_that_reads_nothing_is_given_up(t):
+    """And one that goes on has all of it."""
+    nats, relay = relay_into_stream(t)
+    relay.sections["engine"]["timeout"] = "3s"
+    relay.write_conf()
+    relay.start()
+    os.kill(nats.process.pid, signal.SIGSTOP)
+    try:
+        items = relay.put_items(*(t.bytes(1900000) for _ in range(9)))
+        relay.wait_log("event=engine_away", seconds=20)
+        equal(relay.there(), sorted(items))
+        relay.stop()
+    finally:
+        os.kill(nats.process.pid, signal.SIGCONT)
+    relay.start()
+    relay.wait_gone()
+    relay.stop()
+    equal(by_key(nats), items)
+
+
+def tls_of(nats, pair):
+    """From its next start on; None: no more."""
+    with open(nats.conf, encoding="ascii") as file:
+        text = file.read().split("tls {")[0]
+    with open(nats.conf, "w", encoding="ascii") as file:
+        file.write(text + ("tls { cert_file: \"%s\", key_file: \"%s\" }\n" % pair if pair else ""))
+
+
+def listens(port):
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
+
+
+@test
+def a_server_of_nats_is_who_its_certificate_says(t):
+    pki = t.pki
+    nats, relay = relay_into_stream(t)
+    plain = nats.url
+    relay.sections["nats"]["servers"] = plain.replace("nats:", "tls:")
+    items = relay.put_items(b"one")
+
+    def tried(word, pair=None, ca=None):
+        nats.kill()
+        tls_of(nats, pair)
+        with open(os.path.join(nats.folder, "log"), "ab") as log:
+            nats.process = subprocess.Popen([nats.program, "-c", nats.conf],
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        until(lambda: listens(nats.port), 20, "NATS to listen")
+        relay.sections["nats"].pop("ca", None)
+        if ca:
+            relay.sections["nats"]["ca"] = ca
+        relay.write_conf()
+        done = relay.run("-t")
+        contains(done.stdout + done.stderr, word)
+        equal(relay.there(), sorted(items))
+
+    good = pki.server()
+    tried("ecure", ca=pki.ca.cert)  # there is none: it is not sent in the clear
+    tried("ecure")
+    tried("SSL", pair=good)
+    tried("SSL", pair=good, ca=pki.other_ca().cert)
+    tried("SSL", pair=pki.good("server", "elsewhere", "192.0.2.1"), ca=pki.ca.cert)
+    tried(": fine", pair=good, ca=pki.ca.cert)
+    equal(relay.run("-o").returncode, 0)
+    nats.kill()
+    tls_of(nats, None)
+    nats.start()
+    equal(by_key(nats), items)
 
 
 if __name__ == "__main__":
