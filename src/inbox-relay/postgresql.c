@@ -36,6 +36,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "inbox-relay/item.h"
 #include "inbox-relay/postgresql_judge.h"
@@ -47,6 +48,7 @@
 #define OID_BYTEA 17
 #define INSERT "inbox_relay_insert"
 #define BINARY 1
+#define HOST_FOR (5 * CLOCK_SECOND) /* until one of several that is silent is left for the next */
 
 enum row {
 	ROW_UNKNOWN,
@@ -265,6 +267,20 @@ end_pipeline(struct postgresql *pg, struct why *why)
 
 /* ---- opening */
 
+/* Until libpq can go on.  A host that answers nothing is left for the next one of them, which libpq
+ * does where its connection fails, and by no clock of its own here. */
+static int
+wait_for_host(struct postgresql *pg, short events)
+{
+	int64_t until = clock_monotonic() + HOST_FOR;
+	int rc = stop_wait(PQsocket(pg->conn), events, until < pg->deadline ? until : pg->deadline);
+
+	if (rc != 0 || stop_asked() || PQstatus(pg->conn) != CONNECTION_STARTED ||
+	    clock_monotonic() >= pg->deadline)
+		return rc;
+	return shutdown(PQsocket(pg->conn), SHUT_RDWR) < 0 && errno != ENOTCONN ? -1 : 1;
+}
+
 static enum engine_answer
 connect_it(struct postgresql *pg, struct why *why)
 {
@@ -281,8 +297,7 @@ connect_it(struct postgresql *pg, struct why *why)
 	while (wants != PGRES_POLLING_OK) {
 		if (wants == PGRES_POLLING_FAILED)
 			return be_away(why, PQerrorMessage(pg->conn));
-		if (stop_wait(PQsocket(pg->conn), wants == PGRES_POLLING_READING ? POLLIN : POLLOUT,
-		        pg->deadline) <= 0)
+		if (wait_for_host(pg, wants == PGRES_POLLING_READING ? POLLIN : POLLOUT) <= 0)
 			return be_away(why, "there is no answer from the server");
 		wants = PQconnectPoll(pg->conn);
 	}

@@ -7,9 +7,10 @@ import os
 import signal
 import socket
 import subprocess
+import time
 
 from engines import ROOT, by_key, relay_into, relay_into_stream
-from harness import contains, equal, main, test, until
+from harness import cases, contains, equal, main, test, until
 
 
 @test
@@ -163,6 +164,53 @@ def a_server_of_nats_is_who_its_certificate_says(t):
     tls_of(nats, None)
     nats.start()
     equal(by_key(nats), items)
+
+
+def full_listener(t):
+    """A port whose connections come to nothing, as those to a host that is off."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(0)
+    waiting = [listener]
+    for _ in range(4):
+        one = socket.socket()
+        one.setblocking(False)
+        one.connect_ex(listener.getsockname())
+        waiting.append(one)
+    t.closing.extend(waiting)
+    return listener.getsockname()[1]
+
+
+@test
+def a_host_that_is_silent_does_not_keep_from_the_next(t):
+    pg, table, relay = relay_into(t)
+    relay.sections["postgresql"]["connection"] = (
+        "host=127.0.0.1,127.0.0.1 port=%d,%d user=tester dbname=postgres sslmode=disable" % (
+            full_listener(t), pg.port))
+    relay.write_conf()
+    items = relay.put_items(b"one")
+    begin = time.monotonic()
+    relay.start()
+    t.note("%.1f s" % (time.monotonic() - begin))
+    relay.wait_gone()
+    relay.stop()
+    equal(pg.rows(table), items)
+
+
+@cases([("a host", "postgresql", "connection", "host=127.0.0.1 port=1 user=tester password=%s"),
+        ("a URL", "postgresql", "connection", "postgresql://tester:%s@127.0.0.1:1/x"),
+        ("a URL with an error", "postgresql", "connection", "postgresql://u:%s@127.0.0.1:1/x?a=1"),
+        ("words with an error", "postgresql", "connection", "password=%s port=1 nonsense")])
+def a_password_is_told_nobody(t, section, key, value):
+    _, _, relay = relay_into(t)
+    relay.sections[section][key] = value % "verysecret"
+    relay.write_conf()
+    relay.start(wait=False)
+    relay.wait_log("event=engine_away")
+    with open("/proc/%d/cmdline" % relay.process.pid, "rb") as file:
+        assert b"verysecret" not in file.read()
+    relay.stop()
+    assert "verysecret" not in relay.log(), relay.log()
 
 
 if __name__ == "__main__":
