@@ -39,6 +39,8 @@ remark(const struct trial *found, struct why *note)
 {
 	if (found->error == ECANCELED)
 		why_say(note, "a receiver runs there: not tried all");
+	else if (found->error == EBUSY)
+		why_say(note, "another check is at work there: not tried all");
 	else if (found->error)
 		why_say(note, "not tried all: %s", strerror(found->error));
 	else if (found->is_volatile)

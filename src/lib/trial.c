@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -41,11 +42,19 @@ const char *const trial_renames[TRIAL_RENAMES] = {
 static int
 put(int folder, const char *name, size_t size)
 {
-	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+	int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	int rc = fd < 0 ? -1 : disk_write(fd, "xx", size);
 
 	disk_close(fd);
 	return rc;
+}
+
+static void
+clear(int folder)
+{
+	(void)unlinkat(folder, DRAFT, 0);
+	(void)unlinkat(folder, ITEM, 0);
+	(void)unlinkat(folder, FREE, 0);
 }
 
 #ifdef HAVE_RENAMEAT2
@@ -134,7 +143,7 @@ try_files(int folder, struct trial *trial)
 {
 	int fd;
 
-	(void)unlinkat(folder, FREE, 0);
+	clear(folder);
 	if (put(folder, DRAFT, DRAFT_SIZE) < 0 || put(folder, ITEM, ITEM_SIZE) < 0)
 		return -1;
 	fd = openat(folder, ITEM, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -163,24 +172,41 @@ trial_look(int dir, struct trial *trial)
 	trial->name_max = fs.f_namemax;
 }
 
+/* The folder, which is ours while it is open; -1 with errno.  A lock that is not to be had at all
+ * keeps nobody out: then only those of this moment could meet. */
+static int
+enter(int dir, const char *name)
+{
+	struct stat st;
+	int folder;
+
+	if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
+		return -1;
+	folder = disk_open_dir(dir, name);
+	if (folder < 0)
+		return -1;
+	if ((flock(folder, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) ||
+	    (fstat(folder, &st) == 0 && st.st_nlink == 0)) {
+		errno = EBUSY; /* another one has it, or has just removed it */
+		disk_close(folder);
+		return -1;
+	}
+	return folder;
+}
+
 void
 trial_run(int dir, const char *name, struct trial *trial)
 {
-	int folder = -1;
+	int folder;
 
 	trial_look(dir, trial);
-	trial->error = 0;
-	if (mkdirat(dir, name, 0700) == 0 || errno == EEXIST)
-		folder = disk_open_dir(dir, name);
-	if (folder < 0 || try_files(folder, trial) < 0)
-		trial->error = errno;
+	folder = enter(dir, name);
+	trial->error = folder < 0 || try_files(folder, trial) < 0 ? errno : 0;
 	if (folder >= 0) {
-		(void)unlinkat(folder, DRAFT, 0);
-		(void)unlinkat(folder, ITEM, 0);
-		(void)unlinkat(folder, FREE, 0);
+		clear(folder);
+		(void)unlinkat(dir, name, AT_REMOVEDIR);
 	}
 	disk_close(folder);
-	(void)unlinkat(dir, name, AT_REMOVEDIR);
 }
 
 static size_t

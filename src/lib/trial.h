@@ -48,7 +48,7 @@ struct trial {
 
 /* Looks only: `error` is ECANCELED. */
 void trial_look(int dir, struct trial *trial);
-/* Tries in a new folder `name` of `dir`.  For one process at a time. */
+/* Tries in a new folder `name` of `dir`.  Where another one does just that, `error` is EBUSY. */
 void trial_run(int dir, const char *name, struct trial *trial);
 
 /* As for a line of the log, "type=ext4 rename=noreplace exchange=yes ..."; what was not tried

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from harness import SHIMMED, Skip, cases, contains, equal, main, need_call, test
+from harness import INBOXD, SHIMMED, Skip, bound, cases, contains, equal, main, need_call, test
 
 CONFIG = 78
 FOUND = re.compile(r"event=filesystem (.*)")
@@ -64,6 +64,27 @@ def what_it_knows_not_is_done_without(t):
     said = found(r)
     equal((said["rename"], said["exchange"]), ("look", "no"))
     send(t, r)
+
+
+@test
+def checks_at_once_disturb_none_of_each_other(t):
+    """Each tries it or says that another one does, and none believes what that does."""
+    r = t.receiver(start=False)
+    command = [INBOXD, "-c", r.conf, "-t"]
+    what = set()
+    for _ in range(10):
+        checks = [t.spawn(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                  for _ in range(6)]
+        for check in checks:
+            text = check.communicate(timeout=bound(30))[0]
+            equal(check.returncode, 0, text)
+            what.add(re.search("filesystem: type=(.*)", text).group(1))
+    tried = [line for line in what if "(" not in line]
+    equal(len(tried), 1, "what was found: %r" % what)
+    for line in what - set(tried):
+        contains(line, "(another check is at work there: not tried all)")
+    assert not os.path.exists(os.path.join(r.root, ".trial-check")), "left over"
+    r.start()
 
 
 @test

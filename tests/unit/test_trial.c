@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -278,6 +279,40 @@ takes_what_a_killed_one_has_left(void **state)
 	assert_int_equal(trial.rename, is_linux() ? TRIAL_NOREPLACE : TRIAL_UNKNOWN);
 }
 
+/* Such a name holds nobody up. */
+static void
+takes_away_what_it_cannot_write_to(void **state)
+{
+	int folder;
+
+	(void)state;
+	assert_int_equal(mkdirat(dir, NAME, 0700), 0);
+	folder = disk_open_dir(dir, NAME);
+	assert_int_equal(mkfifoat(folder, "draft", 0600), 0);
+	close(folder);
+	try();
+	assert_int_equal(trial.error, 0);
+}
+
+static void
+keeps_out_of_another_ones_trial(void **state)
+{
+	int folder;
+
+	(void)state;
+	assert_int_equal(mkdirat(dir, NAME, 0700), 0);
+	folder = disk_open_dir(dir, NAME);
+	assert_int_equal(mkdirat(folder, "draft", 0700), 0); /* which would be in its way */
+	assert_int_equal(flock(folder, LOCK_EX | LOCK_NB), 0);
+	trial_run(dir, NAME, &trial);
+	assert_int_equal(trial.error, EBUSY);
+	assert_int_equal(trial.rename, TRIAL_UNKNOWN);
+	assert_int_equal(unlinkat(folder, "draft", AT_REMOVEDIR), 0);
+	close(folder);
+	try();
+	assert_int_equal(trial.error, 0);
+}
+
 static void
 put(const char *name, const char *bytes)
 {
@@ -324,6 +359,8 @@ main(void)
 	    TEST(says_why_nothing_was_tried),
 	    TEST(only_looks_where_it_is_told_to),
 	    TEST(takes_what_a_killed_one_has_left),
+	    TEST(takes_away_what_it_cannot_write_to),
+	    TEST(keeps_out_of_another_ones_trial),
 	    TEST(overwrites_nothing_there_once_it_is_known),
 	};
 
