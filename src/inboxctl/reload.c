@@ -22,6 +22,7 @@
 /* What the page says of reloads. */
 struct state {
 	int64_t pid, taken, failed;
+	int is_waiting;
 	char error[1024];
 };
 
@@ -29,6 +30,15 @@ static int64_t
 counter(const json_t *page, const char *key)
 {
 	return json_integer_value(json_object_get(json_object_get(page, "counters"), key));
+}
+
+/* For its root, which another host's receiver has. */
+static int
+is_waiting(const json_t *page)
+{
+	const char *state = json_string_value(json_object_get(page, "state"));
+
+	return state && strcmp(state, "waiting") == 0;
 }
 
 /* 0, or an exit code. */
@@ -54,6 +64,7 @@ look(const char *socket_path, struct state *state)
 	state->failed = counter(root, "inboxd_reloads_failed_total");
 	error = json_string_value(json_object_get(root, "reload_error"));
 	snprintf(state->error, sizeof state->error, "%s", error ? error : "the log says why");
+	state->is_waiting = is_waiting(root);
 	json_decref(root);
 	if (state->pid > 1 && (int64_t)(pid_t)state->pid == state->pid)
 		return 0;
@@ -71,6 +82,10 @@ reload(const struct arguments *arguments)
 
 	if (code)
 		return code;
+	if (before.is_waiting) {
+		complain("it waits for its root, and reads its configuration when it has it");
+		return EX_TEMPFAIL;
+	}
 	if (kill((pid_t)before.pid, SIGHUP) < 0) {
 		complain("process %lld: %s", (long long)before.pid, strerror(errno));
 		return errno == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
