@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "inboxd/base/fatal.h"
@@ -32,6 +33,8 @@
 #define TELL_EVERY (60 * CLOCK_SECOND) /* that it is still so */
 #define EXTEND (30 * CLOCK_SECOND)     /* of a supervisor's limit of a start, each time */
 #define SIGNALS 2
+
+static const int numbers[SIGNALS] = {SIGTERM, SIGINT};
 
 struct standby {
 	struct site *site;
@@ -232,10 +235,20 @@ on_signal(evutil_socket_t number, short what, void *arg)
 	event_base_loopbreak(standby->base);
 }
 
+static void
+block_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (int i = 0; i < SIGNALS; i++)
+		sigaddset(&set, numbers[i]);
+	pthread_sigmask(how, &set, NULL);
+}
+
 static int
 open_events(struct standby *standby)
 {
-	static const int numbers[SIGNALS] = {SIGTERM, SIGINT};
 	const struct timeval every = {ASK_EVERY, 0};
 
 	standby->ask = event_new(standby->base, -1, EV_PERSIST, on_ask, standby);
@@ -264,6 +277,17 @@ close_all(struct standby *standby)
 	site_unref(standby->site);
 }
 
+/* A signal that has come amid the last question is taken; one that comes from now on waits until
+ * we are through, and ends the process then, as it does in any start. */
+static void
+take_signals(struct standby *standby)
+{
+	block_signals(SIG_BLOCK);
+	event_del(standby->ask);
+	if (event_base_loop(standby->base, EVLOOP_NONBLOCK) < 0)
+		fatal(EX_OSERR, "event_loop_failed", "worker=main");
+}
+
 /* Waits, until the root is ours, somebody stops it, or it can wait no longer. */
 static int
 wait_for(struct standby *standby, const struct passed *passed)
@@ -276,6 +300,7 @@ wait_for(struct standby *standby, const struct passed *passed)
 	tell(standby);
 	if (event_base_dispatch(standby->base) < 0)
 		fatal(EX_OSERR, "event_loop_failed", "worker=main");
+	take_signals(standby);
 	if (standby->is_stopped) {
 		notify_stopping();
 		status_close(standby->status);
@@ -303,6 +328,7 @@ stand_by(struct root *root, struct settings *settings, const struct holder *othe
 		return start_failed(code, "start_failed", standby.error.text);
 	code = wait_for(&standby, passed);
 	close_all(&standby);
+	block_signals(SIG_UNBLOCK);
 	return code;
 }
 
@@ -322,10 +348,21 @@ take(struct root *root, struct settings *settings, struct holder *other)
 	return start_failed(code, "start_failed", error.text);
 }
 
+/* Something else may have been mounted there, or the same anew: what was open all the time is
+ * where nobody finds it. */
+static int
+lies_at(const struct root *root, const char *path)
+{
+	struct stat there, ours;
+
+	return stat(path, &there) == 0 && fstat(root->fd, &ours) == 0 &&
+	    there.st_dev == ours.st_dev && there.st_ino == ours.st_ino;
+}
+
 static int
 is_another_root(const struct settings *settings, const char *path, const struct root *root)
 {
-	return strcmp(settings->root, path) != 0 ||
+	return strcmp(settings->root, path) != 0 || !lies_at(root, path) ||
 	    (settings->id && strcmp(settings->id, root->id) != 0);
 }
 

@@ -13,10 +13,11 @@ import re
 import shutil
 import signal
 import socket
+import struct
 import time
 
 from client import Closed
-from harness import Skip, bound, cases, contains, equal, file_digest, main, test
+from harness import SHIMMED, Skip, bound, cases, contains, equal, file_digest, main, test, until
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -339,6 +340,63 @@ def wait_ends_where_the_setting_wants_another_root_by_then(t):
     other.wait_log(r"event=ready\b")
     equal(other.json("/status")["root"]["path"], third.root)
     r.start()  # nobody has it
+
+
+@test
+def root_is_what_lies_at_its_path_by_then(t):
+    """A file system was mounted anew while it waited: here, another folder is moved there."""
+    r, third = t.receiver(), t.receiver()
+    mine = id_of(third)
+    third.stop()
+    other = waiting(t, r)
+    os.rename(r.root, r.root + ".elsewhere")
+    os.rename(third.root, r.root)
+    r.stop()
+    other.wait_log(r"event=ready\b")
+    equal((other.json("/status")["root"]["id"], id_of(r)), (mine, mine))
+    other.port = int(re.search(r"event=listening address=\S+:(\d+)", other.log()).group(1))
+    c = other.client(hello=t.queue())
+    c.put(1, "status", b"an item")
+    name = c.stored(1).name
+    equal(other.files("status"), [name])
+    c.quit()
+    other.stop()
+    os.rename(r.root, third.root)
+    os.rename(r.root + ".elsewhere", r.root)
+    r.start()  # nobody has it
+
+
+@test
+def wait_ends_where_there_is_no_root_by_then(t):
+    r = t.receiver()
+    other = waiting(t, r)
+    unmounted(r)
+    r.stop()
+    other.wait_end(66)
+    contains(other.log(), "mount its file system")
+    mounted(r)
+
+
+def is_locked(r):
+    ask = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+    with open(os.path.join(r.root, "lock"), "rb+") as file:
+        return struct.unpack_from("h", fcntl.fcntl(file, fcntl.F_GETLK, ask))[0] != fcntl.F_UNLCK
+
+
+@test
+def stop_amid_the_takeover_is_heeded(t):
+    """On a file system that takes its time for locks: it is asked for one, and then whose it is."""
+    r = t.receiver()
+    other = second(t, r, sandbox="off")
+    other.start(wait=False, wrap=another_host(t),
+                env={**SHIMMED, "FAULT_SCOPE": "program", "FAULT": "lock:1:700ms:on"})
+    other.wait_log("event=root_waiting ")
+    r.stop()
+    until(lambda: is_locked(r), what="the lock to be taken")
+    other.process.send_signal(signal.SIGTERM)
+    other.wait_end(0, 5)
+    contains(other.log(), "event=stopped note=\"it had waited for its root\"")
+    r.start()
 
 
 # ---- what is taken along
