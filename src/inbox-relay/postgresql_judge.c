@@ -43,6 +43,10 @@ postgresql_judge(const struct settings *settings, const char *const found[LOOKS]
 	else if (!kinds) {
 		why_say(why, "there is no table %s: inbox-relay -s prints what makes it", table);
 		return ENGINE_AWAY;
+	} else if (strcmp(found[LOOK_MAY], "t") != 0) {
+		why_say(why, "%s may not be used by %s: GRANT INSERT, SELECT ON %s TO %s", table,
+		    found[LOOK_ROLE], table, found[LOOK_ROLE]);
+		return ENGINE_AWAY;
 	} else
 		return ENGINE_DONE;
 	return ENGINE_REFUSED;

@@ -9,8 +9,8 @@
 #include "inbox-relay/engine.h"
 
 /* What POSTGRESQL_LOOK tells, by its columns: all texts. */
-enum look { LOOK_SYNC, LOOK_FSYNC, LOOK_PAGES, LOOK_ENCODING, LOOK_KINDS, LOOK_LOCK, LOOK_WORDS,
-	LOOKS };
+enum look { LOOK_SYNC, LOOK_FSYNC, LOOK_PAGES, LOOK_ENCODING, LOOK_KINDS, LOOK_ROLE,
+	LOOK_MAY, LOOK_LOCK, LOOK_WORDS, LOOKS };
 
 /* $1: the table; $2: how long to wait for another transaction that has the same item.  A setting
  * that is stronger than ours stays. */
@@ -22,6 +22,8 @@ enum look { LOOK_SYNC, LOOK_FSYNC, LOOK_PAGES, LOOK_ENCODING, LOOK_KINDS, LOOK_L
 	" (SELECT string_agg(DISTINCT relkind::text || relpersistence::text, ' ')" \
 	" FROM pg_class WHERE oid = to_regclass($1) OR" \
 	" oid IN (SELECT relid FROM pg_partition_tree(to_regclass($1))))," \
+	" current_user, has_any_column_privilege(to_regclass($1)::oid, 'INSERT') AND" \
+	" has_any_column_privilege(to_regclass($1)::oid, 'SELECT')," \
 	" set_config('lock_timeout', $2, true)," \
 	" set_config('client_min_messages', 'warning', true)"
 
