@@ -65,7 +65,8 @@ open_parts(struct folder *folder, struct why *why)
 
 	folder->dir = disk_open_dir(AT_FDCWD, path);
 	if (folder->dir < 0)
-		return why_say(why, "%s: %s", path, strerror(errno));
+		return why_say(why, "[inbox %s] folder %s: %s", folder->settings->name, path,
+		    strerror(errno));
 	folder->new = disk_open_dir(folder->dir, "new");
 	folder->cur = folder->new < 0 ? -1 : disk_open_dir(folder->dir, "cur");
 	if (folder->cur < 0)

@@ -77,8 +77,10 @@ be_troubled(struct relay *relay, const char *event, const char *why)
 static int
 be_gone(const struct folder *folder)
 {
-	log_event(LOG_CRIT, "folder_gone", "folder=%s error=\"%s\" exit=%d", folder_path(folder),
-	    strerror(errno), EX_IOERR);
+	/* A unit that does not list the folder has it so, too. */
+	log_event(LOG_CRIT, "folder_gone", "folder=%s error=\"%s%s\" exit=%d",
+	    folder_path(folder), strerror(errno),
+	    errno == EROFS ? ": is it among ReadWritePaths of the unit?" : "", EX_IOERR);
 	return EX_IOERR;
 }
 

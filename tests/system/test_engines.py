@@ -193,13 +193,15 @@ def what_cannot_be_deleted_is_not_given_again(t):
     equal(len(pg.rows(table)), 3)
 
 
-@cases([("at a claim", "renameat2:2:EIO:on"), ("at an end", "unlinkat:1:EROFS:on")])
-def a_folder_that_is_gone_ends_it(t, faults):
+@cases([("at a claim", "renameat2:2:EIO:on", "output error"),
+        ("at an end", "unlinkat:1:EROFS:on", "ReadWritePaths")])
+def a_folder_that_is_gone_ends_it(t, faults, word):
     pg, table, relay = relay_into(t)
     items = relay.put_items(b"one", b"two")
     relay.start(faults=faults, wait=False)
     relay.end(74)
     contains(relay.log(), "event=folder_gone")
+    contains(relay.log(), word)
     equal(set(items) - set(relay.there()) - set(pg.rows(table)), set())
 
 
@@ -282,6 +284,31 @@ def what_does_not_mean_durable_is_refused(t):
     pg.sql("DROP VIEW %s; ALTER TABLE real_%s RENAME TO %s" % ((table,) * 3))
     equal(relay.run("-o").returncode, 0)
     equal(pg.rows(table), items)
+
+
+@cases([("nothing", "SELECT 1"), ("to read", "GRANT SELECT ON %s TO %s"),
+        ("to write", "GRANT INSERT ON %s TO %s")])
+def a_role_that_may_not_is_told_what_it_lacks(t, right):
+    pg, table, relay = relay_into(t)
+    role = "some_" + table
+    pg.sql("CREATE ROLE %s LOGIN" % role)
+    try:
+        pg.sql(right % ((table, role) if "%" in right else ()))
+        settings = relay.sections["postgresql"]
+        settings["connection"] = settings["connection"].replace("tester", role)
+        relay.write_conf()
+        check = relay.run("-t")
+        equal(check.returncode, 75, check.stderr)
+        contains(check.stderr, "GRANT INSERT, SELECT ON %s TO %s" % (table, role))
+        items = relay.put_items(b"one")
+        relay.start(wait=False)
+        relay.wait_log("event=engine_away")
+        pg.sql("GRANT INSERT, SELECT ON %s TO %s" % (table, role))
+        relay.wait_gone()
+        relay.stop()
+        equal(pg.rows(table), items)
+    finally:
+        pg.sql("DROP OWNED BY %s; DROP ROLE %s" % (role, role))
 
 
 @test
@@ -443,6 +470,11 @@ def it_waits_for_no_folder_that_is_not_there(t):
     check = relay.run("-t")
     equal(check.returncode, 66)
     contains(check.stderr, "the id of its root")
+    relay.sections["inbox status"]["folder"] += "-not"
+    relay.write_conf()
+    contains(relay.run("-t").stderr, "[inbox status] folder ")
+    relay.sections["inbox status"]["folder"] = relay.folder
+    relay.write_conf()
     shutil.rmtree(os.path.join(relay.folder, "cur"))
     relay.start(wait=False)
     relay.end(66)
