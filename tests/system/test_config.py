@@ -235,6 +235,8 @@ def folders_made_by_root_are_the_root_folders_owners(t, behind):
     for path in made:
         st = os.stat(path)
         equal((st.st_uid, st.st_gid, stat.S_IMODE(st.st_mode)), (12345, 54321, 0o700), path)
+    os.chown(r.root + "/ledger", 0, 0)
+    contains(r.run("-t").stderr, "12345: the root, with all below it, has to be his (chown -R)")
     os.chown(r.root, 0, 0)
     contains(r.run("-m").stdout, "chown -R", "what is said of a root folder that is root's")
 

@@ -59,6 +59,12 @@ open_ledger(struct root *root, const char *path, struct why *error)
 		return 0;
 	if (errno == ENOENT)
 		return fail_missing(path, "/ledger", error);
+	if (errno == EACCES) {
+		why_say(error, "folder %s/ledger may not be opened by the user that this program "
+		    "runs as, %lu: the root, with all below it, has to be his (chown -R)", path,
+		    (unsigned long)geteuid());
+		return EX_CONFIG;
+	}
 	why_say(error, "folder %s/ledger: %s", path, strerror(errno));
 	return code_of(errno, EX_CONFIG);
 }
