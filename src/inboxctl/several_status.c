@@ -58,6 +58,16 @@ add_problem(struct part *part, int is_critical, const char *what, const char *wh
 }
 
 static void
+add_same(struct part *part)
+{
+	struct why text;
+
+	why_say(&text, "is the same receiver as %.200s, and counts once",
+	    part->status->same->receiver->name);
+	add_problem(part, 0, "", text.text);
+}
+
+static void
 find_problems(struct part *part)
 {
 	const struct answer *status = part->status;
@@ -67,8 +77,7 @@ find_problems(struct part *part)
 	else if (status->result != FETCH_OK)
 		add_problem(part, 1, "down: the receiver does not answer: ", status->why.text);
 	else if (status->same && !status->is_waiting)
-		add_problem(part, 0, "is the same receiver, and counts once, as ",
-		    status->same->receiver->name);
+		add_same(part);
 	else if (status->is_waiting && !status->same)
 		add_problem(part, 0, ANSWERS_WAITS, "");
 	else if (!status->same)

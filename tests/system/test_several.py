@@ -306,7 +306,7 @@ def one_receiver_by_two_names_counts_once_and_one_that_waits_for_its_root_is_wel
                       for name in ("cap1", "cap2", "cap3", "cap4")})
     done = ctl(t, "status", "-R", conf)
     equal(done.stdout.splitlines()[:2], [
-        "4 receivers: 1 problem", "warning   cap3: is the same receiver, and counts once, as cap2"])
+        "4 receivers: 1 problem", "warning   cap3: is the same receiver as cap2, and counts once"])
     rows = table(done.stdout, "RECEIVER")
     equal(rows["cap1"][:2], ["waiting", "0"])
     equal(rows["all"][3:5], ["2469080", "34"])
