@@ -211,7 +211,8 @@ def killed_with_answers_on_their_way_loses_nothing(t):
         # It comes back where HAProxy looks for it.
         r.sections["receiver"]["listen-proxy"] = "127.0.0.1:%d" % r.port
         r.write_conf()
-    queues = [Queue(t, gate, who="pc%d.example.org" % i, timeout="2s") for i in range(1, 5)]
+    queues = [Queue(t, gate, who="pc%d.example.org" % i, timeout="2s",
+                    patience="1s") for i in range(1, 5)]
     runs = [run_in_background(t, q) for q in queues]
     items = []
 
