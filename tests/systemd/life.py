@@ -37,20 +37,22 @@ def there(w):
     return w.old
 
 
-def install(w):
+def install(w, where=None):
     """The packages as they are, whatever is there; set up as README.Debian says."""
-    w.pkg.sh(DPKG + "--force-downgrade -i /srv/debs/1/*.deb", timeout=120)
-    w.configure(w.pkg)
-    w.give(w.pkg, w.pki.good("server", "pkg.example.org", w.pkg.address),
+    where = where or w.pkg
+    where.sh(DPKG + "--force-downgrade -i /srv/debs/1/*.deb", timeout=120)
+    w.configure(where)
+    w.give(where, w.pki.good("server", where.name + ".example.org", where.address),
            "/etc/inboxd/server", "inboxd")
-    w.pkg.sh("inboxd -m\ninboxd -t\nsystemctl enable --now inboxd")
+    where.sh("inboxd -m\ninboxd -t\nsystemctl enable --now inboxd")
 
 
 @check
 def package_starts_nothing_and_serves_once_it_is_set_up(w):
     """A receiver without a certificate could only fail."""
     w.pkg.sh(DPKG + "-i /srv/debs/1/*.deb", timeout=120)
-    for unit in ("inboxd", "inboxq", "inboxd.socket", "inboxq-once.timer"):
+    for unit in ("inboxd", "inboxq", "inbox-relay", "inboxd.socket", "inboxd-agent.socket",
+                 "inboxq-once.timer"):
         same(w.pkg.sh("systemctl is-enabled %s || true" % unit), "disabled", unit)
         same(w.pkg.show(unit, "ActiveState"), "inactive", unit)
     same(w.pkg.sh("stat -c '%U %a' /var/lib/inboxd /var/spool/inboxq"), "inboxd 700\ninboxq 700",
@@ -91,20 +93,42 @@ def package_upgrade_behind_a_socket_refuses_nobody(w):
 
 
 @check
+def package_upgrade_waits_for_no_root(w):
+    """Of a standby: dpkg does not stand by, too, and it is the new program that waits on."""
+    db = w.with_engines()
+    for each in (w.pkg, db):
+        install(w, each)
+        each.sh("systemctl stop inboxd")
+        w.configure(each, receiver="root = /srv/shared/root\n")
+        w.drop_in(each, "inboxd.service", "[Service]\nReadWritePaths=/srv/shared/root\n")
+    w.pkg.sh("rm -rf {0}\ninstall -d -o inboxd -g inboxd -m 700 {0}\ninboxd -m\n"
+             "systemctl start inboxd".format("/srv/shared/root"))
+    db.sh("systemctl start --no-block inboxd")
+    until("a standby", lambda: "which host pkg has" in db.show("inboxd", "StatusText"))
+    pid = db.show("inboxd", "MainPID")
+    db.sh(DPKG + "-i /srv/debs/2/*.deb", timeout=50)
+    until("another process", lambda: db.show("inboxd", "MainPID") not in ("0", pid))
+    until("a standby again", lambda: "which host pkg has" in db.show("inboxd", "StatusText"))
+    db.sh("systemctl stop inboxd")
+    w.store(w.pkg)
+
+
+@check
 def package_removal_and_purge_keep_the_items(w):
     """The program goes; what nobody has taken is nobody's to delete.  Installed again, it serves
     what was there."""
     install(w)
+    w.pkg.sh("systemctl start inboxd-agent.socket")
     with w.load(w.pkg) as load:
         load.wait(50)
     for how in ("--remove", "--purge"):
-        w.pkg.sh(DPKG + how + " inboxd inboxq", timeout=120)
+        w.pkg.sh(DPKG + how + " inboxd inboxq inbox-relay", timeout=120)
         w.pkg.sh("fails grep -qx inboxd /proc/[0-9]*/comm\ntest -z \"$(systemctl --failed -q)\"\n"
                  "fails test -e /usr/sbin/inboxd\ntest -e /etc/inboxd/server.key\n"
-                 "test ! -e /run/inboxd")
+                 "test ! -e /run/inboxd\nfails systemctl is-active inboxd-agent.socket")
         there = w.items(w.pkg)
         want(set(load.stored.items()) <= set(there.items()), "items are gone after", how)
-    same(w.pkg.sh("ls -d /etc/inboxd.conf /etc/inboxq.conf 2>/dev/null || true; "
+    same(w.pkg.sh("ls -d /etc/inbox*.conf 2>/dev/null || true; "
                   "find /etc/systemd /usr/lib/systemd -name 'inbox*'"), "", "what a purge leaves")
     install(w)
     w.whole(w.pkg, load)

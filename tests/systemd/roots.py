@@ -8,8 +8,10 @@
   SYSTEMD_ROOTS/debian12/packager  an overlay over builder: what packages are built with
   SYSTEMD_ROOTS/debian12/packages  those of the release, by contrib/debian
   SYSTEMD_ROOTS/debian12/runtime   an overlay over base alone: what they depend on
+  SYSTEMD_ROOTS/debian12/engines   an overlay over runtime: what inbox-relay gives items to
 
-A build tree that is there is built on: what has not changed is not compiled again.  While a run
+A build tree that is there is built on: what has not changed is not compiled again; a layer is made
+anew when what is installed in it changes.  While a run
 uses them another one with the same release may, too; one with another release waits.  To begin
 anew, delete the folder.
 """
@@ -49,16 +51,20 @@ trap 'test $? = 0 || tail -n 60 /srv/debs/build.log' EXIT
 dpkg-buildpackage -us -uc -b -d >/srv/debs/build.log 2>&1
 mkdir /srv/debs/1 /srv/debs/2
 rm -f ../*-dbgsym*
-mv ../inboxd_*.deb ../inboxq_*.deb /srv/debs/1
+mv ../inboxd_*.deb ../inboxq_*.deb ../inbox-relay_*.deb /srv/debs/1
 for deb in /srv/debs/1/*.deb; do
 	dpkg-deb -R "$deb" /srv/again
 	sed -i 's/^Version: .*/&+next/' /srv/again/DEBIAN/control
 	dpkg-deb -b /srv/again "/srv/debs/2/${deb##*/}"
 	rm -r /srv/again
 done
-dpkg-deb -f /srv/debs/1/inboxd_*.deb Depends >/srv/debs/depends
-dpkg-deb -f /srv/debs/1/inboxq_*.deb Depends >>/srv/debs/depends
+for deb in /srv/debs/1/*.deb; do
+	dpkg-deb -f "$deb" Depends
+done >/srv/debs/depends
 """
+# What contrib/debian/control asks for besides what the builder has.
+PACKAGER = ("dpkg-dev debhelper fakeroot libpq-dev libnats-dev "
+            "$(apt-cache search --names-only '^systemd-dev$' | cut -d ' ' -f 1)")
 
 
 def git(*arguments):
@@ -115,8 +121,17 @@ class Roots:
     def make_builder(self, release):
         self.install("builder", [self.base], release, "contrib/packages build\n")
 
+    def see_to(self, layer, lower, release, packages):
+        """That `layer` has these packages, and none that it was made with before."""
+        made = self.path(layer + ".made")
+        script = "apt-get install %s\n" % packages
+        if not os.path.exists(made) or text_of(made) != script:
+            self.install(layer, lower, release, script)
+
     def install(self, layer, lower, release, script):
         """An overlay that stays, with what `script` installs."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path(layer + ".made"))
         shutil.rmtree(self.path(layer), ignore_errors=True)
         overlay = machine.Overlay(self.path(layer), lower)
         try:
@@ -127,14 +142,13 @@ class Roots:
             shutil.rmtree(overlay.path("srv/inboxd"))
         finally:
             overlay.umount()
-        open(self.path(layer + ".made"), "w", encoding="ascii").close()
+        with open(self.path(layer + ".made"), "w", encoding="ascii") as file:
+            file.write(script)
 
     def make_packages(self, release):
         """Packages of the release, and a layer with what they depend on and nothing else."""
         lower = [self.upper("builder"), self.base]
-        if not os.path.exists(self.path("packager.made")):
-            self.install("packager", lower, release, "apt-get install dpkg-dev debhelper fakeroot "
-                         "$(apt-cache search --names-only '^systemd-dev$' | cut -d ' ' -f 1)")
+        self.see_to("packager", lower, release, PACKAGER)
         folder = self.path("packages")
         shutil.rmtree(folder, ignore_errors=True)
         os.makedirs(folder)
@@ -148,8 +162,9 @@ class Roots:
             shutil.rmtree(self.path("packaging"))
         wanted = sorted({word.split()[0] for word in re.split("[,\n]", text_of(folder + "/depends"))
                          if word.strip() and "inbox" not in word})
-        if not os.path.exists(self.path("runtime.made")):
-            self.install("runtime", [self.base], release, "apt-get install " + " ".join(wanted))
+        self.see_to("runtime", [self.base], release, " ".join(wanted))
+        self.see_to("engines", [self.upper("runtime"), self.base], release,
+                    " ".join(wanted + ["postgresql", "nats-server"]))
         with open(self.path("packages", "made"), "w", encoding="ascii") as file:
             file.write(digest_of(release))
 
@@ -184,6 +199,8 @@ class Roots:
         """What lies over what in a machine with the release `which`."""
         if which == "packages":
             return [self.upper("runtime"), self.base]
+        if which == "engines":
+            return [self.upper("engines"), self.upper("runtime"), self.base]
         return [self.path(which, "product"), self.upper("builder"), self.base]
 
 

@@ -9,7 +9,8 @@ For each system debootstrap makes a minimal root, once: it is kept, with what is
 SYSTEMD_ROOTS (default: systemd-roots below the build directory), and needs the network, for
 packages alone.  Then machines of it are booted by systemd-nspawn, each with systemd as its
 process 1 and a network namespace of its own; between them is a bridge, and no way out.  What is
-done to them is in day.py, variants.py, sockets.py, faults.py and life.py, a function a check.
+done to them is in day.py, variants.py, sockets.py, faults.py, beside.py and life.py, a function
+a check.
 
 Root is needed, debootstrap, systemd-nspawn, cgroup2, mkfs.ext4, openssl and ip; what is missing
 is said, and the exit code is 77.  The release (a tarball) is the last argument.
@@ -26,6 +27,7 @@ import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(HERE, ".."), os.path.join(HERE, "../system")]
+import beside
 import booted
 import day
 import faults

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: ISC
 """The machines of one run, set up as README says: receivers cap1 and cap2, a client pc17, and one
-that is both, with the version before; and pkg, which has nothing but what the packages depend on.
+that is both, with the version before; pkg, which has nothing but what the packages depend on; and
+db, which has engines besides.
 
 A check may do to them what it likes: reset() puts back what it has changed.
 """
@@ -90,7 +91,12 @@ class World:
                 self.bring(self.old, roots.path("now", "product"), "srv/now")
             self.pkg = self.make("pkg", 6, "packages")
             self.bring(self.pkg, roots.path("packages"), "srv/debs")
+            self.db = None
             self.disk = self.add_disk(self.cap1, "srv/disk")
+            self.shared = os.path.join(folder, "shared")  # as a file system that hosts share
+            os.makedirs(self.shared)
+            for each in (self.cap1, self.cap2, self.pkg):
+                self.bring(each, self.shared, "srv/shared", "bind")
             for each in self.machines:
                 each.start()
             for cap in (self.cap1, self.cap2):
@@ -130,6 +136,16 @@ class World:
         call(["mkfs.ext4", "-q", "-F", "-m", "0", image], "mkfs.ext4")
         self.bring(where, image, path, "loop")
         return "/" + path
+
+    def with_engines(self):
+        """db, which boots for the first one who asks for it."""
+        if not self.db:
+            made = self.make("db", 7, "engines")
+            self.bring(made, self.roots.path("packages"), "srv/debs")
+            self.bring(made, self.shared, "srv/shared", "bind")
+            made.start()
+            self.db = made
+        return self.db
 
     def bring(self, where, what, path, how="bind,ro"):
         """Something mounted in a machine that has not been started yet."""
