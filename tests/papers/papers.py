@@ -30,7 +30,7 @@ README_LISTS = ("P1  ", "who names", "in flight", "clients", "inboxq send", "inb
 MANUALS = {
     "src/inboxctl/inboxctl.8": [None] * 10 + ["administrator"] * 7,
     "src/inboxd/inboxd.8": [None, "administrator", None, "administrator", None, "drop-in",
-                            "new root", "drop-in", *[None] * 5,
+                            None, "new root", "drop-in", *[None] * 5,
                             *["administrator"] * 3],
     "src/inboxd/inbox-production.7": [None] * 11,
     "src/inboxd/inboxd-ha.7": [None] * 7,

@@ -9,8 +9,8 @@ For each system debootstrap makes a minimal root, once: it is kept, with what is
 SYSTEMD_ROOTS (default: systemd-roots below the build directory), and needs the network, for
 packages alone.  Then machines of it are booted by systemd-nspawn, each with systemd as its
 process 1 and a network namespace of its own; between them is a bridge, and no way out.  What is
-done to them is in day.py, variants.py, sockets.py, faults.py, beside.py and life.py, a function
-a check.
+done to them is in day.py, variants.py, sockets.py, faults.py, shared.py, beside.py and life.py, a
+function a check.
 
 Root is needed, debootstrap, systemd-nspawn, cgroup2, mkfs.ext4, openssl and ip; what is missing
 is said, and the exit code is 77.  The release (a tarball) is the last argument.
@@ -34,12 +34,14 @@ import faults
 import life
 import mutants
 import roots
+import shared
 import sockets
 import variants
 import world
 from machine import Failed, Skip, need
 
-NEEDED = ["unshare", "systemd-nspawn", "nsenter", "ip", "mkfs.ext4", "fsfreeze", "openssl"]
+NEEDED = ["unshare", "systemd-nspawn", "nsenter", "ip", "mkfs.ext4", "fsfreeze", "losetup",
+          "openssl"]
 
 
 def systems():
@@ -192,6 +194,7 @@ def check_all():
             said.close()
         for system in systems():
             booted.remove_cgroups(os.path.join(folder, system))
+            shared.free_devices(os.path.join(folder, system))
         shutil.rmtree(folder, ignore_errors=True)
     comment("%s, in %.0f s" % ("all is well" if good else "NOT all is well",
                                time.monotonic() - begun))
