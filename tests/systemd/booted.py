@@ -19,8 +19,8 @@ from machine import Failed, Skip, call
 
 NETWORK = "10.117.0."  # of the test's own namespace: it clashes with nothing
 BOOT_TIME = 90
-# What systemd-nspawn refuses, as it is older than they are.
-LANDLOCK = "landlock_create_ruleset landlock_add_rule landlock_restrict_self"
+# What systemd-nspawn refuses: the first as it is older; the last is what IPAddressDeny= needs.
+CALLS = "landlock_create_ruleset landlock_add_rule landlock_restrict_self bpf"
 
 
 def make_bridge():
@@ -93,7 +93,7 @@ class Machine:
                 ["sh", "-ec", 'echo 0 >"$0/cgroup.procs"; exec "$@"', self.cgroup,
                  *self.overlay.nspawn("--boot", "--network-namespace-path=/run/netns/" + self.name,
                                       "--capability=CAP_NET_ADMIN", "--resolv-conf=off",
-                                      "--system-call-filter=" + LANDLOCK,
+                                      "--system-call-filter=" + CALLS,
                                       "--link-journal=no", "--console=pipe", *self.options)],
                 stdin=subprocess.DEVNULL, stdout=console, stderr=console, env=machine.BOOT_ENV,
                 start_new_session=True)

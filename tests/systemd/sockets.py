@@ -5,7 +5,7 @@ import socket
 import time
 
 from machine import Failed
-from world import PORT, check, same, until, want
+from world import PORT, check, fails, same, until, want
 
 SAMPLES = "/usr/local/share/doc/inboxd/samples/"
 # Exposure by systemd-analyze: 0 is a process that can do nothing, 10 one that can do all.
@@ -90,6 +90,25 @@ def activated_receiver_has_no_network_of_its_own(w):
     same(seen, "1\n0", "interfaces, and ours among them")
     w.cap1.sh("inboxctl status")
     want("session_ready" in w.cap1.journal("inboxd"), "nothing is logged")
+
+
+@check
+def socket_unit_says_which_addresses_may_come(w):
+    """IPAddressDeny= of the socket is in force, and that of the receiver behind it, which denies
+    all, is in nobody's way."""
+    activate(w)
+    if "BPF" in w.cap1.sh("journalctl -b -o cat | grep 'IP firewall' || true"):
+        raise Failed("IPAddressDeny= is not in force in this container")
+    w.store(w.cap1)
+    w.drop_in(w.cap1, "inboxd.socket", "[Socket]\nIPAddressDeny=any\nIPAddressAllow=%s\n"
+              % w.pc17.address)
+    w.cap1.sh("systemctl stop inboxd.socket inboxd\nsystemctl start inboxd.socket inboxd")
+    w.configure_client(w.pc17, "cap1.example.org")
+    w.add()
+    w.pc17.sh("systemctl start inboxq")
+    until("the item of an address that may", lambda: len(w.items(w.cap1)) == 2)
+    with fails(TimeoutError):
+        socket.create_connection((w.cap1.address, PORT), 3).close()
 
 
 @check
