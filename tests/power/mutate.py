@@ -13,6 +13,12 @@ check-power, and check-power-queue, see it.
   no_name_sync     frames are free as soon as their items have names in new/, which no sync has
                    covered yet
 
+  no_last_sync     a round is over when half of its drafts are synced, as if nobody waited for the
+                   threads that sync the others (nor are these begun: where they are, ext4 takes
+                   them with the first)
+  no_recovery_sync what a start makes anew of the journal's bytes is given its name before any
+                   sync
+
   queue_no_item_sync     an item is given its number before its bytes are synced
   queue_no_folder_sync   a number is printed before its name is synced
   queue_no_last_sync     an item may leave before last, which keeps its number from coming
@@ -62,6 +68,16 @@ MUTANTS = {
 	if (publisher->visible.first)
 		tell(publisher);
 """)]),
+    "no_last_sync": ("publish/sync.c", [
+        (r"parallel_do\(how->helpers, sync_draft, all, count\);", "sync_drafts",
+         "parallel_do(how->helpers, sync_draft, all, count / 2);"),
+        (r"disk_sync_start\(p->draft\.fd\);", "sync_files", ";")]),
+    "no_recovery_sync": ("recover/fresh.c", [
+        (r"return full_or_end\(meta_sync\(sync->inboxes\[i\], sync->fds\[i\]\)\);", "sync_one",
+         "return (void)sync, (void)i, 0;"),
+        (r"disk_sync_start\(fd\);", "fresh_keep", ";"),
+        (r"return sync->needs \? full_or_end\(disk_sync_fs\(sync->root\)\) : 0;", "fresh_end",
+         "return 0;")]),
 }
 
 
