@@ -237,14 +237,11 @@ publish_by_look(int fromdir, const char *from, int todir, const char *to)
 	}
 	if (errno != ENOENT)
 		return -1;
-	if (renameat(fromdir, from, todir, to) == 0)
-		return 0;
-	/* NFS may say ENOENT of a rename that was done, since it asked for it twice. */
-	return errno == ENOENT && fstatat(todir, to, &st, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -1;
+	return renameat(fromdir, from, todir, to);
 }
 
-int
-disk_publish(int fromdir, const char *from, int todir, const char *to)
+static int
+publish(int fromdir, const char *from, int todir, const char *to)
 {
 #ifdef HAVE_RENAMEAT2
 	if (!by_look && renameat2(fromdir, from, todir, to, RENAME_NOREPLACE) == 0)
@@ -253,6 +250,33 @@ disk_publish(int fromdir, const char *from, int todir, const char *to)
 		return -1;
 #endif
 	return publish_by_look(fromdir, from, todir, to);
+}
+
+/* Has the file that was `before` gone from the one name to the other?  errno stays. */
+static int
+has_moved(const struct stat *before, int fromdir, const char *from, int todir, const char *to)
+{
+	struct stat st;
+	int error = errno;
+	int is_moved = fstatat(fromdir, from, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno == ENOENT &&
+	    fstatat(todir, to, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_dev == before->st_dev &&
+	    st.st_ino == before->st_ino;
+
+	errno = error;
+	return is_moved;
+}
+
+/* A server whose answer was lost is asked again, and says then that there is no such file, or that
+ * the name is taken, or the mount gives up: a failure is believed where the file is still there. */
+int
+disk_publish(int fromdir, const char *from, int todir, const char *to)
+{
+	struct stat before;
+	int is_known = fstatat(fromdir, from, &before, AT_SYMLINK_NOFOLLOW) == 0;
+
+	if (publish(fromdir, from, todir, to) == 0)
+		return 0;
+	return is_known && has_moved(&before, fromdir, from, todir, to) ? 0 : -1;
 }
 
 int

@@ -57,7 +57,9 @@ void disk_sync_start(int fd);
 /*
  * Moves `from` in `fromdir` to `to` in `todir`; fails with EEXIST, and changes
  * nothing, where `to` exists.  renameat2(RENAME_NOREPLACE), else a look and rename(2),
- * for folders in which nobody else makes that name.
+ * for folders in which nobody else makes that name.  Where the call says that it has failed, and
+ * the file stands under `to` all the same, it has not (NFS): so of several who move one file there
+ * more than one may hear 0.
  */
 MUST_CHECK int disk_publish(int fromdir, const char *from, int todir, const char *to);
 

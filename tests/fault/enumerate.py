@@ -31,6 +31,8 @@ from common import harness  # noqa: E402
 ONCE, ON, BOTH = ("once",), ("on",), ("once", "on")
 N_MAX = 3000
 FAILURES_MAX = 6  # of one call in one scenario
+# Done, and said to be not, as by a server that was asked a second time.
+LIES = [("DONE-ENOENT", ONCE), ("DONE-EEXIST", ONCE), ("DONE-EIO", ONCE)]
 CALLS = {  # call -> [(error, modes)]
     "open": [("EIO", BOTH), ("EMFILE", BOTH)],
     "openat": [("ENOSPC", BOTH), ("EMFILE", BOTH), ("EIO", ONCE), ("EDQUOT", ONCE)],
@@ -44,9 +46,10 @@ CALLS = {  # call -> [(error, modes)]
     "fdatasync": [("EIO", BOTH), ("ENOSPC", BOTH), ("EDQUOT", ONCE), ("EINTR", ONCE)],
     "syncfs": [("EIO", BOTH), ("ENOSPC", ONCE), ("EINTR", ONCE)],
     "sync_file_range": [("EIO", BOTH)],
-    "renameat": [("EIO", BOTH), ("ENOSPC", ONCE), ("EDQUOT", ONCE)],
+    "renameat": [("EIO", BOTH), ("ENOSPC", ONCE), ("EDQUOT", ONCE), *LIES],
+    "renameat@draft": LIES,
     "renameat2": [("EIO", BOTH), ("ENOSPC", BOTH), ("EDQUOT", ONCE), ("ENOSYS", BOTH),
-                  ("EPERM", ON)],
+                  ("EPERM", ON), *LIES],
     "linkat": [("EIO", BOTH), ("ENOSPC", ONCE), ("EDQUOT", ONCE)],
     "unlinkat": [("EIO", BOTH), ("EDQUOT", ONCE)],
     "mkdirat": [("ENOSPC", BOTH), ("EDQUOT", ONCE)],
@@ -90,8 +93,8 @@ for call in ("write@journal", "fdatasync@journal", "fdatasync@draft", "fdatasync
              "fsync@tmpdir", "fsync@newdir", "syncfs", "renameat2@draft"):
     CALLS[call] = CALLS.get(call, []) + LATE
 # What only happens beside another fault.
-BESIDE = {"linkat": "renameat2:1:ENOSYS:on,", "ftruncate":
-          "write@ledger:1:SHORT:once,write@ledger:2:ENOSPC:once,"}
+BESIDE = {"linkat": "renameat2:1:ENOSYS:on,", "renameat@draft": "renameat2:1:EINVAL:on,",
+          "ftruncate": "write@ledger:1:SHORT:once,write@ledger:2:ENOSPC:once,"}
 # These scenarios run with `sync = filesystem`, too, for the calls that it concerns.
 FILESYSTEM = "@filesystem"
 FILESYSTEM_SCENARIOS = ("start", "upload", "duplicate", "rotation", "recovery",
