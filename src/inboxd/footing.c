@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "inboxd/base/fatal.h"
 #include "inboxd/drafts/partial.h"
 #include "inboxd/publish/sync.h"
 #include "lib/disk.h"
@@ -64,6 +65,8 @@ footing_try(int root, const struct settings *settings, struct trial *found, stru
 		log_event(LOG_WARNING, "filesystem", "%s note=\"%s\"", text, note.text);
 	else
 		log_event(LOG_NOTICE, "filesystem", "%s", text);
+	errno = found->error;
+	fatal_if_gone("trial", settings->root);
 	return hold(root, settings, found, error);
 }
 

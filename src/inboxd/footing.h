@@ -14,7 +14,7 @@
 #include "lib/why.h"
 
 /* By who has the root's lock, before the second thread.  Logs what was found.  0, or -1 with the
- * reason, for EX_CONFIG. */
+ * reason, for EX_CONFIG; ends the program where it finds the file system gone. */
 MUST_CHECK int footing_try(int root, const struct settings *settings, struct trial *found,
     struct why *error);
 

@@ -141,7 +141,8 @@ try_attributes(int fd)
 static int
 try_files(int folder, struct trial *trial)
 {
-	int fd;
+	struct stat st;
+	int fd, error;
 
 	clear(folder);
 	if (put(folder, DRAFT, DRAFT_SIZE) < 0 || put(folder, ITEM, ITEM_SIZE) < 0)
@@ -150,11 +151,17 @@ try_files(int folder, struct trial *trial)
 	if (fd < 0)
 		return -1;
 	trial->can[TRIAL_RESERVE] = try_reserve(fd);
+	errno = 0;
 	trial->can[TRIAL_LOCKS] = try_locks(folder, fd);
+	error = trial->can[TRIAL_LOCKS] ? 0 : errno;
 	trial->can[TRIAL_ATTRIBUTES] = try_attributes(fd);
 	disk_close(fd);
+	errno = error;
+	if (disk_is_gone(error))
+		return -1;
 	try_flags(folder, trial);
-	return 0;
+	/* What a disk has said that is gone by now says nothing of it. */
+	return fstatat(folder, ITEM, &st, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT ? -1 : 0;
 }
 
 void

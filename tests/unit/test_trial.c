@@ -37,12 +37,15 @@ int __wrap_fcntl(int fd, int what, ...);
 int __real_fcntl(int fd, int what, ...);
 int __real_mkdirat(int dir, const char *name, mode_t mode);
 int __wrap_mkdirat(int dir, const char *name, mode_t mode);
+int __real_fstatat(int dir, const char *name, struct stat *st, int flags);
+int __wrap_fstatat(int dir, const char *name, struct stat *st, int flags);
 
 static int rename_error;  /* of each renameat2(); -1: flags are passed over, and all is well;
                              -2: likewise, but Linux looks first whether a name is taken */
 static int reserve_error; /* of each fallocate() */
 static int lock_error;    /* of each lock; -1: it is given, and holds nobody off */
 static int folder_error;  /* of each mkdirat() */
+static int look_error;    /* of each fstatat() */
 static int locks_met;     /* else it is another function that does it */
 
 static int
@@ -98,6 +101,12 @@ __wrap_fcntl(int fd, int what, ...)
 	arg = va_arg(rest, void *);
 	va_end(rest);
 	return meet_fcntl(fd, what, arg);
+}
+
+int
+__wrap_fstatat(int dir, const char *name, struct stat *st, int flags)
+{
+	return look_error ? fails(look_error) : __real_fstatat(dir, name, st, flags);
 }
 
 int
@@ -233,6 +242,31 @@ finds_locks_that_keep_nobody_out(void **state)
 #endif
 }
 
+/* Who believed that would refuse the root for good. */
+static void
+disk_that_is_gone_has_no_bad_locks(void **state)
+{
+	(void)state;
+	lock_error = ESHUTDOWN;
+	try();
+	if (!locks_met)
+		return;
+	assert_int_equal(trial.error, ESHUTDOWN);
+	assert_null(strstr(text, "locks="));
+}
+
+/* Nor such renames. */
+static void
+disk_that_is_gone_overwrites_nothing(void **state)
+{
+	(void)state;
+	look_error = EIO;
+	try();
+	look_error = 0;
+	assert_int_equal(trial.error, EIO);
+	assert_null(strstr(text, "rename="));
+}
+
 static void
 says_why_nothing_was_tried(void **state)
 {
@@ -356,6 +390,8 @@ main(void)
 	    TEST(believes_a_refusal),
 	    TEST(tells_a_full_disk_from_one_that_cannot_reserve),
 	    TEST(finds_locks_that_keep_nobody_out),
+	    TEST(disk_that_is_gone_has_no_bad_locks),
+	    TEST(disk_that_is_gone_overwrites_nothing),
 	    TEST(says_why_nothing_was_tried),
 	    TEST(only_looks_where_it_is_told_to),
 	    TEST(takes_what_a_killed_one_has_left),
