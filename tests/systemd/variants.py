@@ -13,6 +13,18 @@ PrivateUsers=no
 """
 STATE = "[Service]\nReadWritePaths=\nStateDirectory=inboxd\nStateDirectoryMode=0700\n"
 ASK_LANDLOCK = "python3 -c 'import ctypes; print(ctypes.CDLL(None).syscall(444, 0, 0, 1))'"
+NEIGHBOURS = "/var/lib/inboxd-relays"  # a root with an inbox that has a group
+RELAYS = """
+getent group relays || groupadd -r relays
+rm -rf {0}
+install -d -o inboxd -g inboxd -m 700 {0}
+inboxd -m
+""".format(NEIGHBOURS)
+# As the head of inboxq-relay.service has it.
+TAKES_ON = """[Service]
+SupplementaryGroups=relays
+ReadWritePaths=%s/status/new
+""" % NEIGHBOURS
 SECOND = """[status]
 socket = /run/inboxd-second/status.sock
 [receiver]
@@ -149,6 +161,36 @@ def folder_that_is_watched(w):
     until("five items", lambda: len(w.items(w.cap1)) == 5)
     w.pc17.until("test -z \"$(ls /srv/outgoing)\"")
     same(w.pc17.show("inboxq-watch", "NRestarts"), "0", "restarts")
+
+
+@check
+def inbox_whose_items_go_on(w):
+    """inboxq-relay under its own unit, by the drop-in in its head: cap2 is a receiver for its
+    neighbours, and a client of cap1."""
+    w.configure(w.cap2, receiver="root = %s\n" % NEIGHBOURS)
+    w.cap2.sh("sed -i 's/^.inbox status.$/&\\ngroup = relays/' /etc/inboxd.conf\n" + RELAYS)
+    w.drop_in(w.cap2, "inboxd.service", "[Service]\nReadWritePaths=%s\n" % NEIGHBOURS)
+    w.set_up_client(w.cap2, "neighbours.example.org")
+    w.configure_client(w.cap2, "cap1.example.org")
+    w.cap2.sh("printf '[relay status]\\nfolder = {0}/status\\ninbox = status\\n' "
+              ">>/etc/inboxq.conf".format(NEIGHBOURS))
+    w.drop_in(w.cap2, "inboxq-relay.service", TAKES_ON)
+    for cap in (w.cap1, w.cap2):
+        cap.sh("systemctl start inboxd")
+    w.cap2.sh("systemctl start inboxq inboxq-relay")
+    with w.load(w.cap2) as load:
+        load.wait(50)
+        w.cap2.sh("systemctl restart inboxq-relay")
+        load.wait(30)
+        w.cap2.sh("systemctl reload inboxq-relay")
+        load.wait(30)
+    until("the inbox to be empty", lambda: not w.cap2.sh(
+        "ls -A %s/status/new" % NEIGHBOURS))
+    wanted = sorted(load.stored.values())
+    until("the items further up", lambda: len(w.items(w.cap1)) >= len(wanted))
+    same(set(wanted) - set(w.items(w.cap1).values()), set(), "what did not arrive")
+    same(w.cap2.show("inboxq-relay", "NRestarts"), "0", "restarts")
+    w.cap2.sh("systemctl stop 'inbox*'\nrm -rf /var/spool/inboxq/* %s" % NEIGHBOURS)
 
 
 @check
