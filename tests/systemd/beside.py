@@ -10,16 +10,20 @@ DATABASE = """
 cd /
 until runuser -u postgres -- psql -XAtqc 'SELECT 1' >/dev/null 2>&1; do sleep 0.1; done
 sql() { runuser -u postgres -- psql -XAtq -v ON_ERROR_STOP=1 "$@"; }
-sql -c 'DROP DATABASE IF EXISTS inbox' -c 'DROP ROLE IF EXISTS inboxd' -c 'CREATE ROLE inboxd LOGIN'
+sql -c 'DROP DATABASE IF EXISTS inbox' -c 'DROP ROLE IF EXISTS inboxd' \
+    -c "CREATE ROLE inboxd LOGIN PASSWORD 'secret'"
 runuser -u postgres -- createdb -T template0 -E UTF8 --locale=C inbox
 inbox-relay -s | sql inbox
 sql inbox -c 'GRANT INSERT, SELECT ON inbox_items TO inboxd'
 """
-# By the socket, as who it runs: no password, no TLS, and PrivateUsers= must not be in the way.
+# As who it runs, without a password: PrivateUsers= must not be in the way.
+BY_ITS_SOCKET = "host=/run/postgresql dbname=inbox"
+# By name, TLS, and a password in a file, as inbox-relay(8) wants it.
+BY_NAME = "host=localhost dbname=inbox user=inboxd sslmode=require passfile=/etc/inboxd/pgpass"
 RELAY = """[engine]
 type = postgresql
 [postgresql]
-connection = host=/run/postgresql dbname=inbox
+connection = {0}
 [inbox status]
 folder = /var/lib/inboxd/status
 """
@@ -27,13 +31,14 @@ QUICK = "[Service]\nRestartSec=200ms\n"
 AGENT = "[Service]\nExecStart=\nExecStart=/usr/sbin/inboxctl -c /etc/inboxd/second.conf agent\n"
 
 
-def relay_into_postgresql(w):
+def relay_into_postgresql(w, connection=BY_ITS_SOCKET):
     """The machine, with items that wait for a relay which has not been started."""
     db = w.with_engines()
     install(w, db)
     db.sh("find /var/lib/inboxd/status/cur /var/lib/inboxd/status/new -type f -delete\n"
           "systemctl start postgresql\n" + DATABASE)
-    db.write("/etc/inbox-relay.conf", RELAY)
+    db.write("/etc/inbox-relay.conf", RELAY.format(connection))
+    db.write("/etc/inboxd/pgpass", "localhost:*:inbox:inboxd:secret\n", "600", "inboxd")
     db.sh("runuser -u inboxd -- inbox-relay -t")
     return db
 
@@ -82,7 +87,7 @@ def relay_gives_all_to_postgresql(w):
 @check
 def relay_waits_for_postgresql(w):
     """It is away: the unit stays up and says so, items stay, and go once it is back."""
-    db = relay_into_postgresql(w)
+    db = relay_into_postgresql(w, BY_NAME)
     db.sh("systemctl start inbox-relay\nsystemctl stop 'postgresql@*'")
     mark = db.now()
     name = w.store(db)
