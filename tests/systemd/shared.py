@@ -110,6 +110,23 @@ def standby_takes_over_from_one_that_is_stopped(w):
 
 
 @check
+def standby_that_is_enabled_lets_its_machine_boot(w):
+    """All but multi-user.target, which is reached once it serves, as inboxd(8) says."""
+    share_root(w)
+    w.cap2.sh("systemctl enable inboxd")
+    try:
+        w.cap2.stop()
+        w.cap2.start(wait="basic.target")
+        until("the standby", lambda: "which host cap1" in w.cap2.show("inboxd", "StatusText"))
+        same(w.cap2.show("multi-user.target", "ActiveState"), "inactive", "the target")
+        w.cap1.sh("systemctl stop inboxd")
+        w.cap2.until("systemctl is-active multi-user.target")
+        w.store(w.cap2)
+    finally:
+        w.cap2.sh("systemctl disable inboxd")
+
+
+@check
 def standby_with_a_socket_holds_its_clients_up(w):
     """The system takes the connections that nobody serves: they wait, and are served behind the
     takeover, as inboxd(8) warns.  The standby alone would have refused them."""
