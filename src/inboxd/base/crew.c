@@ -6,26 +6,18 @@
 #include <stdlib.h>
 
 #include "inboxd/base/fatal.h"
-#include "inboxd/base/mailbox.h"
 #include "inboxd/base/thread.h"
 
-enum { WORK, STOP };
-
-/* A thread.  Its message goes to it and comes back when there is nothing left to take. */
-struct helper {
-	struct message message;
-	struct mailbox *in;
-	struct crew *crew;
-	pthread_t thread;
-};
-
 struct crew {
-	struct helper *helpers;
+	pthread_t *helpers;
 	size_t most, count; /* of helpers: wanted, and begun */
 	size_t share;
-	struct mailbox *done; /* NULL: no helper has been wanted yet */
-	/* The work at hand: between the messages that begin and end it nobody writes but
-	 * these two. */
+	pthread_mutex_t lock; /* of these: */
+	pthread_cond_t has_work, has_done;
+	size_t called; /* helpers that are to come */
+	size_t busy;   /* those that have */
+	int is_ending;
+	/* The work at hand: while helpers are called or busy nobody writes but these two. */
 	atomic_size_t next; /* the first that nobody has taken */
 	atomic_int error;   /* errno of a step that failed */
 	size_t steps;
@@ -46,18 +38,26 @@ work(struct crew *crew)
 }
 
 static void *
-run(void *arg)
+help(void *arg)
 {
-	struct helper *helper = arg;
-	struct message *message;
+	struct crew *crew = arg;
 
+	pthread_mutex_lock(&crew->lock);
 	for (;;) {
-		message = mailbox_wait(helper->in, -1);
-		if (message->kind == STOP)
-			return NULL;
-		work(helper->crew);
-		mailbox_post(helper->crew->done, message);
+		while (crew->called == 0 && !crew->is_ending)
+			pthread_cond_wait(&crew->has_work, &crew->lock);
+		if (crew->is_ending)
+			break;
+		crew->called--;
+		crew->busy++;
+		pthread_mutex_unlock(&crew->lock);
+		work(crew);
+		pthread_mutex_lock(&crew->lock);
+		if (--crew->busy == 0)
+			pthread_cond_signal(&crew->has_done);
 	}
+	pthread_mutex_unlock(&crew->lock);
+	return NULL;
 }
 
 struct crew *
@@ -68,31 +68,10 @@ crew_new(size_t most, size_t share)
 	crew->most = most - 1;
 	crew->share = share;
 	crew->helpers = must_alloc(most * sizeof *crew->helpers);
+	pthread_mutex_init(&crew->lock, NULL);
+	pthread_cond_init(&crew->has_work, NULL);
+	pthread_cond_init(&crew->has_done, NULL);
 	return crew;
-}
-
-static int
-begin_helper(struct crew *crew)
-{
-	struct helper *helper = &crew->helpers[crew->count];
-
-	if (!crew->done)
-		crew->done = mailbox_new();
-	helper->crew = crew;
-	helper->in = crew->done ? mailbox_new() : NULL;
-	if (helper->in && thread_start(&helper->thread, run, helper) == 0) {
-		crew->count++;
-		return 0;
-	}
-	mailbox_free(helper->in);
-	return -1;
-}
-
-static void
-post(struct helper *helper, int kind)
-{
-	helper->message.kind = kind;
-	mailbox_post(helper->in, &helper->message);
 }
 
 void
@@ -100,17 +79,20 @@ crew_free(struct crew *crew)
 {
 	if (!crew)
 		return;
-	for (size_t i = 0; i < crew->count; i++) {
-		post(&crew->helpers[i], STOP);
-		thread_join(crew->helpers[i].thread);
-		mailbox_free(crew->helpers[i].in);
-	}
-	mailbox_free(crew->done);
+	pthread_mutex_lock(&crew->lock);
+	crew->is_ending = 1;
+	pthread_cond_broadcast(&crew->has_work);
+	pthread_mutex_unlock(&crew->lock);
+	while (crew->count > 0)
+		thread_join(crew->helpers[--crew->count]);
+	pthread_cond_destroy(&crew->has_done);
+	pthread_cond_destroy(&crew->has_work);
+	pthread_mutex_destroy(&crew->lock);
 	free(crew->helpers);
 	free(crew);
 }
 
-/* For so many things: how many others are asked, as far as they are to be had. */
+/* For so many things: how many helpers are called, as far as they are to be had. */
 static size_t
 helpers_for(struct crew *crew, size_t count)
 {
@@ -119,28 +101,46 @@ helpers_for(struct crew *crew, size_t count)
 	wanted = wanted == 0 ? 0 : wanted - 1;
 	if (wanted > crew->most)
 		wanted = crew->most;
-	while (crew->count < wanted && begin_helper(crew) == 0)
-		;
+	while (crew->count < wanted &&
+	    thread_start(&crew->helpers[crew->count], help, crew) == 0)
+		crew->count++;
 	return wanted < crew->count ? wanted : crew->count;
+}
+
+static void
+call(struct crew *crew, size_t count)
+{
+	pthread_mutex_lock(&crew->lock);
+	crew->called = count;
+	for (size_t i = 0; i < count; i++)
+		pthread_cond_signal(&crew->has_work);
+	pthread_mutex_unlock(&crew->lock);
+}
+
+/* Whoever has not come yet finds nothing left to do, and is not waited for. */
+static void
+wait_for_all(struct crew *crew)
+{
+	pthread_mutex_lock(&crew->lock);
+	crew->called = 0;
+	while (crew->busy > 0)
+		pthread_cond_wait(&crew->has_done, &crew->lock);
+	pthread_mutex_unlock(&crew->lock);
 }
 
 int
 crew_run(struct crew *crew, size_t count, int (*step)(void *ctx, size_t i), void *ctx)
 {
-	size_t asked = helpers_for(crew, count);
-	struct message *back;
+	size_t helpers = helpers_for(crew, count);
 
 	crew->steps = count;
 	crew->step = step;
 	crew->ctx = ctx;
 	atomic_store(&crew->next, 0);
 	atomic_store(&crew->error, 0);
-	for (size_t i = 0; i < asked; i++)
-		post(&crew->helpers[i], WORK);
+	call(crew, helpers);
 	work(crew);
-	while (asked > 0)
-		for (back = mailbox_wait(crew->done, -1); back; back = back->next)
-			asked--;
+	wait_for_all(crew);
 	errno = atomic_load(&crew->error);
 	return errno ? -1 : 0;
 }

@@ -23,7 +23,8 @@
 struct crew;
 
 /* Of `most` threads, the caller's among them; of so few that `share` things come to each.  A thread
- * begins when there is first something for it to do, and stays until crew_free(). */
+ * begins when there is first something for it to do, and stays until crew_free(); it needs no
+ * descriptor. */
 MUST_CHECK struct crew *crew_new(size_t most, size_t share);
 void crew_free(struct crew *crew);
 
