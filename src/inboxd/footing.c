@@ -58,6 +58,8 @@ footing_try(int root, const struct settings *settings, struct trial *found, stru
 	struct why note;
 
 	trial_run(root, FOLDER, found);
+	errno = found->error;
+	fatal_if_gone("trial", FOLDER);
 	if (!flags_are_good(found))
 		disk_rename_by_look();
 	trial_print(found, text);

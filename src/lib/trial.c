@@ -49,12 +49,18 @@ put(int folder, const char *name, size_t size)
 	return rc;
 }
 
-static void
+/* -1 with errno: one is still there. */
+static int
 clear(int folder)
 {
-	(void)unlinkat(folder, DRAFT, 0);
-	(void)unlinkat(folder, ITEM, 0);
-	(void)unlinkat(folder, FREE, 0);
+	static const char *const names[] = {DRAFT, ITEM, FREE};
+	int rc = 0;
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		if (unlinkat(folder, names[i], 0) < 0 && errno != ENOENT)
+			rc = -1;
+	}
+	return rc;
 }
 
 #ifdef HAVE_RENAMEAT2
@@ -144,7 +150,7 @@ try_files(int folder, struct trial *trial)
 	struct stat st;
 	int fd, error;
 
-	clear(folder);
+	(void)!clear(folder);
 	if (put(folder, DRAFT, DRAFT_SIZE) < 0 || put(folder, ITEM, ITEM_SIZE) < 0)
 		return -1;
 	fd = openat(folder, ITEM, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
@@ -209,10 +215,11 @@ trial_run(int dir, const char *name, struct trial *trial)
 	trial_look(dir, trial);
 	folder = enter(dir, name);
 	trial->error = folder < 0 || try_files(folder, trial) < 0 ? errno : 0;
-	if (folder >= 0) {
-		clear(folder);
+	/* One that goes away meanwhile has not said what it can. */
+	if (folder >= 0 && clear(folder) < 0 && !trial->error)
+		trial->error = errno;
+	if (folder >= 0)
 		(void)unlinkat(dir, name, AT_REMOVEDIR);
-	}
 	disk_close(folder);
 }
 
