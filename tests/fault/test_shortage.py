@@ -6,7 +6,7 @@ about, and not an end."""
 import os
 
 from common import arm, shim
-from harness import contains, equal, main, test, until
+from harness import cases, contains, equal, main, test, until
 
 
 @test
@@ -48,6 +48,26 @@ def ledger_that_finds_no_descriptor_to_rotate_goes_on_till_there_is_one(t):
     c.stored(501)
     until(lambda: len(os.listdir(os.path.join(r.root, "ledger"))) == 2, 5, "a new segment")
     c.quit()
+
+
+@cases([("files", "files"), ("auto", "auto")])
+def start_makes_many_drafts_anew_with_few_descriptors(t, sync):
+    """What one had none for is written when others have given theirs back."""
+    r = t.receiver({"receiver": {"sync": sync}}, start=False)
+    r.consumed = True
+    late = "fdatasync@draft:1:9000ms:on,fsync:1:9000ms:on,syncfs:1:9000ms:on"
+    r.start(env=shim(t, late))
+    arm(t)
+    c = r.client(hello=t.queue())
+    for n in range(1, 201):
+        c.put(n, "status", b"item %d" % n)
+    for n in range(1, 201):
+        c.stored(n)
+    c.cut()
+    r.kill()
+    r.start(wrap=["prlimit", "--nofile=100:100"])
+    contains(r.log(here=True), " written=200 ")
+    equal(len(r.files("status")), 200)
 
 
 main()

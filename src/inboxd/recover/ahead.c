@@ -94,6 +94,14 @@ ahead_write(struct recovery *r, size_t from, size_t to)
 }
 
 void
+ahead_write_one(struct recovery *r, struct unfinished *u)
+{
+	struct stretch stretch = {r, u};
+
+	(void)write_anew(&stretch, 0);
+}
+
+void
 ahead_give_up(struct recovery *r)
 {
 	for (size_t i = 0; i < r->count; i++) {

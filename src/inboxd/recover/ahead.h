@@ -26,6 +26,7 @@ int ahead_is_written(const struct unfinished *u);
 /* Those drafts of the items from `from` to before `to`, no more than AHEAD_MAX: `fd`, not synced,
  * which becomes the caller's. */
 void ahead_write(struct recovery *r, size_t from, size_t to);
+void ahead_write_one(struct recovery *r, struct unfinished *u);
 /* Closes what nobody has taken. */
 void ahead_give_up(struct recovery *r);
 

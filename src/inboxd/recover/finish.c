@@ -187,11 +187,8 @@ int
 finish_judge(struct recovery *r)
 {
 	r->closed = must_alloc((r->count + 1) * sizeof *r->closed);
-	for (size_t i = 0; i < r->count; i++) {
-		struct unfinished *u = &r->all[i];
-
-		u->inbox = find_folder(r, u->item.inbox);
-	}
+	for (size_t i = 0; i < r->count; i++)
+		r->all[i].inbox = find_folder(r, r->all[i].item.inbox);
 	if (recovery_has_journal(r))
 		ahead_look(r);
 	for (size_t i = 0; i < r->count; i++) {
@@ -219,12 +216,18 @@ mend(struct recovery *r, const struct unfinished *u)
 	return 0;
 }
 
-/* It was written with others. */
+/* It was written with others; or for want of descriptors, which those have, it is now. */
 static int
 keep_written(struct recovery *r, struct unfinished *u, struct fresh_sync *sync)
 {
-	int fd = u->fd;
+	int fd;
 
+	if (u->fd < 0 && (u->error == 0 || disk_is_shortage(u->error))) {
+		if (fresh_let_go(sync) < 0)
+			return recovery_fail(r, "sync", "what was written anew", "");
+		ahead_write_one(r, u);
+	}
+	fd = u->fd;
 	u->fd = -1; /* fresh_keep() takes it */
 	errno = u->error;
 	if (fd < 0 || fresh_keep(sync, u->inbox, fd) < 0)

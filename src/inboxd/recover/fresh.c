@@ -211,8 +211,8 @@ sync_one(void *ctx, size_t i)
 }
 
 /* All at once: the file system's own journal is written once for many. */
-static int
-sync_open(struct fresh_sync *sync)
+int
+fresh_let_go(struct fresh_sync *sync)
 {
 	if (crew_run(sync->crew, sync->count, sync_one, sync) < 0)
 		return -1;
@@ -231,7 +231,7 @@ fresh_keep(struct fresh_sync *sync, const struct inbox *inbox, int fd)
 	}
 	sync->inboxes[sync->count] = inbox;
 	sync->fds[sync->count++] = fd;
-	return sync->count == FRESH_OPEN_MAX ? sync_open(sync) : 0;
+	return sync->count == FRESH_OPEN_MAX ? fresh_let_go(sync) : 0;
 }
 
 int
@@ -254,7 +254,7 @@ int
 fresh_end(struct fresh_sync *sync)
 {
 	if (sync->root < 0)
-		return sync_open(sync);
+		return fresh_let_go(sync);
 	return sync->needs ? full_or_end(disk_sync_fs(sync->root)) : 0;
 }
 

@@ -57,6 +57,8 @@ struct fresh_sync {
 void fresh_begin(struct fresh_sync *sync, int root, int way, struct crew *crew);
 /* Takes a file that was written, for the sync.  0; or -1 with errno. */
 MUST_CHECK int fresh_keep(struct fresh_sync *sync, const struct inbox *inbox, int fd);
+/* Syncs what is open, and closes it: descriptors are wanted.  0; or -1 with errno. */
+MUST_CHECK int fresh_let_go(struct fresh_sync *sync);
 /* Makes a draft of these bytes, and syncs it by itself; `accept` as for draft_make_of().  What has
  * its name in tmp/ stays until the new one takes its place. */
 MUST_CHECK int fresh_replace(const struct tail_item *item, const struct inbox *inbox,
