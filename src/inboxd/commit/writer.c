@@ -256,14 +256,13 @@ fits(size_t offset, size_t size, size_t kept)
 	return offset + in_blocks(size) + kept <= JOURNAL_SEGMENT;
 }
 
-static uint32_t
-count_free(const struct writer *writer)
+/* Are so many?  Mostly the next ones in turn. */
+static int
+are_free(const struct writer *writer, uint32_t wanted)
 {
-	uint32_t count = 0;
-
-	for (uint32_t i = 0; i < writer->next.segments; i++)
-		count += (uint32_t)is_free(writer, i);
-	return count;
+	for (uint32_t i = 1; i <= writer->next.segments && wanted > 0; i++)
+		wanted -= (uint32_t)is_free(writer, (writer->segment + i) % writer->next.segments);
+	return wanted == 0;
 }
 
 /* The batch with one more frame. */
@@ -291,7 +290,7 @@ writer_leaves_spare(const struct writer *writer, size_t record_size, size_t item
 {
 	size_t size = size_with(writer, record_size, item_size);
 
-	return count_free(writer) > (fits(writer->offset, size, FOR_MARKS) ? 0 : 1);
+	return are_free(writer, fits(writer->offset, size, FOR_MARKS) ? 1 : 2);
 }
 
 void
@@ -366,7 +365,7 @@ writer_wants_marks(const struct writer *writer)
 	        find_free(writer) < next->segments || next->durable == next->last))
 		return 1;
 	/* The last one is no room for all. */
-	return count_free(writer) < 2 && frees(writer);
+	return !are_free(writer, 2) && frees(writer);
 }
 
 /* Goes on in a free segment.  Where there is no descriptor left for it that is tried again: peers
