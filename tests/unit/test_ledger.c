@@ -530,7 +530,7 @@ move_all_figures(struct books *books, struct join *join)
 	item.generation = notice.generation = join->generation;
 	(void)books_accept(books, &item, &size);
 	books_mark(books, item.seq, item.seq);
-	books_count_stored(books, &item);
+	books_count_stored(books, &item, clock_utc());
 	item.number = 2;
 	snprintf(item.draft.name, sizeof item.draft.name, "name-2");
 	(void)books_accept(books, &item, &size);
@@ -544,14 +544,14 @@ move_all_figures(struct books *books, struct join *join)
 	books_void(books, &item);
 	(void)books_accept(books, &item, &size);
 	books_mark(books, item.seq, item.seq);
-	books_count_stored(books, &item);
+	books_count_stored(books, &item, clock_utc());
 	item.number = 4; /* late, and once as one that is void */
 	item.is_reuse = 0;
 	(void)books_accept(books, &item, &size);
 	books_void(books, &item);
 	(void)books_accept(books, &item, &size);
 	books_mark(books, item.seq, item.seq);
-	books_count_stored(books, &item);
+	books_count_stored(books, &item, clock_utc());
 	item.outcome = ITEM_AGAIN;
 	tallies_count(&item);
 	tallies_take(join->queue, &untold);

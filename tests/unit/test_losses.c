@@ -18,6 +18,7 @@
 
 #include "inboxd/commit/books.h"
 #include "inboxd/commit/losses.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/segment.h"
 #include "sample.h"
@@ -100,7 +101,7 @@ put(uint64_t n, int is_void)
 		return;
 	}
 	books_mark(books, item.seq, item.seq);
-	books_count_stored(books, &item);
+	books_count_stored(books, &item, clock_utc());
 }
 
 static void

@@ -51,7 +51,8 @@ count(struct behind *behind, const struct publication *p)
 }
 
 void
-behind_add(struct behind *behind, struct item *item, const struct journal_frame *frame)
+behind_add(struct behind *behind, struct item *item, const struct journal_frame *frame,
+    int64_t now)
 {
 	struct publication *p = must_alloc(sizeof *p);
 
@@ -59,8 +60,8 @@ behind_add(struct behind *behind, struct item *item, const struct journal_frame 
 	p->draft = item->draft;
 	p->frame = *frame;
 	p->size = item->size;
-	p->acknowledged = clock_utc();
-	inflow_store(p->draft.inbox->inflow, p->size, p->acknowledged);
+	p->acknowledged = now;
+	inflow_store(p->draft.inbox->inflow, p->size, now);
 	p->beside = item->beside;
 	p->beside_fd = -1;
 	item->beside = NULL;

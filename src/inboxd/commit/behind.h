@@ -33,9 +33,10 @@ MUST_CHECK int behind_start(struct behind *behind, const struct publisher_setup 
     struct stats *stats, int64_t patience);
 void behind_stop(struct behind *behind);
 
-/* An item was acknowledged: its draft is the publisher's from here on.  The chain of them goes
- * there by behind_send(). */
-void behind_add(struct behind *behind, struct item *item, const struct journal_frame *frame);
+/* An item is acknowledged, `now`, UTC microseconds: its draft is the publisher's from here on.  The
+ * chain of them goes there by behind_send(). */
+void behind_add(struct behind *behind, struct item *item, const struct journal_frame *frame,
+    int64_t now);
 void behind_send(struct behind *behind);
 
 /* A mark "durable" up to there is on the disk. */

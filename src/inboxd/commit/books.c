@@ -394,14 +394,14 @@ books_void(struct books *books, const struct item *item)
 }
 
 void
-books_count_stored(struct books *books, const struct item *item)
+books_count_stored(struct books *books, const struct item *item, int64_t now)
 {
 	struct tally *tally = &item->queue->figures.tally;
 
 	losses_note_stored(&books->losses, item);
 	tally->stored++;
 	tally->stored_bytes += item->size;
-	tally->last_stored = clock_utc();
+	tally->last_stored = now;
 	tally->reused += (uint64_t)item->is_reuse;
 	stats_add(books->stats, STAT_NUMBERS_REUSED, (uint64_t)item->is_reuse);
 	stats_add(books->stats, STAT_BYTES_STORED, item->size);

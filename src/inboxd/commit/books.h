@@ -67,8 +67,8 @@ void books_take_shares(struct books *books, struct shares_news *news);
 const char *books_accept(struct books *books, struct item *item, size_t *size);
 /* It was not journaled, and will not be under this record. */
 void books_void(struct books *books, const struct item *item);
-/* It is stored: for the queue's figures. */
-void books_count_stored(struct books *books, const struct item *item);
+/* It is stored, `now`, UTC microseconds: for the queue's figures. */
+void books_count_stored(struct books *books, const struct item *item, int64_t now);
 /* All accepts up to `synced` are acknowledged; up to `stored` items and ledger are on the disk. */
 void books_mark(struct books *books, uint64_t synced, uint64_t stored);
 /* An item that is known by the name that its accept says has `name` in new/. */

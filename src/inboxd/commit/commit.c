@@ -96,7 +96,8 @@ accept_item(struct commit *commit, struct item *item)
 static int
 is_full(const struct commit *commit)
 {
-	return books_are_full(commit->books) || clock_monotonic() < commit->full_until;
+	return books_are_full(commit->books) ||
+	    (commit->full_until != 0 && clock_monotonic() < commit->full_until);
 }
 
 static void
@@ -286,7 +287,8 @@ sync_journal(struct commit *commit)
 static void
 answer_accepted(struct commit *commit)
 {
-	struct item *item;
+	struct item *item = commit->accepted.first;
+	int64_t now = item ? clock_utc() : 0; /* one sync, one moment */
 	size_t i = 0;
 
 	while ((item = item_list_pop(&commit->accepted))) {
@@ -294,8 +296,8 @@ answer_accepted(struct commit *commit)
 			reply_item(item, ITEM_AGAIN);
 			continue;
 		}
-		behind_add(&commit->behind, item, writer_frame(commit->writer, i++));
-		books_count_stored(commit->books, item);
+		behind_add(&commit->behind, item, writer_frame(commit->writer, i++), now);
+		books_count_stored(commit->books, item, now);
 		reply_item(item, ITEM_STORED);
 	}
 	behind_send(&commit->behind);
