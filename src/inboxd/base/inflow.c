@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "inboxd/base/fatal.h"
 #include "lib/log.h"
@@ -12,8 +13,11 @@
 struct inflow *
 inflow_new(void)
 {
-	struct inflow *inflow = must_alloc(sizeof *inflow);
+	struct inflow *inflow = aligned_alloc(alignof(struct inflow), sizeof *inflow);
 
+	if (!inflow)
+		fatal(EX_OSERR, "out_of_memory", "bytes=%zu", sizeof *inflow);
+	memset(inflow, 0, sizeof *inflow);
 	atomic_init(&inflow->references, 1);
 	return inflow;
 }
@@ -34,39 +38,41 @@ inflow_unref(struct inflow *inflow)
 
 /* ---- what passes */
 
+/* One thread writes a sum, so no addition that locks the line is needed.  Release, for whoever
+ * concludes from a sum what was done before: inflow_mark(). */
 static void
-add(struct inflow_sum *sum, uint64_t size)
+add(struct inflow_sum *sum, uint64_t items, uint64_t bytes)
 {
-	atomic_fetch_add_explicit(&sum->items, 1, memory_order_relaxed);
-	atomic_fetch_add_explicit(&sum->bytes, size, memory_order_relaxed);
+	uint64_t items_now = atomic_load_explicit(&sum->items, memory_order_relaxed);
+	uint64_t bytes_now = atomic_load_explicit(&sum->bytes, memory_order_relaxed);
+
+	atomic_store_explicit(&sum->bytes, bytes_now + bytes, memory_order_release);
+	atomic_store_explicit(&sum->items, items_now + items, memory_order_release);
 }
 
 void
 inflow_take(struct inflow *inflow, uint64_t size)
 {
-	add(&inflow->taken, size);
+	add(&inflow->taken, 1, size);
 }
 
 void
 inflow_untake(struct inflow *inflow, uint64_t size)
 {
-	atomic_fetch_sub_explicit(&inflow->taken.items, 1, memory_order_relaxed);
-	atomic_fetch_sub_explicit(&inflow->taken.bytes, size, memory_order_relaxed);
+	add(&inflow->taken, -UINT64_C(1), -size);
 }
 
 void
 inflow_store(struct inflow *inflow, uint64_t size, int64_t now)
 {
-	add(&inflow->stored, size);
+	add(&inflow->stored, 1, size);
 	atomic_store_explicit(&inflow->last, now, memory_order_relaxed);
 }
 
 void
 inflow_publish(struct inflow *inflow, uint64_t size)
 {
-	/* Behind the rename, for whoever sees the sum: inflow_mark(). */
-	atomic_fetch_add_explicit(&inflow->published.bytes, size, memory_order_release);
-	atomic_fetch_add_explicit(&inflow->published.items, 1, memory_order_release);
+	add(&inflow->published, 1, size);
 }
 
 /* ---- what waits */

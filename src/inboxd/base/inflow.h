@@ -11,11 +11,13 @@
  *
  * Atomic numbers, each with one thread that writes it: commit (taken, stored), the publisher
  * (published), the survey (beside), main (paused), any worker (used).  `over` is set by the commit
- * thread and taken back by the survey.
+ * thread and taken back by the survey.  What is written with each item has a line of the
+ * processor's cache for each writer, away from what workers read with each item.
  */
 #ifndef INBOXD_BASE_INFLOW_H
 #define INBOXD_BASE_INFLOW_H
 
+#include <stdalign.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -38,18 +40,20 @@ struct pause {
 	char reason[PAUSE_REASON_ROOM]; /* without control bytes */
 };
 
+#define INFLOW_LINE 64 /* bytes: where lines are longer, it is slower, and right */
+
 struct inflow {
 	_Atomic unsigned references;
 	_Atomic uint64_t used; /* when clients last sent it items: monotonic seconds; 0: never */
-	struct inflow_sum taken;     /* accepted, and not given up again */
-	struct inflow_sum stored;    /* acknowledged */
-	struct inflow_sum published; /* in new/ */
-	_Atomic int64_t last; /* when one was acknowledged last, UTC microseconds; 0: none was */
 	/* What waits, less `taken`: by the last count. */
 	_Atomic int64_t beside_items, beside_bytes;
 	_Atomic int over;        /* its bounds are reached */
 	_Atomic unsigned paused; /* INFLOW_PAUSED and INFLOW_PAUSED_ALL */
-	struct pause pause;      /* main's alone: of this inbox */
+	alignas(INFLOW_LINE) struct inflow_sum taken; /* accepted, and not given up again */
+	struct inflow_sum stored; /* acknowledged */
+	_Atomic int64_t last; /* when one was acknowledged last, UTC microseconds; 0: none was */
+	alignas(INFLOW_LINE) struct inflow_sum published; /* in new/ */
+	struct pause pause; /* main's alone: of this inbox */
 };
 
 #define INFLOW_PAUSED 1u     /* the inbox is */
