@@ -66,17 +66,11 @@ stats_of_code(enum proto_code code)
 	return STATS_COUNT;
 }
 
-static void
-add_alone(struct stats *stats, enum counter which, uint64_t n)
-{
-	stats_set(stats, which, stats_get(stats, which) + n);
-}
-
 void
 stats_observe(struct stats *stats, enum histogram which, uint64_t value)
 {
-	add_alone(stats, stats_cell(which, histogram_cell(histogram_rows[which].unit, value)), 1);
-	add_alone(stats, stats_cell(which, HISTOGRAM_SUM), value);
+	stats_add(stats, stats_cell(which, histogram_cell(histogram_rows[which].unit, value)), 1);
+	stats_add(stats, stats_cell(which, HISTOGRAM_SUM), value);
 }
 
 uint64_t
