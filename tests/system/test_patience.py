@@ -7,6 +7,7 @@ Without patience the same losses make copies: what is counted here would show th
 """
 
 import re
+import signal
 import time
 
 from copyqueue import TEMPFAIL, Queue, end_run, run_in_background, said
@@ -74,6 +75,22 @@ def another_has_it_when_patience_is_over(t):
     until(lambda: stored(p, 1) == 1, 5, "the third at the second")
     until(lambda: stored(p, 1) == 3, 30, "all at the second")
     assert time.monotonic() - lost > 5, "after %g s" % (time.monotonic() - lost)
+    finish(p, run, 2)
+
+
+@test
+def reload_with_less_patience_is_for_those_that_wait(t):
+    p, run = begin(t, patience=LONG)
+    lose_two(p, 0)
+    p.add("status", b"three")
+    until(lambda: stored(p, 1) == 1, 20, "the third at the second")
+    with open(p.q.conf, "r+", encoding="ascii") as file:
+        text = file.read()
+        file.seek(0)
+        file.write(text.replace("patience = " + LONG, "patience = 0"))
+        file.truncate()
+    run.send_signal(signal.SIGHUP)
+    until(lambda: stored(p, 1) == 3, 20, "all at the second")
     finish(p, run, 2)
 
 

@@ -95,6 +95,40 @@ waits_for_others_and_not_for_its_holder(void **state)
 	assert_int_equal(schedule_count_held(schedule, 160, &until), 0);
 }
 
+static void
+less_patience_is_less_for_those_that_wait(void **state)
+{
+	int64_t until;
+
+	(void)state;
+	meet(0, "a:1", CAP1);
+	assert_int_equal(lose(1, 100), 160);
+	meet(1, "b:1", CAP2);
+	assert_int_equal(next(101), 2);
+	schedule_set_patience(schedule, PATIENCE);
+	assert_int_equal(next(101), 2);
+	schedule_set_patience(schedule, 20);
+	assert_int_equal(schedule_count_held(schedule, 101, &until), 1);
+	assert_int_equal(until, 120);
+	assert_int_equal(next(119), 2);
+	assert_int_equal(next(120), 1);
+	/* Who waits is never told to wait for longer. */
+	schedule_set_patience(schedule, PATIENCE);
+	assert_int_equal(next(121), 1);
+}
+
+static void
+no_patience_lets_go_of_those_that_wait(void **state)
+{
+	(void)state;
+	meet(0, "a:1", CAP1);
+	(void)lose(1, 100);
+	meet(1, "b:1", CAP2);
+	assert_int_equal(next(101), 2);
+	schedule_set_patience(schedule, 0);
+	assert_int_equal(next(101), 1);
+}
+
 /* The same at another address, under another name. */
 static void
 root_that_moved_is_its_holder(void **state)
@@ -288,6 +322,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    TEST(waits_for_others_and_not_for_its_holder),
+	    TEST(less_patience_is_less_for_those_that_wait),
+	    TEST(no_patience_lets_go_of_those_that_wait),
 	    TEST(root_that_moved_is_its_holder),
 	    TEST(two_roots_at_one_address_are_two),
 	    TEST(lost_before_ready_goes_by_the_address),

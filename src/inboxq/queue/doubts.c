@@ -58,7 +58,16 @@ remember(struct schedule *schedule)
 void
 schedule_set_patience(struct schedule *schedule, int64_t seconds)
 {
+	struct entries *entries = &schedule->entries;
+	int64_t less = schedule->patience - seconds;
+
 	schedule->patience = seconds;
+	if (less <= 0 || schedule->held_until == 0)
+		return;
+	schedule->held_until -= less;
+	schedule->is_stale = 1;
+	for (size_t i = entries->low; i < entries->count; i++)
+		later_hold_less(&entries->pool, &entries->at[i].later, less);
 }
 
 void

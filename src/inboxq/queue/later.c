@@ -117,6 +117,14 @@ later_hold(struct later_pool *pool, struct later *item, uint16_t holder, int64_t
 	place->is_hold = 1;
 }
 
+void
+later_hold_less(const struct later_pool *pool, struct later *item, int64_t seconds)
+{
+	for (struct later *at = item; at; at = next_of(pool, at))
+		if (at->is_hold)
+			at->due -= seconds;
+}
+
 const struct later *
 later_held(const struct later_pool *pool, const struct later *item)
 {

@@ -53,6 +53,8 @@ int64_t later_due(const struct later_pool *pool, const struct later *item,
  */
 void later_hold(struct later_pool *pool, struct later *item, uint16_t holder, int64_t due,
     int64_t now);
+/* The item's hold ends `seconds` sooner. */
+void later_hold_less(const struct later_pool *pool, struct later *item, int64_t seconds);
 /* The item's hold, its time over or not; NULL: it has none. */
 const struct later *later_held(const struct later_pool *pool, const struct later *item);
 /* Forgets all waits, or those until `due`. */

@@ -87,8 +87,9 @@ int64_t schedule_due_for(const struct schedule *schedule, unsigned server, int64
 /*
  * Which items another receiver may have: those that were sent and not answered are held for
  * whoever may have stored them, and any other has them once `patience` is over: so many seconds, 0,
- * as at first: at once, or SCHEDULE_HELD.  As dialled ("HOST:PORT") a server is known by its
- * address; by its id ("host/id") once it has said READY.
+ * as at first: at once, or SCHEDULE_HELD.  Where it is less than before, those that wait by now
+ * wait so much less.  As dialled ("HOST:PORT") a server is known by its address; by its id
+ * ("host/id") once it has said READY.
  */
 void schedule_set_patience(struct schedule *schedule, int64_t seconds);
 void schedule_dialled(struct schedule *schedule, const char *name);
