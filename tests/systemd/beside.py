@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: ISC
 """What stands beside the receiver, from its packages: inbox-relay, and the word for HAProxy."""
 
+import contextlib
 import socket
+import time
 
 from life import install
 from world import check, same, until, want
@@ -150,6 +152,11 @@ def agent_says_whether_new_clients_may_come(w):
     w.pkg.sh("systemctl start inboxd")
     for _ in range(40):  # as several load balancers ask
         same(asked(w.pkg), "up ready\n", "of one that is back")
+    for _ in range(400):  # as whoever looks for open ports
+        with contextlib.suppress(OSError), socket.create_connection((w.pkg.address, 7118), 10):
+            pass
+    time.sleep(3)
+    same(asked(w.pkg), "up ready\n", "after a crowd")
     w.pkg.sh("test -z \"$(systemctl --failed -q)\"\nsystemctl is-active inboxd-agent.socket")
 
 
