@@ -177,6 +177,8 @@ def receivers_that_are_not_named_well_are_refused(t):
             ("[receiver a]\nroot = /a\n[receiver a]\nroot = /b\n", "stands there twice"),
             ("[receiver a/b]\nroot = /b\n", "letters"), ("[receiver a]\n", "no root"),
             ("[receiver a]\nsocket = /x\n", "receiver a has no root"),
+            ("".join("[receiver a%d]\nroot = /x\n" % i for i in range(257)),
+             "inboxctl: more than 256 receivers\n"),
             ("[receiver a]\nroot = x\n", "absolute"), ("", "receiver"),
             ("[receiver a]\nrot = /x\n", "root")):
         path = os.path.join(t.folder, "receivers.conf")

@@ -32,20 +32,25 @@ receivers_are_several(const struct arguments *a)
 }
 
 static int
+too_many(void)
+{
+	complain("more than %d receivers", RECEIVERS_MAX);
+	return -1;
+}
+
+static int
 no_memory(void)
 {
 	complain("out of memory");
 	return -1;
 }
 
-/* A zeroed one, or NULL: there is no room for more, or memory is out. */
+/* A zeroed one, or NULL: memory is out. */
 static struct receiver *
 add(struct receivers *receivers)
 {
 	struct receiver *more;
 
-	if (receivers->count == RECEIVERS_MAX)
-		return NULL;
 	more = reallocarray(receivers->all, receivers->count + 1, sizeof *more);
 	if (!more)
 		return NULL;
@@ -59,16 +64,18 @@ add(struct receivers *receivers)
 static struct receiver *
 add_by_path(struct receivers *receivers, const char *path)
 {
-	struct receiver *new = add(receivers);
+	struct receiver *new;
 
+	if (receivers->count == RECEIVERS_MAX) {
+		(void)too_many();
+		return NULL;
+	}
+	new = add(receivers);
 	if (new)
 		new->name = strdup(path);
 	if (new && new->name)
 		return new;
-	if (receivers->count == RECEIVERS_MAX)
-		complain("more than %d receivers", RECEIVERS_MAX);
-	else
-		no_memory();
+	no_memory();
 	return NULL;
 }
 
@@ -267,6 +274,8 @@ receivers_read(struct receivers *receivers, const struct arguments *a, const cha
 	}
 	if (a->receivers && conf_read(a->receivers, &schema, receivers, &report) < 0)
 		return -1;
+	if (receivers->count > RECEIVERS_MAX)
+		return too_many();
 	named_count = receivers->count;
 	for (size_t i = 0; i < a->configs.count; i++)
 		if (read_configs(receivers, a->configs.words[i]) < 0)
