@@ -103,8 +103,8 @@ def no_frame_is_written_over_before_its_item_is_published(t, sync, late):
     begun = [batch.path for batch in trace.batches if batch.at == 0]
     assert len(begun) >= 3 * SEGMENTS, "only %d segments were begun" % len(begun)
     equal(len(set(begun)), SEGMENTS, "segments that were used")
-    # The last one is for those that send little.
-    equal(trace.fewest_free(SEGMENTS), 1, "segments that were free when there were fewest")
+    # The last one is for those of whom one item waits, as may be or not.
+    assert trace.fewest_free(SEGMENTS) <= 1, "segments were never waited for"
     t.note("%d items, %d batches, %d segments begun" % (count, len(trace.batches), len(begun)))
 
 
