@@ -41,7 +41,7 @@ look_at_addresses(const struct passed *passed, enum socket_kind kind,
 {
 	const char *setting = sockets_setting(kind);
 	int fds[PASSED_MAX];
-	size_t count = passed_of(passed, kind, fds);
+	size_t count = passed_of(passed, (int)kind, fds);
 
 	if (count == 0)
 		return listener_check(setting, addresses, error);
