@@ -44,9 +44,9 @@ def call(command, what, **how):
 def need(programs):
     if os.geteuid() != 0:
         raise Skip("root is needed, to make a root")
-    for program in programs:
-        if not shutil.which(program):
-            raise Skip("%s is not installed" % program)
+    missing = [program for program in programs if not shutil.which(program)]
+    if missing:
+        raise Skip("not installed: " + " ".join(missing))
 
 
 def debootstrap(suite, folder, include=()):

@@ -254,11 +254,19 @@ def check(options):
     return good
 
 
+def at_least_one(text):
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError("want a number from 1, found %r" % text)
+    return int(text)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, default in (("clients", 1000000), ("roots", 8), ("processors", 4), ("items", 20),
-                          ("backlog", 5), ("morning", 900), ("seed", 1)):
+                          ("morning", 900)):
+        parser.add_argument("--" + name, type=at_least_one, default=default)
+    for name, default in (("backlog", 5), ("seed", 1)):
         parser.add_argument("--" + name, type=int, default=default)
     for name, default in (("retry-min", 5.0), ("retry-max", 900.0), ("connect-timeout", 15.0)):
         parser.add_argument("--" + name, type=float, default=default)
