@@ -69,8 +69,8 @@ MUTANTS = {
 		tell(publisher);
 """)]),
     "no_last_sync": ("publish/sync.c", [
-        (r"parallel_do\(how->helpers, sync_draft, all, count\);", "sync_drafts",
-         "parallel_do(how->helpers, sync_draft, all, count / 2);"),
+        (r"crew_run\(how->crew, count, sync_draft, all\);", "sync_drafts",
+         "crew_run(how->crew, count / 2, sync_draft, all);"),
         (r"disk_sync_start\(p->draft\.fd\);", "sync_files", ";")]),
     "no_recovery_sync": ("recover/fresh.c", [
         (r"return full_or_end\(meta_sync\(sync->inboxes\[i\], sync->fds\[i\]\)\);", "sync_one",
