@@ -14,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../papers"))
+for folder in ("papers", "power"):
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", folder))
+import mutate
 import papers
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
@@ -836,6 +838,15 @@ def sources_are_all_in_the_makefile():
                      "tests/ceph", "tests/herd"):
         if path.endswith((".py", ".c", ".h")) and path not in listed:
             yield path
+
+
+@check
+def mutants_of_check_power_find_what_they_change():
+    for mutant in mutate.MUTANTS:
+        try:
+            mutate.mutated(mutant, os.path.join(TOP, "src/inboxd"))
+        except SystemExit as error:
+            yield "%s: %s" % (mutant, error)
 
 
 def main():

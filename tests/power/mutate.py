@@ -91,14 +91,14 @@ def replace_once(text, what, function, by):
     return text[:found.start()] + body + text[found.end():]
 
 
-def main():
-    path, steps = MUTANTS[sys.argv[1]]
-    with open("%s/%s" % (sys.argv[2], path), encoding="ascii") as file:
+def mutated(mutant, folder):
+    path, steps = MUTANTS[mutant]
+    with open("%s/%s" % (folder, path), encoding="ascii") as file:
         text = file.read()
     for what, function, by in steps:
         text = replace_once(text, what, function, by)
-    sys.stdout.write(text)
+    return text
 
 
 if __name__ == "__main__":
-    main()
+    sys.stdout.write(mutated(*sys.argv[1:]))
