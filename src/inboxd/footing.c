@@ -67,8 +67,6 @@ footing_try(int root, const struct settings *settings, struct trial *found, stru
 		log_event(LOG_WARNING, "filesystem", "%s note=\"%s\"", text, note.text);
 	else
 		log_event(LOG_NOTICE, "filesystem", "%s", text);
-	errno = found->error;
-	fatal_if_gone("trial", settings->root);
 	return hold(root, settings, found, error);
 }
 

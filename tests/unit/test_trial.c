@@ -37,15 +37,15 @@ int __wrap_fcntl(int fd, int what, ...);
 int __real_fcntl(int fd, int what, ...);
 int __real_mkdirat(int dir, const char *name, mode_t mode);
 int __wrap_mkdirat(int dir, const char *name, mode_t mode);
-int __real_fstatat(int dir, const char *name, struct stat *st, int flags);
-int __wrap_fstatat(int dir, const char *name, struct stat *st, int flags);
+int __real_unlinkat(int dir, const char *name, int flags);
+int __wrap_unlinkat(int dir, const char *name, int flags);
 
 static int rename_error;  /* of each renameat2(); -1: flags are passed over, and all is well;
                              -2: likewise, but Linux looks first whether a name is taken */
 static int reserve_error; /* of each fallocate() */
 static int lock_error;    /* of each lock; -1: it is given, and holds nobody off */
 static int folder_error;  /* of each mkdirat() */
-static int look_error;    /* of each fstatat() */
+static int end_error;     /* what each unlinkat() says that was done */
 static int locks_met;     /* else it is another function that does it */
 
 static int
@@ -104,9 +104,11 @@ __wrap_fcntl(int fd, int what, ...)
 }
 
 int
-__wrap_fstatat(int dir, const char *name, struct stat *st, int flags)
+__wrap_unlinkat(int dir, const char *name, int flags)
 {
-	return look_error ? fails(look_error) : __real_fstatat(dir, name, st, flags);
+	int rc = __real_unlinkat(dir, name, flags);
+
+	return rc == 0 && end_error ? fails(end_error) : rc;
 }
 
 int
@@ -260,9 +262,9 @@ static void
 disk_that_is_gone_overwrites_nothing(void **state)
 {
 	(void)state;
-	look_error = EIO;
+	end_error = EIO;
 	try();
-	look_error = 0;
+	end_error = 0;
 	assert_int_equal(trial.error, EIO);
 	assert_null(strstr(text, "rename="));
 }
