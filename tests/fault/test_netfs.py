@@ -150,7 +150,8 @@ def an_answer_that_was_lost_is_no_failure(t):
 def nor_in_a_recovery(t):
     """Of items whose drafts were never synced, and of those that had to be moved only."""
     r = receiver(t, "fdatasync@draft:1:30000ms:once")
-    queue, items = t.queue(), some(t, 60)
+    # None so large that its draft is synced before it is acknowledged.
+    queue, items = t.queue(), {n: t.bytes(300 * n) for n in range(1, 61)}
     send(t, r, queue, items)
     for faults in ("renameat@draft:20:KILL:once", LIES):
         r.consumed = True
