@@ -166,6 +166,25 @@ def agent_says_whether_new_clients_may_come(w):
     w.pkg.sh("test -z \"$(systemctl --failed -q)\"\nsystemctl is-active inboxd-agent.socket")
 
 
+def answer(where):
+    with contextlib.suppress(OSError):
+        return asked(where)
+    return None
+
+
+@check
+def agent_outlives_a_flood(w):
+    """Whoever can reach the port could else have systemd give it up, by a limit of its own."""
+    install(w)
+    w.pkg.sh("systemctl start inboxd-agent.socket")
+    limit = time.monotonic() + 6
+    while time.monotonic() < limit:
+        with contextlib.suppress(OSError):
+            socket.create_connection((w.pkg.address, 7118), 1).close()
+    w.pkg.sh("systemctl is-active inboxd-agent.socket")
+    until("an answer behind it", lambda: answer(w.pkg) == "up ready\n", timeout=60, every=1)
+
+
 @check
 def agent_of_an_instance(w):
     """By the manual's drop-in: it speaks for inboxd@second, and not for the one beside it."""

@@ -64,7 +64,7 @@ def standby_outwaits_its_start_timeout(w):
     time.sleep(8)
     same(w.cap2.show("inboxd", "MainPID"), pid, "the process")
     same(w.cap2.show("inboxd", "ActiveState"), "activating", "the state")
-    w.cap2.sh("inboxctl status | grep -q waiting")
+    w.cap2.sh("inboxctl status | grep -q waiting\ninboxctl agent | grep -q '^down #'")
     begun = time.monotonic()
     w.cap2.sh("systemctl stop inboxd")
     want(time.monotonic() - begun < 2, "the stop took %.1f s" % (time.monotonic() - begun))
