@@ -118,6 +118,30 @@ def who_has_lost_it_does_not_say_that_the_other_one_has_stopped(t):
 
 
 @test
+def start_that_hung_amid_recovery_changes_nothing_of_anothers(t):
+    """Its drafts are made anew, and synced so late that another one could have taken over."""
+    late = "fdatasync@draft:1:2500ms:on,syncfs:1:2500ms:on"
+    r = t.receiver({"receiver": {"sandbox": "off"}}, start=False)
+    r.start(env={**SHIMMED, "FAULT": late})
+    c = r.client(hello=t.queue())
+    c.put(1, "status", b"an item")
+    name = c.stored(1).name
+    c.cut()
+    r.kill()
+    r.start(wait=False, env={**SHIMMED, "FAULT": late})
+    until(lambda: "\nstarting run=" in lock_of(r), what="the start")
+    r.wait_log("event=listening ")
+    until(lambda: r.files("status", "tmp") == [name], what="the draft")
+    time.sleep(0.5)
+    os.rename(os.path.join(r.root, "lock"), os.path.join(r.folder, "lock"))
+    r.wait_end(74)
+    contains(r.log(here=True), "event=root_lost error=\"its file lock has been deleted or moved\"")
+    equal(r.files("status", now=True), [], "new/")
+    r.start()
+    equal(r.files("status"), [name])
+
+
+@test
 def who_is_asked_nothing_ends_within_seconds(t):
     """The supervisor's question has the commit thread look."""
     r = t.receiver()

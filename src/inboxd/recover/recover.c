@@ -29,6 +29,9 @@
  *	Then a new segment is begun: from here on all is remembered as stored.
  *
  * After an unclean stop parts of large items go first of all (root.h).
+ *
+ * Each of these may take long, as where a host hangs, and the root be another's behind it: so
+ * before a step that others would feel it is looked at who has it (hold_insist()).
  */
 #include "config.h"
 
@@ -43,6 +46,7 @@
 #include <unistd.h>
 
 #include "inboxd/base/crew.h"
+#include "inboxd/base/hold.h"
 #include "inboxd/drafts/partial.h"
 #include "inboxd/recover/finish.h"
 #include "inboxd/recover/frames.h"
@@ -211,6 +215,7 @@ resize_journal(struct recovery *r, struct writer *writer)
 static int
 publish(struct recovery *r)
 {
+	hold_insist(r->root->hold);
 	if (finish_publish(r) < 0)
 		return -1;
 	return tell_stored(r);
@@ -223,6 +228,7 @@ recover(struct recovery *r, struct recovered *out)
 
 	if (finish_judge(r) < 0)
 		return -1;
+	hold_insist(r->root->hold); /* what was read may have become another's meanwhile */
 	delete_parts(r);
 	writer = out->writer = writer_open(r->root->fd, &r->journal, r->error);
 	if (!writer)
@@ -231,6 +237,7 @@ recover(struct recovery *r, struct recovered *out)
 	if (r->count > 0 || r->replay.torn_bytes > 0) {
 		if (finish_write(r) < 0 || tell_accepts(r) < 0)
 			return -1;
+		hold_insist(r->root->hold);
 		writer_mark(writer, r->last, r->published);
 		if (writer_durable(writer) < r->last && writer_sync(writer) < 0)
 			return recovery_fail(r, "write", JOURNAL_FOLDER, "");
@@ -283,6 +290,7 @@ begin_new(struct recovery *r, struct recovered *out)
 	    .age = r->replay.age,
 	};
 
+	hold_insist(r->root->hold);
 	fill_in_ages(r);
 	out->ledger = ledger_start(r->root->ledger, r->clients, &origin);
 	if (!out->ledger)
