@@ -195,8 +195,11 @@ enter(int dir, const char *name)
 	if (mkdirat(dir, name, 0700) < 0 && errno != EEXIST)
 		return -1;
 	folder = disk_open_dir(dir, name);
-	if (folder < 0)
+	if (folder < 0) {
+		if (errno == ENOENT)
+			errno = EBUSY; /* another one that was there has just removed it */
 		return -1;
+	}
 	if ((flock(folder, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) ||
 	    (fstat(folder, &st) == 0 && st.st_nlink == 0)) {
 		errno = EBUSY; /* another one has it, or has just removed it */
