@@ -5,8 +5,9 @@
  * journal takes sixteen files in about the time of one, and so does a server at the other end of
  * a network.
  *
- * Not for renames in number: Linux makes those of one mount one after the other, whoever asks
- * (measured on a FUSE mount whose calls take 1 ms: 800 a second by one thread, 490 by 64).
+ * Least of all for renames: Linux makes those of one mount one after the other, whoever asks
+ * (measured on a FUSE mount whose calls take 1 ms: 800 a second by one thread, 490 by 64).  On a
+ * busy machine a crew gets its turn sooner all the same.
  *
  * Rejected: io_uring, which would need each call written twice; and is switched off in many places.
  */

@@ -25,6 +25,17 @@ run(struct recovery *r, size_t from, size_t to, int (*step)(void *ctx, size_t i)
 	(void)!crew_run(r->crew, to - from, step, &stretch);
 }
 
+/* In stretches, between which the supervisor hears of it. */
+static void
+run_all(struct recovery *r, const char *what, int (*step)(void *ctx, size_t i))
+{
+	for (size_t from = 0; from < r->count; from += AHEAD_MAX) {
+		size_t left = r->count - from;
+		recovery_tell(r, what, from, r->count);
+		run(r, from, from + (left < AHEAD_MAX ? left : AHEAD_MAX), step);
+	}
+}
+
 /* ---- looked at */
 
 enum standing
@@ -55,11 +66,7 @@ look(void *ctx, size_t i)
 void
 ahead_look(struct recovery *r)
 {
-	for (size_t from = 0; from < r->count; from += AHEAD_MAX) {
-		size_t left = r->count - from;
-		recovery_tell(r, "looked at", from, r->count);
-		run(r, from, from + (left < AHEAD_MAX ? left : AHEAD_MAX), look);
-	}
+	run_all(r, "looked at", look);
 }
 
 /* ---- written anew */
@@ -108,4 +115,27 @@ ahead_give_up(struct recovery *r)
 		disk_close(r->all[i].fd);
 		r->all[i].fd = -1;
 	}
+}
+
+/* ---- published */
+
+static int
+publish(void *ctx, size_t i)
+{
+	const struct stretch *stretch = ctx;
+	struct unfinished *u = &stretch->first[i];
+
+	if (u->verdict != DRAFT && u->verdict != ANEW && u->verdict != MEND &&
+	    u->verdict != COPY && u->verdict != FINISH)
+		return 0;
+	u->is_published = disk_publish(
+	    u->inbox->tmp, u->item.name, u->inbox->new, u->item.name) == 0;
+	u->error = u->is_published ? 0 : errno;
+	return u->is_published || u->error == EEXIST ? 0 : -1;
+}
+
+void
+ahead_publish(struct recovery *r)
+{
+	run_all(r, "made visible", publish);
 }

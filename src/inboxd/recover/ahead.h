@@ -2,8 +2,7 @@
 /*
  * What recovery does with each item by itself, done for many at once (base/crew.h), before the
  * walk that goes over them one by one: a server answers a thousand such calls in a second, and one
- * by one in ten.  Names are moved and deleted in the walk: the system makes such calls one by one,
- * whoever asks.
+ * by one in ten.
  *
  * Only what goes well is done here.  An item that it does not go well with is left as it was, and
  * the errno noted (struct unfinished): the walk deals with it, and with those not come to.
@@ -29,5 +28,7 @@ void ahead_write(struct recovery *r, size_t from, size_t to);
 void ahead_write_one(struct recovery *r, struct unfinished *u);
 /* Closes what nobody has taken. */
 void ahead_give_up(struct recovery *r);
+/* Drafts that are durable, moved into new/: `is_published`. */
+void ahead_publish(struct recovery *r);
 
 #endif

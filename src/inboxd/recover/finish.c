@@ -359,13 +359,28 @@ publish_over(struct recovery *r, struct unfinished *u)
 	return 0;
 }
 
+/* With the others, which is known once, or now; 0 with errno. */
+static int
+is_done(struct unfinished *u)
+{
+	const struct tail_item *item = &u->item;
+
+	if (u->is_published)
+		return 1;
+	if (u->error == 0)
+		return disk_publish(u->inbox->tmp, item->name, u->inbox->new, item->name) == 0;
+	errno = u->error;
+	u->error = 0;
+	return 0;
+}
+
 static int
 publish_draft(struct recovery *r, struct unfinished *u)
 {
 	const struct tail_item *item = &u->item;
 	int rc;
 
-	while (disk_publish(u->inbox->tmp, item->name, u->inbox->new, item->name) < 0) {
+	while (!is_done(u)) {
 		if (errno != EEXIST)
 			return recovery_fail(r, "publish", item->inbox, item->name);
 		rc = is_itself(u);
@@ -413,6 +428,7 @@ publish(struct recovery *r, struct unfinished *u)
 int
 finish_publish(struct recovery *r)
 {
+	ahead_publish(r);
 	for (size_t i = 0; i < r->count; i++) {
 		struct unfinished *u = &r->all[i];
 		recovery_tell(r, "made visible", i, r->count);

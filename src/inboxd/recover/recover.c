@@ -41,12 +41,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "inboxd/base/crew.h"
 #include "inboxd/base/hold.h"
+#include "inboxd/base/fatal.h"
 #include "inboxd/drafts/partial.h"
 #include "inboxd/recover/finish.h"
 #include "inboxd/recover/frames.h"
@@ -74,9 +76,48 @@ is_to_go(struct recovery *r, const char *name, enum which which)
 	return which == PARTS ? is_part : !is_part && !finish_wants(r, name);
 }
 
+/* Names in a folder; NULL: it is deleted. */
+struct names {
+	const struct inbox *inbox; /* in its tmp/ */
+	char **all;
+	size_t count, room;
+};
+
+static void
+add_name(struct names *names, const char *name)
+{
+	names->all = must_grow(names->all, names->count, &names->room, sizeof *names->all);
+	names->all[names->count] = must_alloc(strlen(name) + 1);
+	memcpy(names->all[names->count++], name, strlen(name));
+}
+
+static int
+delete_one(void *ctx, size_t i)
+{
+	struct names *names = ctx;
+
+	if (unlinkat(names->inbox->tmp, names->all[i], 0) < 0) {
+		log_event(LOG_WARNING, "recover_stray_stays", "inbox=%s error=\"%s\"",
+		    names->inbox->name, strerror(errno));
+		return 0;
+	}
+	free(names->all[i]);
+	names->all[i] = NULL;
+	return 0;
+}
+
+static void
+free_names(struct names *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		free(names->all[i]);
+	free(names->all);
+}
+
 static void
 delete_all(struct recovery *r, const struct inbox *inbox, enum which which)
 {
+	struct names names = {.inbox = inbox};
 	DIR *listing = disk_list(inbox->tmp);
 	struct dirent *file;
 
@@ -86,15 +127,14 @@ delete_all(struct recovery *r, const struct inbox *inbox, enum which which)
 		return;
 	}
 	while ((file = readdir(listing))) {
-		if (!is_to_go(r, file->d_name, which))
-			continue;
-		if (unlinkat(inbox->tmp, file->d_name, 0) == 0)
-			r->strays++;
-		else
-			log_event(LOG_WARNING, "recover_stray_stays", "inbox=%s error=\"%s\"",
-			    inbox->name, strerror(errno));
+		if (is_to_go(r, file->d_name, which))
+			add_name(&names, file->d_name);
 	}
 	closedir(listing);
+	(void)!crew_run(r->crew, names.count, delete_one, &names);
+	for (size_t i = 0; i < names.count; i++)
+		r->strays += !names.all[i];
+	free_names(&names);
 }
 
 static void

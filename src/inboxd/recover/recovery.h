@@ -48,6 +48,7 @@ struct unfinished {
 	/* What was done of it with others (ahead.h). */
 	enum standing draft, in_new; /* in tmp/ and in new/ */
 	int fd;           /* the draft that was written; -1: none */
+	int is_published; /* it lies in new/ */
 	int error;        /* errno of what could not be done; 0: none */
 };
 
