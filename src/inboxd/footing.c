@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "inboxd/base/fatal.h"
+#include "inboxd/base/hold.h"
 #include "inboxd/drafts/partial.h"
 #include "inboxd/publish/sync.h"
 #include "lib/disk.h"
@@ -77,7 +78,7 @@ footing_look(int root, const struct settings *settings, struct why *error)
 	struct trial found;
 	struct why note;
 
-	if (disk_lock_holder(root, "lock") == 0)
+	if (disk_lock_holder(root, HOLD_FILE) == 0)
 		trial_run(root, FOLDER_OF_CHECK, &found);
 	else
 		trial_look(root, &found);

@@ -25,7 +25,6 @@
 #include "lib/disk.h"
 #include "lib/parse.h"
 
-#define LOCK_FILE "lock"
 #define MACHINE_ID "/etc/machine-id"
 
 struct hold {
@@ -104,7 +103,7 @@ void
 hold_peek(int root, struct holder *last)
 {
 	struct holder first;
-	int fd = openat(root, LOCK_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	int fd = openat(root, HOLD_FILE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
 	*last = (struct holder){.state = HOLDER_NONE};
 	if (fd >= 0 && read_lines(fd, &first, last) < 0)
@@ -225,7 +224,7 @@ fail_file(const char *path, struct why *error)
 	int is_wrong = errno == EISDIR || errno == ELOOP || errno == EACCES;
 	int code = disk_is_gone(errno) ? EX_IOERR : is_wrong ? EX_CONFIG : EX_OSERR;
 
-	why_say(error, "root %s: its file " LOCK_FILE ": %s", path, strerror(errno));
+	why_say(error, "root %s: its file " HOLD_FILE ": %s", path, strerror(errno));
 	return code;
 }
 
@@ -234,7 +233,7 @@ fail_text(const char *path, struct why *error)
 {
 	int code = disk_is_full(errno) ? EX_TEMPFAIL : EX_IOERR;
 
-	why_say(error, "root %s: its file " LOCK_FILE ": %s", path, strerror(errno));
+	why_say(error, "root %s: its file " HOLD_FILE ": %s", path, strerror(errno));
 	return code;
 }
 
@@ -248,12 +247,12 @@ begin(struct hold *hold, int root, const char *path, struct why *error)
 	if (fstat(hold->lock, &st) < 0)
 		return fail_file(path, error);
 	if (!S_ISREG(st.st_mode)) {
-		why_say(error, "root %s: its file " LOCK_FILE ": is no regular file", path);
+		why_say(error, "root %s: its file " HOLD_FILE ": is no regular file", path);
 		return EX_CONFIG;
 	}
 	hold->device = st.st_dev;
 	hold->inode = st.st_ino;
-	hold->witness = openat(root, LOCK_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	hold->witness = openat(root, HOLD_FILE, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	hold->can_tell =
 	    hold->witness >= 0 && ask_witness(hold->witness, &hold->told) == 1;
 	if (read_lines(hold->lock, &hold->before, &last) < 0 || write_start(hold) < 0)
@@ -267,7 +266,7 @@ hold_take(struct hold **out, int root, const char *path, const struct holder *ow
 {
 	struct hold *hold;
 	pid_t holder;
-	int code, lock = disk_lock(root, LOCK_FILE, &holder);
+	int code, lock = disk_lock(root, HOLD_FILE, &holder);
 
 	if (lock < 0 && errno == EWOULDBLOCK)
 		return fail_held(root, path, own, holder, other, error);
@@ -304,15 +303,15 @@ look_at_name(const struct hold *hold, struct why *why)
 {
 	struct stat st;
 
-	if (fstatat(hold->root, LOCK_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (fstatat(hold->root, HOLD_FILE, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (disk_is_shortage(errno))
 			return 0;
 		if (errno == ENOENT)
-			return why_say(why, "its file " LOCK_FILE " has been deleted or moved");
-		return why_say(why, "its file " LOCK_FILE ": %s", strerror(errno));
+			return why_say(why, "its file " HOLD_FILE " has been deleted or moved");
+		return why_say(why, "its file " HOLD_FILE ": %s", strerror(errno));
 	}
 	if (st.st_dev != hold->device || st.st_ino != hold->inode)
-		return why_say(why, "another file is its file " LOCK_FILE " by now");
+		return why_say(why, "another file is its file " HOLD_FILE " by now");
 	return 0;
 }
 
@@ -344,8 +343,8 @@ tell_other(const struct hold *hold, struct why *why)
 	struct holder first, last;
 
 	if (read_lines(hold->lock, &first, &last) < 0 || last.state == HOLDER_NONE)
-		return why_say(why, "its file " LOCK_FILE " is not ours any more");
-	return why_say(why, "its file " LOCK_FILE " is of process %" PRIu64 " on host %s", last.pid,
+		return why_say(why, "its file " HOLD_FILE " is not ours any more");
+	return why_say(why, "its file " HOLD_FILE " is of process %" PRIu64 " on host %s", last.pid,
 	    last.host[0] ? last.host : "unknown");
 }
 
@@ -363,7 +362,7 @@ hold_look(const struct hold *hold, struct why *why)
 	/* A byte more than there should be: another start's line stands behind. */
 	got = pread(hold->lock, text, hold->len + 1, 0);
 	if (got < 0)
-		return why_say(why, "its file " LOCK_FILE ": %s", strerror(errno));
+		return why_say(why, "its file " HOLD_FILE ": %s", strerror(errno));
 	if (got != (ssize_t)hold->len ||
 	    memcmp(text + word, hold->line + word, hold->len - word) != 0)
 		return tell_other(hold, why);

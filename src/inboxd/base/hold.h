@@ -20,6 +20,9 @@
 #include "lib/attr.h"
 #include "lib/why.h"
 
+/* Below the root. */
+#define HOLD_FILE "lock"
+
 struct hold;
 
 /* This process, on this system; `run` is drawn, `id` the root's. */

@@ -24,7 +24,6 @@ struct root {
 	                what the page cache holds of it may not be what the disk holds */
 };
 
-
 /* Who has the root folder runs the service: as root, the program goes on as that user, for
  * good.  0, or -1 with the reason. */
 MUST_CHECK int root_become_owner(const char *path, struct why *error);
