@@ -40,7 +40,7 @@ postgresql_judge(const struct settings *settings, const char *const found[LOOKS]
 	else if (kinds && !is_kept(kinds))
 		why_say(why, "%s is no permanent table (it is a view, foreign, temporary or "
 		    "unlogged): what is in it does not outlive a crash", table);
-	else if (!kinds) {
+	else if (!kinds || !found[LOOK_MAY]) { /* or somebody drops it right now */
 		why_say(why, "there is no table %s: inbox-relay -s prints what makes it", table);
 		return ENGINE_AWAY;
 	} else if (strcmp(found[LOOK_MAY], "t") != 0) {
