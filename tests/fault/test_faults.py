@@ -553,7 +553,7 @@ def notices_do_not_pile_up_while_the_disk_is_slow(t, line):
 @test
 def a_count_that_takes_long_holds_up_nobody(t):
     """The page then has the last count and says when it was; and the end is not held up."""
-    r = t.receiver(env=shim(t, "fstatat:1:1000ms:on"))
+    r = t.receiver(env=shim(t, "fstatat@item:1:1000ms:on"))
     c = r.client(hello=t.queue())
     for n in range(1, 9):
         c.put(n, "status", b"%d" % n)
@@ -611,7 +611,7 @@ def folders_that_cannot_be_made_are_told_and_made_the_next_time(t, call, error):
 
 @test
 def while_the_survey_rests_the_last_count_is_told_at_once(t):
-    r = t.receiver(env=shim(t, "fstatat:1:200ms:on"))
+    r = t.receiver(env=shim(t, "fstatat@item:1:200ms:on"))
     c = r.client(hello=t.queue())
     for n in range(1, 7):
         c.put(n, "status", b"%d" % n)
