@@ -161,6 +161,7 @@ host = cap1
 root = %s
 journal = 16M
 sync = %s
+sandbox = %s
 [tls]
 certificate = %s
 key = %s
@@ -190,8 +191,9 @@ class Receiver:
         self.process = None
         server = pki.good("server", "cap1", SERVICE, NETWORK + "11", NETWORK + "12")
         with open(self.conf, "w", encoding="ascii") as file:
-            file.write(INBOXD_CONF % (PORT, self.root, sync, server.cert, server.key,
-                                      pki.ca.cert, self.socket))
+            file.write(INBOXD_CONF % (PORT, self.root, sync,
+                                      "off" if harness.is_watched() else "auto", server.cert,
+                                      server.key, pki.ca.cert, self.socket))
 
     def make(self):
         self.host.call(INBOXD, "-c", self.conf, "-m")
